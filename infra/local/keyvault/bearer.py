@@ -1,0 +1,72 @@
+"""Who may ask the vault: callers with a token that the issuer minted for this vault."""
+
+import asyncio
+from urllib.parse import urlsplit
+
+import jwt
+from jwt import PyJWKClient
+from starlette.authentication import (
+    AuthCredentials,
+    AuthenticationBackend,
+    AuthenticationError,
+    BaseUser,
+    SimpleUser,
+)
+from starlette.requests import HTTPConnection
+
+# Probed by load balancers, so open on the real service as well.
+OPEN_PATHS = ("/healthstatus",)
+
+
+def resource_of(vault_url: str) -> str:
+    """The resource that the vault's challenge names and that a token for it must be for.
+
+    The SDK accepts a challenge only when the vault's host (with its port) ends with a dot and the
+    resource's host, as `name.vault.azure.net` does with `vault.azure.net`; that keeps a token
+    from being sent to a stranger. The check stays on here. Names such as `vault.localhost` do not
+    resolve on every machine, but the check is about text: what follows the first dot of
+    `127.0.0.1:8443` passes it, and nothing ever connects to the resource.
+    https://devblogs.microsoft.com/azure-sdk/guidance-for-applications-using-the-key-vault-libraries/
+    """
+    return "https://" + urlsplit(vault_url).netloc.partition(".")[2]
+
+
+class BearerTokens(AuthenticationBackend):
+    """Checks the bearer token of each request against the issuer's published keys."""
+
+    def __init__(self, issuer: str, resource: str) -> None:
+        self._issuer = issuer
+        self._resource = resource
+        # Fetches the keys at first use, and again for a key it does not know: the issuer makes a
+        # new one each time it starts.
+        self._keys = PyJWKClient(f"{issuer}/discovery/keys")
+
+    @property
+    def challenge(self) -> str:
+        """The header that tells a client where to get a token, and for what resource.
+
+        https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses
+        """
+        return f'Bearer authorization="{self._issuer}", resource="{self._resource}"'
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
+        """The caller, or an AuthenticationError with what is wrong with the token."""
+        if conn.url.path in OPEN_PATHS:
+            return None
+        scheme, _, token = conn.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise AuthenticationError("Request is missing a Bearer or PoP token.")
+        try:
+            # Fetching keys blocks, so it may not happen on the event loop.
+            key = await asyncio.to_thread(self._keys.get_signing_key_from_jwt, token)
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=["RS256"],
+                audience=self._resource,
+                issuer=self._issuer,
+                options={"require": ["exp", "iat", "oid"]},
+            )
+        except jwt.PyJWTError as error:
+            raise AuthenticationError(f"Error validating token: {error}") from error
+        return AuthCredentials(["authenticated"]), SimpleUser(claims["oid"])

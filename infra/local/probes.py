@@ -1,0 +1,51 @@
+"""Whether a service on this machine answers yet."""
+
+import http.client
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+from infra.local.ports import LOOPBACK
+
+TIMEOUT_SECONDS = 2.0
+
+
+def listening(*ports: int) -> Callable[[], bool]:
+    """A probe for services that accept connections on all of `ports`."""
+
+    def probe() -> bool:
+        try:
+            for port in ports:
+                socket.create_connection((LOOPBACK, port), TIMEOUT_SECONDS).close()
+        except OSError:
+            return False
+        return True
+
+    return probe
+
+
+def answering(port: int, path: str, *, authority: Path | None = None) -> Callable[[], bool]:
+    """A probe for an HTTP service that answers 200 at `path`.
+
+    With `authority`, a CA's certificate file, it asks over TLS and checks the certificate. The
+    request goes straight to the port, past any proxy that the environment names.
+    """
+
+    def probe() -> bool:
+        if authority is None:
+            connection = http.client.HTTPConnection(LOOPBACK, port, timeout=TIMEOUT_SECONDS)
+        else:
+            context = ssl.create_default_context(cafile=authority)
+            connection = http.client.HTTPSConnection(
+                LOOPBACK, port, timeout=TIMEOUT_SECONDS, context=context
+            )
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    return probe

@@ -1,0 +1,86 @@
+"""The settings that the stack gives the app: the same names that Azure would set."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from infra.local.ports import LOOPBACK, Ports
+
+ROOT = Path(__file__).parents[2]
+AUDIENCE = "api://vouchsafe"
+
+# Azurite's account and key are published and the same everywhere; they protect nothing.
+# https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
+STORAGE_ACCOUNT = "devstoreaccount1"
+STORAGE_KEY = (
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
+
+# What a child needs of its parent's environment. Everything else stays out, above all settings of
+# the app that are set in the developer's shell, and PYTHONDONTWRITEBYTECODE, which would make
+# every start compile the app again.
+INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
+
+
+def endpoints(ports: Ports) -> dict[str, str]:
+    """The URL of every service of the stack."""
+    return {
+        "app": f"http://{LOOPBACK}:{ports.host}",
+        "blob": f"http://{LOOPBACK}:{ports.blob}/{STORAGE_ACCOUNT}",
+        "queue": f"http://{LOOPBACK}:{ports.queue}/{STORAGE_ACCOUNT}",
+        "table": f"http://{LOOPBACK}:{ports.table}/{STORAGE_ACCOUNT}",
+        "service_bus": f"sb://localhost:{ports.service_bus}",
+        "key_vault": f"https://{LOOPBACK}:{ports.key_vault}",
+        "token_issuer": f"http://{LOOPBACK}:{ports.token_issuer}",
+    }
+
+
+def connection_strings(ports: Ports) -> dict[str, str]:
+    """The connection strings of storage and of the bus."""
+    urls = endpoints(ports)
+    return {
+        "storage": (
+            f"DefaultEndpointsProtocol=http;AccountName={STORAGE_ACCOUNT};AccountKey={STORAGE_KEY};"
+            f"BlobEndpoint={urls['blob']};QueueEndpoint={urls['queue']};"
+            f"TableEndpoint={urls['table']};"
+        ),
+        # The emulator's published form; the key is a placeholder there too.
+        # https://learn.microsoft.com/azure/service-bus-messaging/test-locally-with-service-bus-emulator
+        "service_bus": (
+            f"Endpoint={urls['service_bus']};SharedAccessKeyName=RootManageSharedAccessKey;"
+            "SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;"
+        ),
+    }
+
+
+def app_settings(ports: Ports, authority: Path, identity_header: str) -> dict[str, str]:
+    """Everything that the app reads from its environment on this stack.
+
+    `authority` is the CA certificate that the vault's own is signed by. `identity_header` is the
+    secret of the managed identity endpoint, which App Service too makes anew for each start:
+    https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
+    """
+    urls = endpoints(ports)
+    strings = connection_strings(ports)
+    return {
+        "AzureWebJobsStorage": strings["storage"],
+        "DAM_STORAGE": strings["storage"],
+        "SERVICE_BUS": strings["service_bus"],
+        "KEY_VAULT_URL": urls["key_vault"],
+        "STAMP_REGION": "westeurope",
+        "TOKEN_ISSUER": urls["token_issuer"],
+        "TOKEN_AUDIENCE": AUDIENCE,
+        "BACKUP_EXPECTATIONS_FILE": str(ROOT / "infra/local/backups/expectations.json"),
+        "RECOVERY_SCENARIO_FILE": str(ROOT / "infra/local/backups/scenario.json"),
+        "IDENTITY_ENDPOINT": f"{urls['token_issuer']}/msi/token",
+        "IDENTITY_HEADER": identity_header,
+        # Python's ssl (so aiohttp and httpx) reads the first, requests the second.
+        "SSL_CERT_FILE": str(authority),
+        "REQUESTS_CA_BUNDLE": str(authority),
+        "AZURE_CORE_COLLECT_TELEMETRY": "0",
+    }
+
+
+def base_environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """What every process of the stack gets: a few inherited variables, unbuffered output."""
+    kept = {name: inherited[name] for name in INHERITED if name in inherited}
+    return kept | {"PYTHONUNBUFFERED": "1"}

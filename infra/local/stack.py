@@ -1,0 +1,266 @@
+"""The local stack: one process for each Azure service that the app needs, and the app's host."""
+
+import os
+import secrets
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from infra.local import probes
+from infra.local import settings as names
+from infra.local.certificates import Certificates
+from infra.local.errors import StackError
+from infra.local.node import NODE
+from infra.local.ports import LOOPBACK, Ports
+from infra.local.processes import STOP_SECONDS, Guard, Program
+
+# In the order of starting; the host last, as its triggers connect to the others at once.
+PROCESSES = ("azurite", "servicebus", "identity", "keyvault", "host")
+
+PORTS_OF = {
+    "azurite": ("blob", "queue", "table"),
+    "servicebus": ("service_bus",),
+    "identity": ("token_issuer",),
+    "keyvault": ("key_vault",),
+    "host": ("host",),
+}
+
+AZURITE = names.ROOT / "infra/local/azurite/node_modules/azurite/dist/src/azurite.js"
+
+
+class Stack:
+    """The stack's processes, their ports, files and settings; a context manager.
+
+    Everything it writes is in `directory`: logs, certificates, the vault's secrets and, unless
+    `in_memory`, what Azurite stores. `ports` are free ones when not given. `settings` override
+    or add to the settings that the app gets. `lock_duration` is the queues' (ISO 8601, `PT10S`)
+    in place of the declared one. `app` is the folder of the function app that the host runs.
+    `processes` are those to start, a part of `PROCESSES` where a test needs no more.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        ports: Ports | None = None,
+        settings: Mapping[str, str] | None = None,
+        in_memory: bool = False,
+        lock_duration: str | None = None,
+        app: Path = names.ROOT,
+        processes: Sequence[str] = PROCESSES,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.directory = directory.resolve()
+        self.ports = ports or Ports.free()
+        self._report = report
+        self._certificates = Certificates.within(self.directory / "tls")
+        self._identity_header = secrets.token_urlsafe(32)
+        self.settings = names.app_settings(
+            self.ports, self._certificates.authority, self._identity_header
+        ) | dict(settings or {})
+        self._base = names.base_environment(os.environ)
+        self._in_memory = in_memory
+        self._lock_duration = lock_duration
+        self._app = app.resolve()
+        made = {
+            "azurite": self._azurite,
+            "servicebus": self._servicebus,
+            "identity": self._identity,
+            "keyvault": self._keyvault,
+            "host": self._host,
+        }
+        self._programs = {name: made[name]() for name in PROCESSES if name in processes}
+        self._exit = ExitStack()
+        self._guard: Guard | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start whatever does not run, and return once all of it serves.
+
+        Raises StackError when a port is taken (before anything starts) or a process ends early.
+        When nothing ran before, nothing is left running then.
+        """
+        first = self._guard is None
+        try:
+            self._start([name for name, program in self._programs.items() if not program.running])
+        except BaseException:
+            if first:
+                self.stop()
+            raise
+
+    def start_process(self, name: str) -> None:
+        """Start one process that was killed or has died; raises StackError as `start` does."""
+        if not self._programs[name].running:
+            self._start([name])
+
+    def stop(self) -> None:
+        """End every process, the host first, and return once they are gone."""
+        if self._guard is None:
+            return
+        try:
+            for program in reversed(self._programs.values()):
+                program.ask_to_end()
+                program.end(self._guard, grace=STOP_SECONDS)
+        finally:
+            self._guard = None
+            self._exit.close()
+
+    def kill(self, name: str) -> None:
+        """End one process at once with SIGKILL, as a crash would; `start_process` restarts it."""
+        self._programs[name].end(self._started_guard())
+
+    def pid(self, name: str) -> int:
+        """The process id of a running process; raises StackError when it does not run."""
+        pid = self._programs[name].pid
+        if pid is None:
+            raise StackError(f"{name} does not run.\n{self._programs[name].log_tail()}")
+        return pid
+
+    def dead(self) -> list[str]:
+        """The processes that do not run."""
+        return [name for name, program in self._programs.items() if not program.running]
+
+    @property
+    def authority(self) -> Path:
+        """The CA certificate that clients of the vault stand-in trust."""
+        return self._certificates.authority
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """All that a client needs to know; `make up` writes it to `build/stack.json`."""
+        urls = names.endpoints(self.ports)
+        return {
+            "endpoints": urls,
+            "connection_strings": names.connection_strings(self.ports),
+            "token": {
+                "endpoint": f"{urls['token_issuer']}/token",
+                "audience": names.AUDIENCE,
+                "curl": (
+                    f"curl -s {urls['token_issuer']}/token -d grant_type=client_credentials"
+                    " -d client_id=ada -d roles=tenant.admin -d tenant=acme"
+                ),
+            },
+            "ca_file": str(self.authority),
+            "processes": {
+                name: {"pid": program.pid, "log": str(program.log)}
+                for name, program in self._programs.items()
+            },
+            "settings": self.settings,
+        }
+
+    def _start(self, missing: Sequence[str]) -> None:
+        self.ports.check_free(port for name in missing for port in PORTS_OF[name])
+        if self._guard is None:
+            self._certificates.make()
+            self._guard = self._exit.enter_context(Guard())
+        # The services start side by side; the host waits for them.
+        for wave in ([name for name in missing if name != "host"], ["host"]):
+            programs = [self._programs[name] for name in wave if name in missing]
+            for program in programs:
+                self._report(f"Starting {program.name}")
+                program.start(self._guard)
+            for program in programs:
+                program.wait_ready()
+                self._report(f"{program.name} is ready")
+
+    def _started_guard(self) -> Guard:
+        if self._guard is None:
+            raise StackError("The stack has not been started.")
+        return self._guard
+
+    def _azurite(self) -> Program:
+        ports = self.ports
+        storage = ["--location", self.directory / "azurite"]
+        return self._program(
+            "azurite",
+            [
+                NODE,
+                AZURITE,
+                *(["--inMemoryPersistence"] if self._in_memory else storage),
+                *("--blobHost", LOOPBACK, "--blobPort", str(ports.blob)),
+                *("--queueHost", LOOPBACK, "--queuePort", str(ports.queue)),
+                *("--tableHost", LOOPBACK, "--tablePort", str(ports.table)),
+                "--silent",
+                "--disableTelemetry",
+                # The storage SDKs speak versions of the protocol that are newer than any Azurite.
+                "--skipApiVersionCheck",
+            ],
+            probes.listening(ports.blob, ports.queue, ports.table),
+        )
+
+    def _servicebus(self) -> Program:
+        port = self.ports.service_bus
+        lock = [] if self._lock_duration is None else ["--lock-duration", self._lock_duration]
+        config = names.ROOT / "infra/local/servicebus/Config.json"
+        return self._program(
+            "servicebus",
+            [*_module("infra.local.servicebus"), *("--port", str(port), "--config", config), *lock],
+            probes.listening(port),
+        )
+
+    def _identity(self) -> Program:
+        port = self.ports.token_issuer
+        return self._program(
+            "identity",
+            [*_module("infra.local.identity"), "--port", str(port), "--audience", names.AUDIENCE],
+            probes.answering(port, "/.well-known/openid-configuration"),
+            IDENTITY_HEADER=self._identity_header,
+        )
+
+    def _keyvault(self) -> Program:
+        port = self.ports.key_vault
+        files = self._certificates
+        return self._program(
+            "keyvault",
+            [
+                *_module("infra.local.keyvault"),
+                *("--port", str(port)),
+                *("--issuer", names.endpoints(self.ports)["token_issuer"]),
+                *("--certificate", files.server, "--private-key", files.server_key),
+                *("--store", self.directory / "keyvault/secrets.json"),
+            ],
+            probes.answering(port, "/healthstatus", authority=files.authority),
+        )
+
+    def _host(self) -> Program:
+        port = self.ports.host
+        return self._program(
+            "host",
+            [*_module("infra.local.host"), "--app", self._app, "--port", str(port)],
+            probes.listening(port),
+            **self.settings,
+        )
+
+    def _program(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        is_ready: Callable[[], bool],
+        **environment: str,
+    ) -> Program:
+        return Program(
+            name=name,
+            command=command,
+            environment=self._base | environment,
+            directory=names.ROOT,
+            log=self.directory / "logs" / f"{name}.log",
+            is_ready=is_ready,
+        )
+
+
+def _module(name: str) -> list[str]:
+    return [sys.executable, "-m", name]

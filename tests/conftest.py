@@ -1,0 +1,96 @@
+"""What tests share: the local stack, started once for those that ask for it, and its clients."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Protocol
+
+import httpx
+import pytest
+from azure.data.tables.aio import TableServiceClient
+from azure.servicebus.aio import ServiceBusClient
+from azure.storage.blob.aio import BlobServiceClient
+
+from infra.local.stack import Stack
+
+# Short, so that a test of a crash sees its message delivered again soon.
+LOCK_DURATION = "PT10S"
+
+
+class Tokens(Protocol):
+    """Mints an access token for a person or a service, as the stack's issuer does for anyone."""
+
+    def __call__(
+        self,
+        roles: str | list[str] = ...,
+        tenant: str | None = ...,
+        oid: str = ...,
+        organisation: str | None = ...,
+        expires_in: int | None = ...,
+    ) -> str: ...
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole stack with this repository's app, in memory, on free ports."""
+    directory = tmp_path_factory.mktemp("stack")
+    with Stack(directory, in_memory=True, lock_duration=LOCK_DURATION) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def token(stack: Stack) -> Tokens:
+    """`token(roles=..., tenant=..., oid=...)` returns a bearer token for the app."""
+
+    def mint(
+        roles: str | list[str] = "",
+        tenant: str | None = None,
+        oid: str = "somebody",
+        organisation: str | None = None,
+        expires_in: int | None = None,
+    ) -> str:
+        asked = {
+            "grant_type": "client_credentials",
+            "client_id": oid,
+            "roles": roles if isinstance(roles, str) else " ".join(roles),
+            "tenant": tenant,
+            "organisation": organisation,
+            "expires_in": expires_in,
+        }
+        form = {name: value for name, value in asked.items() if value is not None}
+        answer = httpx.post(stack.info["token"]["endpoint"], data=form, trust_env=False)
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])
+
+    return mint
+
+
+@pytest.fixture(scope="session")
+async def http(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client of the app, for paths such as `/api/health`."""
+    async with httpx.AsyncClient(
+        base_url=stack.info["endpoints"]["app"], timeout=30, trust_env=False
+    ) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+async def blobs(stack: Stack) -> AsyncIterator[BlobServiceClient]:
+    """The stack's blob storage."""
+    strings = stack.info["connection_strings"]
+    async with BlobServiceClient.from_connection_string(strings["storage"]) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+async def tables(stack: Stack) -> AsyncIterator[TableServiceClient]:
+    """The stack's tables."""
+    strings = stack.info["connection_strings"]
+    async with TableServiceClient.from_connection_string(strings["storage"]) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+async def bus(stack: Stack) -> AsyncIterator[ServiceBusClient]:
+    """The stack's queues."""
+    strings = stack.info["connection_strings"]
+    async with ServiceBusClient.from_connection_string(strings["service_bus"]) as client:
+        yield client
