@@ -1,0 +1,102 @@
+"""The host's life: load the app, listen on every trigger, say ``ready``, stop in order."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from azure_functions_runtime import start_threadpool_executor, stop_threadpool_executor
+
+from infra.local.host import logs
+from infra.local.host.admin import Admin
+from infra.local.host.http import HttpApp, body_limit, endpoints
+from infra.local.host.invoke import Invoker
+from infra.local.host.loading import load
+from infra.local.host.refusals import RefusedError
+from infra.local.host.server import HttpServer, listen
+from infra.local.host.settings import AppSettings, read_host_json
+
+log = logging.getLogger("host")
+
+
+class Listener(Protocol):
+    """One trigger at work."""
+
+    async def run(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
+        """Listen and set ``ready``; on ``stopping`` finish what is in flight and return."""
+
+
+async def run(folder: Path, port: int, environment: Mapping[str, str], grace: float) -> None:
+    """Serve the app in this folder until SIGTERM or SIGINT.
+
+    On the signal no new work is taken and what is in flight has ``grace`` seconds to finish.
+    Raises RefusedError with every reason why the app or its settings cannot be served.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopping.set)
+    app_settings = AppSettings(environment)
+    settings = read_host_json(folder / "host.json")
+    in_flight: dict[str, str] = {}
+    logs.start(settings.log_level, in_flight)
+    start_threadpool_executor()
+    functions = load(folder)
+    invoker = Invoker(in_flight, settings.function_timeout)
+    routes, limit = _all(
+        lambda: endpoints(functions, settings),
+        lambda: body_limit(app_settings),
+    )
+    admin = Admin(functions, {})
+    listeners: list[Listener] = [
+        HttpServer(HttpApp(routes, invoker, admin, limit), listen(port)),
+    ]
+    await _serve(listeners, admin, port, stopping, grace)
+    stop_threadpool_executor()
+
+
+def _all(*parts: Callable[[], Any]) -> list[Any]:
+    """What each part returns; when any refuses, all their reasons at once."""
+    made, wrong = [], []
+    for part in parts:
+        try:
+            made.append(part())
+        except RefusedError as refused:
+            wrong += refused.lines
+    if wrong:
+        raise RefusedError(*wrong)
+    return made
+
+
+async def _serve(
+    listeners: list[Listener], admin: Admin, port: int, stopping: asyncio.Event, grace: float
+) -> None:
+    ready = [asyncio.Event() for _ in listeners]
+    tasks = [
+        asyncio.create_task(listener.run(event, stopping))
+        for listener, event in zip(listeners, ready, strict=True)
+    ]
+    announcing = asyncio.create_task(_announce(ready, admin, port))
+    waiting = asyncio.create_task(stopping.wait())
+    await asyncio.wait((waiting, *tasks), return_when=asyncio.FIRST_COMPLETED)
+    stopping.set()
+    announcing.cancel()
+    _, late = await asyncio.wait(tasks, timeout=grace)
+    for task in late:
+        task.cancel()
+    if late:
+        log.warning("gave up on invocations still running %.0f s after the signal", grace)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    # A listener ends only when it is told to; anything else is a fault of the host's own.
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+async def _announce(ready: list[asyncio.Event], admin: Admin, port: int) -> None:
+    for event in ready:
+        await event.wait()
+    admin.running = True
+    print(f"ready on http://127.0.0.1:{port}", flush=True)

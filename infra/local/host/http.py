@@ -1,0 +1,206 @@
+"""The HTTP trigger: requests in, through the app's functions, responses out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from azure_functions_runtime.bindings.datumdef import Datum
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from infra.local.host import protos
+from infra.local.host.admin import Admin
+from infra.local.host.invoke import Invoker
+from infra.local.host.loading import Function
+from infra.local.host.refusals import RefusedError
+from infra.local.host.routes import Route, compile_route, path_of
+from infra.local.host.settings import AppSettings, HostSettings
+
+# Azure's default, and the app setting that changes it (bytes).
+BODY_LIMIT = 100 * 1024 * 1024
+BODY_LIMIT_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
+# These describe the connection, not the answer; the web server writes its own.
+HOP_BY_HOP = frozenset(("connection", "content-length", "keep-alive", "transfer-encoding"))
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One HTTP function behind its route; no methods means all of them."""
+
+    function: Function
+    route: Route
+    methods: frozenset[str]
+
+    def overlaps(self, other: "Endpoint") -> bool:
+        """Whether some request would fit both."""
+        shared = not self.methods or not other.methods or self.methods & other.methods
+        return bool(shared) and self.route.shape == other.route.shape
+
+
+class BodyTooLargeError(Exception):
+    """The request's body is larger than the limit."""
+
+
+def endpoints(functions: list[Function], settings: HostSettings) -> list[Endpoint]:
+    """The HTTP functions in the order in which their routes are tried.
+
+    Raises RefusedError with a line for each that cannot be served.
+    """
+    found: list[Endpoint] = []
+    wrong: list[str] = []
+    for function in functions:
+        if function.kind != "httpTrigger":
+            continue
+        level = function.trigger.get("authLevel") or "FUNCTION"
+        if level.upper() != "ANONYMOUS":
+            wrong.append(f"function {function.name}: authLevel {level} is not supported")
+        template = "/".join(
+            filter(None, (settings.route_prefix, function.trigger["route"].strip("/")))
+        )
+        try:
+            route = compile_route(template)
+        except RefusedError as refused:
+            wrong += [f"function {function.name}: {line}" for line in refused.lines]
+            continue
+        methods = frozenset(method.upper() for method in function.trigger.get("methods") or ())
+        endpoint = Endpoint(function, route, methods)
+        wrong += [
+            f"function {function.name}: route {template} is also that of {other.function.name}"
+            for other in found
+            if endpoint.overlaps(other)
+        ]
+        found.append(endpoint)
+    if wrong:
+        raise RefusedError(*wrong)
+    return sorted(found, key=lambda endpoint: endpoint.route.precedence)
+
+
+def body_limit(settings: AppSettings) -> int:
+    """The largest request body in bytes. Raises RefusedError when the setting is not a number."""
+    text = settings.get(BODY_LIMIT_SETTING)
+    if text is None:
+        return BODY_LIMIT
+    if not text.isdecimal():
+        raise RefusedError(f"the app setting {BODY_LIMIT_SETTING} is not a number of bytes: {text}")
+    return int(text)
+
+
+class HttpApp:
+    """The ASGI application: the host's admin surface and the app's HTTP functions."""
+
+    def __init__(
+        self, endpoints: list[Endpoint], invoker: Invoker, admin: Admin, limit: int
+    ) -> None:
+        self._endpoints = endpoints
+        self._invoker = invoker
+        self._admin = admin
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = await self._answer(request)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        path = path_of(request.scope["raw_path"])
+        try:
+            body = await self._read_body(request)
+        except BodyTooLargeError:
+            return Response(status_code=413)
+        if path.split("/")[0] == "admin":
+            return self._admin.answer(request.method, path, request.headers, body)
+        for endpoint in self._endpoints:
+            parameters = endpoint.route.match(path)
+            allowed = not endpoint.methods or request.method in endpoint.methods
+            if parameters is not None and allowed:
+                return await self._invoke(endpoint.function, request, parameters, body)
+        # A known route with another method is a 404 too, HEAD on a GET route included:
+        # https://github.com/Azure/azure-functions-host/issues/10098 and 11625.
+        return Response(status_code=404)
+
+    async def _read_body(self, request: Request) -> bytes:
+        """The whole body, as the Functions host hands it over.
+
+        A body over the limit is read to its end, so that the client gets to read the answer, but
+        not kept.
+        """
+        parts: list[bytes] = []
+        size = 0
+        async for part in request.stream():
+            size += len(part)
+            if size <= self._limit:
+                parts.append(part)
+            else:
+                parts.clear()
+        if size > self._limit:
+            raise BodyTooLargeError
+        return b"".join(parts)
+
+    async def _invoke(
+        self, function: Function, request: Request, parameters: Mapping[str, str], body: bytes
+    ) -> Response:
+        outcome = await self._invoker.run(
+            function,
+            _request_datum(request, parameters, body),
+            trace=protos.TraceContext(
+                request.headers.get("traceparent", ""), request.headers.get("tracestate", "")
+            ),
+        )
+        if not outcome.succeeded or outcome.returned is None:
+            return Response(status_code=500)
+        return _response(outcome.returned)
+
+
+def _request_datum(request: Request, parameters: Mapping[str, str], body: bytes) -> Datum:
+    query = request.scope["query_string"].decode("latin-1")
+    raw_path = request.scope["raw_path"].decode("latin-1")
+    url = f"{request.url.scheme}://{request.headers.get('host', '')}{raw_path}"
+    return Datum(
+        {
+            "method": Datum(request.method, "string"),
+            "url": Datum(f"{url}?{query}" if query else url, "string"),
+            "headers": _strings(_headers(request)),
+            "query": _strings(_joined(request.query_params.multi_items())),
+            "params": _strings(parameters),
+            "body": Datum(body, "bytes"),
+        },
+        "http",
+    )
+
+
+def _headers(request: Request) -> dict[str, str]:
+    headers = _joined(request.headers.items())
+    # As Azure's front end does: the peer's address and port at the end of what came along.
+    if request.client is not None:
+        peer = f"{request.client.host}:{request.client.port}"
+        came = headers.get("x-forwarded-for")
+        headers["x-forwarded-for"] = f"{came}, {peer}" if came else peer
+    return headers
+
+
+def _joined(items: list[tuple[str, str]]) -> dict[str, str]:
+    """One value a name, repeated ones joined by commas, as .NET's StringValues print."""
+    joined: dict[str, str] = {}
+    for name, value in items:
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined
+
+
+def _strings(values: Mapping[str, str]) -> dict[str, Datum]:
+    return {name: Datum(value, "string") for name, value in values.items()}
+
+
+def _response(returned: Datum) -> Response:
+    if returned.type != "http":
+        text = returned.value if returned.type == "string" else json.dumps(returned.value)
+        return Response(text, media_type="text/plain")
+    answer = returned.value
+    response = Response(answer["body"].value, int(answer["status_code"].value))
+    for name, value in answer["headers"].items():
+        if name.lower() not in HOP_BY_HOP:
+            response.headers.append(name, value.value)
+    for cookies in answer["cookies"] or ():
+        for morsel in cookies.values():
+            response.headers.append("set-cookie", morsel.OutputString())
+    return response

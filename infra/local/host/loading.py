@@ -1,0 +1,115 @@
+"""Loading a function app with Microsoft's runtime library, and checking what it asks for."""
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from azure_functions_runtime import handle_event
+from azure_functions_runtime.bindings.meta import load_binding_registry
+from azure_functions_runtime.functions import FunctionInfo, FunctionLoadError
+from azure_functions_runtime.handle_event import _functions as registry
+from azure_functions_runtime.loader import index_function_app, process_indexed_function
+
+from infra.local.host import protos
+from infra.local.host.refusals import RefusedError
+
+SCRIPT = "function_app.py"
+COMMON = frozenset(("name", "type", "direction", "dataType", "properties"))
+# The bindings that this host serves, and every property of theirs that it understands.
+TRIGGERS: dict[str, frozenset[str]] = {
+    "httpTrigger": frozenset(("authLevel", "methods", "route")),
+    "timerTrigger": frozenset(("schedule", "runOnStartup", "useMonitor")),
+    # accessRights has had no effect since version 2 of the Functions host.
+    "serviceBusTrigger": frozenset(
+        ("connection", "queueName", "isSessionsEnabled", "cardinality", "accessRights")
+    ),
+    "blobTrigger": frozenset(("path", "connection", "source")),
+}
+OUTPUTS = frozenset(("http",))
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function of the app: what the runtime knows of it, and its trigger's properties."""
+
+    info: FunctionInfo
+    trigger: Mapping[str, Any]
+    bindings: tuple[Mapping[str, Any], ...]
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    @property
+    def kind(self) -> str:
+        """The trigger's binding type, such as ``httpTrigger``."""
+        return str(self.trigger["type"])
+
+    @property
+    def parameter(self) -> str:
+        """The name of the parameter that takes the trigger's data."""
+        return str(self.trigger["name"])
+
+
+def load(folder: Path) -> list[Function]:
+    """Import the app in this folder and return its functions.
+
+    As in Azure, the folder comes first on ``sys.path`` and becomes the working directory. Raises
+    RefusedError with a line for each binding or property that this host does not support, and for an
+    app that the runtime itself refuses; whatever the app's own import raises goes through.
+    """
+    if not (folder / SCRIPT).is_file():
+        raise RefusedError(f"there is no {SCRIPT} in {folder}")
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    handle_event.protos = protos
+    load_binding_registry()
+    indexed = index_function_app(str(folder / SCRIPT))
+    if not indexed:
+        raise RefusedError(f"{SCRIPT}: the app has no functions")
+    try:
+        metadata, _ = process_indexed_function(protos, registry, indexed, str(folder))
+    except FunctionLoadError as error:
+        raise RefusedError(str(error)) from None
+    functions = [_function(item) for item in metadata]
+    wrong = [line for item in metadata for line in _unsupported(item)]
+    if wrong:
+        raise RefusedError(*wrong)
+    return functions
+
+
+def _function(metadata: protos.RpcFunctionMetadata) -> Function:
+    bindings = tuple(json.loads(text) for text in metadata.raw_bindings)
+    info = registry.get_function(metadata.function_id)
+    # The library lets an app through only when every function has exactly one trigger.
+    trigger = next(item for item in bindings if str(item["type"]).endswith("Trigger"))
+    return Function(info=info, trigger=trigger, bindings=bindings)
+
+
+def _unsupported(metadata: protos.RpcFunctionMetadata) -> list[str]:
+    name = metadata.name
+    wrong = []
+    if metadata.retry_options is not None:
+        wrong.append(f"function {name}: retry policies are not supported by the local host")
+    for text in metadata.raw_bindings:
+        binding = json.loads(text)
+        kind, inward = binding["type"], binding["direction"] == "IN"
+        if kind not in (TRIGGERS if inward else OUTPUTS):
+            way = "input" if inward else "output"
+            wrong.append(f"function {name}: {way} binding {kind} is not supported")
+            continue
+        known = COMMON | (TRIGGERS[kind] if inward else frozenset())
+        wrong += [
+            f"function {name}: property {key} of {kind} is not supported"
+            for key, value in binding.items()
+            if key not in known and value is not None
+        ]
+        if binding.get("dataType") not in (None, "UNDEFINED"):
+            wrong.append(f"function {name}: property dataType of {kind} is not supported")
+    return wrong

@@ -1,0 +1,80 @@
+"""An app of HTTP functions that show what the host hands in and what it sends out."""
+
+import asyncio
+import hashlib
+import json
+import time
+
+import azure.functions as func
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+
+def _json(value: object, status: int = 200) -> func.HttpResponse:
+    return func.HttpResponse(json.dumps(value), status_code=status, mimetype="application/json")
+
+
+@app.route("echo/{tenant}/{id:int?}", methods=["GET", "POST"])
+async def echo(req: func.HttpRequest) -> func.HttpResponse:
+    return _json(
+        {
+            "method": req.method,
+            "url": req.url,
+            "params": dict(req.route_params),
+            "query": dict(req.params),
+            "headers": dict(req.headers),
+            "sha256": hashlib.sha256(req.get_body()).hexdigest(),
+            "length": len(req.get_body()),
+        }
+    )
+
+
+@app.route("bytes", methods=["POST", "HEAD"])
+async def mirror(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse(req.get_body(), mimetype="application/octet-stream")
+
+
+@app.route("files/{*path}", methods=["GET"])
+async def files(req: func.HttpRequest) -> func.HttpResponse:
+    return _json({"function": "files", "path": req.route_params.get("path")})
+
+
+@app.route("files/special.txt", methods=["GET"])
+async def special(req: func.HttpRequest) -> func.HttpResponse:
+    return _json({"function": "special"})
+
+
+@app.route("files/{name}.jpg", methods=["GET"])
+async def picture(req: func.HttpRequest) -> func.HttpResponse:
+    return _json({"function": "picture", "name": req.route_params["name"]})
+
+
+@app.route("cookies", methods=["GET"])
+async def cookies(req: func.HttpRequest) -> func.HttpResponse:
+    response = func.HttpResponse(status_code=204)
+    response.headers.add("Set-Cookie", "a=1; Path=/")
+    response.headers.add("Set-Cookie", "b=2; HttpOnly")
+    response.headers["X-Kept"] = "yes"
+    return response
+
+
+@app.route("text")
+def text(req: func.HttpRequest) -> str:
+    return "plain"
+
+
+@app.route("fails")
+async def fails(req: func.HttpRequest) -> func.HttpResponse:
+    raise RuntimeError("broken on purpose")
+
+
+@app.route("slow", methods=["GET"])
+async def slow(req: func.HttpRequest) -> func.HttpResponse:
+    await asyncio.sleep(float(req.params["seconds"]))
+    return _json({"done": True})
+
+
+@app.route("blocking", methods=["GET"])
+def blocking(req: func.HttpRequest) -> func.HttpResponse:
+    time.sleep(float(req.params["seconds"]))
+    return _json({"done": True})
