@@ -1,0 +1,71 @@
+"""The forms under which a person's name or e-mail address is indexed and looked for.
+
+The index must find "Zoë Müller" whether the tenant's request says "ZOË  MÜLLER" or "zoe muller",
+and must hold neither: it holds an HMAC of each form (GDPR article 4(5), pseudonymisation).
+"""
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from typing import Final
+
+_EMAIL: Final = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
+# Letters whose stroke or ligature Unicode does not take apart.
+_STROKES: Final = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
+)
+# Canonical combining classes from here on are accents around a letter. Those below are parts of
+# a letter, such as the voicing mark that tells the Japanese "ga" from "ka".
+_FIRST_ACCENT_CLASS: Final = 200
+
+
+def normalise(identifier: str) -> tuple[str, ...]:
+    """Return the forms of `identifier` that are compared: none, one or two.
+
+    The first is caseless and compatibility-composed (The Unicode Standard 3.13, D146) with white space
+    collapsed; the second, where it differs, has its diacritics removed as well. An e-mail address
+    has only the first, because with and without an accent are two mailboxes.
+    """
+    kept = _collapse(_caseless(_visible(identifier)))
+    if not kept:
+        return ()
+    if _EMAIL.fullmatch(kept):
+        return (kept,)
+    folded = _collapse(_without_diacritics(kept))
+    return (kept, folded) if folded not in ("", kept) else (kept,)
+
+
+def index_keys(identifier: str, secret: bytes) -> tuple[str, ...]:
+    """Return the HMAC-SHA-256 of each form of `identifier`, as 64 hexadecimal digits."""
+    return tuple(
+        hmac.new(secret, form.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+        for form in normalise(identifier)
+    )
+
+
+def _visible(text: str) -> str:
+    """`text` without characters that cannot be seen; a control character parts words."""
+    return "".join(
+        " " if category == "Cc" else character
+        for character in text
+        if (category := unicodedata.category(character)) != "Cf"
+    )
+
+
+def _caseless(text: str) -> str:
+    folded = unicodedata.normalize("NFD", text).casefold()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", folded).casefold())
+
+
+def _without_diacritics(text: str) -> str:
+    letters = "".join(
+        character
+        for character in unicodedata.normalize("NFD", text)
+        if unicodedata.combining(character) < _FIRST_ACCENT_CLASS
+    )
+    return unicodedata.normalize("NFC", letters).translate(_STROKES)
+
+
+def _collapse(text: str) -> str:
+    return " ".join(text.split())
