@@ -1,0 +1,12 @@
+"""The Azure Functions app: registers the blueprints, nothing else."""
+
+import azure.functions as func
+
+from functions import accesslog, health, outbox, tenants, uploads
+from shared import composition
+
+composition.start()
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+for flow in (health, tenants, uploads, accesslog, outbox):
+    app.register_functions(flow.blueprint)

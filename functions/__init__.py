@@ -1,0 +1,1 @@
+"""The triggers, one file a flow: decode, one call into `shared`, encode."""

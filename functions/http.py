@@ -1,0 +1,239 @@
+"""The one way in for HTTP: caller, input and errors of every endpoint.
+
+Errors are RFC 9457 problems with a stable `type`, a `title`, a `detail` and a `remedy`.
+"""
+
+import hashlib
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import azure.functions as func
+import msgspec
+
+from shared.composition import App, app
+from shared.errors import (
+    InvalidInputError,
+    MalformedInputError,
+    PreconditionFailedError,
+    PreconditionRequiredError,
+    RefusalError,
+    RowConflictError,
+    UnavailableError,
+)
+
+PROBLEM = "application/problem+json"
+_TYPE = "urn:vouchsafe:problem:"
+_MAX_PAGE = 1000
+_MAX_IDEMPOTENCY_KEY = 255
+
+logger = logging.getLogger("vouchsafe.http")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an endpoint answers: a JSON `body`, or raw `content` of `content_type`."""
+
+    status: int
+    body: object = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of a known caller."""
+
+    app: App
+    caller: "Any"
+    request: func.HttpRequest
+
+    @property
+    def tenant(self) -> str:
+        """The tenant that the path names."""
+        return self.param("tenant")
+
+    def param(self, name: str) -> str:
+        """A parameter of the route."""
+        return str(self.request.route_params[name])
+
+    def read[T](self, kind: type[T]) -> T:
+        """The JSON body as `kind`. Raises MalformedInputError naming the field that is wrong."""
+        body = self.request.get_body()
+        if not body:
+            raise MalformedInputError(
+                "body-missing", "The request has no body.", "Send a JSON object."
+            )
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise MalformedInputError(
+                "body-invalid", f"The body cannot be read: {error}.", "Mend it and send it again."
+            ) from error
+
+    @property
+    def page_size(self) -> int:
+        """Rows a page, from `?limit=`: 100 unless it says otherwise, at most 1,000."""
+        text = self.request.params.get("limit", "100")
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= _MAX_PAGE:
+            raise InvalidInputError(
+                "limit-invalid",
+                "The limit is not a whole number that is allowed.",
+                f"Pass a limit from 1 to {_MAX_PAGE}, or leave it out for 100.",
+            )
+        return int(text)
+
+    @property
+    def continuation(self) -> str | None:
+        """Where to read on, from `?continuation=`."""
+        return self.request.params.get("continuation") or None
+
+    async def identifier(self, scope: str) -> str:
+        """The id for what this POST creates: the same for the same Idempotency-Key.
+
+        Source: draft-ietf-httpapi-idempotency-key-header. Raises InvalidInputError when the key
+        was used for another request.
+        """
+        given = self.request.headers.get("Idempotency-Key")
+        if given is None:
+            return self.app.new_id()
+        if not 0 < len(given) <= _MAX_IDEMPOTENCY_KEY:
+            raise InvalidInputError(
+                "idempotency-key-invalid",
+                "The Idempotency-Key is empty or too long.",
+                f"Use 1 to {_MAX_IDEMPOTENCY_KEY} characters, a UUID for example.",
+            )
+        fingerprint = hashlib.sha256(self.request.get_body()).hexdigest()
+        reservations = self.app.reservations
+        return await reservations.reserve(scope, self.caller.id, given, fingerprint)
+
+    def require_match(self, etag: str) -> None:
+        """Hold a transition to the state that the caller has seen (RFC 9110 section 13.1.1)."""
+        given = self.request.headers.get("If-Match")
+        if given is None:
+            raise PreconditionRequiredError(
+                "if-match-missing",
+                "This transition needs the ETag of the state that you have seen.",
+                "Read the resource and send its ETag as If-Match.",
+            )
+        if given.strip() != "*" and etag_header(etag) not in given:
+            raise PreconditionFailedError(
+                "if-match-failed",
+                "The resource has changed since you read it.",
+                "Read it again, and decide again.",
+            )
+
+
+def etag_header(etag: str) -> str:
+    """A strong ETag made of the one that Table Storage gave, which is a weak one."""
+    return f'"{hashlib.sha256(etag.encode()).hexdigest()[:32]}"'
+
+
+type Handler = Callable[[Call], Awaitable[Reply]]
+type Endpoint = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+
+
+def endpoint(roles: Collection[str] | None) -> Callable[[Handler], Endpoint]:
+    """Make an endpoint of a handler: check the token, the role and the tenant in the path.
+
+    `roles` are those of which the caller needs one; None is for everybody, without a token.
+    """
+
+    def decorate(handler: Handler) -> Endpoint:
+        async def run(req: func.HttpRequest) -> func.HttpResponse:
+            try:
+                reply = await handler(await _admit(req, roles))
+            except RefusalError as error:
+                return _problem(error.status, error.code, error.title, error.detail, error.remedy)
+            except UnavailableError as error:
+                logger.warning("%s is unavailable", error.service)
+                return _unavailable(error.service)
+            except RowConflictError:
+                return _problem(
+                    409,
+                    "state-changed",
+                    "State changed",
+                    "Somebody else changed the same thing at the same time.",
+                    "Read it again and repeat the request.",
+                )
+            except Exception as error:  # noqa: BLE001 - the last resort, so that nothing leaks
+                # The text of an unforeseen error could hold personal data: only its kind and
+                # place are logged.
+                place = "".join(traceback.format_tb(error.__traceback__))
+                logger.error("unforeseen %s\n%s", type(error).__name__, place)  # noqa: TRY400
+                return _problem(
+                    500,
+                    "internal-error",
+                    "Internal error",
+                    "The request failed for a reason that was not foreseen; it has been logged.",
+                    "Try again; if it fails again, report the time of the request.",
+                )
+            return _encode(reply)
+
+        run.__name__ = handler.__name__
+        run.__doc__ = handler.__doc__
+        return run
+
+    return decorate
+
+
+async def _admit(req: func.HttpRequest, roles: Collection[str] | None) -> Call:
+    from shared.identity import ANONYMOUS, permit
+
+    current = app()
+    if roles is None:
+        return Call(current, ANONYMOUS, req)
+    caller = await current.tokens.caller(req.headers.get("Authorization"))
+    tenant = req.route_params.get("tenant")
+    permit(caller, roles, tenant)
+    if tenant is not None:
+        await current.tenants.require(tenant)
+    return Call(current, caller, req)
+
+
+def _encode(reply: Reply) -> func.HttpResponse:
+    content = reply.content if reply.content is not None else msgspec.json.encode(reply.body)
+    headers = {"Cache-Control": "no-store", **reply.headers}
+    if reply.status == 204:
+        return func.HttpResponse(status_code=204, headers=headers)
+    return func.HttpResponse(
+        content, status_code=reply.status, headers=headers, mimetype=reply.content_type
+    )
+
+
+def _unavailable(service: str) -> func.HttpResponse:
+    return _problem(
+        503,
+        "service-unavailable",
+        "Service unavailable",
+        f"A service that this needs does not answer: {service}.",
+        "Try again in some seconds.",
+        {"Retry-After": "5"},
+    )
+
+
+def _problem(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    remedy: str,
+    headers: Mapping[str, str] | None = None,
+) -> func.HttpResponse:
+    body = {
+        "type": _TYPE + code,
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "remedy": remedy,
+    }
+    extra = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    return func.HttpResponse(
+        msgspec.json.encode(body),
+        status_code=status,
+        headers={"Cache-Control": "no-store", **extra, **(headers or {})},
+        mimetype=PROBLEM,
+    )

@@ -1,0 +1,83 @@
+"""The one way in for queues: reading, typing and parking of every message."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import azure.functions as func
+
+from shared.composition import App, app
+from shared.errors import MalformedInputError, RefusalError
+from shared.messages import Event, Received, decode, parked
+
+logger = logging.getLogger("vouchsafe.messages")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery[T]:
+    """One delivery of a message whose data is a `T`."""
+
+    app: App
+    event: Event
+    data: T
+    received: Received
+
+
+type Consumer = Callable[[func.ServiceBusMessage], Awaitable[None]]
+
+
+def consumer[T](
+    queue: str, *contracts: type[T]
+) -> Callable[[Callable[[Delivery[T]], Awaitable[None]]], Consumer]:
+    """Make a queue function of a handler that takes the data of `contracts`.
+
+    A message that can never succeed is copied to `parked-messages` with the reason and completed;
+    any other failure is raised, so that Service Bus delivers the message again and, after the
+    queue's limit, dead-letters it.
+    """
+
+    def decorate(handler: Callable[[Delivery[T]], Awaitable[None]]) -> Consumer:
+        async def run(message: func.ServiceBusMessage) -> None:
+            current = app()
+            received = _received(queue, message)
+            try:
+                event = decode(received.body)
+                if not isinstance(event.data, contracts):
+                    raise _misdirected(queue, event.type)
+                await handler(Delivery(current, event, event.data, received))
+            except RefusalError as reason:
+                await current.bus.send([parked(received, reason, current.clock())])
+                logger.warning(
+                    "parked message %s of %s: %s", received.id, received.queue, reason.code
+                )
+
+        run.__name__ = handler.__name__
+        run.__doc__ = handler.__doc__
+        return run
+
+    return decorate
+
+
+def _received(queue: str, message: func.ServiceBusMessage) -> Received:
+    properties = message.application_properties or message.user_properties or {}
+    return Received(
+        queue=queue,
+        id=message.message_id,
+        body=message.get_body(),
+        session=message.session_id,
+        content_type=message.content_type,
+        delivery_count=message.delivery_count or 0,
+        properties={
+            name: value if isinstance(value, str | int | float | bool) else json.dumps(value)
+            for name, value in properties.items()
+        },
+    )
+
+
+def _misdirected(queue: str, kind: str) -> MalformedInputError:
+    return MalformedInputError(
+        "message-type-misdirected",
+        f"Messages of type {kind} do not belong on the queue {queue}.",
+        "Send it to the queue that its contract names.",
+    )

@@ -1,0 +1,171 @@
+"""Azure Blob Storage through `azure-storage-blob`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from urllib.parse import quote
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.storage.blob import (
+    BlobSasPermissions,
+    ContentSettings,
+    StorageErrorCode,
+    generate_blob_sas,
+)
+from azure.storage.blob.aio import BlobServiceClient
+
+from shared.azure.faults import as_unavailable
+from shared.errors import BlobChangedError, UnavailableError
+from shared.ports import BlobInfo
+
+CHUNK = 4 * 1024 * 1024
+_COPY_POLL_SECONDS = 0.5
+
+
+class AzureBlobs:
+    """`shared.ports.Blobs` on one storage account. Our containers are created when first used."""
+
+    def __init__(self, connection_string: str) -> None:
+        # Without these limits the SDK fetches the first 32 MiB of a blob in one piece.
+        self._service = BlobServiceClient.from_connection_string(
+            connection_string, max_single_get_size=CHUNK, max_chunk_get_size=CHUNK
+        )
+        self._known_containers: set[str] = set()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._service.close()
+
+    async def ensure_container(self, container: str) -> None:
+        if container in self._known_containers:
+            return
+        # It may have been made by an earlier call or by another instance.
+        with as_unavailable("storage"), suppress(ResourceExistsError):
+            await self._service.create_container(container)
+        self._known_containers.add(container)
+
+    async def head(self, container: str, name: str) -> BlobInfo | None:
+        with as_unavailable("storage"):
+            try:
+                found = await self._service.get_blob_client(container, name).get_blob_properties()
+            except ResourceNotFoundError:
+                return None
+        return BlobInfo(
+            container, name, found.etag, found.size, found.last_modified, dict(found.metadata or {})
+        )
+
+    @asynccontextmanager
+    async def read(self, blob: BlobInfo) -> AsyncIterator[AsyncIterator[bytes]]:
+        client = self._service.get_blob_client(blob.container, blob.name)
+        with as_unavailable("storage"):
+            try:
+                stream = await client.download_blob(
+                    etag=blob.etag, match_condition=MatchConditions.IfNotModified
+                )
+                yield stream.chunks()
+            except (ResourceModifiedError, ResourceNotFoundError) as error:
+                raise BlobChangedError(blob.container) from error
+
+    async def write(self, container: str, name: str, data: bytes, content_type: str) -> None:
+        await self.ensure_container(container)
+        with as_unavailable("storage"):
+            try:
+                await self._service.get_blob_client(container, name).upload_blob(
+                    data, content_settings=ContentSettings(content_type=content_type)
+                )
+            except ResourceExistsError:
+                return
+
+    async def copy(
+        self, source: BlobInfo, container: str, name: str, metadata: Mapping[str, str]
+    ) -> bool:
+        await self.ensure_container(container)
+        target = self._service.get_blob_client(container, name)
+        origin = self._service.get_blob_client(source.container, source.name)
+        with as_unavailable("storage"):
+            try:
+                await target.start_copy_from_url(
+                    origin.url,
+                    metadata=dict(metadata),
+                    source_etag=source.etag,
+                    source_match_condition=MatchConditions.IfNotModified,
+                    match_condition=MatchConditions.IfMissing,
+                )
+            except ResourceExistsError:
+                # Taken; but perhaps by an earlier attempt at this very copy.
+                taken = await self.head(container, name)
+                if taken is None or taken.metadata != dict(metadata):
+                    return False
+            except ResourceNotFoundError as error:
+                raise BlobChangedError(source.container) from error
+            except HttpResponseError as error:
+                if getattr(error, "error_code", None) == StorageErrorCode.SOURCE_CONDITION_NOT_MET:
+                    raise BlobChangedError(source.container) from error
+                raise
+        await self._finish_copy(container, name)
+        return True
+
+    async def _finish_copy(self, container: str, name: str) -> None:
+        """Wait for a server-side copy that the service carries out in the background.
+
+        Raises UnavailableError when the copy failed or was aborted, so that it is tried again.
+        """
+        client = self._service.get_blob_client(container, name)
+        while True:
+            with as_unavailable("storage"):
+                state = (await client.get_blob_properties()).copy
+            if state.status in (None, "success"):
+                return
+            if state.status != "pending":
+                await self.delete(container, name)
+                raise UnavailableError("storage")
+            await asyncio.sleep(_COPY_POLL_SECONDS)
+
+    async def delete(self, container: str, name: str, etag: str | None = None) -> None:
+        condition = MatchConditions.IfNotModified if etag else None
+        with as_unavailable("storage"):
+            try:
+                await self._service.get_blob_client(container, name).delete_blob(
+                    delete_snapshots="include", etag=etag, match_condition=condition
+                )
+            except (ResourceNotFoundError, ResourceModifiedError):
+                return
+
+    def upload_url(self, container: str, name: str, expires: datetime) -> str:
+        return self._signed(container, name, BlobSasPermissions(create=True), expires, None)
+
+    def read_url(self, container: str, name: str, expires: datetime, filename: str) -> str:
+        # RFC 6266 section 4.3: the extended form carries any file name.
+        disposition = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
+        return self._signed(container, name, BlobSasPermissions(read=True), expires, disposition)
+
+    def _signed(
+        self,
+        container: str,
+        name: str,
+        permission: BlobSasPermissions,
+        expires: datetime,
+        disposition: str | None,
+    ) -> str:
+        client = self._service.get_blob_client(container, name)
+        token = generate_blob_sas(
+            str(client.account_name),
+            container,
+            name,
+            account_key=client.credential.account_key,
+            permission=permission,
+            expiry=expires,
+            content_disposition=disposition,
+        )
+        return f"{client.url}?{token}"
+
+    async def ping(self) -> None:
+        with as_unavailable("storage"):
+            await self._service.get_service_properties()

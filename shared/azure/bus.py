@@ -1,0 +1,91 @@
+"""Azure Service Bus through `azure-servicebus`."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+
+from azure.servicebus import ServiceBusMessage
+from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
+from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusError
+
+from shared.errors import UnavailableError
+from shared.ports import OutgoingMessage
+
+
+class AzureBus:
+    """`shared.ports.Bus` on one namespace, with one sender a queue kept open."""
+
+    def __init__(self, connection_string: str, *, ping_queue: str) -> None:
+        """`ping_queue` is the queue whose link `ping` opens; nothing is sent."""
+        self._ping_queue = ping_queue
+        self._client = ServiceBusClient.from_connection_string(connection_string)
+        self._senders: dict[str, ServiceBusSender] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def close(self) -> None:
+        """Close the senders and the connection."""
+        for sender in self._senders.values():
+            await sender.close()
+        await self._client.close()
+
+    async def send(self, messages: Sequence[OutgoingMessage]) -> None:
+        by_queue: defaultdict[str, list[OutgoingMessage]] = defaultdict(list)
+        for message in messages:
+            by_queue[message.queue].append(message)
+        for queue, batch in by_queue.items():
+            await self._send(queue, [_to_message(message) for message in batch])
+
+    async def _send(self, queue: str, messages: list[ServiceBusMessage]) -> None:
+        # The SDK's sender is not safe for concurrent sends while it opens its link.
+        async with self._locks[queue]:
+            try:
+                await _send_all(self._sender(queue), messages)
+            except (ServiceBusError, OSError) as error:
+                # A sender that failed may not recover: the next send opens a new one.
+                sender = self._senders.pop(queue, None)
+                if sender is not None:
+                    await sender.close()
+                if isinstance(error, MessageSizeExceededError):
+                    raise
+                raise UnavailableError("bus") from error
+
+    def _sender(self, queue: str) -> ServiceBusSender:
+        if queue not in self._senders:
+            self._senders[queue] = self._client.get_queue_sender(queue)
+        return self._senders[queue]
+
+    async def ping(self) -> None:
+        try:
+            async with self._client.get_queue_sender(self._ping_queue):
+                return
+        except (ServiceBusError, OSError) as error:
+            raise UnavailableError("bus") from error
+
+
+async def _send_all(sender: ServiceBusSender, messages: list[ServiceBusMessage]) -> None:
+    """Send in as few batches as the link's size limit allows.
+
+    Raises MessageSizeExceededError for one message that is larger than the service takes.
+    """
+    if len(messages) == 1:
+        await sender.send_messages(messages[0])
+        return
+    batch = await sender.create_message_batch()
+    for message in messages:
+        try:
+            batch.add_message(message)
+        except MessageSizeExceededError:
+            await sender.send_messages(batch)
+            batch = await sender.create_message_batch()
+            batch.add_message(message)
+    await sender.send_messages(batch)
+
+
+def _to_message(message: OutgoingMessage) -> ServiceBusMessage:
+    return ServiceBusMessage(
+        message.body,
+        message_id=message.id,
+        session_id=message.session,
+        content_type=message.content_type,
+        application_properties={name: value for name, value in message.properties.items()},
+    )

@@ -1,0 +1,99 @@
+"""The app's settings, read once at start."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+# Which Azure regions the vendor runs stamps in; DESIGN.md section 1.
+REGIONS = ("eastus", "westeurope", "germanywestcentral", "australiaeast")
+
+
+class SettingsError(Exception):
+    """One or more settings are missing or wrong; the text has one line for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting that the app reads, by the name it has in Azure's application settings."""
+
+    DAM_STORAGE: str
+    """Connection string of the storage account that holds blobs and tables."""
+    SERVICE_BUS: str
+    """Connection string of the Service Bus namespace."""
+    KEY_VAULT_URL: str
+    """URL of the vault that holds keys and secrets, https only."""
+    STAMP_REGION: str
+    """The Azure region of this stamp, as Azure names it: westeurope."""
+    TOKEN_ISSUER: str
+    """Issuer of the bearer tokens: OpenID discovery is read below this URL."""
+    TOKEN_AUDIENCE: str
+    """The audience that a token must be for."""
+    BACKUP_EXPECTATIONS_FILE: Path
+    """JSON file that declares which backups must run, and how often."""
+    RECOVERY_SCENARIO_FILE: Path
+    """JSON file that stands for what the recovery vaults report."""
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read and check every setting. Raises SettingsError naming each that is missing or wrong."""
+    values: dict[str, str | Path] = {}
+    faults = []
+    for field in fields(Settings):
+        value = environment.get(field.name, "").strip()
+        fault = "is not set" if not value else _CHECKS[field.name](value)
+        if fault:
+            faults.append(f"{field.name} {fault}")
+        values[field.name] = Path(value) if field.type is Path else value
+    if faults:
+        raise SettingsError("The settings are not complete:\n  " + "\n  ".join(faults))
+    return Settings(**values)  # type: ignore[arg-type]  # each value has its field's type, above
+
+
+def _connection_string(*required: str) -> Callable[[str], str | None]:
+    def check(value: str) -> str | None:
+        parts = dict(part.partition("=")[::2] for part in value.split(";") if part)
+        missing = [name for name in required if not parts.get(name)]
+        return f"is a connection string without {', '.join(missing)}" if missing else None
+
+    return check
+
+
+def _storage(value: str) -> str | None:
+    if value == "UseDevelopmentStorage=true":
+        return None
+    return _connection_string("AccountName", "AccountKey")(value)
+
+
+def _url(*schemes: str) -> Callable[[str], str | None]:
+    def check(value: str) -> str | None:
+        parts = urlsplit(value)
+        if parts.scheme in schemes and parts.netloc:
+            return None
+        return f"must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}"
+
+    return check
+
+
+def _region(value: str) -> str | None:
+    return None if value in REGIONS else f"must be one of {', '.join(REGIONS)}"
+
+
+def _file(value: str) -> str | None:
+    return None if Path(value).is_file() else "names a file that does not exist"
+
+
+def _any(_value: str) -> None:
+    return None
+
+
+_CHECKS: Mapping[str, Callable[[str], str | None]] = {
+    "DAM_STORAGE": _storage,
+    "SERVICE_BUS": _connection_string("Endpoint", "SharedAccessKeyName", "SharedAccessKey"),
+    "KEY_VAULT_URL": _url("https"),
+    "STAMP_REGION": _region,
+    "TOKEN_ISSUER": _url("https", "http"),
+    "TOKEN_AUDIENCE": _any,
+    "BACKUP_EXPECTATIONS_FILE": _file,
+    "RECOVERY_SCENARIO_FILE": _file,
+}

@@ -1,0 +1,176 @@
+"""Azure Table Storage through `azure-data-tables`."""
+
+import base64
+import binascii
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+)
+from azure.data.tables import EdmType, EntityProperty, TableErrorCode, UpdateMode
+from azure.data.tables.aio import TableServiceClient
+
+from shared.azure.faults import as_unavailable
+from shared.errors import MalformedInputError, RowConflictError
+from shared.ports import Delete, Insert, Operation, Page, Replace, Row, Upsert, Value
+
+_CONFLICTS = {
+    TableErrorCode.ENTITY_ALREADY_EXISTS,
+    TableErrorCode.UPDATE_CONDITION_NOT_SATISFIED,
+    TableErrorCode.CONDITION_NOT_MET,
+    TableErrorCode.ENTITY_NOT_FOUND,
+    TableErrorCode.RESOURCE_NOT_FOUND,
+}
+
+
+class AzureTables:
+    """`shared.ports.Tables` on one storage account. Tables are created when first written to."""
+
+    def __init__(self, connection_string: str) -> None:
+        self._service = TableServiceClient.from_connection_string(connection_string)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._service.close()
+
+    async def get(self, table: str, partition: str, row: str) -> Row | None:
+        with as_unavailable("storage"):
+            try:
+                entity = await self._service.get_table_client(table).get_entity(partition, row)
+            except ResourceNotFoundError:
+                return None
+        return _from_entity(entity)
+
+    async def commit(self, table: str, operations: Sequence[Operation]) -> None:
+        batch = [_to_operation(operation) for operation in operations]
+        client = self._service.get_table_client(table)
+        with as_unavailable("storage"):
+            try:
+                await client.submit_transaction(batch)
+            except HttpResponseError as error:
+                code = getattr(error, "error_code", None)
+                if code in _CONFLICTS:
+                    raise RowConflictError(table) from error
+                if code != TableErrorCode.TABLE_NOT_FOUND:
+                    raise
+                await self._create(table)
+                await self._retry(client, table, batch)
+
+    async def _retry(self, client: Any, table: str, batch: list[Any]) -> None:  # noqa: ANN401 - the SDK's own types are not exported
+        try:
+            await client.submit_transaction(batch)
+        except HttpResponseError as error:
+            if getattr(error, "error_code", None) in _CONFLICTS:
+                raise RowConflictError(table) from error
+            raise
+
+    async def _create(self, table: str) -> None:
+        try:
+            await self._service.create_table(table)
+        except ResourceExistsError:
+            return
+
+    async def delete(self, table: str, partition: str, row: str) -> None:
+        with as_unavailable("storage"):
+            await self._service.get_table_client(table).delete_entity(partition, row)
+
+    async def page(
+        self,
+        table: str,
+        partition: str,
+        *,
+        prefix: str = "",
+        size: int = 100,
+        continuation: str | None = None,
+    ) -> Page:
+        start = _decode_continuation(continuation) if continuation else None
+        pages = self._query(table, partition, prefix, size).by_page(start)
+        with as_unavailable("storage"):
+            try:
+                rows = [_from_entity(entity) async for entity in await anext(pages)]
+            except (ResourceNotFoundError, StopAsyncIteration):
+                return Page([], None)
+        token = getattr(pages, "continuation_token", None)
+        return Page(rows, _encode_continuation(token) if token else None)
+
+    async def scan(self, table: str, partition: str, *, prefix: str = "") -> AsyncIterator[Row]:
+        with as_unavailable("storage"):
+            try:
+                async for entity in self._query(table, partition, prefix, 1000):
+                    yield _from_entity(entity)
+            except ResourceNotFoundError:
+                return
+
+    def _query(self, table: str, partition: str, prefix: str, size: int) -> Any:  # noqa: ANN401 - AsyncItemPaged[TableEntity], which the SDK leaves untyped
+        query = "PartitionKey eq @partition"
+        parameters = {"partition": partition}
+        if prefix:
+            query += " and RowKey ge @first and RowKey lt @last"
+            parameters |= {"first": prefix, "last": prefix[:-1] + chr(ord(prefix[-1]) + 1)}
+        return self._service.get_table_client(table).query_entities(
+            query, parameters=parameters, results_per_page=size
+        )
+
+
+def _to_operation(operation: Operation) -> tuple[Any, ...]:
+    match operation:
+        case Insert(row):
+            return ("create", _to_entity(row))
+        case Upsert(row):
+            return ("upsert", _to_entity(row), {"mode": UpdateMode.REPLACE})
+        case Replace(row):
+            condition = {
+                "mode": UpdateMode.REPLACE,
+                "etag": row.etag,
+                "match_condition": MatchConditions.IfNotModified,
+            }
+            return ("update", _to_entity(row), condition)
+        case Delete(partition, row_key, etag):
+            entity = {"PartitionKey": partition, "RowKey": row_key}
+            if etag is None:
+                return ("delete", entity)
+            return (
+                "delete",
+                entity,
+                {"etag": etag, "match_condition": MatchConditions.IfNotModified},
+            )
+
+
+def _to_entity(row: Row) -> dict[str, Any]:
+    entity: dict[str, Any] = {"PartitionKey": row.partition, "RowKey": row.row}
+    for name, value in row.values.items():
+        is_integer = isinstance(value, int) and not isinstance(value, bool)
+        entity[name] = EntityProperty(value, EdmType.INT64) if is_integer else value
+    return entity
+
+
+def _from_entity(entity: Any) -> Row:  # noqa: ANN401 - TableEntity is a dict of Any
+    values: dict[str, Value] = {
+        name: value.value if isinstance(value, EntityProperty) else value
+        for name, value in entity.items()
+        if name not in ("PartitionKey", "RowKey")
+    }
+    return Row(entity["PartitionKey"], entity["RowKey"], values, entity.metadata["etag"])
+
+
+def _encode_continuation(token: Any) -> str:  # noqa: ANN401 - a dict or tuple by SDK version
+    return base64.urlsafe_b64encode(json.dumps(token).encode()).decode().rstrip("=")
+
+
+def _decode_continuation(token: str) -> Any:  # noqa: ANN401 - a dict or tuple by SDK version
+    try:
+        value = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        if not isinstance(value, dict) or set(value) != {"PartitionKey", "RowKey"}:
+            raise ValueError(token)
+    except (ValueError, binascii.Error) as error:
+        raise MalformedInputError(
+            "continuation-token-invalid",
+            "The continuation token is not one that this service gave out.",
+            "Pass the `continuation` of the page before as it came, or leave it out to start anew.",
+        ) from error
+    return value

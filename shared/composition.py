@@ -1,0 +1,191 @@
+"""The composition root: builds the adapters and the flows once a process.
+
+Everything is built when it is first asked for, so that a cold start imports only what the first
+function needs.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from shared.azure.settings import Settings, read_settings
+from shared.errors import UnavailableError
+from shared.ids import new_id
+from shared.ports import Blobs, Bus, Clock, Secrets, Tables
+
+if TYPE_CHECKING:
+    from shared.access import Accesses
+    from shared.accesslog import AccessLog
+    from shared.backups import BackupAudits
+    from shared.consents import Consents
+    from shared.erasures import Erasures
+    from shared.identity import Tokens
+    from shared.intake import Intake
+    from shared.messages import Outbox
+    from shared.reservations import Reservations
+    from shared.tenancy import Tenants
+
+
+class Check(msgspec.Struct, frozen=True, rename="camel"):
+    """Whether a service answered, and how long it took."""
+
+    reachable: bool
+    latency_ms: float
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class App:
+    """What the functions work with. Tests hand in their own adapters by assigning to them."""
+
+    def __init__(self, settings: Settings, clock: Clock = _utc_now) -> None:
+        self.settings = settings
+        self.clock = clock
+
+    def new_id(self) -> str:
+        """A new ULID."""
+        return new_id(self.clock())
+
+    @cached_property
+    def tables(self) -> Tables:
+        from shared.azure.tables import AzureTables
+
+        return AzureTables(self.settings.DAM_STORAGE)
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        from shared.azure.blobs import AzureBlobs
+
+        return AzureBlobs(self.settings.DAM_STORAGE)
+
+    @cached_property
+    def bus(self) -> Bus:
+        from shared.azure.bus import AzureBus
+        from shared.messages import queues
+
+        return AzureBus(self.settings.SERVICE_BUS, ping_queue=queues.PARKED_MESSAGES)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        from shared.azure.secrets import KeyVaultSecrets
+
+        return KeyVaultSecrets(self.settings.KEY_VAULT_URL)
+
+    @cached_property
+    def outbox(self) -> "Outbox":
+        from shared.messages import Outbox
+
+        return Outbox(self.tables, self.bus, self.clock)
+
+    @cached_property
+    def tokens(self) -> "Tokens":
+        from shared.identity import Tokens
+
+        return Tokens(self.settings.TOKEN_ISSUER, self.settings.TOKEN_AUDIENCE)
+
+    @cached_property
+    def reservations(self) -> "Reservations":
+        from shared.reservations import Reservations
+
+        return Reservations(self.tables, self.new_id)
+
+    @cached_property
+    def tenants(self) -> "Tenants":
+        from shared.tenancy import Tenants
+
+        return Tenants(self.tables, self.blobs, self.outbox, self.clock, self.settings.STAMP_REGION)
+
+    @cached_property
+    def accesslog(self) -> "AccessLog":
+        from shared.accesslog import AccessLog
+
+        return AccessLog(self.tables, self.clock)
+
+    @cached_property
+    def intake(self) -> "Intake":
+        from shared.intake import Intake
+
+        return Intake(
+            self.tables,
+            self.blobs,
+            self.bus,
+            self.secrets,
+            self.outbox,
+            self.tenants,
+            self.clock,
+            self.settings.STAMP_REGION,
+        )
+
+    @cached_property
+    def consents(self) -> "Consents":
+        from shared.consents import Consents
+
+        return Consents(self.tables, self.outbox, self.clock)
+
+    @cached_property
+    def accesses(self) -> "Accesses":
+        from shared.access import Accesses
+
+        return Accesses(self.intake, self.consents, self.accesslog, self.blobs, self.clock)
+
+    @cached_property
+    def erasures(self) -> "Erasures":
+        from shared.erasures import Erasures
+
+        return Erasures(self.tables, self.blobs, self.secrets, self.outbox, self.intake, self.clock)
+
+    @cached_property
+    def backups(self) -> "BackupAudits":
+        from shared.azure.recovery import ScenarioRecovery
+        from shared.backups import BackupAudits
+
+        return BackupAudits(
+            self.tables,
+            self.blobs,
+            self.outbox,
+            ScenarioRecovery(self.settings.RECOVERY_SCENARIO_FILE),
+            self.clock,
+            self.settings.BACKUP_EXPECTATIONS_FILE,
+        )
+
+    async def readiness(self) -> Mapping[str, Check]:
+        """Ask storage, bus and vault, at the same time, for a sign of life."""
+        pings = {"storage": self.blobs.ping, "bus": self.bus.ping, "vault": self.secrets.ping}
+        checks = await asyncio.gather(*(_check(ping) for ping in pings.values()))
+        return dict(zip(pings, checks, strict=True))
+
+
+_PING_SECONDS = 5.0
+_current: App | None = None
+
+
+def start(environment: Mapping[str, str] = os.environ) -> None:
+    """Read the settings. Raises SettingsError that names each one that is missing or wrong."""
+    global _current  # noqa: PLW0603 - one composition a process, as its module says
+    _current = App(read_settings(environment))
+
+
+def app() -> App:
+    """The process's composition. Raises RuntimeError before `start`."""
+    if _current is None:
+        raise RuntimeError("the composition was not started")
+    return _current
+
+
+async def _check(ping: Callable[[], Awaitable[None]]) -> Check:
+    started = time.perf_counter()
+    try:
+        async with asyncio.timeout(_PING_SECONDS):
+            await ping()
+        reachable = True
+    except (UnavailableError, TimeoutError):
+        reachable = False
+    return Check(reachable, round((time.perf_counter() - started) * 1000, 1))

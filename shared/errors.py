@@ -1,0 +1,101 @@
+"""The errors that Vouchsafe answers with.
+
+Each has a stable `code`. `functions.http` turns it into an RFC 9457 problem and
+`functions.messages` into the reason of a parked message; nothing else catches them.
+"""
+
+from typing import ClassVar
+
+
+class RefusalError(Exception):
+    """A request or message that can never succeed as it stands.
+
+    `code` is stable and becomes the problem type; `detail` says what is wrong and `remedy` what
+    to do about it. Neither may carry a person's name, an e-mail address, a token or content.
+    """
+
+    status: ClassVar[int] = 400
+
+    def __init__(self, code: str, detail: str, remedy: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.remedy = remedy
+
+    @property
+    def title(self) -> str:
+        """The code as a short sentence, the same for every occurrence (RFC 9457 section 3.1.3)."""
+        return self.code.replace("-", " ").capitalize()
+
+
+class InvalidInputError(RefusalError):
+    """Well-formed but unacceptable input."""
+
+    status = 422
+
+
+class MalformedInputError(RefusalError):
+    """Input that could not be read at all: bad JSON, unknown fields, wrong types."""
+
+    status = 400
+
+
+class UnauthenticatedError(RefusalError):
+    """No valid token."""
+
+    status = 401
+
+
+class ForbiddenError(RefusalError):
+    """A known caller who may not do this."""
+
+    status = 403
+
+
+class NotFoundError(RefusalError):
+    """No such thing, or not the caller's to know of."""
+
+    status = 404
+
+
+class ConflictError(RefusalError):
+    """The state of the thing does not allow it."""
+
+    status = 409
+
+
+class PreconditionFailedError(RefusalError):
+    """The thing has changed since the caller read it (If-Match)."""
+
+    status = 412
+
+
+class PreconditionRequiredError(RefusalError):
+    """A transition that needs If-Match came without it (RFC 6585 section 3)."""
+
+    status = 428
+
+
+class TooLargeError(RefusalError):
+    """The request is larger than is accepted."""
+
+    status = 413
+
+
+class UnavailableError(Exception):
+    """A service that Vouchsafe stands on did not answer; the same request may succeed later.
+
+    `service` is a fixed word such as "storage", "bus", "vault" or "tokenIssuer".
+    """
+
+    def __init__(self, service: str) -> None:
+        super().__init__(f"{service} is unavailable")
+        self.service = service
+
+
+class RowConflictError(Exception):
+    """A compare-and-set in Table Storage lost: reload the state and decide again."""
+
+
+class BlobChangedError(Exception):
+    """The blob is no longer the version that was asked for."""

@@ -1,0 +1,6 @@
+"""Who calls, and what that lets them do."""
+
+from shared.identity.rules import ANONYMOUS, ROLES, Caller, caller_of, permit
+from shared.identity.tokens import Tokens
+
+__all__ = ["ANONYMOUS", "ROLES", "Caller", "Tokens", "caller_of", "permit"]

@@ -1,0 +1,98 @@
+"""Callers, their roles and what they may reach: pure rules."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shared.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+
+TENANT_ADMIN: Final = "tenant.admin"
+TENANT_DAM_MANAGER: Final = "tenant.dam_manager"
+TENANT_VIEWER: Final = "tenant.viewer"
+VENDOR_SUPPORT: Final = "vendor.support"
+VENDOR_IT_SUPERVISOR: Final = "vendor.it_supervisor"
+VENDOR_OFFICER: Final = "vendor.officer"
+VENDOR_DPO: Final = "vendor.dpo"
+VENDOR_SERVICE: Final = "vendor.service"
+
+TENANT_ROLES: Final = frozenset({TENANT_ADMIN, TENANT_DAM_MANAGER, TENANT_VIEWER})
+VENDOR_ROLES: Final = frozenset(
+    {VENDOR_SUPPORT, VENDOR_IT_SUPERVISOR, VENDOR_OFFICER, VENDOR_DPO, VENDOR_SERVICE}
+)
+ROLES: Final = TENANT_ROLES | VENDOR_ROLES
+
+_MAX_ID = 128
+_MAX_ORGANISATION = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated caller. `tenant` is set for a tenant's own people and no one else."""
+
+    id: str
+    roles: frozenset[str]
+    tenant: str | None
+    organisation: str
+
+    def acting_role(self, allowed: Collection[str] = ROLES) -> str:
+        """The role to name in the log: the first, by name, of those that `allowed` the act."""
+        return min(self.roles & frozenset(allowed), default=min(self.roles, default="none"))
+
+
+ANONYMOUS: Final = Caller("anonymous", frozenset(), None, "none")
+
+
+def caller_of(claims: Mapping[str, Any]) -> Caller:
+    """The caller that a valid token's claims describe.
+
+    Claims: `oid` (the directory's object id), `roles`, `tenant` (the DAM tenant, for tenant roles)
+    and `organisation`. Roles that are not ours are passed over. Raises UnauthenticatedError for
+    claims that are not of this form, and for a tenant role without a tenant or with a vendor role.
+    """
+    identifier, tenant = claims.get("oid"), claims.get("tenant") or None
+    given, organisation = claims.get("roles") or [], claims.get("organisation")
+    if not isinstance(identifier, str) or not 0 < len(identifier) <= _MAX_ID:
+        raise _token_refused("it has no object id (oid)")
+    if not isinstance(given, list) or not all(isinstance(role, str) for role in given):
+        raise _token_refused("its roles are not a list of strings")
+    if tenant is not None and not isinstance(tenant, str):
+        raise _token_refused("its tenant is not a string")
+    roles = ROLES.intersection(given)
+    if roles & TENANT_ROLES and (tenant is None or roles & VENDOR_ROLES):
+        raise _token_refused("a tenant role needs a tenant, and no vendor role beside it")
+    if tenant is not None and roles & VENDOR_ROLES:
+        raise _token_refused("a vendor role is not for one tenant")
+    if not isinstance(organisation, str) or not organisation:
+        organisation = tenant or "unknown"
+    return Caller(identifier, frozenset(roles), tenant, organisation[:_MAX_ORGANISATION])
+
+
+def permit(caller: Caller, roles: Collection[str], tenant: str | None) -> None:
+    """Let `caller` act with one of `roles`, for `tenant` where the act is on one.
+
+    A tenant's own people are told of no other tenant: NotFoundError, the same as for a tenant that
+    does not exist. Raises ForbiddenError where the role is missing.
+    """
+    if tenant is not None and caller.tenant is not None and caller.tenant != tenant:
+        raise tenant_not_found()
+    if not caller.roles & frozenset(roles):
+        raise ForbiddenError(
+            "role-missing",
+            "The caller has none of the roles that this needs.",
+            f"Use a token with one of: {', '.join(sorted(roles))}.",
+        )
+
+
+def tenant_not_found() -> NotFoundError:
+    """The answer for a tenant that is not there, or not the caller's."""
+    return NotFoundError(
+        "tenant-not-found",
+        "There is no such tenant, or it is not yours.",
+        "Check the tenant id in the path against the one in your token.",
+    )
+
+
+def _token_refused(why: str) -> UnauthenticatedError:
+    return UnauthenticatedError(
+        "token-invalid", f"The token is not valid: {why}.", "Get a new token and try again."
+    )

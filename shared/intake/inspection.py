@@ -1,0 +1,91 @@
+"""The one pass over an upload's bytes: hash, type, scan, and a copy where it is needed.
+
+Only types that need random access (pictures for their metadata, archives for their members) are
+copied to a temporary file, and only up to a limit, so that a film costs neither memory nor disk.
+"""
+
+import hashlib
+import tempfile
+from typing import IO
+
+from shared.intake.content_type import detect
+from shared.intake.identifiers import index_keys
+from shared.intake.metadata import SUPPORTED, read
+from shared.intake.rules import Inspection, PersonFound
+from shared.intake.scanner import YaraScanner
+
+_SPOOL_IN_MEMORY = 4 * 1024 * 1024
+_SPOOL_LIMIT = 512 * 1024 * 1024
+_MAX_PEOPLE = 200
+_ARCHIVES = frozenset({"application/zip"})
+
+
+class Pass:
+    """One pass. Not for use by more than one thread at a time; nothing in it touches a loop."""
+
+    def __init__(self, scanner: YaraScanner, secret: bytes, size: int) -> None:
+        """`secret` is the subject index's HMAC key; `size` the blob's, in bytes."""
+        self._scanner = scanner
+        self._scan = scanner.begin()
+        self._secret = secret
+        self._size = size
+        self._seen = 0
+        self._hash = hashlib.sha256()
+        self._media_type = "application/octet-stream"
+        self._spool: IO[bytes] | None = None
+
+    def __enter__(self) -> "Pass":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._spool is not None:
+            self._spool.close()
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        if self._seen == 0:
+            self._media_type = detect(chunk, self._size)
+            if self._media_type in SUPPORTED | _ARCHIVES and self._size <= _SPOOL_LIMIT:
+                self._spool = tempfile.SpooledTemporaryFile(_SPOOL_IN_MEMORY)  # noqa: SIM115 - closed in __exit__
+        self._seen += len(chunk)
+        self._hash.update(chunk)
+        self._scan.feed(chunk)
+        if self._spool is not None:
+            self._spool.write(chunk)
+
+    def finish(self) -> Inspection:
+        """What was found, once all bytes were fed."""
+        if self._spool is not None:
+            self._spool.seek(0)
+        findings = self._scan.finish(self._spool)
+        unscannable = findings.refusal
+        people: list[PersonFound] = []
+        note = None
+        if self._media_type in _ARCHIVES and self._spool is None:
+            unscannable = "archive-too-large"
+        elif self._media_type in SUPPORTED and not findings.matches:
+            people, note = self._people()
+        return Inspection(
+            size=self._seen,
+            sha256=self._hash.hexdigest(),
+            media_type=self._media_type,
+            engine=self._scanner.engine,
+            engine_version=self._scanner.engine_version,
+            signature_version=self._scanner.signature_version,
+            signatures=findings.matches,
+            unscannable=unscannable,
+            people=people,
+            metadata_note=note,
+        )
+
+    def _people(self) -> tuple[list[PersonFound], str | None]:
+        if self._spool is None:
+            return [], "metadata-too-large"
+        self._spool.seek(0)
+        metadata = read(self._spool.read())
+        people = [
+            PersonFound(field=person.field, keys=index_keys(person.identifier, self._secret))
+            for person in metadata.people[:_MAX_PEOPLE]
+        ]
+        note = "metadata-truncated" if len(metadata.people) > _MAX_PEOPLE else metadata.note
+        return [person for person in people if person.keys], note

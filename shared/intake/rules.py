@@ -1,0 +1,145 @@
+"""Where an upload goes, and what is kept of it: pure rules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import PurePosixPath
+from typing import Final, Literal
+
+from shared.errors import InvalidInputError
+from shared.rows import Stored
+from shared.tenancy.rules import ZONES, Tenant, container_of, is_tenant_id
+
+INCOMING: Final = "incoming"
+QUARANTINE: Final = "quarantine"
+UPLOAD_URL_LIFETIME: Final = timedelta(minutes=15)
+
+# A blob's name is at most 1,024 characters, of at most 254 segments, and must not end with a dot
+# or a slash ("Naming and referencing containers, blobs, and metadata", learn.microsoft.com).
+_MAX_NAME = 1024
+_MAX_SEGMENTS = 254
+
+type Verdict = Literal["clean", "infected", "refused"]
+
+
+class PersonFound(Stored, frozen=True):
+    """A person in an asset's metadata: the field that names them, and their keys in the index."""
+
+    field: str
+    keys: tuple[str, ...]
+
+
+class Asset(Stored, frozen=True):
+    """What is kept of an upload. `size` is in bytes; `blob` is its place in `container`."""
+
+    id: str
+    tenant: str
+    path: str
+    container: str
+    blob: str
+    verdict: Verdict
+    size: int
+    uploaded_at: datetime
+    filed_at: datetime
+    reason: str | None = None
+    media_type: str | None = None
+    sha256: str | None = None
+    engine: str | None = None
+    engine_version: str | None = None
+    signature_version: str | None = None
+    signatures: tuple[str, ...] = ()
+    people: tuple[PersonFound, ...] = ()
+    metadata_note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What one pass over the bytes found. `size` is in bytes."""
+
+    size: int
+    sha256: str
+    media_type: str
+    engine: str
+    engine_version: str
+    signature_version: str
+    signatures: Sequence[str]
+    unscannable: str | None
+    people: Sequence[PersonFound]
+    metadata_note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """What to do with an upload: its verdict and the reason for one that is not clean."""
+
+    verdict: Verdict
+    reason: str | None
+
+
+def check_path(tenant: str, path: str) -> None:
+    """Whether `tenant` may upload to `path`. Raises InvalidInputError with the rule it breaks."""
+    fault = _path_fault(f"{tenant}/{path}")
+    if fault:
+        raise InvalidInputError(
+            "path-invalid", f"The path cannot be uploaded to: {fault}.", "Choose another path."
+        )
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """The tenant id and the path of a blob's name in `incoming`."""
+    tenant, _, path = name.partition("/")
+    return tenant, path
+
+
+def refuse_unread(name: str, size: int, tenant: Tenant | None, region: str) -> Filing | None:
+    """The filing of an upload that need not be read to be refused, or None."""
+    identifier, _ = split_name(name)
+    checks = (
+        (not is_tenant_id(identifier), "tenant-folder-invalid"),
+        (tenant is None, "tenant-unknown"),
+        (tenant is not None and tenant.status != "active", "tenant-not-active"),
+        (
+            tenant is not None and region not in ZONES.get(tenant.residency_zone, ()),
+            "residency-zone-not-served",
+        ),
+        (_path_fault(name) is not None, "path-invalid"),
+        (size == 0, "zero-bytes"),
+    )
+    return next((Filing("refused", reason) for failed, reason in checks if failed), None)
+
+
+def decide(inspection: Inspection) -> Filing:
+    """The filing of an upload that was read. What could not be scanned is not cleared."""
+    if inspection.signatures:
+        return Filing("infected", "malware-found")
+    if inspection.unscannable:
+        return Filing("refused", inspection.unscannable)
+    return Filing("clean", None)
+
+
+def destinations(filing: Filing, name: str, asset: str) -> tuple[str, tuple[str, ...]]:
+    """The container, and the names in it to try in turn.
+
+    A cleared asset keeps its path; where an earlier version has it, the id goes before the
+    extension, so that nothing is ever overwritten. A quarantined blob is named by ids alone.
+    """
+    tenant, path = split_name(name)
+    if filing.verdict != "clean":
+        return QUARANTINE, (f"{tenant if is_tenant_id(tenant) else '_unknown'}/{asset}",)
+    file = PurePosixPath(path)
+    versioned = str(file.with_name(f"{file.stem[:200]}.{asset}{file.suffix[:20]}"))
+    return container_of(tenant), (path, versioned[-_MAX_NAME:])
+
+
+def _path_fault(name: str) -> str | None:
+    segments = name.split("/")
+    checks = (
+        (len(name) > _MAX_NAME, f"with the tenant it is longer than {_MAX_NAME} characters"),
+        (len(segments) > _MAX_SEGMENTS, f"it has more than {_MAX_SEGMENTS} segments"),
+        ("" in segments, "it has an empty segment"),
+        ("." in segments or ".." in segments, "a segment is . or .."),
+        (any(s.endswith(".") for s in segments), "a segment ends with a dot"),
+        ("\\" in name, "it has a backslash"),
+        (not name.isprintable(), "it has a control character"),
+    )
+    return next((fault for failed, fault in checks if failed), None)

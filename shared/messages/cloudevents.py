@@ -1,0 +1,91 @@
+"""CloudEvents 1.0 in structured JSON mode (application/cloudevents+json).
+
+Source: CloudEvents specification 1.0.2, and its JSON event format.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from shared.errors import MalformedInputError
+from shared.messages.contracts import CONTRACTS, TYPES, Contract
+from shared.ports import OutgoingMessage
+
+SOURCE = "/vouchsafe"
+
+
+class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
+    specversion: Literal["1.0"]
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    source: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+    type: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
+    data: msgspec.Raw
+    subject: Annotated[str, msgspec.Meta(max_length=512)] | None = None
+    datacontenttype: Literal["application/json"] = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A message that was read: its envelope and its typed data."""
+
+    id: str
+    source: str
+    type: str
+    time: datetime
+    subject: str | None
+    data: Contract
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_DATA = {name: msgspec.json.Decoder(contract) for name, contract in CONTRACTS.items()}
+
+
+def decode(body: bytes) -> Event:
+    """Read a message. Raises MalformedInputError with the code that says why it cannot be."""
+    try:
+        envelope = _ENVELOPE.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedInputError(
+            "message-invalid",
+            f"The message is not a CloudEvents 1.0 event in JSON: {error}.",
+            "Send structured mode JSON with specversion, id, source, type, time and data.",
+        ) from error
+    decoder = _DATA.get(envelope.type)
+    if decoder is None:
+        raise MalformedInputError(
+            "message-type-unknown",
+            "No contract has the message's type and version.",
+            f"Send one of: {', '.join(sorted(CONTRACTS))}.",
+        )
+    try:
+        data = decoder.decode(envelope.data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedInputError(
+            "message-data-invalid",
+            f"The data does not meet the contract of {envelope.type}: {error}.",
+            "Mend the field that is named and send the message again with a new id.",
+        ) from error
+    return Event(envelope.id, envelope.source, envelope.type, envelope.time, envelope.subject, data)
+
+
+def encode(
+    queue: str,
+    data: Contract,
+    *,
+    identifier: str,
+    now: datetime,
+    session: str | None = None,
+) -> OutgoingMessage:
+    """Make the message that carries `data` to `queue`; `identifier` is its dedupe key."""
+    envelope = _Envelope(
+        specversion="1.0",
+        id=identifier,
+        source=SOURCE,
+        type=TYPES[type(data)],
+        time=now,
+        data=msgspec.Raw(msgspec.json.encode(data)),
+    )
+    return OutgoingMessage(queue, identifier, msgspec.json.encode(envelope), session)

@@ -1,0 +1,118 @@
+"""One typed contract for each message type: the `data` of its CloudEvent.
+
+An unknown field is refused. A change that old readers could not read gets a new version, as a
+new type beside the old one.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+type Text = Annotated[str, Meta(min_length=1, max_length=512)]
+type Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
+type TenantId = Annotated[str, Meta(min_length=1, max_length=64)]
+type AwareTime = Annotated[datetime, Meta(tz=True)]
+
+
+class Contract(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
+    """Base of every contract: camelCase names, no unknown fields."""
+
+
+class Actor(Contract, frozen=True):
+    """Who did something. `id` is the directory's object id, never a name."""
+
+    id: Identifier
+    role: Text
+    organisation: Text
+
+
+class BlobUploaded(Contract, frozen=True):
+    """A blob has arrived in `incoming`; `etag` and `last_modified` say which version."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=1024)]
+    etag: Text
+    last_modified: AwareTime
+
+
+class ConsentGranted(Contract, frozen=True):
+    """A tenant lets one engineer act on the assets under a path prefix for one purpose."""
+
+    grant_id: Identifier
+    tenant: TenantId
+    path_prefix: Annotated[str, Meta(max_length=1024)]
+    operations: Annotated[tuple[Literal["read"], ...], Meta(min_length=1)]
+    purpose: Text
+    ticket: Text
+    engineer: Identifier
+    expires_at: AwareTime
+    granted_by: Actor
+
+
+class ConsentRevoked(Contract, frozen=True):
+    """A tenant takes a consent grant back."""
+
+    grant_id: Identifier
+    tenant: TenantId
+    revoked_by: Actor
+
+
+class AccessRecorded(Contract, frozen=True):
+    """Something was done, or refused, to a tenant's data: one entry of its access log."""
+
+    tenant: TenantId
+    actor: Actor
+    action: Text
+    resource: Annotated[str, Meta(max_length=1100)]
+    outcome: Literal["allowed", "denied", "failed"]
+    purpose: str | None = None
+    ticket: str | None = None
+    grant_id: str | None = None
+    reason: str | None = None
+    client_address: str | None = None
+
+
+class ErasureRequested(Contract, frozen=True):
+    """An erasure request waits for discovery. It names the request, never the data subject."""
+
+    tenant: TenantId
+    request_id: Identifier
+
+
+class ErasureApproved(Contract, frozen=True):
+    """A second DAM manager has approved what the preview showed."""
+
+    tenant: TenantId
+    request_id: Identifier
+
+
+class ErasureBatchReady(Contract, frozen=True):
+    """One batch of an approved erasure is ready to be carried out."""
+
+    tenant: TenantId
+    request_id: Identifier
+    batch: Annotated[int, Meta(ge=0)]
+
+
+class IncidentOpened(Contract, frozen=True):
+    """Something that a person must look at. `resource` is an id, never personal data."""
+
+    kind: Text
+    severity: Literal["warning", "critical"]
+    summary: Text
+    resource: Annotated[str, Meta(max_length=1100)]
+    tenant: TenantId | None = None
+
+
+CONTRACTS: dict[str, type[Contract]] = {
+    "vouchsafe.blob.uploaded.v1": BlobUploaded,
+    "vouchsafe.consent.granted.v1": ConsentGranted,
+    "vouchsafe.consent.revoked.v1": ConsentRevoked,
+    "vouchsafe.access.recorded.v1": AccessRecorded,
+    "vouchsafe.erasure.requested.v1": ErasureRequested,
+    "vouchsafe.erasure.approved.v1": ErasureApproved,
+    "vouchsafe.erasure.batch-ready.v1": ErasureBatchReady,
+    "vouchsafe.incident.opened.v1": IncidentOpened,
+}
+
+TYPES: dict[type[Contract], str] = {contract: name for name, contract in CONTRACTS.items()}

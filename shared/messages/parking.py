@@ -1,0 +1,48 @@
+"""Setting aside a message that can never succeed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.errors import RefusalError
+from shared.ids import rfc3339
+from shared.messages import queues
+from shared.ports import OutgoingMessage, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message as it came from a queue, with its properties."""
+
+    queue: str
+    id: str
+    body: bytes
+    session: str | None
+    content_type: str | None
+    delivery_count: int
+    properties: Mapping[str, Value]
+
+
+def parked(message: Received, reason: RefusalError, now: datetime) -> OutgoingMessage:
+    """The copy of `message` for `parked-messages`: its body and properties, and the reason.
+
+    The reason travels as application properties `parked-…`, so that the body stays as it was
+    and can be replayed.
+    """
+    return OutgoingMessage(
+        queues.PARKED_MESSAGES,
+        f"{message.queue}|{message.id}"[:128],
+        message.body,
+        content_type=message.content_type or "application/octet-stream",
+        properties={
+            **message.properties,
+            "parked-reason": reason.code,
+            "parked-detail": reason.detail,
+            "parked-remedy": reason.remedy,
+            "parked-queue": message.queue,
+            "parked-message-id": message.id,
+            "parked-session-id": message.session or "",
+            "parked-delivery-count": message.delivery_count,
+            "parked-at": rfc3339(now),
+        },
+    )

@@ -1,0 +1,195 @@
+"""What the flows need of the outside world, as plain data and protocols.
+
+`shared.azure` implements them on Azure; `shared.composition` hands them to the flows.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+type Clock = Callable[[], datetime]
+type Value = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entity of a table. `etag` is what the service gave on reading, None for a new one."""
+
+    partition: str
+    row: str
+    values: Mapping[str, Value]
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Create `row`; the transaction fails if it exists."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Replace `row`; the transaction fails unless its ETag is still `row.etag`."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """Create or replace `row`, whatever was there."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete one entity; with an `etag`, only if it is unchanged."""
+
+    partition: str
+    row: str
+    etag: str | None = None
+
+
+type Operation = Insert | Replace | Upsert | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows, and what to pass to read on (None at the end)."""
+
+    rows: Sequence[Row]
+    continuation: str | None
+
+
+class Tables(Protocol):
+    """Azure Table Storage."""
+
+    async def get(self, table: str, partition: str, row: str) -> Row | None:
+        """One entity, or None."""
+
+    async def commit(self, table: str, operations: Sequence[Operation]) -> None:
+        """Run `operations` on one partition as one entity-group transaction, at most 100.
+
+        Raises RowConflictError when a precondition of any of them does not hold.
+        """
+
+    async def delete(self, table: str, partition: str, row: str) -> None:
+        """Delete one entity; one that is not there is no error."""
+
+    async def page(
+        self,
+        table: str,
+        partition: str,
+        *,
+        prefix: str = "",
+        size: int = 100,
+        continuation: str | None = None,
+    ) -> Page:
+        """One page of a partition in RowKey order, of the rows that begin with `prefix`.
+
+        Raises MalformedInputError for a continuation token that is not one of ours.
+        """
+
+    def scan(self, table: str, partition: str, *, prefix: str = "") -> AsyncIterator[Row]:
+        """Every row of a partition whose RowKey begins with `prefix`, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    """What a HEAD request tells of a blob. `size` is in bytes."""
+
+    container: str
+    name: str
+    etag: str
+    size: int
+    last_modified: datetime
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class Blobs(Protocol):
+    """Azure Blob Storage."""
+
+    async def ensure_container(self, container: str) -> None:
+        """Create `container` if it is not there."""
+
+    async def head(self, container: str, name: str) -> BlobInfo | None:
+        """What is known of a blob, or None."""
+
+    def read(self, blob: BlobInfo) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """The bytes of exactly that version, in chunks of at most 4 MiB.
+
+        Raises BlobChangedError when the blob is no longer that version.
+        """
+
+    async def write(self, container: str, name: str, data: bytes, content_type: str) -> None:
+        """Create a blob; one that exists is left as it is."""
+
+    async def copy(
+        self, source: BlobInfo, container: str, name: str, metadata: Mapping[str, str]
+    ) -> bool:
+        """Copy that version inside the service, with `metadata`, to a name that is free.
+
+        Returns False when the name is taken by a blob with other metadata; one with the same is
+        an earlier attempt at this copy. Raises BlobChangedError when `source` has changed.
+        """
+
+    async def delete(self, container: str, name: str, etag: str | None = None) -> None:
+        """Delete a blob with its snapshots; one that is gone is no error.
+
+        With an `etag`, only that version: another one is left alone.
+        """
+
+    def upload_url(self, container: str, name: str, expires: datetime) -> str:
+        """A URL with which one new blob can be created until `expires`."""
+
+    def read_url(self, container: str, name: str, expires: datetime, filename: str) -> str:
+        """A URL with which one blob can be read until `expires`, offered as `filename`."""
+
+    async def ping(self) -> None:
+        """Raise UnavailableError unless the account answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """A message for a queue. `id` is the dedupe key, `session` set on session queues."""
+
+    queue: str
+    id: str
+    body: bytes
+    session: str | None = None
+    content_type: str = "application/cloudevents+json"
+    properties: Mapping[str, Value] = field(default_factory=dict)
+
+
+class Bus(Protocol):
+    """Azure Service Bus."""
+
+    async def send(self, messages: Sequence[OutgoingMessage]) -> None:
+        """Send all; when it returns, the service has accepted them.
+
+        Raises UnavailableError when it could not; some may then have been accepted.
+        """
+
+    async def ping(self) -> None:
+        """Raise UnavailableError unless the namespace answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret of Key Vault and the version that it is."""
+
+    value: str
+    version: str
+
+
+class Secrets(Protocol):
+    """Azure Key Vault secrets."""
+
+    async def get(self, name: str) -> Secret:
+        """The current version. Raises UnavailableError when the vault does not answer."""
+
+    async def ping(self) -> None:
+        """Raise UnavailableError unless the vault answers."""

@@ -1,0 +1,49 @@
+"""Typed structs as the columns of a table row, one column a field.
+
+Numbers, booleans and strings are columns of their own kind; times are RFC 3339 strings; lists,
+maps and structs are JSON strings. None is no column at all.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared.ids import rfc3339
+from shared.ports import Value
+
+
+class Stored(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Base of what is kept in tables: camelCase columns. Unknown columns are passed over."""
+
+
+def to_values(stored: Stored) -> dict[str, Value]:
+    """The columns of `stored`."""
+    values: dict[str, Value] = {}
+    for field in msgspec.structs.fields(stored):
+        value = getattr(stored, field.name)
+        if value is None:
+            continue
+        values[field.encode_name] = _to_value(value)
+    return values
+
+
+def from_values[T: Stored](kind: type[T], values: Mapping[str, Value]) -> T:
+    """Read a struct of `kind` back. Raises msgspec.ValidationError for columns that are not it."""
+    fields: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        value = values.get(field.encode_name)
+        if value is None:
+            continue
+        is_json = isinstance(value, str) and value[:1] in ("[", "{") and field.type is not str
+        fields[field.encode_name] = msgspec.json.decode(str(value)) if is_json else value
+    return msgspec.convert(fields, kind)
+
+
+def _to_value(value: object) -> Value:
+    if isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    return msgspec.json.encode(value).decode()
