@@ -25,8 +25,10 @@ def listening(*ports: int) -> Callable[[], bool]:
     return probe
 
 
-def answering(port: int, path: str, *, authority: Path | None = None) -> Callable[[], bool]:
-    """A probe for an HTTP service that answers 200 at `path`.
+def answering(
+    port: int, path: str, *, having: bytes = b"", authority: Path | None = None
+) -> Callable[[], bool]:
+    """A probe for an HTTP service that answers 200 at `path`, with `having` in the body.
 
     With `authority`, a CA's certificate file, it asks over TLS and checks the certificate. The
     request goes straight to the port, past any proxy that the environment names.
@@ -42,7 +44,8 @@ def answering(port: int, path: str, *, authority: Path | None = None) -> Callabl
             )
         try:
             connection.request("GET", path)
-            return connection.getresponse().status == http.HTTPStatus.OK
+            answer = connection.getresponse()
+            return answer.status == http.HTTPStatus.OK and having in answer.read()
         except (OSError, http.client.HTTPException):
             return False
         finally:

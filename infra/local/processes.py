@@ -92,7 +92,6 @@ class Program:
 
     def start(self, guard: Guard) -> None:
         """Start the process in a group of its own; `wait_ready` tells when it serves."""
-        self.end(guard)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -17,6 +17,9 @@ from infra.local.node import NODE
 from infra.local.ports import LOOPBACK, Ports
 from infra.local.processes import STOP_SECONDS, Guard, Program
 
+# How long the host lets invocations finish when it is stopped; less than it is given to end.
+HOST_GRACE_SECONDS = STOP_SECONDS - 2
+
 # In the order of starting; the host last, as its triggers connect to the others at once.
 PROCESSES = ("azurite", "servicebus", "identity", "keyvault", "host")
 
@@ -29,6 +32,10 @@ PORTS_OF = {
 }
 
 AZURITE = names.ROOT / "infra/local/azurite/node_modules/azurite/dist/src/azurite.js"
+
+
+def _unreported(_: str) -> None:
+    """Say nothing of the steps."""
 
 
 class Stack:
@@ -51,11 +58,9 @@ class Stack:
         lock_duration: str | None = None,
         app: Path = names.ROOT,
         processes: Sequence[str] = PROCESSES,
-        report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.directory = directory.resolve()
         self.ports = ports or Ports.free()
-        self._report = report
         self._certificates = Certificates.within(self.directory / "tls")
         self._identity_header = secrets.token_urlsafe(32)
         self.settings = names.app_settings(
@@ -88,15 +93,16 @@ class Stack:
     ) -> None:
         self.stop()
 
-    def start(self) -> None:
+    def start(self, report: Callable[[str], None] = _unreported) -> None:
         """Start whatever does not run, and return once all of it serves.
 
-        Raises StackError when a port is taken (before anything starts) or a process ends early.
-        When nothing ran before, nothing is left running then.
+        `report` is told of each step, in words for a person. Raises StackError when a port is
+        taken (before anything starts) or a process ends early. When nothing ran before, nothing
+        is left running then.
         """
         first = self._guard is None
         try:
-            self._start([name for name, program in self._programs.items() if not program.running])
+            self._start(self.dead(), report)
         except BaseException:
             if first:
                 self.stop()
@@ -105,7 +111,7 @@ class Stack:
     def start_process(self, name: str) -> None:
         """Start one process that was killed or has died; raises StackError as `start` does."""
         if not self._programs[name].running:
-            self._start([name])
+            self._start([name], _unreported)
 
     def stop(self) -> None:
         """End every process, the host first, and return once they are gone."""
@@ -162,7 +168,11 @@ class Stack:
             "settings": self.settings,
         }
 
-    def _start(self, missing: Sequence[str]) -> None:
+    def _start(self, missing: Sequence[str], report: Callable[[str], None]) -> None:
+        if self._guard is not None:
+            for name in missing:
+                # What is left of a process that died may still hold its port.
+                self._programs[name].end(self._guard)
         self.ports.check_free(port for name in missing for port in PORTS_OF[name])
         if self._guard is None:
             self._certificates.make()
@@ -171,11 +181,11 @@ class Stack:
         for wave in ([name for name in missing if name != "host"], ["host"]):
             programs = [self._programs[name] for name in wave if name in missing]
             for program in programs:
-                self._report(f"Starting {program.name}")
+                report(f"Starting {program.name}")
                 program.start(self._guard)
             for program in programs:
                 program.wait_ready()
-                self._report(f"{program.name} is ready")
+                report(f"{program.name} is ready")
 
     def _started_guard(self) -> Guard:
         if self._guard is None:
@@ -240,8 +250,12 @@ class Stack:
         port = self.ports.host
         return self._program(
             "host",
-            [*_module("infra.local.host"), "--app", self._app, "--port", str(port)],
-            probes.listening(port),
+            [
+                *_module("infra.local.host"),
+                *("--app", self._app, "--port", str(port), "--grace", str(HOST_GRACE_SECONDS)),
+            ],
+            # It listens before its triggers do; this is what Core Tools answers once they run.
+            probes.answering(port, "/admin/host/status", having=b'"Running"'),
             **self.settings,
         )
 

@@ -1,0 +1,91 @@
+"""`python -m infra.local up` and `down`: what `make up` and `make down` run."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from infra.local import supervisor
+from infra.local.errors import StackError
+from infra.local.ports import Ports
+from infra.local.settings import ROOT
+
+# Which endpoints each process of the stack serves.
+SERVES = {
+    "azurite": ("blob", "queue", "table"),
+    "servicebus": ("service_bus",),
+    "identity": ("token_issuer",),
+    "keyvault": ("key_vault",),
+    "host": ("app",),
+}
+
+
+def up(console: Console) -> None:
+    """Start the stack and show where its parts are."""
+    ports = Ports.from_environment()
+    with console.status("Starting the stack") as status:
+
+        def report(step: str) -> None:
+            if console.is_terminal:
+                status.update(step)
+            else:
+                console.print(step)
+
+        info = supervisor.up(ports, report)
+    console.print(_table(info))
+    console.print(f"Everything a client needs: {supervisor.INFO_FILE.relative_to(ROOT)}")
+    console.print("A token, here for the administrator of a tenant called acme:")
+    console.print(f"  {info['token']['curl']}", soft_wrap=True, highlight=False)
+    console.print("Stop it with: make down")
+
+
+def down(console: Console) -> None:
+    """Stop the stack."""
+    with console.status("Stopping the stack"):
+        stopped = supervisor.down()
+    console.print("The stack has stopped." if stopped else "The stack was not running.")
+
+
+def _table(info: dict[str, Any]) -> Table:
+    table = Table("process", "pid", "serves", "at", title="The local stack")
+    for name, process in info["processes"].items():
+        served = SERVES[name]
+        table.add_row(
+            name,
+            str(process["pid"]),
+            "\n".join(served),
+            "\n".join(info["endpoints"][endpoint] for endpoint in served),
+        )
+    return table
+
+
+def main() -> None:
+    """Run the command; one that fails says why in a message and exits with status 1."""
+    parser = argparse.ArgumentParser(prog="python -m infra.local", description="The local stack.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="start it in the background; restart what has died")
+    commands.add_parser("down", help="stop it")
+    supervise = commands.add_parser("supervise", help="be what `up` starts in the background")
+    supervise.add_argument("directory", type=Path)
+    supervise.add_argument("info_file", type=Path)
+    supervise.add_argument("ports", type=json.loads)
+    options = parser.parse_args()
+    try:
+        if options.command == "up":
+            up(Console())
+        elif options.command == "down":
+            down(Console())
+        else:
+            supervisor.serve(Ports(**options.ports), options.directory, options.info_file)
+    except StackError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Install the Python packages and Azurite into this clone; the second half of `infra/setup.py`.
+
+Runs in `.venv`, which has nothing but rich yet.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from infra import setup
+
+LOG_TAIL_LINES = 20
+
+# Called for each line that an installer prints.
+OnLine = Callable[[str], None]
+
+PIP = (sys.executable, "-I", "-m", "pip", "install", "--no-input", "--progress-bar", "off")
+PIP_ENVIRONMENT = {
+    # python-qpid-proton would link the OpenSSL and SASL that pkg-config finds. The broker is
+    # loopback only and uses neither, so the build is the same on every machine without them.
+    "PKG_CONFIG_LIBDIR": os.devnull,
+    "PKG_CONFIG_PATH": "",
+}
+
+
+class InstallError(Exception):
+    """An installer failed; the message ends with its last lines and names its whole log."""
+
+
+def install_python(on_line: OnLine) -> None:
+    """Install what the app and its development need, as pinned in the two requirements files."""
+    files = [part for source in setup.PYTHON_SOURCES for part in ("--requirement", str(source))]
+    _install([*PIP, *files], "setup-python.log", PIP_ENVIRONMENT, on_line)
+
+
+def install_azurite(on_line: OnLine) -> None:
+    """Install Azurite as locked, with the npm and Node that came with the Python packages."""
+    # Not before: they are among the packages that `install_python` installs.
+    from infra.local.node import NODE, NPM
+
+    environment = {
+        # npm's own helpers look for `node` here.
+        "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}",
+        "NO_UPDATE_NOTIFIER": "1",
+    }
+    command = [str(NODE), str(NPM), "ci", "--prefix", str(setup.AZURITE)]
+    _install(command, "setup-azurite.log", environment, on_line)
+
+
+STEPS = (
+    ("Python packages", setup.PYTHON_STAMP, setup.PYTHON_SOURCES, install_python),
+    ("Azurite", setup.AZURITE_STAMP, setup.AZURITE_SOURCES, install_azurite),
+)
+
+
+def main() -> None:
+    """Run the steps whose sources have changed, and stamp each one once it is complete."""
+    console = Console()
+    for name, stamp, sources, install in STEPS:
+        if setup.is_installed(stamp, sources):
+            continue
+        stamp.unlink(missing_ok=True)
+        try:
+            with _shown(console, name) as on_line:
+                install(on_line)
+        except InstallError as error:
+            console.print(str(error), markup=False, highlight=False)
+            sys.exit(1)
+        stamp.write_text(setup.fingerprint(sources))
+
+
+@contextmanager
+def _shown(console: Console, name: str) -> Iterator[OnLine]:
+    """Show that a step goes on: live on a terminal, as two plain lines elsewhere."""
+    if not console.is_terminal:
+        console.print(f"Installing {name} ...")
+        yield lambda _: None
+        console.print(f"Installed {name}")
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(pulse_style="cyan"),
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.fields[line]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(f"Installing {name}", total=None, line="")
+        yield lambda line: progress.update(task, line=line[: console.width // 2])
+        progress.update(task, total=1, completed=1, description=f"Installed {name}", line="")
+
+
+def _install(
+    command: Sequence[str], log_name: str, environment: Mapping[str, str], on_line: OnLine
+) -> None:
+    log = setup.LOGS / log_name
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            cwd=setup.ROOT,
+            env={**os.environ, **environment},
+        ) as process,
+    ):
+        for line in process.stdout or ():
+            output.write(line)
+            on_line(line.strip())
+    if process.returncode:
+        raise InstallError(_failure(Path(command[0]).name, log))
+
+
+def _failure(program: str, log: Path) -> str:
+    tail = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+    return "\n".join([*tail, f"{program} failed; all of its output is in {log}"])
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
