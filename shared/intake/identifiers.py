@@ -13,7 +13,8 @@ from typing import Final
 _EMAIL: Final = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 # Letters whose stroke or ligature Unicode does not take apart.
 _STROKES: Final = str.maketrans(
-    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "\u0131": "i"}
+    | {"æ": "ae", "œ": "oe", "þ": "th"}
 )
 # Canonical combining classes from here on are accents around a letter. Those below are parts of
 # a letter, such as the voicing mark that tells the Japanese "ga" from "ka".
@@ -23,9 +24,9 @@ _FIRST_ACCENT_CLASS: Final = 200
 def normalise(identifier: str) -> tuple[str, ...]:
     """Return the forms of `identifier` that are compared: none, one or two.
 
-    The first is caseless and compatibility-composed (The Unicode Standard 3.13, D146) with white space
-    collapsed; the second, where it differs, has its diacritics removed as well. An e-mail address
-    has only the first, because with and without an accent are two mailboxes.
+    The first is caseless and compatibility-composed (The Unicode Standard 3.13, D146) with white
+    space collapsed; the second, where it differs, has its diacritics removed as well. An e-mail
+    address has only the first, because with and without an accent are two mailboxes.
     """
     kept = _collapse(_caseless(_visible(identifier)))
     if not kept:

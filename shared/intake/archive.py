@@ -1,0 +1,197 @@
+"""Looking into archives with bounded memory, work and depth."""
+
+import gzip
+import io
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Final, Protocol
+
+_PIECE: Final = 256 * 1024
+_IN_MEMORY: Final = 1024 * 1024
+# A zip's directory is read as one: this is room for the most members that are allowed.
+_MAX_READ: Final = 4 * 1024 * 1024
+
+_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_GZIP: Final = b"\x1f\x8b"
+# What would have to be unpacked before it could be scanned, by the bytes at an offset.
+_UNSUPPORTED: Final = (
+    (0, b"7z\xbc\xaf\x27\x1c"),
+    (0, b"Rar!\x1a\x07"),
+    (0, b"BZh"),
+    (0, b"\xfd7zXZ\0"),
+    (0, b"\x28\xb5\x2f\xfd"),
+    (0, b"MSCF\0\0\0\0"),
+    (257, b"ustar"),
+)
+HEAD_SIZE: Final = 512
+"""How many of a file's first bytes `is_archive` wants to see."""
+
+# Members in other methods cannot be unpacked in bounded memory by the standard library.
+_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
+
+# What the standard library raises on bytes that are not what they should be.
+_BROKEN: Final = (
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is looked into before an archive is refused."""
+
+    depth: int = 5
+    """Archives within archives; an Office document in a zip is at depth 2."""
+    members: int = 10_000
+    """Members in all, those of inner archives included."""
+    size: int = 2 * 1024**3
+    """Unpacked bytes in all."""
+    ratio: int = 200
+    """Unpacked bytes in all for each byte of the outermost archive."""
+    free: int = 64 * 1024**2
+    """Unpacked bytes that are allowed whatever the ratio."""
+
+
+class RefusedArchiveError(Exception):
+    """An archive that cannot be looked into wholly, and so cannot be cleared.
+
+    `reason` is "archive-broken", "archive-encrypted", "archive-too-deep", "archive-too-large" or
+    "archive-unsupported".
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether a file that begins with `head` must be unpacked to be scanned.
+
+    True for zip and all that is a zip (Office and OpenDocument files, EPUB) and for gzip.
+    """
+    return head.startswith((*_ZIP, _GZIP))
+
+
+def contents(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
+    """Yield what is in the archive `file`, in pieces of at most 256 KiB, and b"" after each member.
+
+    Inner archives are yielded as members and then looked into themselves. A file that is no archive
+    by its beginning is looked into if a zip directory stands at its end, as unzip would. Reads
+    from wherever it likes in `file`. Raises RefusedArchiveError.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    head = file.read(HEAD_SIZE)
+    _refuse_unsupported(head)
+    if is_archive(head) or _has_directory(file):
+        allowed = min(limits.size, max(limits.free, size * limits.ratio))
+        yield from _Walk(limits.depth, limits.members, allowed).archive(file, head, 1)
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class _Walk:
+    """One look into one upload; counts what it has cost."""
+
+    def __init__(self, depth: int, members: int, size: int) -> None:
+        self._depth = depth
+        self._members_left = members
+        self._size_left = size
+
+    def archive(self, file: IO[bytes], head: bytes, depth: int) -> Iterator[bytes]:
+        """What is in `file`, which begins with `head`."""
+        if depth > self._depth:
+            raise RefusedArchiveError("archive-too-deep")
+        file.seek(0)
+        try:
+            yield from (
+                self._gunzip(file, depth) if head.startswith(_GZIP) else self._unzip(file, depth)
+            )
+        except _BROKEN as error:
+            raise RefusedArchiveError("archive-broken") from error
+
+    def _unzip(self, file: IO[bytes], depth: int) -> Iterator[bytes]:
+        with zipfile.ZipFile(_Directory(file)) as archive:
+            members = archive.infolist()
+            self._members_left -= len(members)
+            # The sizes are what the archive claims; one that unpacks to more is a broken one.
+            if self._members_left < 0 or sum(m.file_size for m in members) > self._size_left:
+                raise RefusedArchiveError("archive-too-large")
+            for member in members:
+                if member.flag_bits & _ENCRYPTED:
+                    raise RefusedArchiveError("archive-encrypted")
+                if member.compress_type not in _METHODS:
+                    raise RefusedArchiveError("archive-unsupported")
+                with archive.open(member) as source:
+                    yield from self._member(source, depth)
+
+    def _gunzip(self, file: IO[bytes], depth: int) -> Iterator[bytes]:
+        with gzip.GzipFile(fileobj=file) as source:
+            yield from self._member(source, depth)
+
+    def _member(self, source: _Readable, depth: int) -> Iterator[bytes]:
+        piece = head = source.read(_PIECE)
+        _refuse_unsupported(head)
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as inner:
+            while piece:
+                self._size_left -= len(piece)
+                if self._size_left < 0:
+                    raise RefusedArchiveError("archive-too-large")
+                yield piece
+                if is_archive(head):
+                    inner.write(piece)
+                piece = source.read(_PIECE)
+            yield b""
+            if is_archive(head):
+                yield from self.archive(inner, head, depth + 1)
+
+
+def _refuse_unsupported(head: bytes) -> None:
+    if any(head.startswith(magic, offset) for offset, magic in _UNSUPPORTED):
+        raise RefusedArchiveError("archive-unsupported")
+
+
+def _has_directory(file: IO[bytes]) -> bool:
+    """Whether a readable zip directory stands at the end of `file`.
+
+    The mark that `zipfile.is_zipfile` looks for occurs in pictures by chance; a directory does not.
+    """
+    file.seek(0)
+    try:
+        with zipfile.ZipFile(_Directory(file)) as archive:
+            return bool(archive.infolist())
+    except _BROKEN:
+        return False
+
+
+class _Directory:
+    """A file as `zipfile` wants it, that refuses to read a giant directory into memory."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.tell = file.tell
+        self.seekable = file.seekable
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_SET and offset < 0:
+            raise zipfile.BadZipFile("negative offset")
+        return self._file.seek(offset, whence)
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(_MAX_READ + 1 if size < 0 else min(size, _MAX_READ + 1))
+        if len(data) > _MAX_READ:
+            raise RefusedArchiveError("archive-too-large")
+        return data
