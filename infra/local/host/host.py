@@ -11,14 +11,22 @@ from azure_functions_runtime import start_threadpool_executor, stop_threadpool_e
 
 from infra.local.host import logs
 from infra.local.host.admin import Admin
+from infra.local.host.blobs import blob_triggers
 from infra.local.host.http import HttpApp, body_limit, endpoints
 from infra.local.host.invoke import Invoker
-from infra.local.host.loading import load
+from infra.local.host.loading import Function, load
+from infra.local.host.queues import queue_triggers
 from infra.local.host.refusals import RefusedError
 from infra.local.host.server import HttpServer, listen
 from infra.local.host.settings import AppSettings, read_host_json
+from infra.local.host.storage import CONNECTION as STORAGE_CONNECTION
+from infra.local.host.storage import CONTAINER as HOSTS_CONTAINER
+from infra.local.host.storage import HostStorage, container_client, host_id
+from infra.local.host.timers import timers
 
 log = logging.getLogger("host")
+
+NEED_STORAGE = frozenset(("timerTrigger", "blobTrigger"))
 
 
 class Listener(Protocol):
@@ -45,16 +53,30 @@ async def run(folder: Path, port: int, environment: Mapping[str, str], grace: fl
     start_threadpool_executor()
     functions = load(folder)
     invoker = Invoker(in_flight, settings.function_timeout)
-    routes, limit = _all(
+    (storage,) = _all(lambda: _storage(functions, app_settings, folder))
+    routes, limit, clocks, queues, blobs = _all(
         lambda: endpoints(functions, settings),
         lambda: body_limit(app_settings),
+        lambda: timers(functions, app_settings, invoker, storage),
+        lambda: queue_triggers(functions, app_settings, settings, invoker),
+        lambda: blob_triggers(functions, app_settings, settings, invoker, storage),
     )
-    admin = Admin(functions, {})
-    listeners: list[Listener] = [
-        HttpServer(HttpApp(routes, invoker, admin, limit), listen(port)),
-    ]
-    await _serve(listeners, admin, port, stopping, grace)
-    stop_threadpool_executor()
+    admin = Admin(functions, {clock.function.name: clock.fire for clock in clocks})
+    web = HttpServer(HttpApp(routes, invoker, admin, limit), listen(port))
+    try:
+        await _serve([web, *clocks, *queues, *blobs], admin, port, stopping, grace)
+    finally:
+        if storage is not None:
+            await storage.close()
+        stop_threadpool_executor()
+
+
+def _storage(functions: list[Function], settings: AppSettings, folder: Path) -> HostStorage | None:
+    if not any(function.kind in NEED_STORAGE for function in functions):
+        return None
+    return HostStorage(
+        container_client(settings, STORAGE_CONNECTION, HOSTS_CONTAINER), host_id(settings, folder)
+    )
 
 
 def _all(*parts: Callable[[], Any]) -> list[Any]:

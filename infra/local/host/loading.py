@@ -60,8 +60,8 @@ def load(folder: Path) -> list[Function]:
     """Import the app in this folder and return its functions.
 
     As in Azure, the folder comes first on ``sys.path`` and becomes the working directory. Raises
-    RefusedError with a line for each binding or property that this host does not support, and for an
-    app that the runtime itself refuses; whatever the app's own import raises goes through.
+    RefusedError with a line for each binding or property that this host does not support, and for
+    an app that the runtime itself refuses; whatever the app's own import raises goes through.
     """
     if not (folder / SCRIPT).is_file():
         raise RefusedError(f"there is no {SCRIPT} in {folder}")

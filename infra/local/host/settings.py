@@ -17,7 +17,7 @@ from infra.local.host.refusals import RefusedError
 
 # Tooling, telemetry and scale settings: they change nothing that a function can see.
 TOLERATED = frozenset(
-    [
+    (
         "$schema",
         "aggregator",
         "applicationInsights",
@@ -27,7 +27,7 @@ TOLERATED = frozenset(
         "telemetryMode",
         "watchDirectories",
         "watchFiles",
-    ]
+    )
 )
 TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
 APP_SETTING = re.compile(r"%([^%]+)%")

@@ -1,0 +1,244 @@
+"""The blob trigger: each new or changed blob once, found by listing its container.
+
+https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-blob-trigger. A blob is
+done when its receipt is written, after the function has succeeded, so that a host that dies at any
+moment runs it again rather than never. ``source="EventGrid"`` is served by listing too: what it
+promises (each blob, at least once) is the same.
+"""
+
+import asyncio
+import json
+import logging
+import re
+import time
+from dataclasses import dataclass
+
+from azure.core import MatchConditions
+from azure.core.exceptions import AzureError, ResourceModifiedError, ResourceNotFoundError
+from azure.storage.blob.aio import ContainerClient
+from azure_functions_runtime.bindings.datumdef import Datum
+
+from infra.local.host.invoke import Invoker
+from infra.local.host.loading import Function
+from infra.local.host.protos import ModelBindingData
+from infra.local.host.receipts import Receipts
+from infra.local.host.refusals import RefusedError
+from infra.local.host.settings import AppSettings, HostSettings
+from infra.local.host.storage import HostStorage, container_client
+
+log = logging.getLogger("host.blobs")
+
+POLL_SECONDS = 0.5
+LONGEST_RETRY_SECONDS = 10.0
+# A listing older than this is not trusted: whether the blob is still there is asked first.
+FRESH_SECONDS = 2.0
+PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
+
+
+class BlobPattern:
+    """A trigger's path such as ``incoming/{tenant}/{name}.jpg``."""
+
+    def __init__(self, path: str) -> None:
+        """Raises RefusedError when the path is not a container and a pattern of names."""
+        self.container, slash, names = path.strip("/").partition("/")
+        rest = PLACEHOLDER.sub("", path)
+        if not slash or not names or "{" in self.container or "{" in rest or "}" in rest:
+            raise RefusedError(
+                f"path {path!r} is not a container and a pattern such as in/{{name}}"
+            )
+        self.prefix = names.partition("{")[0]
+        parts = PLACEHOLDER.split(names)
+        self._regex = re.compile(
+            "".join(
+                f"(?P<{part}>.+)" if position % 2 else re.escape(part)
+                for position, part in enumerate(parts)
+            ),
+            re.DOTALL,
+        )
+
+    def match(self, name: str) -> dict[str, str] | None:
+        """The placeholders' values in a blob's name; None when it does not fit. ``/`` fits too."""
+        found = self._regex.fullmatch(name)
+        return found.groupdict() if found else None
+
+
+@dataclass(frozen=True)
+class Found:
+    """One version of one blob, and when (monotonic clock, seconds) it was listed."""
+
+    name: str
+    etag: str
+    listed: float
+
+
+class BlobTrigger:
+    """Runs one function for the blobs of one container."""
+
+    def __init__(
+        self,
+        function: Function,
+        pattern: BlobPattern,
+        source: ContainerClient,
+        receipts: Receipts,
+        invoker: Invoker,
+        settings: HostSettings,
+    ) -> None:
+        self._function = function
+        self._pattern = pattern
+        self._source = source
+        self._receipts = receipts
+        self._invoker = invoker
+        self._attempts = settings.poison_blob_threshold
+        self._slots = asyncio.Semaphore(settings.blob_parallelism)
+        self._running: dict[Found, asyncio.Task[None]] = {}
+        self._stopping = asyncio.Event()
+
+    async def run(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
+        """List and run until ``stopping``; return when no run is in flight."""
+        self._stopping = stopping
+        recalled = False
+        while not stopping.is_set():
+            try:
+                if not recalled:
+                    await self._receipts.load()
+                    recalled = True
+                await self._poll()
+            except AzureError as error:
+                log.warning("%s: cannot list blobs: %s", self._function.name, error)
+            else:
+                ready.set()
+            await self._pause(POLL_SECONDS)
+        if self._running:
+            await asyncio.wait(self._running.values())
+        await self._source.close()
+
+    async def _poll(self) -> None:
+        known = self._receipts.settled()
+        found = await self._list()
+        await self._receipts.forget(
+            known - {self._receipts.key(one.name, one.etag) for one in found}
+        )
+        under_way = {(one.name, one.etag) for one in self._running}
+        for one in found:
+            if (one.name, one.etag) in under_way or self._receipts.has(one.name, one.etag):
+                continue
+            await self._slots.acquire()
+            if self._stopping.is_set():
+                self._slots.release()
+                return
+            task = asyncio.create_task(self._process(one))
+            self._running[one] = task
+            task.add_done_callback(lambda _, one=one: self._finished(one))
+
+    def _finished(self, one: Found) -> None:
+        del self._running[one]
+        self._slots.release()
+
+    async def _list(self) -> list[Found]:
+        blobs = self._source.list_blobs(name_starts_with=self._pattern.prefix or None)
+        try:
+            return [
+                Found(blob.name, blob.etag, time.monotonic())
+                async for blob in blobs
+                if self._pattern.match(blob.name) is not None
+            ]
+        except ResourceNotFoundError:
+            # No container, no blobs: it may be made later.
+            return []
+
+    async def _process(self, one: Found) -> None:
+        try:
+            if time.monotonic() - one.listed > FRESH_SECONDS and not await self._current(one):
+                return
+            for attempt in range(1, self._attempts + 1):
+                outcome = await self._invoker.run(self._function, *self._inputs(one))
+                if outcome.succeeded:
+                    break
+                # Deleted or replaced meanwhile: nobody wants this version any more.
+                if not await self._current(one):
+                    return
+                await self._pause(min(0.1 * 2**attempt, LONGEST_RETRY_SECONDS))
+                if self._stopping.is_set():
+                    return
+            else:
+                log.error("%s: gave up on a blob, see its poison record", self._function.name)
+                await self._receipts.write_poison(self._pattern.container, one.name, one.etag)
+            await self._receipts.write(one.name, one.etag)
+        except AzureError as error:
+            # Without a receipt the blob is listed as new, and so tried, again.
+            log.warning("%s: a blob could not be finished: %s", self._function.name, error)
+
+    async def _current(self, one: Found) -> bool:
+        """Whether the container still has this version of the blob."""
+        blob = self._source.get_blob_client(one.name)
+        try:
+            await blob.get_blob_properties(
+                etag=one.etag, match_condition=MatchConditions.IfNotModified
+            )
+        except (ResourceNotFoundError, ResourceModifiedError):
+            return False
+        return True
+
+    def _inputs(self, one: Found) -> tuple[ModelBindingData, dict[str, Datum]]:
+        container = self._pattern.container
+        content = {
+            "Connection": self._function.trigger["connection"],
+            "ContainerName": container,
+            "BlobName": one.name,
+        }
+        metadata = {
+            "BlobTrigger": f"{container}/{one.name}",
+            "Uri": self._source.get_blob_client(one.name).url.partition("?")[0],
+            **(self._pattern.match(one.name) or {}),
+        }
+        data = ModelBindingData(json.dumps(content).encode(), "AzureStorageBlobs")
+        return data, {name: Datum(value, "string") for name, value in metadata.items()}
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+
+def blob_triggers(
+    functions: list[Function],
+    app_settings: AppSettings,
+    settings: HostSettings,
+    invoker: Invoker,
+    storage: HostStorage | None,
+) -> list[BlobTrigger]:
+    """The blob functions. Raises RefusedError with a line for each that cannot be served."""
+    found: list[BlobTrigger] = []
+    wrong: list[str] = []
+    for function in functions:
+        if function.kind != "blobTrigger":
+            continue
+        try:
+            found.append(_blob_trigger(function, app_settings, settings, invoker, storage))
+        except RefusedError as refused:
+            wrong += [f"function {function.name}: {line}" for line in refused.lines]
+    if wrong:
+        raise RefusedError(*wrong)
+    return found
+
+
+def _blob_trigger(
+    function: Function,
+    app_settings: AppSettings,
+    settings: HostSettings,
+    invoker: Invoker,
+    storage: HostStorage | None,
+) -> BlobTrigger:
+    if not function.info.input_types[function.parameter].deferred_bindings_enabled:
+        raise RefusedError(
+            f"parameter {function.parameter} of blobTrigger must be of an SDK type"
+            " (azurefunctions.extensions): this host never holds a blob's bytes"
+        )
+    if storage is None:
+        raise RefusedError("a blob trigger needs the connection setting AzureWebJobsStorage")
+    pattern = BlobPattern(app_settings.resolve(function.trigger["path"]))
+    source = container_client(app_settings, function.trigger["connection"], pattern.container)
+    receipts = Receipts(storage, function.name, pattern.container)
+    return BlobTrigger(function, pattern, source, receipts, invoker, settings)

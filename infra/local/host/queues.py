@@ -1,0 +1,48 @@
+"""Which functions are triggered by Service Bus queues, and how."""
+
+from azure.servicebus.aio import ServiceBusClient
+
+from infra.local.host.invoke import Invoker
+from infra.local.host.loading import Function
+from infra.local.host.refusals import RefusedError
+from infra.local.host.servicebus import QueueTrigger, SessionTrigger
+from infra.local.host.settings import AppSettings, HostSettings
+
+
+def queue_triggers(
+    functions: list[Function], app_settings: AppSettings, settings: HostSettings, invoker: Invoker
+) -> list[QueueTrigger]:
+    """The queue functions. Raises RefusedError with a line for each that cannot be served."""
+    found: list[QueueTrigger] = []
+    wrong: list[str] = []
+    for function in functions:
+        if function.kind != "serviceBusTrigger":
+            continue
+        try:
+            found.append(_queue_trigger(function, app_settings, settings, invoker))
+        except RefusedError as refused:
+            wrong += [f"function {function.name}: {line}" for line in refused.lines]
+    if wrong:
+        raise RefusedError(*wrong)
+    return found
+
+
+def _queue_trigger(
+    function: Function, app_settings: AppSettings, settings: HostSettings, invoker: Invoker
+) -> QueueTrigger:
+    trigger = function.trigger
+    if "queueName" not in trigger:
+        raise RefusedError("topics are not supported by the local host, only queues")
+    if str(trigger.get("cardinality") or "ONE").upper() != "ONE":
+        raise RefusedError(f"cardinality {trigger['cardinality']} is not supported, only ONE")
+    if function.info.input_types[function.parameter].deferred_bindings_enabled:
+        raise RefusedError(f"parameter {function.parameter}: SDK types are not supported here")
+    name = trigger["connection"]
+    connection = app_settings.connection(name)
+    try:
+        ServiceBusClient.from_connection_string(connection)
+    except ValueError as error:
+        raise RefusedError(f"the connection setting {name} is wrong: {error}") from None
+    kind = SessionTrigger if trigger.get("isSessionsEnabled") else QueueTrigger
+    queue = app_settings.resolve(trigger["queueName"])
+    return kind(function, queue, connection, invoker, settings)

@@ -1,0 +1,88 @@
+"""Which blobs a function is done with: a receipt for each, as long as the blob is there.
+
+A receipt's name is a hash of the blob's name and ETag, so that it fits any name and reveals none.
+All receipts are held in memory too, so that listing costs no look-ups; both go when their blob has
+gone, so that neither grows with what was done long ago.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Set
+
+from infra.local.host.storage import HostStorage
+
+DELETES_AT_ONCE = 16
+
+
+class Receipts:
+    """The receipts of one function for one container."""
+
+    def __init__(self, storage: HostStorage, function: str, container: str) -> None:
+        self._storage = storage
+        self._function = function
+        self._container = container
+        self._prefix = f"blobreceipts/{storage.host}/Host.Functions.{function}/"
+        self._done: set[str] = set()
+        self._writing: set[str] = set()
+
+    async def load(self) -> None:
+        """Read which receipts there are; to be called once before all else."""
+        await self._storage.open()
+        self._done = {
+            name.removeprefix(self._prefix) async for name in self._storage.names(self._prefix)
+        }
+
+    def key(self, name: str, etag: str) -> str:
+        """The receipt's name for one version of a blob."""
+        text = "\0".join((self._container, name, etag.strip('"')))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def has(self, name: str, etag: str) -> bool:
+        """Whether the function is done with this version of the blob."""
+        return self.key(name, etag) in self._done
+
+    def settled(self) -> frozenset[str]:
+        """The receipts there are now. Those missing in a listing begun later are of no use."""
+        return frozenset(self._done - self._writing)
+
+    async def write(self, name: str, etag: str) -> None:
+        """Record that the function is done with this version of the blob."""
+        key = self.key(name, etag)
+        # First in memory: should writing fail, this host at least does not run the blob again.
+        self._done.add(key)
+        self._writing.add(key)
+        try:
+            await self._storage.write(self._prefix + key, {})
+        finally:
+            self._writing.discard(key)
+
+    async def forget(self, keys: Set[str]) -> None:
+        """Delete receipts."""
+        at_once = asyncio.Semaphore(DELETES_AT_ONCE)
+
+        async def delete(key: str) -> None:
+            async with at_once:
+                await self._storage.delete(self._prefix + key)
+            self._done.discard(key)
+
+        # What fails stays known and is tried again after the next listing.
+        results = await asyncio.gather(*map(delete, keys), return_exceptions=True)
+        for error in filter(None, results):
+            raise error
+
+    async def write_poison(self, container: str, name: str, etag: str) -> None:
+        """Record that the function failed for good with this version of the blob.
+
+        The document is the message that Azure puts on the queue ``webjobs-blobtrigger-poison``;
+        here it is a blob under that name, so that the host needs no queue client.
+        """
+        document = {
+            "Type": "BlobTrigger",
+            "FunctionId": f"Host.Functions.{self._function}",
+            "BlobType": "BlockBlob",
+            "ContainerName": container,
+            "BlobName": name,
+            "ETag": etag,
+        }
+        place = f"webjobs-blobtrigger-poison/{self._storage.host}/{self._function}"
+        await self._storage.write(f"{place}/{self.key(name, etag)}.json", document)

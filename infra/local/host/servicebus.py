@@ -1,0 +1,212 @@
+"""The Service Bus queue trigger: peek-lock receivers on the real SDK, with and without sessions.
+
+https://learn.microsoft.com/azure/azure-functions/functions-bindings-service-bus-trigger. A message
+is completed when its function succeeds and abandoned when it fails, so that the broker counts the
+delivery and in the end dead-letters it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from azure.core.exceptions import AzureError
+from azure.servicebus import NEXT_AVAILABLE_SESSION, ServiceBusReceivedMessage
+from azure.servicebus.aio import AutoLockRenewer, ServiceBusClient, ServiceBusReceiver
+from azure.servicebus.exceptions import OperationTimeoutError
+from azure_functions_runtime.bindings.datumdef import Datum
+
+from infra.local.host.invoke import Invoker
+from infra.local.host.loading import Function
+from infra.local.host.metadata import body_of, metadata_of
+from infra.local.host.settings import HostSettings
+
+log = logging.getLogger("host.servicebus")
+
+# How long one call waits for a message, or for a session; it ends at once when the host stops.
+RECEIVE_SECONDS = 60.0
+ACCEPT_SECONDS = 30.0
+FIRST_BACKOFF_SECONDS = 0.25
+LONGEST_BACKOFF_SECONDS = 5.0
+# The SDK reads and writes under one lock, so a settlement may wait this long (its default is 0.2).
+SOCKET_SECONDS = 0.05
+# What the SDK raises when a link, a lock or a connection is gone (ValueError: a closed receiver).
+BROKEN = (AzureError, OSError, ValueError)
+
+
+class QueueTrigger:
+    """Runs one function for the messages of one queue, several at a time."""
+
+    def __init__(
+        self, function: Function, queue: str, connection: str, invoker: Invoker, host: HostSettings
+    ) -> None:
+        self._function = function
+        self._queue = queue
+        self._connection = connection
+        self._invoker = invoker
+        self._host = host
+        self._slots = asyncio.Semaphore(self._concurrency(host))
+        self._running: set[asyncio.Task[None]] = set()
+        self._ready = asyncio.Event()
+        self._stopping = asyncio.Event()
+
+    async def run(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
+        """Receive until ``stopping``, over every broken connection; then finish and return."""
+        self._ready, self._stopping = ready, stopping
+        wait = FIRST_BACKOFF_SECONDS
+        while not stopping.is_set():
+            since = asyncio.get_running_loop().time()
+            try:
+                await self._receive_until_broken()
+            except BROKEN as error:
+                log.warning("%s: queue %s: %s", self._function.name, self._queue, error)
+                lasted = asyncio.get_running_loop().time() - since
+                wait = FIRST_BACKOFF_SECONDS if lasted > wait else wait * 2
+                wait = min(wait, LONGEST_BACKOFF_SECONDS)
+                await self._or_stop(asyncio.sleep(wait))
+
+    @staticmethod
+    def _concurrency(host: HostSettings) -> int:
+        return host.max_concurrent_calls
+
+    async def _receive_until_broken(self) -> None:
+        renewal = self._host.max_lock_renewal
+        renewer = AutoLockRenewer(renewal) if renewal else None
+        # One try a call: this class does the waiting and trying again.
+        client = ServiceBusClient.from_connection_string(
+            self._connection, retry_total=0, socket_timeout=SOCKET_SECONDS
+        )
+        try:
+            await self._receive(client, renewer)
+        finally:
+            if self._stopping.is_set():
+                # What runs settles through this client. A broken one is of no use to it.
+                while self._running:
+                    await asyncio.wait(self._running)
+            await client.close()
+            if renewer is not None:
+                await renewer.close()
+
+    async def _receive(self, client: ServiceBusClient, renewer: AutoLockRenewer | None) -> None:
+        receiver = client.get_queue_receiver(self._queue, auto_lock_renewer=renewer)
+        if await self._or_stop(receiver.__aenter__()) is None:
+            return
+        self._ready.set()
+        while not self._stopping.is_set():
+            await self._slots.acquire()
+            work = None
+            try:
+                message = await self._next(receiver, RECEIVE_SECONDS)
+                if message is not None:
+                    work = self._process(receiver, message)
+            finally:
+                self._start_or_free(work)
+
+    async def _next(
+        self, receiver: ServiceBusReceiver, seconds: float
+    ) -> ServiceBusReceivedMessage | None:
+        # One at a time: asked for more, the SDK holds the first back in case others follow.
+        messages = await self._or_stop(receiver.receive_messages(1, max_wait_time=seconds))
+        return messages[0] if messages else None
+
+    async def _process(
+        self, receiver: ServiceBusReceiver, message: ServiceBusReceivedMessage
+    ) -> None:
+        """Run the function for one message and settle it."""
+        succeeded = False
+        try:
+            text = self._function.info.input_types[self._function.parameter].pytype is str
+            body = body_of(message)
+            value = Datum(body.decode(), "string") if text else Datum(body, "bytes")
+        except ValueError as error:
+            log.warning("%s: a message cannot be bound: %s", self._function.name, error)
+        else:
+            outcome = await self._invoker.run(self._function, value, metadata_of(message))
+            succeeded = outcome.succeeded
+        settle = receiver.complete_message if succeeded else receiver.abandon_message
+        try:
+            await settle(message)
+        except BROKEN as error:
+            # The broker delivers the message again.
+            log.warning("%s: a message was not settled: %s", self._function.name, error)
+
+    def _start_or_free(self, work: Coroutine[Any, Any, None] | None) -> None:
+        """Start work in the slot just taken, which is freed at its end; without work at once."""
+        if work is None:
+            self._slots.release()
+            return
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._slots.release()
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s: a fault of the host", self._function.name, exc_info=task.exception())
+
+    async def _or_stop[T](self, work: Coroutine[Any, Any, T]) -> T | None:
+        """The work's result; None, and the work cancelled, when the host stops first."""
+        task = asyncio.create_task(work)
+        stop = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            task.cancel()
+            await asyncio.wait((task,))
+        return None if task.cancelled() else task.result()
+
+
+class SessionTrigger(QueueTrigger):
+    """Runs one function for a queue with sessions: one message at a time within each session."""
+
+    @staticmethod
+    def _concurrency(host: HostSettings) -> int:
+        return host.max_concurrent_sessions
+
+    async def _receive(self, client: ServiceBusClient, renewer: AutoLockRenewer | None) -> None:
+        while not self._stopping.is_set():
+            await self._slots.acquire()
+            work = None
+            try:
+                receiver = await self._accept(client, renewer)
+                if receiver is not None:
+                    work = self._serve(receiver)
+            finally:
+                self._start_or_free(work)
+
+    async def _accept(
+        self, client: ServiceBusClient, renewer: AutoLockRenewer | None
+    ) -> ServiceBusReceiver | None:
+        """The next session that has messages; None when there is none for a while."""
+        receiver = client.get_queue_receiver(
+            self._queue,
+            session_id=NEXT_AVAILABLE_SESSION,
+            max_wait_time=ACCEPT_SECONDS,
+            auto_lock_renewer=renewer,
+        )
+        # Waiting for a session is all the listening there is: no answer comes until one is there.
+        self._ready.set()
+        opened = None
+        try:
+            opened = await self._or_stop(receiver.__aenter__())
+        except OperationTimeoutError:
+            return None
+        finally:
+            if opened is None:
+                await receiver.close()
+        return opened
+
+    async def _serve(self, receiver: ServiceBusReceiver) -> None:
+        """Process a session's messages in order until it is idle, lost, or the host stops."""
+        try:
+            while not self._stopping.is_set():
+                message = await self._next(receiver, self._host.session_idle_timeout)
+                if message is None:
+                    return
+                await self._process(receiver, message)
+        except BROKEN as error:
+            log.warning("%s: a session of %s: %s", self._function.name, self._queue, error)
+        finally:
+            await receiver.close()

@@ -1,0 +1,175 @@
+"""The timer trigger: NCRONTAB schedules, whose last run outlives the host.
+
+https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer
+"""
+
+import asyncio
+import json
+import logging
+import re
+from datetime import UTC, datetime, timedelta
+
+from azure.core.exceptions import AzureError
+from azure_functions_runtime.bindings.datumdef import Datum
+from croniter import croniter
+
+from infra.local.host.invoke import Invoker
+from infra.local.host.loading import Function
+from infra.local.host.refusals import RefusedError
+from infra.local.host.settings import AppSettings
+from infra.local.host.storage import HostStorage
+
+log = logging.getLogger("host.timers")
+
+# What NCRONTAB has in common with croniter; each further sign means something else in one of them.
+FIELD = re.compile(r"[\d*/,\-]+|(?:[A-Za-z]{3}[,\-]?)+")
+# The clock may be set or the machine may sleep meanwhile, so that long waits are looked at again.
+LONGEST_WAIT = timedelta(seconds=30)
+RETRY_WAIT = timedelta(seconds=1)
+
+
+class Schedule:
+    """When a timer fires, in UTC as in Azure."""
+
+    def __init__(self, expression: str) -> None:
+        """Raises RefusedError when the expression is not NCRONTAB of five or six fields."""
+        fields = expression.split()
+        if len(fields) == 5:
+            fields.insert(0, "0")
+        self._expression = " ".join(fields)
+        known = len(fields) == 6 and all(FIELD.fullmatch(field) for field in fields)
+        if not known or not croniter.is_valid(self._expression, second_at_beginning=True):
+            raise RefusedError(f"schedule {expression!r} is not a six-field NCRONTAB expression")
+
+    def after(self, moment: datetime) -> datetime:
+        """The first time that the timer fires after this moment."""
+        # In NCRONTAB a day must fit both the day of the month and the day of the week.
+        times = croniter(self._expression, moment, second_at_beginning=True, day_or=False)
+        return times.get_next(datetime)
+
+    @property
+    def frequent(self) -> bool:
+        """Whether it fires more than once a minute; such a schedule is never monitored."""
+        first = self.after(datetime.now(UTC))
+        return self.after(first) - first < timedelta(minutes=1)
+
+
+class Timer:
+    """Fires one function on its schedule; two scheduled runs never overlap."""
+
+    def __init__(
+        self, function: Function, schedule: Schedule, invoker: Invoker, storage: HostStorage | None
+    ) -> None:
+        """``storage`` keeps the last run, so that a missed one is made up for; None: nothing is."""
+        self.function = function
+        self._schedule = schedule
+        self._invoker = invoker
+        self._storage = storage
+        self._status: dict[str, str] = {}
+        self._by_hand: set[asyncio.Task[None]] = set()
+        self._run_on_startup = bool(function.trigger.get("runOnStartup"))
+
+    def fire(self) -> None:
+        """Run the function now, beside its schedule, as the admin endpoint does."""
+        task = asyncio.create_task(self._invoke(past_due=False))
+        self._by_hand.add(task)
+        task.add_done_callback(self._by_hand.discard)
+
+    async def run(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
+        """Fire until ``stopping``; return when no run is in flight."""
+        past_due = None
+        while past_due is None:
+            try:
+                past_due = await self._recall()
+            except AzureError as error:
+                log.warning("%s: cannot read the last run: %s", self.function.name, error)
+                if not await self._wait(datetime.now(UTC) + RETRY_WAIT, stopping):
+                    return
+        ready.set()
+        if past_due or self._run_on_startup:
+            await self._run_scheduled(past_due=past_due)
+        while await self._wait(self._schedule.after(datetime.now(UTC)), stopping):
+            await self._run_scheduled(past_due=False)
+        if self._by_hand:
+            await asyncio.wait(self._by_hand)
+
+    async def _recall(self) -> bool:
+        """Read the last run; whether the schedule had a time between it and now."""
+        if self._storage is None:
+            return False
+        await self._storage.open()
+        found = await self._storage.read(self._name)
+        if found is None:
+            await self._remember(None)
+            return False
+        self._status = found
+        last = datetime.fromisoformat(found.get("Last") or found["LastUpdated"])
+        return self._schedule.after(last) <= datetime.now(UTC)
+
+    async def _run_scheduled(self, *, past_due: bool) -> None:
+        started = datetime.now(UTC)
+        await self._invoke(past_due=past_due)
+        try:
+            await self._remember(started)
+        except AzureError as error:
+            # The run itself is done; at worst the next host start makes up for it once more.
+            log.warning("%s: the last run was not written: %s", self.function.name, error)
+
+    async def _invoke(self, *, past_due: bool) -> None:
+        document = {
+            "Schedule": {"AdjustForDST": True},
+            "ScheduleStatus": self._status,
+            "IsPastDue": past_due,
+        }
+        await self._invoker.run(self.function, Datum(json.dumps(document), "json"))
+
+    async def _remember(self, last: datetime | None) -> None:
+        now = datetime.now(UTC)
+        self._status = {
+            "Next": self._schedule.after(now).isoformat(),
+            "LastUpdated": now.isoformat(),
+        }
+        if last is not None:
+            self._status["Last"] = last.isoformat()
+        if self._storage is not None:
+            await self._storage.write(self._name, self._status)
+
+    @property
+    def _name(self) -> str:
+        host = self._storage.host if self._storage else ""
+        return f"timers/{host}/Host.Functions.{self.function.name}/status"
+
+    @staticmethod
+    async def _wait(until: datetime, stopping: asyncio.Event) -> bool:
+        """Wait for that time; False when the host stops first."""
+        while (left := until - datetime.now(UTC)) > timedelta(0):
+            try:
+                async with asyncio.timeout(min(left, LONGEST_WAIT).total_seconds()):
+                    await stopping.wait()
+            except TimeoutError:
+                continue
+            return False
+        return not stopping.is_set()
+
+
+def timers(
+    functions: list[Function], settings: AppSettings, invoker: Invoker, storage: HostStorage | None
+) -> list[Timer]:
+    """The timer functions. Raises RefusedError with a line for each that cannot be served."""
+    found: list[Timer] = []
+    wrong: list[str] = []
+    for function in functions:
+        if function.kind != "timerTrigger":
+            continue
+        try:
+            schedule = Schedule(settings.resolve(function.trigger["schedule"]))
+        except RefusedError as refused:
+            wrong += [f"function {function.name}: {line}" for line in refused.lines]
+            continue
+        monitored = function.trigger.get("useMonitor") is not False and not schedule.frequent
+        found.append(Timer(function, schedule, invoker, storage if monitored else None))
+    if found and settings.get("WEBSITE_TIME_ZONE"):
+        wrong.append("the app setting WEBSITE_TIME_ZONE is not supported: schedules are in UTC")
+    if wrong:
+        raise RefusedError(*wrong)
+    return found
