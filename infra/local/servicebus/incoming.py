@@ -1,0 +1,125 @@
+"""A link a client sends on: single messages and batches, accepted once they are enqueued."""
+
+import time
+from typing import TYPE_CHECKING
+
+from proton import Delivery, Receiver
+
+from infra.local.servicebus.endpoint import Endpoint, error
+from infra.local.servicebus.messages import RefusedError
+from infra.local.servicebus.wire import (
+    BATCH_FORMAT,
+    Content,
+    MalformedMessageError,
+    parse,
+    unbatch,
+)
+
+if TYPE_CHECKING:
+    from infra.local.servicebus.connection import AmqpConnection
+    from infra.local.servicebus.entity import Entity
+
+MAX_MESSAGE_BYTES = 256 * 1024
+"""The emulator's and the Standard tier's limit ("Service Bus quotas")."""
+
+_CREDIT = 1000
+
+
+class RejectedError(Exception):
+    """A message is not taken; carries the AMQP error condition."""
+
+    def __init__(self, condition: str, description: str) -> None:
+        super().__init__(description)
+        self.condition = condition
+
+
+class ReceivingLink(Endpoint):
+    """Reads whole deliveries in their message format and keeps the client in credit."""
+
+    def __init__(self, link: Receiver, connection: "AmqpConnection") -> None:
+        super().__init__(link, connection)
+        self._receiver = link
+
+    def open(self) -> None:
+        """Answer the attach and give credit."""
+        self._receiver.snd_settle_mode = self._receiver.remote_snd_settle_mode
+        self._receiver.rcv_settle_mode = self._receiver.remote_rcv_settle_mode
+        self._receiver.max_message_size = MAX_MESSAGE_BYTES
+        self.answer()
+        self._receiver.flow(_CREDIT)
+
+    def on_delivery(self, delivery: Delivery) -> None:
+        """Read a whole delivery, handle it, then accept or reject it."""
+        if delivery.aborted:
+            self._format()
+        elif not delivery.readable or delivery.partial:
+            return
+        else:
+            data = self._receiver.recv(delivery.pending) or b""
+            self._receiver.advance()
+            message_format = self._format()
+            try:
+                self.take(bytes(data), message_format)
+            except RejectedError as rejection:
+                delivery.local.condition = error(rejection.condition, str(rejection))
+                outcome = Delivery.REJECTED
+            else:
+                outcome = Delivery.ACCEPTED
+            if not delivery.settled:
+                delivery.update(outcome)
+        delivery.settle()
+        if self._receiver.credit < _CREDIT // 2:
+            self._receiver.flow(_CREDIT - self._receiver.credit)
+
+    def take(self, data: bytes, message_format: int) -> None:
+        """Handle one delivery. Raises `RejectedError`."""
+        raise NotImplementedError
+
+    def _format(self) -> int:
+        return self.connection.formats.take(self.link.name)
+
+
+class IncomingLink(ReceivingLink):
+    """Enqueues what a client sends to one entity."""
+
+    def __init__(self, link: Receiver, connection: "AmqpConnection", entity: "Entity") -> None:
+        super().__init__(link, connection)
+        self._entity = entity
+
+    def take(self, data: bytes, message_format: int) -> None:
+        """Enqueue one message, or all of a batch or none. Raises `RejectedError`."""
+        if len(data) > MAX_MESSAGE_BYTES:
+            raise RejectedError(
+                "amqp:link:message-size-exceeded",
+                f"The message has {len(data)} bytes; the limit is {MAX_MESSAGE_BYTES}.",
+            )
+        if message_format not in (0, BATCH_FORMAT):
+            raise RejectedError("amqp:not-implemented", f"message format 0x{message_format:x}")
+        try:
+            encoded = unbatch(data) if message_format == BATCH_FORMAT else [data]
+            contents = [parse(one) for one in encoded]
+        except MalformedMessageError as malformed:
+            raise RejectedError("amqp:decode-error", str(malformed)) from malformed
+        self._check(contents)
+        now = time.time()
+        for content in contents:
+            self._entity.queue.enqueue(
+                content,
+                now,
+                message_id=content.message_id,
+                session_id=content.session_id,
+                ttl=content.ttl,
+            )
+        self._entity.touch()
+
+    def _check(self, contents: list[Content]) -> None:
+        for content in contents:
+            if content.scheduled:
+                raise RejectedError(
+                    "amqp:not-implemented",
+                    "x-opt-scheduled-enqueue-time: the local broker schedules no messages.",
+                )
+            try:
+                self._entity.queue.admits(content.session_id)
+            except RefusedError as refusal:
+                raise RejectedError(refusal.condition, str(refusal)) from refusal

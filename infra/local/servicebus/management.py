@@ -1,0 +1,140 @@
+"""The operations of {queue}/$management that the broker knows, each on the pure queue.
+
+Source: "AMQP 1.0 in Azure Service Bus: request-response-based operations". An operation that is
+not here is refused by name; none is silently accepted.
+"""
+
+import uuid
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from proton import UNDESCRIBED, Array, Data, symbol, timestamp
+
+from infra.local.servicebus.delivery import encoded
+from infra.local.servicebus.messages import RefusedError
+from infra.local.servicebus.queue import Queue
+from infra.local.servicebus.wire import Content
+
+OK, NO_CONTENT, BAD_REQUEST, GONE, NOT_IMPLEMENTED = 200, 204, 400, 410, 501
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: its body, the queue, and the client's receiving link on it, if it named one."""
+
+    queue: Queue[Content]
+    body: dict[Any, Any]
+    holder: Hashable
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Status, as HTTP's, and what goes with it."""
+
+    status: int = OK
+    description: str = "OK"
+    condition: symbol | None = None
+    body: Any = None
+
+
+def run(operation: str, call: Call) -> Result:
+    """Carry out an operation by name."""
+    known = _OPERATIONS.get(operation)
+    if known is None:
+        return Result(
+            NOT_IMPLEMENTED,
+            f"{operation} is not implemented by the local broker.",
+            symbol("amqp:not-implemented"),
+        )
+    try:
+        return known(call)
+    except RefusedError as refusal:
+        return Result(GONE, str(refusal), symbol(refusal.condition))
+    except (KeyError, TypeError, ValueError) as error:
+        return Result(
+            BAD_REQUEST,
+            f"{operation}: bad request: {error!r}",
+            symbol("com.microsoft:argument-error"),
+        )
+
+
+def _renew_lock(call: Call) -> Result:
+    ends = [call.queue.renew(token, call.now) for token in _tokens(call)]
+    expirations = [_timestamp(end) for end in ends]
+    return Result(body={"expirations": Array(UNDESCRIBED, Data.TIMESTAMP, *expirations)})
+
+
+def _renew_session_lock(call: Call) -> Result:
+    end = call.queue.renew_session(_session(call), call.holder, call.now)
+    return Result(body={"expiration": _timestamp(end)})
+
+
+def _get_session_state(call: Call) -> Result:
+    state = call.queue.session_state(_session(call), call.holder, call.now)
+    return Result(body={"session-state": state})
+
+
+def _set_session_state(call: Call) -> Result:
+    state = call.body["session-state"]
+    call.queue.set_session_state(
+        _session(call), call.holder, call.now, None if state is None else bytes(state)
+    )
+    return Result(body={})
+
+
+def _update_disposition(call: Call) -> Result:
+    """Settle by lock token: how the SDK settles when the receiving link is gone."""
+    status = call.body["disposition-status"]
+    for token in _tokens(call):
+        match status:
+            case "completed":
+                call.queue.complete(token, call.now)
+            case "abandoned":
+                call.queue.abandon(token, call.now)
+            case "defered":  # So spelt in the protocol.
+                call.queue.defer(token, call.now)
+            case "suspended":
+                reason = str(call.body.get("deadletter-reason") or "")
+                description = str(call.body.get("deadletter-description") or "")
+                call.queue.dead_letter(token, call.now, reason, description)
+            case _:
+                raise ValueError(f"disposition-status {status!r}")
+    return Result(body={})
+
+
+def _peek(call: Call) -> Result:
+    start, count = int(call.body["from-sequence-number"]), int(call.body["message-count"])
+    found = call.queue.peek(start, count, call.now, call.body.get("session-id"))
+    if not found:
+        return Result(NO_CONTENT, "No messages.")
+    entries = [{"message": encoded(message)} for message in found]
+    return Result(body={"messages": entries})
+
+
+def _tokens(call: Call) -> list[str]:
+    """Lock tokens as the broker issued them: the UUID's bytes, first three fields little-endian."""
+    tokens = [
+        token if isinstance(token, uuid.UUID) else uuid.UUID(str(token))
+        for token in call.body["lock-tokens"]
+    ]
+    return [token.bytes_le.decode("ascii", "replace") for token in tokens]
+
+
+def _session(call: Call) -> str:
+    return str(call.body["session-id"])
+
+
+def _timestamp(seconds: float) -> timestamp:
+    return timestamp(round(seconds * 1000))
+
+
+_OPERATIONS: dict[str, Callable[[Call], Result]] = {
+    "com.microsoft:renew-lock": _renew_lock,
+    "com.microsoft:renew-session-lock": _renew_session_lock,
+    "com.microsoft:get-session-state": _get_session_state,
+    "com.microsoft:set-session-state": _set_session_state,
+    "com.microsoft:update-disposition": _update_disposition,
+    "com.microsoft:peek-message": _peek,
+}

@@ -1,0 +1,106 @@
+"""What the queue model is made of: settings, a message, a session, and the refusals."""
+
+import heapq
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """How one queue behaves; durations in seconds.
+
+    Source: Microsoft.ServiceBus/namespaces/queues, as the emulator's Config.json spells it.
+    """
+
+    name: str
+    lock_duration: float = 60.0
+    max_delivery_count: int | None = 10
+    default_ttl: float | None = None
+    duplicate_window: float | None = None
+    dead_letter_on_expiration: bool = False
+    requires_session: bool = False
+
+
+class State(Enum):
+    """Where a message stands within its queue."""
+
+    READY = auto()
+    LOCKED = auto()
+    DEFERRED = auto()
+
+    @property
+    def wire(self) -> int:
+        """The value of x-opt-message-state: 0 active, 1 deferred."""
+        return int(self is State.DEFERRED)
+
+
+@dataclass(slots=True)
+class Message[C]:
+    """One queued message. `content` is opaque here; times are seconds since the epoch."""
+
+    sequence: int
+    content: C
+    enqueued_at: float
+    session_id: str | None = None
+    expires_at: float | None = None
+    delivery_count: int = 0
+    state: State = State.READY
+    token: str | None = None
+    locked_until: float = 0.0
+    dead_letter: tuple[str, str] | None = None
+
+
+class Lane:
+    """Sequence numbers ready for delivery, lowest first: a returned message keeps its place."""
+
+    def __init__(self) -> None:
+        self._heap: list[int] = []
+
+    def push(self, sequence: int) -> None:
+        """Make a sequence number ready."""
+        heapq.heappush(self._heap, sequence)
+
+    def peek(self) -> int | None:
+        """The lowest sequence number, or None."""
+        return self._heap[0] if self._heap else None
+
+    def pop(self) -> int:
+        """Remove the lowest sequence number; the lane must not be empty."""
+        return heapq.heappop(self._heap)
+
+
+@dataclass(slots=True)
+class Session[C]:
+    """One session: its ready messages, who holds it until when, what is locked, its state."""
+
+    id: str
+    lane: Lane = field(default_factory=Lane)
+    owner: Hashable | None = None
+    locked_until: float = 0.0
+    locked: dict[str, Message[C]] = field(default_factory=dict)
+    state: bytes | None = None
+
+
+class RefusedError(Exception):
+    """The queue refuses an operation; `condition` is the AMQP error condition a client sees."""
+
+    condition = "amqp:not-allowed"
+
+
+class MessageLockLostError(RefusedError):
+    """The lock expired or was never given (exceptions of the SDK: MessageLockLostError)."""
+
+    condition = "com.microsoft:message-lock-lost"
+
+
+class SessionLockLostError(RefusedError):
+    """The session lock expired or belongs to someone else."""
+
+    condition = "com.microsoft:session-lock-lost"
+
+
+class SessionCannotBeLockedError(RefusedError):
+    """Another receiver holds the session."""
+
+    condition = "com.microsoft:session-cannot-be-locked"
