@@ -2,11 +2,11 @@
 
 import azure.functions as func
 
-from functions import accesslog, health, outbox, tenants, uploads
+from functions import access, accesslog, consents, erasures, health, outbox, tenants, uploads
 from shared import composition
 
 composition.start()
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for flow in (health, tenants, uploads, accesslog, outbox):
+for flow in (health, tenants, uploads, consents, access, accesslog, erasures, outbox):
     app.register_functions(flow.blueprint)

@@ -8,7 +8,7 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 import msgspec
@@ -23,6 +23,9 @@ from shared.errors import (
     RowConflictError,
     UnavailableError,
 )
+
+if TYPE_CHECKING:
+    from shared.identity import Caller
 
 PROBLEM = "application/problem+json"
 _TYPE = "urn:vouchsafe:problem:"
@@ -48,7 +51,7 @@ class Call:
     """One request of a known caller."""
 
     app: App
-    caller: "Any"
+    caller: "Caller"
     request: func.HttpRequest
 
     @property
@@ -85,6 +88,15 @@ class Call:
                 f"Pass a limit from 1 to {_MAX_PAGE}, or leave it out for 100.",
             )
         return int(text)
+
+    @property
+    def client_address(self) -> str | None:
+        """The caller's address, as the front end that Azure puts before the app reports it.
+
+        It is the last of X-Forwarded-For: those before it are what the client itself claims.
+        """
+        forwarded = self.request.headers.get("X-Forwarded-For", "")
+        return forwarded.rpartition(",")[2].strip()[:64] or None
 
     @property
     def continuation(self) -> str | None:
@@ -136,16 +148,19 @@ type Handler = Callable[[Call], Awaitable[Reply]]
 type Endpoint = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
 
-def endpoint(roles: Collection[str] | None) -> Callable[[Handler], Endpoint]:
+def endpoint(
+    roles: Collection[str] | None, *, of_any_tenant: bool = False
+) -> Callable[[Handler], Endpoint]:
     """Make an endpoint of a handler: check the token, the role and the tenant in the path.
 
     `roles` are those of which the caller needs one; None is for everybody, without a token.
+    `of_any_tenant` leaves it to the handler to turn away other tenants' people.
     """
 
     def decorate(handler: Handler) -> Endpoint:
         async def run(req: func.HttpRequest) -> func.HttpResponse:
             try:
-                reply = await handler(await _admit(req, roles))
+                reply = await handler(await _admit(req, roles, of_any_tenant))
             except RefusalError as error:
                 return _problem(error.status, error.code, error.title, error.detail, error.remedy)
             except UnavailableError as error:
@@ -180,7 +195,7 @@ def endpoint(roles: Collection[str] | None) -> Callable[[Handler], Endpoint]:
     return decorate
 
 
-async def _admit(req: func.HttpRequest, roles: Collection[str] | None) -> Call:
+async def _admit(req: func.HttpRequest, roles: Collection[str] | None, of_any_tenant: bool) -> Call:
     from shared.identity import ANONYMOUS, permit
 
     current = app()
@@ -188,7 +203,7 @@ async def _admit(req: func.HttpRequest, roles: Collection[str] | None) -> Call:
         return Call(current, ANONYMOUS, req)
     caller = await current.tokens.caller(req.headers.get("Authorization"))
     tenant = req.route_params.get("tenant")
-    permit(caller, roles, tenant)
+    permit(caller, roles, None if of_any_tenant else tenant)
     if tenant is not None:
         await current.tenants.require(tenant)
     return Call(current, caller, req)

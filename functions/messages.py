@@ -4,18 +4,20 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import cast
 
 import azure.functions as func
 
 from shared.composition import App, app
 from shared.errors import MalformedInputError, RefusalError
 from shared.messages import Event, Received, decode, parked
+from shared.messages.contracts import Contract
 
 logger = logging.getLogger("vouchsafe.messages")
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery[T]:
+class Delivery[T: Contract]:
     """One delivery of a message whose data is a `T`."""
 
     app: App
@@ -27,8 +29,8 @@ class Delivery[T]:
 type Consumer = Callable[[func.ServiceBusMessage], Awaitable[None]]
 
 
-def consumer[T](
-    queue: str, *contracts: type[T]
+def consumer[T: Contract](
+    queue: str, *contracts: type[Contract]
 ) -> Callable[[Callable[[Delivery[T]], Awaitable[None]]], Consumer]:
     """Make a queue function of a handler that takes the data of `contracts`.
 
@@ -45,7 +47,7 @@ def consumer[T](
                 event = decode(received.body)
                 if not isinstance(event.data, contracts):
                     raise _misdirected(queue, event.type)
-                await handler(Delivery(current, event, event.data, received))
+                await handler(Delivery(current, event, cast("T", event.data), received))
             except RefusalError as reason:
                 await current.bus.send([parked(received, reason, current.clock())])
                 logger.warning(

@@ -138,9 +138,10 @@ class App:
 
     @cached_property
     def erasures(self) -> "Erasures":
-        from shared.erasures import Erasures
+        from shared.erasures import Erasures, ErasureStore
 
-        return Erasures(self.tables, self.blobs, self.secrets, self.outbox, self.intake, self.clock)
+        store = ErasureStore(self.tables, self.outbox, self.clock)
+        return Erasures(store, self.intake, self.secrets, self.clock)
 
     @cached_property
     def backups(self) -> "BackupAudits":

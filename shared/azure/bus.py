@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
@@ -87,5 +88,5 @@ def _to_message(message: OutgoingMessage) -> ServiceBusMessage:
         message_id=message.id,
         session_id=message.session,
         content_type=message.content_type,
-        application_properties={name: value for name, value in message.properties.items()},
+        application_properties=dict[Any, Any](message.properties),
     )

@@ -1,13 +1,14 @@
 """The one pass over an upload's bytes: hash, type, scan, and a copy where it is needed.
 
-Only types that need random access (pictures for their metadata, archives for their members) are
-copied to a temporary file, and only up to a limit, so that a film costs neither memory nor disk.
+What needs random access (pictures for their metadata, archives for their members) is copied to a
+temporary file, and only up to a limit, so that a film costs neither memory nor disk.
 """
 
 import hashlib
 import tempfile
 from typing import IO
 
+from shared.intake.archive import is_archive
 from shared.intake.content_type import detect
 from shared.intake.identifiers import index_keys
 from shared.intake.metadata import SUPPORTED, read
@@ -15,9 +16,12 @@ from shared.intake.rules import Inspection, PersonFound
 from shared.intake.scanner import YaraScanner
 
 _SPOOL_IN_MEMORY = 4 * 1024 * 1024
+# What must be read at random gets a temporary file up to the first limit; anything else up to the
+# second, since a file of any type may have an archive at its end.
 _SPOOL_LIMIT = 512 * 1024 * 1024
+_SPOOL_LIMIT_OTHERS = 64 * 1024 * 1024
+# What fits in one column of a row beside each other's keys.
 _MAX_PEOPLE = 200
-_ARCHIVES = frozenset({"application/zip"})
 
 
 class Pass:
@@ -45,7 +49,7 @@ class Pass:
         """Take the next bytes."""
         if self._seen == 0:
             self._media_type = detect(chunk, self._size)
-            if self._media_type in SUPPORTED | _ARCHIVES and self._size <= _SPOOL_LIMIT:
+            if self._size <= self._spool_limit(chunk):
                 self._spool = tempfile.SpooledTemporaryFile(_SPOOL_IN_MEMORY)  # noqa: SIM115 - closed in __exit__
         self._seen += len(chunk)
         self._hash.update(chunk)
@@ -58,12 +62,9 @@ class Pass:
         if self._spool is not None:
             self._spool.seek(0)
         findings = self._scan.finish(self._spool)
-        unscannable = findings.refusal
         people: list[PersonFound] = []
         note = None
-        if self._media_type in _ARCHIVES and self._spool is None:
-            unscannable = "archive-too-large"
-        elif self._media_type in SUPPORTED and not findings.matches:
+        if self._media_type in SUPPORTED and not findings.matches:
             people, note = self._people()
         return Inspection(
             size=self._seen,
@@ -73,16 +74,20 @@ class Pass:
             engine_version=self._scanner.engine_version,
             signature_version=self._scanner.signature_version,
             signatures=findings.matches,
-            unscannable=unscannable,
+            unscannable=findings.refusal,
             people=people,
             metadata_note=note,
         )
+
+    def _spool_limit(self, head: bytes) -> int:
+        random_access = self._media_type in SUPPORTED or is_archive(head)
+        return _SPOOL_LIMIT if random_access else _SPOOL_LIMIT_OTHERS
 
     def _people(self) -> tuple[list[PersonFound], str | None]:
         if self._spool is None:
             return [], "metadata-too-large"
         self._spool.seek(0)
-        metadata = read(self._spool.read())
+        metadata = read(self._spool)
         people = [
             PersonFound(field=person.field, keys=index_keys(person.identifier, self._secret))
             for person in metadata.people[:_MAX_PEOPLE]

@@ -51,6 +51,20 @@ class Asset(Stored, frozen=True):
     people: tuple[PersonFound, ...] = ()
     metadata_note: str | None = None
 
+    @property
+    def subjects(self) -> frozenset[str]:
+        """The keys under which the asset stands in the subject index."""
+        return frozenset(subject for person in self.people for subject in person.keys)
+
+
+class Tombstone(Stored, frozen=True):
+    """What is left of an erased asset: that there was one, and which request erased it."""
+
+    id: str
+    tenant: str
+    erased_at: datetime
+    erasure_request: str
+
 
 @dataclass(frozen=True, slots=True)
 class Inspection:

@@ -8,7 +8,7 @@ known, and the upload is removed last.
 import asyncio
 import base64
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from shared.intake.rules import (
     Asset,
     Filing,
     Inspection,
+    Tombstone,
     check_path,
     decide,
     destinations,
@@ -37,6 +38,7 @@ from shared.ports import (
     Clock,
     Insert,
     OutgoingMessage,
+    Replace,
     Row,
     Secrets,
     Tables,
@@ -141,6 +143,41 @@ class Intake:
         assets = [from_values(Asset, r.values) for r in page.rows if not r.values.get("erasedAt")]
         return assets, page.continuation
 
+    async def assets_of_subject(self, tenant: str, subjects: Iterable[str]) -> list[Asset]:
+        """The tenant's assets that stand in the index under any of `subjects`, by id."""
+        found = {
+            row.row
+            for subject in subjects
+            async for row in self._tables.scan(SUBJECTS, subject_partition(tenant, subject))
+        }
+        assets = []
+        for identifier in sorted(found):
+            row = await self._tables.get(ASSETS, key(tenant), asset_row(identifier))
+            if row is not None and not row.values.get("erasedAt"):
+                assets.append(from_values(Asset, row.values))
+        return assets
+
+    async def erase(self, tenant: str, asset: str, request: str, entry: AccessRecorded) -> None:
+        """Erase an asset's bytes, its index rows and its row, and leave a tombstone.
+
+        The row goes last, as it says where the rest is. `request` is the erasure request, `entry`
+        what the tenant's log is told. An asset that is not there, or erased, is left as it is.
+        """
+        partition = key(tenant)
+        row = await self._tables.get(ASSETS, partition, asset_row(asset))
+        if row is None or row.values.get("erasedAt"):
+            await self._outbox.flush(ASSETS, partition)
+            return
+        kept = from_values(Asset, row.values)
+        await self._blobs.delete(kept.container, kept.blob)
+        for subject in sorted(kept.subjects):
+            await self._tables.delete(SUBJECTS, subject_partition(tenant, subject), asset)
+        now = self._clock()
+        tombstone = Tombstone(id=asset, tenant=tenant, erased_at=now, erasure_request=request)
+        left = Row(partition, row.row, to_values(tombstone), row.etag)
+        message = entry_message(entry, new_id(now), now)
+        await self._outbox.commit(ASSETS, partition, [Replace(left)], [message])
+
     async def subject_secret(self) -> bytes:
         """The HMAC key of the subject index."""
         return base64.b64decode((await self._secrets.get(SUBJECT_SECRET)).value)
@@ -197,19 +234,14 @@ class Intake:
         raise RuntimeError(f"no name is free for asset {identifier}")
 
     async def _index(self, asset: Asset) -> None:
-        fields: dict[str, list[str]] = {}
-        for person in asset.people:
-            for subject in person.keys:
-                fields.setdefault(subject, []).append(person.field)
         limit = asyncio.Semaphore(_CONCURRENT_WRITES)
 
-        async def write(subject: str, found_in: list[str]) -> None:
-            values = {"fields": ",".join(sorted(set(found_in)))}
-            row = Row(subject_partition(asset.tenant, subject), asset.id, values)
+        async def write(subject: str) -> None:
+            row = Row(subject_partition(asset.tenant, subject), asset.id, {})
             async with limit:
                 await self._tables.commit(SUBJECTS, [Upsert(row)])
 
-        await asyncio.gather(*(write(*item) for item in fields.items()))
+        await asyncio.gather(*(write(subject) for subject in asset.subjects))
 
 
 def asset_row(identifier: str) -> str:

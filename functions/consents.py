@@ -1,0 +1,95 @@
+"""Consent grants: from the queue and from the portal, decided alike."""
+
+from typing import Any
+
+import azure.functions as func
+
+from functions.http import Call, Reply, endpoint
+from functions.messages import Delivery, consumer
+from functions.requests import GrantRequest
+from shared.consents.rules import Grant, status
+from shared.errors import InvalidInputError
+from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER, TENANT_ROLES, Caller
+from shared.messages import queues
+from shared.messages.contracts import Actor, ConsentGranted, ConsentRevoked
+
+blueprint = func.Blueprint()
+
+_GRANTING = {TENANT_ADMIN, TENANT_DAM_MANAGER}
+
+
+@blueprint.service_bus_queue_trigger(
+    "message",
+    queue_name=queues.CONSENT_GRANTS,
+    connection="SERVICE_BUS",
+    is_sessions_enabled=True,
+)
+@consumer(queues.CONSENT_GRANTS, ConsentGranted, ConsentRevoked)
+async def apply_consent(delivery: Delivery[ConsentGranted | ConsentRevoked]) -> None:
+    """Give or revoke a grant that another service reports, in the order of its tenant's session."""
+    if delivery.received.session != delivery.data.tenant:
+        raise InvalidInputError(
+            "session-differs",
+            "The session of the message is not the tenant that its data names.",
+            "Send it again, with a new id, in the session of its tenant.",
+        )
+    await delivery.app.tenants.require(delivery.data.tenant)
+    await delivery.app.consents.apply(delivery.data)
+
+
+@blueprint.route("tenants/{tenant}/consent-grants", methods=["POST"])
+@endpoint(roles=_GRANTING)
+async def grant_consent(call: Call) -> Reply:
+    """Let one engineer act on the assets under a path prefix, for one purpose, until a time."""
+    request = call.read(GrantRequest)
+    command = ConsentGranted(
+        grant_id=await call.identifier(f"consent-grants|{call.tenant}"),
+        tenant=call.tenant,
+        path_prefix=request.path_prefix,
+        operations=request.operations,
+        purpose=request.purpose,
+        ticket=request.ticket,
+        engineer=request.engineer,
+        expires_at=request.expires_at,
+        granted_by=_actor(call.caller),
+    )
+    grant = await call.app.consents.apply(command)
+    location = f"/api/tenants/{call.tenant}/consent-grants/{grant.id}"
+    return Reply(201, _view(call, grant), {"Location": location})
+
+
+@blueprint.route("tenants/{tenant}/consent-grants", methods=["GET"])
+@endpoint(roles=TENANT_ROLES)
+async def list_consents(call: Call) -> Reply:
+    """The tenant's grants: active, revoked and expired."""
+    grants, continuation = await call.app.consents.page(
+        call.tenant, size=call.page_size, continuation=call.continuation
+    )
+    views = [_view(call, grant) for grant in grants]
+    return Reply(200, {"consentGrants": views, "continuation": continuation})
+
+
+@blueprint.route("tenants/{tenant}/consent-grants/{grant}", methods=["GET"])
+@endpoint(roles=TENANT_ROLES)
+async def read_consent(call: Call) -> Reply:
+    """One grant."""
+    return Reply(200, _view(call, await call.app.consents.find(call.tenant, call.param("grant"))))
+
+
+@blueprint.route("tenants/{tenant}/consent-grants/{grant}/revocation", methods=["PUT"])
+@endpoint(roles=_GRANTING)
+async def revoke_consent(call: Call) -> Reply:
+    """Revoke a grant, at once and for good; revoking it again changes nothing."""
+    grant = await call.app.consents.find(call.tenant, call.param("grant"))
+    command = ConsentRevoked(grant_id=grant.id, tenant=call.tenant, revoked_by=_actor(call.caller))
+    return Reply(200, _view(call, await call.app.consents.apply(command)))
+
+
+def _actor(caller: Caller) -> Actor:
+    return Actor(id=caller.id, role=caller.acting_role(_GRANTING), organisation=caller.organisation)
+
+
+def _view(call: Call, grant: Grant) -> dict[str, Any]:
+    import msgspec
+
+    return {**msgspec.to_builtins(grant), "status": status(grant, call.app.clock())}

@@ -1,0 +1,115 @@
+"""Erasure requests: asked for, previewed, approved by a second person, carried out."""
+
+from typing import Any
+
+import azure.functions as func
+
+from functions.http import Call, Reply, endpoint, etag_header
+from functions.messages import Delivery, consumer
+from functions.requests import ErasureRequest
+from shared.erasures.rules import Erasure
+from shared.errors import InvalidInputError
+from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER, Caller
+from shared.messages import queues
+from shared.messages.contracts import (
+    Actor,
+    ErasureApproved,
+    ErasureBatchReady,
+    ErasureRequested,
+)
+
+blueprint = func.Blueprint()
+
+_MANAGING = {TENANT_ADMIN, TENANT_DAM_MANAGER}
+
+
+@blueprint.route("tenants/{tenant}/erasure-requests", methods=["POST"])
+@endpoint(roles=_MANAGING)
+async def request_erasure(call: Call) -> Reply:
+    """Ask for the erasure of all assets that name a person; discovery starts at once."""
+    name = call.read(ErasureRequest).name
+    identifier = await call.identifier(f"erasure-requests|{call.tenant}")
+    state = await call.app.erasures.request(
+        call.tenant, name, _actor(call.caller, _MANAGING), identifier
+    )
+    location = f"/api/tenants/{call.tenant}/erasure-requests/{state.id}"
+    return Reply(202, _view(state), {"Location": location})
+
+
+@blueprint.route("tenants/{tenant}/erasure-requests", methods=["GET"])
+@endpoint(roles=_MANAGING)
+async def list_erasures(call: Call) -> Reply:
+    """The tenant's erasure requests, oldest first."""
+    requests, continuation = await call.app.erasures.page(
+        call.tenant, size=call.page_size, continuation=call.continuation
+    )
+    views = [_view(state) for state in requests]
+    return Reply(200, {"erasureRequests": views, "continuation": continuation})
+
+
+@blueprint.route("tenants/{tenant}/erasure-requests/{request}", methods=["GET"])
+@endpoint(roles=_MANAGING)
+async def read_erasure(call: Call) -> Reply:
+    """One request: its status and, once discovery is done, its preview. Gives the ETag."""
+    state, etag = await call.app.erasures.find(call.tenant, call.param("request"))
+    return Reply(200, _view(state), {"ETag": etag_header(etag)})
+
+
+@blueprint.route("tenants/{tenant}/erasure-requests/{request}/assets", methods=["GET"])
+@endpoint(roles=_MANAGING)
+async def list_found_assets(call: Call) -> Reply:
+    """The ids of the assets that the request found and, once approved, erases."""
+    found = call.app.erasures.found(call.tenant, call.param("request"))
+    return Reply(200, {"assets": [asset async for asset in found]})
+
+
+@blueprint.route("tenants/{tenant}/erasure-requests/{request}/approval", methods=["PUT"])
+@endpoint(roles={TENANT_DAM_MANAGER})
+async def approve_erasure(call: Call) -> Reply:
+    """Approve the preview that was seen (If-Match), as another DAM manager than the requester."""
+    state, etag = await call.app.erasures.find(call.tenant, call.param("request"))
+    call.require_match(etag)
+    actor = _actor(call.caller, {TENANT_DAM_MANAGER})
+    return Reply(200, _view(await call.app.erasures.approve(call.tenant, state.id, actor, etag)))
+
+
+@blueprint.service_bus_queue_trigger(
+    "message",
+    queue_name=queues.ERASURE_REQUESTS,
+    connection="SERVICE_BUS",
+    is_sessions_enabled=True,
+)
+@consumer(queues.ERASURE_REQUESTS, ErasureRequested, ErasureApproved)
+async def advance_erasure(delivery: Delivery[ErasureRequested | ErasureApproved]) -> None:
+    """Discover for a new request; start the batches of an approved one."""
+    data, erasures = delivery.data, delivery.app.erasures
+    if delivery.received.session != data.tenant:
+        raise InvalidInputError(
+            "session-differs",
+            "The session of the message is not the tenant that its data names.",
+            "Send it again, with a new id, in the session of its tenant.",
+        )
+    advance = erasures.discover if isinstance(data, ErasureRequested) else erasures.start
+    await advance(data.tenant, data.request_id)
+
+
+@blueprint.service_bus_queue_trigger(
+    "message", queue_name=queues.ERASURE_BATCHES, connection="SERVICE_BUS"
+)
+@consumer(queues.ERASURE_BATCHES, ErasureBatchReady)
+async def erase_batch(delivery: Delivery[ErasureBatchReady]) -> None:
+    """Erase the assets of one batch."""
+    data = delivery.data
+    await delivery.app.erasures.erase_batch(data.tenant, data.request_id, data.batch)
+
+
+def _actor(caller: Caller, roles: set[str]) -> Actor:
+    return Actor(id=caller.id, role=caller.acting_role(roles), organisation=caller.organisation)
+
+
+def _view(state: Erasure) -> dict[str, Any]:
+    import msgspec
+
+    view: dict[str, Any] = msgspec.to_builtins(state)
+    del view["identifier"]
+    return view

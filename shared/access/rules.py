@@ -1,0 +1,81 @@
+"""Whether an access is allowed, and what the log says of it: pure rules."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.consents import Grant, Request, find_grant
+from shared.identity.rules import VENDOR_SUPPORT, Caller
+from shared.intake import Asset
+from shared.messages.contracts import AccessRecorded, Actor
+
+# A link lives no longer than this, and never longer than its grant.
+LINK_LIFETIME = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a caller asks for."""
+
+    tenant: str
+    asset: str
+    operation: str
+    purpose: str
+    ticket: str
+    client_address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The grant that allows an attempt, or None, and the entry that records it."""
+
+    grant: Grant | None
+    entry: AccessRecorded
+
+
+def decide(
+    attempt: Attempt, caller: Caller, asset: Asset | None, grants: Iterable[Grant], now: datetime
+) -> Decision:
+    """Allow `attempt` under a live grant, or say why not.
+
+    An asset that does not exist is denied as one that no grant covers, so that nothing is learned
+    of what exists. Only assets that were cleared are handed over.
+    """
+    found: Grant | str
+    if VENDOR_SUPPORT not in caller.roles:
+        found = "role-missing"
+    else:
+        request = Request(
+            engineer=caller.id,
+            path=asset.path if asset else "",
+            operation=attempt.operation,
+            purpose=attempt.purpose,
+            ticket=attempt.ticket,
+        )
+        found = find_grant(grants, request, now) if asset else "asset-not-found"
+    if isinstance(found, Grant) and asset is not None and asset.verdict != "clean":
+        found = "asset-quarantined"
+    allowed = found if isinstance(found, Grant) else None
+    entry = AccessRecorded(
+        tenant=attempt.tenant,
+        actor=Actor(
+            id=caller.id,
+            role=caller.acting_role({VENDOR_SUPPORT}),
+            organisation=caller.organisation,
+        ),
+        action=f"asset.{attempt.operation}",
+        resource=f"assets/{attempt.asset}",
+        outcome="allowed" if allowed else "denied",
+        purpose=attempt.purpose,
+        ticket=attempt.ticket,
+        grant_id=allowed.id if allowed else None,
+        reason=None if isinstance(found, Grant) else found,
+        client_address=attempt.client_address,
+    )
+    return Decision(allowed, entry)
+
+
+def link_expiry(grant: Grant, now: datetime) -> datetime:
+    """Until when a link given under `grant` may work."""
+    limit = now + LINK_LIFETIME
+    return limit if grant.expires_at is None else min(limit, grant.expires_at)

@@ -1,0 +1,93 @@
+"""Letting an engineer in: decide, record, and only then hand over."""
+
+from dataclasses import dataclass
+
+from shared.access.rules import Attempt, decide, link_expiry
+from shared.accesslog import AccessLog
+from shared.consents import Consents
+from shared.errors import BlobChangedError, ForbiddenError, NotFoundError
+from shared.identity.rules import Caller, tenant_not_found
+from shared.ids import new_id
+from shared.intake import Asset, Intake
+from shared.ports import BlobInfo, Blobs, Clock
+
+# What is larger is handed over as a short-lived link, so that it never passes through our memory.
+_INLINE_LIMIT = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """An asset's bytes, or a link to them where they are too many. `entry` is the log entry."""
+
+    entry: str
+    grant: str
+    media_type: str
+    content: bytes | None
+    link: str | None
+
+
+class Accesses:
+    """Access to tenants' assets by the vendor's people."""
+
+    def __init__(
+        self, intake: Intake, consents: Consents, log: AccessLog, blobs: Blobs, clock: Clock
+    ) -> None:
+        self._intake = intake
+        self._consents = consents
+        self._log = log
+        self._blobs = blobs
+        self._clock = clock
+
+    async def attempt(self, attempt: Attempt, caller: Caller) -> Handover:
+        """Carry an attempt out. Every attempt is in the tenant's log before this returns or raises.
+
+        Raises ForbiddenError when no live grant allows it, NotFoundError when the asset's bytes
+        have gone in the meantime, and UnavailableError when it could not be recorded.
+        """
+        asset = await self._asset(attempt)
+        grants = await self._consents.all(attempt.tenant)
+        now = self._clock()
+        decision = decide(attempt, caller, asset, grants, now)
+        entry = new_id(now)
+        await self._log.record(decision.entry, entry, now)
+        if caller.tenant not in (None, attempt.tenant):
+            raise tenant_not_found()
+        if decision.grant is None or asset is None:
+            raise ForbiddenError(
+                "access-denied",
+                f"The access was denied and recorded: {decision.entry.reason}.",
+                "Ask the tenant for a consent grant that covers this asset, operation, purpose and "
+                "ticket.",
+            )
+        blob = await self._blobs.head(asset.container, asset.blob)
+        if blob is None:
+            raise _bytes_gone()
+        media_type = asset.media_type or "application/octet-stream"
+        if blob.size <= _INLINE_LIMIT:
+            content = await self._content(blob)
+            return Handover(entry, decision.grant.id, media_type, content, None)
+        expires = link_expiry(decision.grant, now)
+        filename = asset.path.rpartition("/")[2]
+        link = self._blobs.read_url(asset.container, asset.blob, expires, filename)
+        return Handover(entry, decision.grant.id, media_type, None, link)
+
+    async def _asset(self, attempt: Attempt) -> Asset | None:
+        try:
+            return await self._intake.find(attempt.tenant, attempt.asset)
+        except NotFoundError:
+            return None
+
+    async def _content(self, blob: BlobInfo) -> bytes:
+        try:
+            async with self._blobs.read(blob) as chunks:
+                return b"".join([chunk async for chunk in chunks])
+        except BlobChangedError as error:
+            raise _bytes_gone() from error
+
+
+def _bytes_gone() -> NotFoundError:
+    return NotFoundError(
+        "asset-not-found",
+        "The asset has been erased or replaced in the meantime.",
+        "List the tenant's assets to see which there are.",
+    )

@@ -1,0 +1,201 @@
+"""Giving, revoking and using a consent grant: pure rules.
+
+Source: GDPR Art. 28(3)(a), a processor acts only on the controller's documented instructions, and
+Art. 5(1)(b), purpose limitation.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from shared.errors import ConflictError, InvalidInputError, NotFoundError
+from shared.ids import rfc3339
+from shared.messages.contracts import AccessRecorded, Actor, ConsentGranted, ConsentRevoked
+from shared.rows import Stored
+
+
+class Grant(Stored, frozen=True):
+    """A consent grant. One that was revoked before it was heard of has no terms."""
+
+    id: str
+    tenant: str
+    path_prefix: str = ""
+    operations: tuple[str, ...] = ()
+    purpose: str = ""
+    ticket: str = ""
+    engineer: str = ""
+    granted_by: Actor | None = None
+    granted_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_by: Actor | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The grant to keep, and the entry for the tenant's log; neither when nothing changes."""
+
+    grant: Grant
+    entry: AccessRecorded | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an engineer wants to do, to which path, and why."""
+
+    engineer: str
+    path: str
+    operation: str
+    purpose: str
+    ticket: str
+
+
+def decide(
+    state: Grant | None, command: ConsentGranted | ConsentRevoked, now: datetime
+) -> Decision:
+    """What `command` makes of the grant. The same command twice changes nothing.
+
+    A revocation may overtake its grant: it is kept, and the grant is then revoked from the start.
+    Raises InvalidInputError for terms that cannot be, ConflictError for a grant id that stands for
+    other terms.
+    """
+    if isinstance(command, ConsentRevoked):
+        return _revoke(state, command, now)
+    terms = Grant(
+        id=command.grant_id,
+        tenant=command.tenant,
+        path_prefix=command.path_prefix,
+        operations=tuple(sorted(set(command.operations))),
+        purpose=command.purpose,
+        ticket=command.ticket,
+        engineer=command.engineer,
+        granted_by=command.granted_by,
+        granted_at=now,
+        expires_at=command.expires_at,
+    )
+    if state is not None and state.granted_at is not None:
+        if _terms(state) != _terms(terms):
+            raise ConflictError(
+                "consent-grant-exists",
+                "The grant id stands for a grant with other terms.",
+                "Use a new id for a new grant.",
+            )
+        return Decision(state, None)
+    if command.expires_at <= now:
+        raise InvalidInputError(
+            "consent-grant-expired",
+            "The grant ends in the past.",
+            "Give an expiresAt in the future.",
+        )
+    if state is not None:
+        grant = msgspec.structs.replace(
+            terms, revoked_by=state.revoked_by, revoked_at=state.revoked_at
+        )
+    else:
+        grant = terms
+    return Decision(grant, _entry(grant, command.granted_by, "consent.granted"))
+
+
+def _revoke(state: Grant | None, command: ConsentRevoked, now: datetime) -> Decision:
+    if state is None:
+        state = Grant(id=command.grant_id, tenant=command.tenant)
+    if state.revoked_at is not None:
+        return Decision(state, None)
+    grant = msgspec.structs.replace(state, revoked_by=command.revoked_by, revoked_at=now)
+    return Decision(grant, _entry(grant, command.revoked_by, "consent.revoked"))
+
+
+def find_grant(grants: Iterable[Grant], request: Request, now: datetime) -> Grant | str:
+    """The live grant that allows `request`, or the reason why none does.
+
+    Where several grants come close, the reason is that of the one that comes closest.
+    """
+    reasons = []
+    for grant in grants:
+        reason = _why_not(grant, request, now)
+        if reason is None:
+            return grant
+        reasons.append(reason)
+    return max(reasons, key=_REASONS.index, default=_REASONS[0])
+
+
+def is_live(grant: Grant, now: datetime) -> bool:
+    """Whether a grant can be used at `now`."""
+    return grant.revoked_at is None and grant.expires_at is not None and now < grant.expires_at
+
+
+def status(grant: Grant, now: datetime) -> str:
+    """`active`, `revoked` or `expired`."""
+    if grant.revoked_at is not None:
+        return "revoked"
+    return "active" if is_live(grant, now) else "expired"
+
+
+def grant_not_found() -> NotFoundError:
+    """The answer for a grant that the tenant does not have."""
+    return NotFoundError(
+        "consent-grant-not-found",
+        "The tenant has no such consent grant.",
+        "List the tenant's consent grants to see which there are.",
+    )
+
+
+# From the farthest to the closest miss.
+_REASONS = (
+    "no-consent-grant",
+    "path-not-covered",
+    "operation-not-covered",
+    "ticket-differs",
+    "purpose-differs",
+    "consent-grant-expired",
+    "consent-grant-revoked",
+)
+
+
+def _why_not(grant: Grant, request: Request, now: datetime) -> str | None:
+    checks = (
+        (grant.engineer != request.engineer, "no-consent-grant"),
+        (not covers(grant.path_prefix, request.path), "path-not-covered"),
+        (request.operation not in grant.operations, "operation-not-covered"),
+        (grant.ticket != request.ticket, "ticket-differs"),
+        (_plain(grant.purpose) != _plain(request.purpose), "purpose-differs"),
+        (grant.revoked_at is not None, "consent-grant-revoked"),
+        (not is_live(grant, now), "consent-grant-expired"),
+    )
+    return next((reason for failed, reason in checks if failed), None)
+
+
+def covers(prefix: str, path: str) -> bool:
+    """Whether `path` lies under `prefix`: whole segments, so that `a/b` does not cover `a/bc`."""
+    return prefix in ("", path) or path.startswith(prefix.removesuffix("/") + "/")
+
+
+def _terms(grant: Grant) -> tuple[object, ...]:
+    return (
+        grant.tenant,
+        grant.path_prefix,
+        grant.operations,
+        grant.purpose,
+        grant.ticket,
+        grant.engineer,
+        rfc3339(grant.expires_at) if grant.expires_at else None,
+    )
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _entry(grant: Grant, actor: Actor, action: str) -> AccessRecorded:
+    return AccessRecorded(
+        tenant=grant.tenant,
+        actor=actor,
+        action=action,
+        resource=f"consent-grants/{grant.id}",
+        outcome="allowed",
+        purpose=grant.purpose or None,
+        ticket=grant.ticket or None,
+        grant_id=grant.id,
+    )

@@ -1,0 +1,84 @@
+"""Keeping consent grants. The queue and the portal come in by the same door."""
+
+from collections.abc import Sequence
+
+from shared.accesslog import entry_message
+from shared.consents.rules import Decision, Grant, decide, grant_not_found
+from shared.errors import RowConflictError
+from shared.ids import key, new_id
+from shared.messages import Outbox
+from shared.messages.contracts import ConsentGranted, ConsentRevoked
+from shared.ports import Clock, Insert, Replace, Row, Tables
+from shared.rows import from_values, to_values
+
+_TABLE = "consents"
+_ATTEMPTS = 5
+
+
+class Consents:
+    """The consent grants of all tenants."""
+
+    def __init__(self, tables: Tables, outbox: Outbox, clock: Clock) -> None:
+        self._tables = tables
+        self._outbox = outbox
+        self._clock = clock
+
+    async def apply(self, command: ConsentGranted | ConsentRevoked) -> Grant:
+        """Carry a command out; the same one twice is once. Raises what `rules.decide` does.
+
+        Raises RowConflictError when others keep changing the same grant.
+        """
+        attempts = _ATTEMPTS
+        while True:
+            attempts -= 1
+            row = await self._row(command.tenant, command.grant_id)
+            state = None if row is None else from_values(Grant, row.values)
+            decision = decide(state, command, self._clock())
+            if decision.entry is None:
+                await self._outbox.flush(_TABLE, key(command.tenant))
+                return decision.grant
+            try:
+                await self._commit(row, decision)
+            except RowConflictError:
+                if attempts == 0:
+                    raise
+            else:
+                return decision.grant
+
+    async def find(self, tenant: str, grant: str) -> Grant:
+        """A tenant's grant. Raises NotFoundError if it has none with that id."""
+        row = await self._row(tenant, grant)
+        if row is None:
+            raise grant_not_found()
+        return from_values(Grant, row.values)
+
+    async def page(
+        self, tenant: str, *, size: int, continuation: str | None
+    ) -> tuple[Sequence[Grant], str | None]:
+        """One page of a tenant's grants, in the order of their ids, and where to read on."""
+        page = await self._tables.page(
+            _TABLE, key(tenant), prefix=_grant_row(""), size=size, continuation=continuation
+        )
+        return [from_values(Grant, row.values) for row in page.rows], page.continuation
+
+    async def all(self, tenant: str) -> list[Grant]:
+        """Every grant of a tenant."""
+        rows = self._tables.scan(_TABLE, key(tenant), prefix=_grant_row(""))
+        return [from_values(Grant, row.values) async for row in rows]
+
+    async def _row(self, tenant: str, grant: str) -> Row | None:
+        return await self._tables.get(_TABLE, key(tenant), _grant_row(grant))
+
+    async def _commit(self, row: Row | None, decision: Decision) -> None:
+        grant, entry = decision.grant, decision.entry
+        partition = key(grant.tenant)
+        etag = None if row is None else row.etag
+        kept = Row(partition, _grant_row(grant.id), to_values(grant), etag)
+        operation = Insert(kept) if row is None else Replace(kept)
+        now = self._clock()
+        messages = [] if entry is None else [entry_message(entry, new_id(now), now)]
+        await self._outbox.commit(_TABLE, partition, [operation], messages)
+
+
+def _grant_row(grant: str) -> str:
+    return key("grant", grant)

@@ -1,0 +1,177 @@
+"""Erasure requests, step by step. Every step can be repeated after a crash at any line."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+
+from shared.erasures import rules
+from shared.erasures.rules import SYSTEM, Erasure, Preview
+from shared.erasures.store import ErasureStore
+from shared.errors import InvalidInputError, PreconditionFailedError, RowConflictError
+from shared.intake import Intake, index_keys
+from shared.messages import encode, queues
+from shared.messages.contracts import (
+    Actor,
+    ErasureApproved,
+    ErasureBatchReady,
+    ErasureRequested,
+)
+from shared.ports import Clock, Secrets
+
+_SECRET = "erasure-identifiers"  # noqa: S105 - the name of the secret, not the secret
+_CONCURRENT_ASSETS = 8
+
+logger = logging.getLogger("vouchsafe.erasures")
+
+
+class Erasures:
+    """Erasure requests of all tenants."""
+
+    def __init__(self, store: ErasureStore, intake: Intake, secrets: Secrets, clock: Clock) -> None:
+        self._store = store
+        self._intake = intake
+        self._secrets = secrets
+        self._clock = clock
+
+    async def request(self, tenant: str, name: str, actor: Actor, request: str) -> Erasure:
+        """Open an erasure request for the person called `name`; `request` is its id.
+
+        The same id twice is one request. Raises InvalidInputError for a name that says nothing.
+        """
+        if not index_keys(name, b"any"):
+            raise InvalidInputError(
+                "identifier-empty",
+                "The name has no letters or digits to search for.",
+                "Give the person's name or e-mail address as it stands in the pictures.",
+            )
+        now = self._clock()
+        identifier = await self._encrypted(name)
+        decision = rules.open_request(tenant, identifier, actor, request, now)
+        requested = ErasureRequested(tenant=tenant, request_id=request)
+        message = encode(
+            queues.ERASURE_REQUESTS,
+            requested,
+            identifier=f"{request}-requested",
+            now=now,
+            session=tenant,
+        )
+        try:
+            await self._store.commit(decision, None, [message])
+        except RowConflictError:
+            state, _ = await self._store.load(tenant, request)
+            return state
+        return decision.state
+
+    async def discover(self, tenant: str, request: str) -> None:
+        """Find the assets in which the person is named, and set the preview up for approval."""
+        state, etag = await self._store.load(tenant, request)
+        preview = Preview(0, 0, 0)
+        if state.status == "discovering" and state.identifier is not None:
+            name = await self._decrypted(state.identifier)
+            keys = index_keys(name, await self._intake.subject_secret())
+            assets = await self._intake.assets_of_subject(tenant, keys)
+            await self._store.keep_items(state, [asset.id for asset in assets])
+            preview = Preview(
+                assets=len(assets),
+                bytes=sum(asset.size for asset in assets),
+                index_rows=sum(len(asset.subjects) for asset in assets),
+            )
+        await self._store.commit(rules.discovered(state, preview, self._clock()), etag)
+
+    async def find(self, tenant: str, request: str) -> tuple[Erasure, str]:
+        """A request and its ETag. Raises NotFoundError if the tenant has none with that id."""
+        return await self._store.load(tenant, request)
+
+    async def page(
+        self, tenant: str, *, size: int, continuation: str | None
+    ) -> tuple[Sequence[Erasure], str | None]:
+        """One page of a tenant's requests, oldest first, and where to read on."""
+        return await self._store.page(tenant, size, continuation)
+
+    async def found(self, tenant: str, request: str) -> AsyncIterator[str]:
+        """The ids of the assets that a request found."""
+        state, _ = await self._store.load(tenant, request)
+        async for asset in self._store.items(state):
+            yield asset
+
+    async def approve(self, tenant: str, request: str, actor: Actor, etag: str) -> Erasure:
+        """Approve the preview that was seen with `etag`; the erasure then starts.
+
+        Raises what `rules.approve` does, and PreconditionFailedError when the request has changed.
+        """
+        state, _ = await self._store.load(tenant, request)
+        now = self._clock()
+        decision = rules.approve(state, actor, now)
+        approved = ErasureApproved(tenant=tenant, request_id=request)
+        message = encode(
+            queues.ERASURE_REQUESTS,
+            approved,
+            identifier=f"{request}-approved",
+            now=now,
+            session=tenant,
+        )
+        try:
+            await self._store.commit(decision, etag, [message])
+        except RowConflictError as error:
+            raise PreconditionFailedError(
+                "if-match-failed",
+                "The request has changed since you read it.",
+                "Read it again, and decide again.",
+            ) from error
+        return decision.state
+
+    async def start(self, tenant: str, request: str) -> None:
+        """Queue the batches of an approved request."""
+        state, _ = await self._store.load(tenant, request)
+        if state.status == "erasing":
+            now = self._clock()
+            messages = [
+                encode(
+                    queues.ERASURE_BATCHES,
+                    ErasureBatchReady(tenant=tenant, request_id=request, batch=batch),
+                    identifier=f"{request}-{batch}",
+                    now=now,
+                )
+                for batch in range(rules.batches(state))
+            ]
+            await self._store.start_batches(state, messages)
+        await self._store.flush(tenant)
+        await self._complete(tenant, request)
+
+    async def erase_batch(self, tenant: str, request: str, batch: int) -> None:
+        """Erase the assets of one batch; the last batch completes the request."""
+        state, _ = await self._store.load(tenant, request)
+        if state.status == "erasing":
+            limit = asyncio.Semaphore(_CONCURRENT_ASSETS)
+
+            async def erase(asset: str) -> None:
+                step = rules.entry(state, "asset.erased", SYSTEM, f"assets/{asset}")
+                async with limit:
+                    await self._intake.erase(tenant, asset, request, step)
+
+            async with asyncio.TaskGroup() as tasks:
+                async for asset in self._store.items(state, batch):
+                    tasks.create_task(erase(asset))
+            step = rules.entry(state, "erasure.batch-erased", SYSTEM)
+            await self._store.finish_batch(state, batch, step)
+        await self._complete(tenant, request)
+
+    async def _complete(self, tenant: str, request: str) -> None:
+        state, etag = await self._store.load(tenant, request)
+        done = await self._store.batches_done(state)
+        try:
+            await self._store.commit(rules.complete(state, done, self._clock()), etag)
+        except RowConflictError:
+            logger.info("erasure %s was completed by another batch", request)
+
+    async def _encrypted(self, text: str) -> str:
+        from cryptography.fernet import Fernet
+
+        secret = await self._secrets.get(_SECRET)
+        return Fernet(secret.value).encrypt(text.encode()).decode()
+
+    async def _decrypted(self, token: str) -> str:
+        from cryptography.fernet import Fernet
+
+        secret = await self._secrets.get(_SECRET)
+        return Fernet(secret.value).decrypt(token.encode()).decode()

@@ -1,0 +1,140 @@
+"""The rows of erasure requests: their state, what they found, and their batches.
+
+All are in the tenant's partition of `erasures`: `request|id`, `item|id|batch|asset` and
+`batch|id|batch`.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+
+from shared.accesslog import entry_message
+from shared.erasures.rules import BATCH_SIZE, Decision, Erasure, erasure_not_found
+from shared.ids import key, new_id
+from shared.messages import Outbox
+from shared.messages.contracts import AccessRecorded
+from shared.ports import (
+    Clock,
+    Delete,
+    Insert,
+    Operation,
+    OutgoingMessage,
+    Replace,
+    Row,
+    Tables,
+    Upsert,
+)
+from shared.rows import from_values, to_values
+
+_TABLE = "erasures"
+# Leaves room for outbox rows in a transaction of 100.
+_CHUNK = 45
+
+
+class ErasureStore:
+    """Reads and commits the rows of erasure requests."""
+
+    def __init__(self, tables: Tables, outbox: Outbox, clock: Clock) -> None:
+        self._tables = tables
+        self._outbox = outbox
+        self._clock = clock
+
+    async def load(self, tenant: str, request: str) -> tuple[Erasure, str]:
+        """A request and its ETag. Raises NotFoundError if the tenant has none with that id."""
+        row = await self._tables.get(_TABLE, key(tenant), key("request", request))
+        if row is None or row.etag is None:
+            raise erasure_not_found()
+        return from_values(Erasure, row.values), row.etag
+
+    async def page(
+        self, tenant: str, size: int, continuation: str | None
+    ) -> tuple[Sequence[Erasure], str | None]:
+        """One page of a tenant's requests, oldest first, and where to read on."""
+        page = await self._tables.page(
+            _TABLE, key(tenant), prefix=key("request", ""), size=size, continuation=continuation
+        )
+        return [from_values(Erasure, row.values) for row in page.rows], page.continuation
+
+    async def commit(
+        self, decision: Decision, etag: str | None, messages: Iterable[OutgoingMessage] = ()
+    ) -> None:
+        """Keep a decision with its entry and messages; `etag` is None for a new request.
+
+        Raises RowConflictError when the request has changed since it was loaded.
+        """
+        if decision.entry is None:
+            await self.flush(decision.state.tenant)
+            return
+        state = decision.state
+        row = Row(key(state.tenant), key("request", state.id), to_values(state), etag)
+        await self._outbox.commit(
+            _TABLE,
+            row.partition,
+            [Insert(row) if etag is None else Replace(row)],
+            [*messages, self.log(decision.entry)],
+        )
+
+    async def flush(self, tenant: str) -> None:
+        """Send what a crash left unsent in the tenant's partition."""
+        await self._outbox.flush(_TABLE, key(tenant))
+
+    async def keep_items(self, state: Erasure, assets: Sequence[str]) -> None:
+        """Keep which assets were found, in batches, in place of what an earlier try kept."""
+        partition = key(state.tenant)
+        kept = {
+            row.row
+            async for row in self._tables.scan(_TABLE, partition, prefix=key("item", state.id, ""))
+        }
+        wanted = {
+            _item(state.id, place // BATCH_SIZE, asset): asset for place, asset in enumerate(assets)
+        }
+        operations: list[Operation] = [Delete(partition, row) for row in sorted(kept - set(wanted))]
+        operations += [
+            Upsert(Row(partition, row, {"asset": asset})) for row, asset in wanted.items()
+        ]
+        for start in range(0, len(operations), _CHUNK):
+            await self._tables.commit(_TABLE, operations[start : start + _CHUNK])
+
+    async def items(self, state: Erasure, batch: int | None = None) -> AsyncIterator[str]:
+        """The ids of the assets that were found, of one batch or of all."""
+        parts = ("item", state.id) if batch is None else ("item", state.id, f"{batch:06d}")
+        async for row in self._tables.scan(_TABLE, key(state.tenant), prefix=key(*parts, "")):
+            yield str(row.values["asset"])
+
+    async def start_batches(self, state: Erasure, messages: Sequence[OutgoingMessage]) -> None:
+        """Make a row for each batch that has none, together with its message."""
+        partition = key(state.tenant)
+        for start in range(0, len(messages), _CHUNK):
+            chunk = messages[start : start + _CHUNK]
+            rows = [
+                Row(partition, _batch(state.id, start + place), {"done": False})
+                for place in range(len(chunk))
+            ]
+            if await self._tables.get(_TABLE, partition, rows[0].row) is None:
+                await self._outbox.commit(_TABLE, partition, [Insert(r) for r in rows], chunk)
+
+    async def finish_batch(self, state: Erasure, batch: int, entry: AccessRecorded) -> None:
+        """Mark a batch as done, once, with its entry."""
+        partition = key(state.tenant)
+        row = await self._tables.get(_TABLE, partition, _batch(state.id, batch))
+        if row is None or row.values["done"]:
+            await self.flush(state.tenant)
+            return
+        done = Row(partition, row.row, {"done": True}, row.etag)
+        await self._outbox.commit(_TABLE, partition, [Replace(done)], [self.log(entry)])
+
+    async def batches_done(self, state: Erasure) -> int:
+        """How many batches are done."""
+        rows = self._tables.scan(_TABLE, key(state.tenant), prefix=key("batch", state.id, ""))
+        return sum([bool(row.values["done"]) async for row in rows])
+
+    def log(self, entry: AccessRecorded) -> OutgoingMessage:
+        """The message that brings `entry` to the tenant's log."""
+        now = self._clock()
+        return entry_message(entry, new_id(now), now)
+
+
+def _item(request: str, batch: int, asset: str) -> str:
+    return key("item", request, f"{batch:06d}", asset)
+
+
+def _batch(request: str, batch: int) -> str:
+    return key("batch", request, f"{batch:06d}")
