@@ -61,15 +61,15 @@ def create_app(issuer: Issuer, identity_header: str) -> Starlette:
         `expires_in` the lifetime in seconds.
         """
         form = await _form(request)
-        if form.get("grant_type") != "client_credentials":
+        for name in ("grant_type", "client_id"):
+            if name not in form:
+                raise OAuthError("invalid_request", f"{name} is missing.")
+        if form["grant_type"] != "client_credentials":
             raise OAuthError("unsupported_grant_type", "grant_type must be client_credentials.")
-        principal = form.get("client_id")
-        if not principal:
-            raise OAuthError("invalid_request", "client_id, the principal's id, is missing.")
         lifetime = _lifetime(form.get("expires_in", str(DEFAULT_LIFETIME)))
         claims = {name: form[name] for name in ("tenant", "organisation") if form.get(name)}
         minted = issuer.mint(
-            principal,
+            form["client_id"],
             audience=form.get("scope", "").removesuffix("/.default") or None,
             lifetime=lifetime,
             claims={"roles": form.get("roles", "").split(), **claims},
@@ -121,7 +121,8 @@ async def _form(request: Request) -> dict[str, str]:
     if request.headers.get("content-type", "").partition(";")[0].strip() != FORM_TYPE:
         raise OAuthError("invalid_request", f"The body must be {FORM_TYPE}.")
     try:
-        fields = parse_qs((await request.body()).decode(), strict_parsing=True)
+        body = (await request.body()).decode("ascii")
+        fields = parse_qs(body, strict_parsing=True, errors="strict")
     except ValueError:
         raise OAuthError("invalid_request", f"The body is not {FORM_TYPE}.") from None
     repeated = [name for name, values in fields.items() if len(values) > 1]

@@ -37,9 +37,9 @@ class BearerTokens(AuthenticationBackend):
     def __init__(self, issuer: str, resource: str) -> None:
         self._issuer = issuer
         self._resource = resource
-        # Fetches the keys at first use, and again for a key it does not know: the issuer makes a
-        # new one each time it starts.
-        self._keys = PyJWKClient(f"{issuer}/discovery/keys")
+        # Fetches the keys at first use, and at once again for a key it does not know: the issuer
+        # makes a new one each time it starts, and needs no sparing of requests as Entra ID does.
+        self._keys = PyJWKClient(f"{issuer}/discovery/keys", cooldown_duration=0)
 
     @property
     def challenge(self) -> str:

@@ -1,0 +1,52 @@
+"""A program that uses the vault with nothing but its environment, as the app does.
+
+Prints what the sync and the async client see, as JSON.
+"""
+
+import asyncio
+import json
+import os
+import sys
+
+from azure.core.exceptions import ResourceNotFoundError
+from azure.identity import ManagedIdentityCredential
+from azure.identity.aio import ManagedIdentityCredential as AsyncManagedIdentityCredential
+from azure.keyvault.secrets import SecretClient
+from azure.keyvault.secrets.aio import SecretClient as AsyncSecretClient
+
+URL = os.environ["KEY_VAULT_URL"]
+
+
+def read() -> dict[str, object]:
+    with ManagedIdentityCredential() as credential, SecretClient(URL, credential) as client:
+        made = client.set_secret("colour", "blue", content_type="text/plain", tags={"a": "b"})
+        newer = client.set_secret("colour", "green")
+        try:
+            client.get_secret("nothing")
+            missing = None
+        except ResourceNotFoundError as error:
+            missing = error.error.code if error.error else None
+        return {
+            "seeded": client.get_secret("subject-index-hmac").value,
+            "names": [item.name for item in client.list_properties_of_secrets()],
+            "current": client.get_secret("colour").value,
+            "first": client.get_secret("colour", made.properties.version).value,
+            "tags": client.get_secret("colour", made.properties.version).properties.tags,
+            "versions": [
+                item.version for item in client.list_properties_of_secret_versions("colour")
+            ],
+            "made": [made.properties.version, newer.properties.version],
+            "missing": missing,
+        }
+
+
+async def read_async() -> dict[str, object]:
+    async with (
+        AsyncManagedIdentityCredential() as credential,
+        AsyncSecretClient(URL, credential) as client,
+    ):
+        return {"seeded": (await client.get_secret("subject-index-hmac")).value}
+
+
+if __name__ == "__main__":
+    json.dump({"sync": read(), "async": asyncio.run(read_async())}, sys.stdout)

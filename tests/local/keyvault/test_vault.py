@@ -1,0 +1,167 @@
+"""The vault stand-in, through the unmodified SDK and, for refusals, through plain HTTP."""
+
+import base64
+import json
+import ssl
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography.fernet import Fernet
+
+from infra.local.keyvault.store import SecretStore
+from infra.local.stack import Stack
+
+CLIENT = Path(__file__).with_name("read_secrets.py")
+VERSION = {"api-version": "7.6"}
+
+
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("vault"), processes=["identity", "keyvault"]) as started:
+        yield started
+
+
+@pytest.fixture
+def client(vault: Stack) -> Iterator[httpx.Client]:
+    url = vault.settings["KEY_VAULT_URL"]
+    trusted = ssl.create_default_context(cafile=vault.authority)
+    with httpx.Client(base_url=url, verify=trusted, trust_env=False) as opened:
+        yield opened
+
+
+def bearer(vault: Stack, **changes: str) -> dict[str, str]:
+    resource = "https://" + vault.settings["KEY_VAULT_URL"].partition("//")[2].partition(".")[2]
+    form = {"grant_type": "client_credentials", "client_id": "ada", "scope": resource} | changes
+    answer = httpx.post(vault.info["token"]["endpoint"], data=form, trust_env=False)
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def test_the_sdk_reads_secrets_with_nothing_but_the_apps_settings(vault: Stack) -> None:
+    """Its check of the challenge's resource and of the TLS certificate are on, as by default."""
+    done = subprocess.run(
+        [sys.executable, CLIENT], env=vault.settings, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    read = seen["sync"]
+    assert len(base64.b64decode(read["seeded"], validate=True)) == 32
+    assert seen["async"]["seeded"] == read["seeded"]
+    assert read["names"] == ["colour", "erasure-identifiers", "subject-index-hmac"]
+    assert read["current"] == "green"
+    assert read["first"] == "blue"
+    assert read["tags"] == {"a": "b"}
+    assert read["versions"] == read["made"]
+    assert read["missing"] == "SecretNotFound"
+
+
+def test_the_erasure_key_is_a_fernet_key(vault: Stack, client: httpx.Client) -> None:
+    path = "/secrets/erasure-identifiers"
+    answer = client.get(path, params=VERSION, headers=bearer(vault))
+    Fernet(answer.json()["value"])
+
+
+def test_secrets_outlive_a_crash_of_the_vault(vault: Stack, client: httpx.Client) -> None:
+    def value() -> str:
+        path = "/secrets/subject-index-hmac"
+        return client.get(path, params=VERSION, headers=bearer(vault)).json()["value"]
+
+    before = value()
+    vault.kill("keyvault")
+    vault.start_process("keyvault")
+    assert value() == before
+
+
+def test_a_restart_of_the_issuer_is_noticed(vault: Stack, client: httpx.Client) -> None:
+    before = bearer(vault)
+    vault.kill("identity")
+    vault.start_process("identity")
+    assert client.get("/secrets", params=VERSION, headers=bearer(vault)).status_code == 200
+    assert client.get("/secrets", params=VERSION, headers=before).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"scope": "api://vouchsafe"}, id="for another audience"),
+        pytest.param({"expires_in": "-60"}, id="expired"),
+    ],
+)
+def test_a_token_that_is_not_good_is_challenged(
+    vault: Stack, client: httpx.Client, changes: dict[str, str]
+) -> None:
+    answer = client.get("/secrets", params=VERSION, headers=bearer(vault, **changes))
+    assert_challenged(vault, answer)
+
+
+@pytest.mark.parametrize("header", [None, "Basic YTpi", "Bearer", "Bearer nonsense"])
+def test_a_request_without_a_token_is_challenged(
+    vault: Stack, client: httpx.Client, header: str | None
+) -> None:
+    headers = {} if header is None else {"Authorization": header}
+    assert_challenged(vault, client.get("/secrets", params=VERSION, headers=headers))
+    assert_challenged(vault, client.get("/no/such/path", headers=headers))
+
+
+def assert_challenged(vault: Stack, answer: httpx.Response) -> None:
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "Unauthorized"
+    challenge = answer.headers["WWW-Authenticate"]
+    assert challenge.startswith(f'Bearer authorization="{vault.settings["TOKEN_ISSUER"]}"')
+    assert 'resource="https://0.0.1:' in challenge
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("GET", "/secrets/nothing?api-version=7.6", None, 404, "SecretNotFound"),
+        ("GET", "/secrets/colour/deadbeef?api-version=7.6", None, 404, "SecretNotFound"),
+        ("GET", "/secrets/subject-index-hmac", None, 400, "BadParameter"),
+        ("PUT", "/secrets/a_b?api-version=7.6", '{"value": "x"}', 400, "BadParameter"),
+        ("PUT", "/secrets/a?api-version=7.6", "{", 400, "BadParameter"),
+        ("PUT", "/secrets/a?api-version=7.6", "[]", 400, "BadParameter"),
+        ("PUT", "/secrets/a?api-version=7.6", "{}", 400, "BadParameter"),
+        ("PUT", "/secrets/a?api-version=7.6", '{"value": 7}', 400, "BadParameter"),
+        ("DELETE", "/secrets/subject-index-hmac?api-version=7.6", None, 405, "BadRequest"),
+        ("GET", "/keys?api-version=7.6", None, 404, "BadRequest"),
+    ],
+)
+def test_a_wrong_request_is_refused_in_key_vaults_words(
+    vault: Stack,
+    client: httpx.Client,
+    method: str,
+    path: str,
+    body: str | None,
+    status: int,
+    code: str,
+) -> None:
+    answer = client.request(method, path, content=body, headers=bearer(vault))
+    assert answer.status_code == status
+    assert answer.json()["error"]["code"] == code
+
+
+def test_a_disabled_secret_is_not_handed_out(vault: Stack, client: httpx.Client) -> None:
+    body = {"value": "x", "attributes": {"enabled": False}}
+    headers = bearer(vault)
+    made = client.put("/secrets/off", params=VERSION, json=body, headers=headers)
+    assert made.status_code == 200
+    answer = client.get("/secrets/off", params=VERSION, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "Forbidden")
+
+
+def test_a_stranger_to_the_stacks_authority_does_not_trust_the_vault(vault: Stack) -> None:
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(vault.settings["KEY_VAULT_URL"] + "/healthstatus", trust_env=False)
+
+
+def test_the_secrets_file_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "store/secrets.json"
+    store = SecretStore(path)
+    store.add("a", "1")
+    store.add("a", "2")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [version["value"] for version in SecretStore(path).versions("a")] == ["1", "2"]
