@@ -129,11 +129,11 @@ class AzureBlobs:
             await asyncio.sleep(_COPY_POLL_SECONDS)
 
     async def delete(self, container: str, name: str, etag: str | None = None) -> None:
-        condition = MatchConditions.IfNotModified if etag else None
+        condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
         with as_unavailable("storage"):
             try:
                 await self._service.get_blob_client(container, name).delete_blob(
-                    delete_snapshots="include", etag=etag, match_condition=condition
+                    delete_snapshots="include", **condition
                 )
             except (ResourceNotFoundError, ResourceModifiedError):
                 return
