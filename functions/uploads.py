@@ -1,5 +1,7 @@
 """Uploads: where to put them, and what becomes of them."""
 
+from typing import Any
+
 import azure.functions as func
 
 from functions.blob_reference import BlobReference
@@ -7,6 +9,7 @@ from functions.http import Call, Reply, endpoint
 from functions.messages import Delivery, consumer
 from functions.requests import UploadRequest
 from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER, TENANT_ROLES
+from shared.intake.rules import Asset
 from shared.messages import queues
 from shared.messages.contracts import BlobUploaded
 
@@ -44,11 +47,20 @@ async def list_assets(call: Call) -> Reply:
     assets, continuation = await call.app.intake.page(
         call.tenant, size=call.page_size, continuation=call.continuation
     )
-    return Reply(200, {"assets": assets, "continuation": continuation})
+    return Reply(200, {"assets": [_view(a) for a in assets], "continuation": continuation})
 
 
 @blueprint.route("tenants/{tenant}/assets/{asset}", methods=["GET"])
 @endpoint(roles=TENANT_ROLES)
 async def read_asset(call: Call) -> Reply:
     """One asset."""
-    return Reply(200, await call.app.intake.find(call.tenant, call.param("asset")))
+    return Reply(200, _view(await call.app.intake.find(call.tenant, call.param("asset"))))
+
+
+def _view(asset: Asset) -> dict[str, Any]:
+    """An asset as the portal sees it: the fields that name people, not their keys in the index."""
+    import msgspec
+
+    view: dict[str, Any] = msgspec.to_builtins(asset)
+    view["people"] = [person.field for person in asset.people]
+    return view

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 from azure.core import MatchConditions
@@ -129,7 +130,9 @@ class AzureBlobs:
             await asyncio.sleep(_COPY_POLL_SECONDS)
 
     async def delete(self, container: str, name: str, etag: str | None = None) -> None:
-        condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
+        condition: dict[str, Any] = {}
+        if etag is not None:
+            condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
         with as_unavailable("storage"):
             try:
                 await self._service.get_blob_client(container, name).delete_blob(
