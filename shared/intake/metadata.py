@@ -1,5 +1,6 @@
 """The people that a picture's own metadata names: EXIF, IPTC-IIM and XMP, read by Exiv2."""
 
+import io
 import logging
 import re
 import threading
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 from typing import IO, Final
 
 import exiv2
+
+from shared.intake.blocks import largest_block
 
 SUPPORTED: Final = frozenset(
     {
@@ -34,6 +37,7 @@ MAX_PEOPLE: Final = 1000
 """People of one file that are kept."""
 
 UNREADABLE: Final = "metadata-unreadable"
+TOO_LARGE: Final = "metadata-too-large"
 NOT_SUPPORTED: Final = "metadata-not-supported"
 CUT: Final = "metadata-cut"
 
@@ -51,8 +55,9 @@ class Metadata:
     """The people found, sorted and each once, and why some may be missing.
 
     `note` is None or "metadata-unreadable" (all or a part of it is broken; what could be read is
-    in `people`), "metadata-not-supported" (Exiv2 does not know the type) or "metadata-cut" (more or
-    longer names than are kept).
+    in `people`), "metadata-not-supported" (Exiv2 does not know the type), "metadata-too-large" (it
+    would not fit in memory, so nothing was read) or "metadata-cut" (more or longer names than are
+    kept).
     """
 
     people: tuple[Person, ...] = ()
@@ -61,7 +66,7 @@ class Metadata:
 
 # The fields that identify a natural person, by Exiv2's key. Arrays of structures carry indices,
 # which are taken off first. Right: the name of the field in its own standard.
-# IPTC Photo Metadata Standard 2023.2; MWG Guidelines 2.0 section 5.9; Exif 3.0 section 4.6.5.
+# IPTC Photo Metadata Standard; IPTC-IIM 4.2; MWG Guidelines for Handling Image Metadata 2.0; Exif.
 _XMP: Final = {
     "Xmp.dc.creator": "dc:creator",
     "Xmp.iptcExt.PersonInImage": "Iptc4xmpExt:PersonInImage",
@@ -93,6 +98,9 @@ _UNKNOWN_TYPE: Final = (
     exiv2.ErrorCode.kerUnsupportedImageType,
 )
 
+# Bytes of one block of a picture that may be read into memory, of which some are copied thrice.
+_MAX_BLOCK: Final = 16 * 1024 * 1024
+
 # Exiv2's XMP toolkit and its log handler are one for the process, and not safe to share.
 _lock: Final = threading.Lock()
 
@@ -105,6 +113,8 @@ def read(source: IO[bytes] | bytes) -> Metadata:
     `SUPPORTED`. Blocks; call it on a worker thread. Broken metadata raises nothing: it is noted,
     because a picture that shows is an asset all the same.
     """
+    if largest_block(io.BytesIO(source) if isinstance(source, bytes) else source) > _MAX_BLOCK:
+        return Metadata(note=TOO_LARGE)
     with _lock, _Complaints() as complaints:
         found = _Found()
         try:
@@ -122,8 +132,9 @@ def read(source: IO[bytes] | bytes) -> Metadata:
 
 def _path(file: IO[bytes]) -> str:
     """A path to an open file, also to one that has no name (any more)."""
+    descriptor = file.fileno()
     file.flush()
-    return f"/dev/fd/{file.fileno()}"
+    return f"/dev/fd/{descriptor}"
 
 
 class _Found:
@@ -134,7 +145,9 @@ class _Found:
         self.cut = False
 
     def add(self, identifier: str, field: str) -> None:
-        name = " ".join(identifier.replace("\0", " ").split())
+        # Exiv2 hands bytes that are no UTF-8 on as lone surrogates, which nothing could encode.
+        text = identifier.encode("utf-8", "replace").decode().replace("\0", " ")
+        name = " ".join(text.split())
         if not name:
             return
         self.cut |= len(name) > MAX_LENGTH
@@ -187,7 +200,7 @@ def _exif_people(image: exiv2.Image, add: _Add) -> None:
         if field := _EXIF.get(key):
             raw = _raw(datum.value())
             text = raw.decode("utf-16-le", "replace") if key == _XP_AUTHOR else _decoded(raw)
-            # Several are separated by semicolons (MWG Guidelines 2.0 section 5.6).
+            # Several are separated by semicolons (MWG Guidelines 2.0).
             for name in text.split(";"):
                 add(name, field)
 
