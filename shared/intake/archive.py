@@ -139,7 +139,7 @@ class _Walk:
                     yield from self._member(source, depth)
 
     def _gunzip(self, file: IO[bytes], depth: int) -> Iterator[bytes]:
-        with gzip.GzipFile(fileobj=file) as source:
+        with gzip.GzipFile(fileobj=file, mode="rb") as source:
             yield from self._member(source, depth)
 
     def _member(self, source: _Readable, depth: int) -> Iterator[bytes]:

@@ -1,0 +1,68 @@
+"""The samples are what their manifest says, and what we say of them is the same."""
+
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from samples.eicar import eicar
+from shared.intake.content_type import HEAD_SIZE, detect
+from shared.intake.metadata import SUPPORTED, Person, read
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "samples"
+MANIFEST = json.loads((SAMPLES / "manifest.json").read_text(encoding="utf-8"))["samples"]
+
+every_sample = pytest.mark.parametrize("sample", MANIFEST, ids=lambda sample: sample["file"])
+
+
+@every_sample
+def test_file_is_the_one_of_the_manifest(sample):
+    data = (SAMPLES / sample["file"]).read_bytes()
+    assert len(data) == sample["size"] <= 60_000
+    assert hashlib.sha256(data).hexdigest() == sample["sha256"]
+
+
+@every_sample
+def test_media_type(sample):
+    data = (SAMPLES / sample["file"]).read_bytes()
+    assert detect(data[:HEAD_SIZE], len(data)) == sample["media_type"]
+    assert sample["media_type"] in SUPPORTED
+
+
+@every_sample
+def test_people(sample):
+    path = SAMPLES / sample["file"]
+    expected = tuple(Person(person["identifier"], person["field"]) for person in sample["people"])
+    metadata = read(path.read_bytes())
+    assert metadata.people == expected
+    assert metadata.note == sample["note"]
+    with path.open("rb") as file:
+        assert read(file) == metadata
+
+
+def test_every_kind_of_file_and_field_is_there():
+    assert {sample["media_type"] for sample in MANIFEST} == {
+        "image/jpeg",
+        "image/png",
+        "image/tiff",
+        "image/webp",
+    }
+    fields = {person["field"] for sample in MANIFEST for person in sample["people"]}
+    assert {"Exif:Artist", "IPTC:2:80 By-line", "dc:creator", "mwg-rs:Regions/Name"} <= fields
+
+
+def test_the_test_virus_is_nowhere_in_the_repository():
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.split(b"\0")
+    paths = [ROOT / name.decode() for name in tracked if name]
+    assert paths
+    # Not all of it, since a scanner may know it by a part.
+    part = eicar()[28:50]
+    assert not [path for path in paths if path.is_file() and part in path.read_bytes()]

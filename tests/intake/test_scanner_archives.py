@@ -1,0 +1,277 @@
+"""What is packed is unpacked and scanned, within limits; what cannot be is not cleared."""
+
+import bz2
+import gzip
+import io
+import lzma
+import struct
+import tarfile
+import tempfile
+import tracemalloc
+import zipfile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samples.eicar import eicar, eicar_nested_zip, eicar_zip
+from shared.intake.archive import HEAD_SIZE, Limits, is_archive
+from shared.intake.scanner import Findings, YaraScanner
+
+MIB = 1024 * 1024
+CLEAN = Findings()
+INFECTED = Findings(("eicar_test_file",))
+
+
+@pytest.fixture(scope="module")
+def scanner() -> YaraScanner:
+    return YaraScanner()
+
+
+def packed(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, data in members:
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def nested(data: bytes, depth: int) -> bytes:
+    for level in range(depth):
+        data = packed((f"level{level}", data))
+    return data
+
+
+def scan(scanner: YaraScanner, data: bytes) -> Findings:
+    running = scanner.begin()
+    running.feed(data)
+    return running.finish(io.BytesIO(data))
+
+
+def word_document(*media: tuple[str, bytes]) -> bytes:
+    return packed(
+        ("[Content_Types].xml", b'<?xml version="1.0"?><Types/>' + b" " * 2000),
+        ("_rels/.rels", b'<?xml version="1.0"?><Relationships/>'),
+        ("word/document.xml", b'<?xml version="1.0"?><w:document/>' + b" " * 20_000),
+        *media,
+    )
+
+
+@pytest.mark.parametrize("make", [eicar_zip, eicar_nested_zip])
+def test_virus_in_a_zip(scanner, make):
+    assert eicar() not in make()
+    assert scan(scanner, make()) == INFECTED
+
+
+@pytest.mark.parametrize("depth", range(1, 6))
+def test_virus_in_zips_within_zips(scanner, depth):
+    assert scan(scanner, nested(b"harmless " * 50 + eicar(), depth)) == INFECTED
+
+
+def test_virus_across_the_border_of_two_pieces(scanner):
+    # Members are unpacked 256 KiB at a time.
+    data = b"x" * (256 * 1024 - 30) + eicar()
+    assert scan(scanner, packed(("big", data))) == INFECTED
+
+
+def test_virus_in_gzip(scanner):
+    assert scan(scanner, gzip.compress(b"harmless " * 50 + eicar())) == INFECTED
+    assert scan(scanner, packed(("a.gz", gzip.compress(b"x" * 500 + eicar())))) == INFECTED
+
+
+def test_virus_in_a_zip_at_the_end_of_a_picture(scanner):
+    picture = b"\xff\xd8\xff\xe0" + bytes(5000) + b"\xff\xd9"
+    assert scan(scanner, picture + eicar_zip()) == INFECTED
+
+
+def test_two_members_do_not_make_one_virus(scanner):
+    halves = packed(("a", b"x" * 99 + eicar()[:34]), ("b", eicar()[34:]))
+    assert scan(scanner, halves) == CLEAN
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        packed(("a.txt", b"text"), ("folder/", b""), ("folder/b.txt", b"")),
+        packed(("a.txt", b"text"), method=zipfile.ZIP_STORED),
+        packed(),
+        word_document(),
+        word_document(("word/media/chart.emz", gzip.compress(b"a picture " * 500))),
+        packed(("report.docx", word_document(("word/embeddings/s.xlsx", word_document())))),
+        gzip.compress(b"<svg/>"),
+        b"\xff\xd8\xff\xe0" + bytes(100) + b"PK\x05\x06" + bytes(range(200)),
+    ],
+)
+def test_harmless_archives_pass(scanner, data):
+    assert scan(scanner, data) == CLEAN
+
+
+def test_a_spooled_file_will_do(scanner):
+    with tempfile.SpooledTemporaryFile(1) as spool:
+        spool.write(eicar_nested_zip())
+        running = scanner.begin()
+        running.feed(eicar_nested_zip())
+        assert running.finish(spool) == INFECTED
+
+
+def with_flag(data: bytes, flag: int) -> bytes:
+    """A zip whose every header carries `flag`."""
+    changed = bytearray(data)
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        position = changed.find(signature)
+        while position >= 0:
+            (flags,) = struct.unpack_from("<H", changed, position + offset)
+            struct.pack_into("<H", changed, position + offset, flags | flag)
+            position = changed.find(signature, position + 4)
+    return bytes(changed)
+
+
+def tar() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        info = tarfile.TarInfo("a.txt")
+        info.size = 4
+        archive.addfile(info, io.BytesIO(b"text"))
+    return buffer.getvalue()
+
+
+SOUND = packed(("a.txt", b"some text " * 100), ("b.txt", b"more text " * 100))
+
+
+@pytest.mark.parametrize(
+    ("refusal", "data"),
+    [
+        ("archive-encrypted", with_flag(SOUND, 0x1)),
+        ("archive-encrypted", with_flag(SOUND, 0x41)),
+        ("archive-encrypted", packed(("inner.zip", with_flag(SOUND, 0x1)))),
+        ("archive-broken", SOUND[:-30]),
+        ("archive-broken", SOUND[: len(SOUND) // 2]),
+        ("archive-broken", b"PK\x03\x04"),
+        ("archive-broken", SOUND.replace(b"a.txt", b"c.txt", 1)),
+        ("archive-broken", SOUND[:45] + bytes(6) + SOUND[51:]),
+        ("archive-broken", gzip.compress(b"text" * 100)[:-3]),
+        ("archive-broken", b"\x1f\x8b" + bytes(20)),
+        ("archive-broken", packed(("inner.zip", SOUND[:-30]))),
+        ("archive-too-deep", nested(b"text", 6)),
+        ("archive-too-deep", nested(b"text", 40)),
+        ("archive-unsupported", packed(("a", b"text"), method=zipfile.ZIP_BZIP2)),
+        ("archive-unsupported", packed(("a", b"text"), method=zipfile.ZIP_LZMA)),
+        ("archive-unsupported", bz2.compress(b"text")),
+        ("archive-unsupported", lzma.compress(b"text")),
+        ("archive-unsupported", b"7z\xbc\xaf\x27\x1c" + bytes(50)),
+        ("archive-unsupported", b"Rar!\x1a\x07\x01\x00" + bytes(50)),
+        ("archive-unsupported", tar()),
+        ("archive-unsupported", gzip.compress(tar())),
+        ("archive-unsupported", packed(("a.txt", b"text"), ("b.tar", tar()))),
+    ],
+)
+def test_what_cannot_be_scanned_is_not_cleared(scanner, refusal, data):
+    assert scan(scanner, data) == Findings(refusal=refusal)
+
+
+def test_without_a_file_an_archive_is_not_cleared(scanner):
+    for data, refusal in ((SOUND, "archive-too-large"), (b"a text", None), (tar(), None)):
+        running = scanner.begin()
+        running.feed(data[:3])
+        running.feed(data[3:])
+        assert running.finish(None).refusal == refusal
+
+
+def test_a_virus_is_reported_rather_than_a_refusal(scanner):
+    assert scan(scanner, packed(("a", eicar() + b"x" * 99), ("inner.zip", SOUND[:-30]))) == INFECTED
+    assert scan(scanner, SOUND[:-30] + eicar()) == INFECTED
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        packed(*((f"{number}", bytes(40 * MIB)) for number in range(3))),
+        packed(("inner.zip", packed(("a", bytes(40 * MIB)))), ("b", bytes(40 * MIB))),
+        gzip.compress(bytes(80 * MIB)),
+        packed(("a.gz", gzip.compress(bytes(80 * MIB)))),
+        packed(*((f"{number}", b"") for number in range(10_001))),
+    ],
+    ids=["ratio", "nested", "gzip", "gzip in zip", "members"],
+)
+def test_bombs_are_refused_in_flat_memory(scanner, bomb):
+    tracemalloc.start()
+    try:
+        assert scan(scanner, bomb).refusal == "archive-too-large"
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 * MIB
+
+
+def overlapping(members: int, size: int) -> bytes:
+    """Every entry of the directory points to the same data (D. Fifield, 2019)."""
+    data = packed(("a", bytes(size)))
+    start = data.index(b"PK\x01\x02")
+    end = data.index(b"PK\x05\x06")
+    directory = data[start:end] * members
+    tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, members, members, len(directory), start, 0)
+    return data[:start] + directory + tail
+
+
+def test_one_member_listed_many_times_is_refused(scanner):
+    assert scan(scanner, overlapping(2, 1000)).refusal == "archive-broken"
+    assert scan(scanner, overlapping(9000, MIB)).refusal == "archive-too-large"
+
+
+def test_a_giant_directory_is_not_read(scanner):
+    directory = b"PK\x01\x02" + bytes(42) + b"x" * (8 * MIB)
+    tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(directory), 30, 0)
+    data = b"PK\x03\x04" + bytes(26) + directory + tail
+    tracemalloc.start()
+    try:
+        assert scan(scanner, data).refusal == "archive-too-large"
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # The window is a copy of the chunk, as is the spool; the directory would be a third.
+    assert peak < 2 * len(data) + 6 * MIB
+
+
+def test_limits_can_be_set():
+    narrow = YaraScanner(limits=Limits(depth=1, members=2, free=1000, ratio=1))
+    assert scan(narrow, packed(("a", b"a"), ("b", b"b"))) == CLEAN
+    assert (
+        scan(narrow, packed(("a", b"a"), ("b", b"b"), ("c", b"c"))).refusal == "archive-too-large"
+    )
+    assert scan(narrow, packed(("a", bytes(2000)))).refusal == "archive-too-large"
+    assert scan(narrow, packed(("a", packed(("b", b"b"))))).refusal == "archive-too-deep"
+
+
+REFUSALS = {
+    None,
+    "archive-broken",
+    "archive-encrypted",
+    "archive-too-deep",
+    "archive-too-large",
+    "archive-unsupported",
+}
+
+
+@given(tail=st.binary(max_size=400), head=st.sampled_from([b"PK\x03\x04", b"\x1f\x8b\x08", b""]))
+def test_any_bytes_come_to_a_verdict(scanner, head, tail):
+    assert scan(scanner, head + tail).refusal in REFUSALS
+
+
+@given(
+    position=st.integers(min_value=0, max_value=len(eicar_nested_zip()) - 1),
+    value=st.integers(min_value=0, max_value=255),
+)
+def test_a_damaged_archive_comes_to_a_verdict(scanner, position, value):
+    data = bytearray(eicar_nested_zip())
+    data[position] = value
+    findings = scan(scanner, bytes(data))
+    assert findings.refusal in REFUSALS
+    assert not findings.matches or findings == INFECTED
+
+
+def test_is_archive():
+    assert is_archive(SOUND[:HEAD_SIZE])
+    assert is_archive(word_document()[:HEAD_SIZE])
+    assert is_archive(gzip.compress(b""))
+    assert not is_archive(b"")
+    assert not is_archive(b"PK is a name")
