@@ -37,6 +37,7 @@ CHECK_SECONDS = 1.0
 ANSWER_SECONDS = 10.0
 LOCK_ATTEMPTS = 40
 STOP_SECONDS = 60.0
+ENDED = "The stack's supervisor ended before the stack was up."
 
 
 def up(
@@ -145,17 +146,20 @@ def _bring_up(stack: Stack, connection: socket.socket, info_file: Path) -> dict[
 def _ask_up(
     connection: socket.socket, ports: Ports, report: Callable[[str], None]
 ) -> dict[str, Any]:
-    with connection.makefile("rw") as stream:
-        stream.write(json.dumps(asdict(ports)) + "\n")
-        stream.flush()
-        for line in stream:
-            answer = json.loads(line)
-            if "error" in answer:
-                raise StackError(answer["error"])
-            if "info" in answer:
-                return dict(answer["info"])
-            report(answer["report"])
-    raise StackError("The stack's supervisor ended before the stack was up.")
+    try:
+        with connection.makefile("rw") as stream:
+            stream.write(json.dumps(asdict(ports)) + "\n")
+            stream.flush()
+            for line in stream:
+                answer = json.loads(line)
+                if "error" in answer:
+                    raise StackError(answer["error"])
+                if "info" in answer:
+                    return dict(answer["info"])
+                report(answer["report"])
+    except ConnectionError as error:
+        raise StackError(f"{ENDED} ({error})") from error
+    raise StackError(ENDED)
 
 
 def _spawn(directory: Path, info_file: Path, ports: Ports) -> subprocess.Popen[bytes]:

@@ -1,0 +1,171 @@
+"""`make up` and `make down`: the stack in the background, brought back, stopped, interrupted."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from infra.local import supervisor
+from infra.local.errors import StackError
+from infra.local.ports import LOOPBACK, Ports
+
+# `up` in a program of its own, which can be interrupted; it prints each step as it is reported.
+UP = """
+import json, sys
+from pathlib import Path
+from infra.local import supervisor
+from infra.local.ports import Ports
+
+supervisor.up(
+    Ports(**json.loads(sys.argv[1])),
+    lambda step: print(step, flush=True),
+    directory=Path(sys.argv[2]),
+    info_file=Path(sys.argv[3]),
+)
+"""
+
+
+class Background:
+    """A stack of its own, apart from that of `make up`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory / "stack"
+        self.info_file = directory / "stack.json"
+        self.ports = Ports.free()
+
+    def up(self, ports: Ports | None = None) -> dict[str, Any]:
+        return supervisor.up(
+            ports or self.ports,
+            lambda _: None,
+            directory=self.directory,
+            info_file=self.info_file,
+        )
+
+    def down(self) -> bool:
+        return supervisor.down(directory=self.directory, info_file=self.info_file)
+
+    def start_up(self) -> subprocess.Popen[str]:
+        arguments = (json.dumps(asdict(self.ports)), str(self.directory), str(self.info_file))
+        return subprocess.Popen(
+            [sys.executable, "-c", UP, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def assert_gone(self) -> None:
+        self.ports.check_free(asdict(self.ports))
+        assert not self.info_file.exists()
+        assert not self.down()
+
+
+@pytest.fixture
+def background(tmp_path: Path) -> Iterator[Background]:
+    made = Background(tmp_path)
+    yield made
+    made.down()
+
+
+def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that have not ended by themselves after a while."""
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    return alive
+
+
+def crash(pid: int) -> None:
+    """Kill a process of the supervisor's, which has yet to collect it, and see it dead."""
+    process = psutil.Process(pid)
+    process.kill()
+    while process.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+
+
+def pids(info: dict[str, Any]) -> dict[str, int]:
+    return {name: process["pid"] for name, process in info["processes"].items()}
+
+
+def test_up_again_brings_back_what_has_died_and_down_ends_all(background: Background) -> None:
+    info = background.up()
+    assert json.loads(background.info_file.read_text()) == info
+    before = pids(info)
+    crash(before["host"])
+    crash(before["keyvault"])
+    again = background.up()
+    after = pids(again)
+    assert json.loads(background.info_file.read_text()) == again
+    assert {name for name in before if before[name] != after[name]} == {"host", "keyvault"}
+    assert background.up() == again
+    everything = [psutil.Process(pid) for pid in (*after.values(), again["supervisor"])]
+    assert background.down()
+    assert still_running(everything) == []
+    background.assert_gone()
+
+
+def test_up_with_other_ports_says_to_stop_first(background: Background) -> None:
+    background.up()
+    with pytest.raises(StackError, match="make down"):
+        background.up(Ports.free())
+
+
+def test_a_crashed_supervisor_leaves_nothing_that_is_taken_for_running(
+    background: Background,
+) -> None:
+    info = background.up()
+    left = [psutil.Process(pid) for pid in pids(info).values()]
+    killed = psutil.Process(info["supervisor"])
+    killed.kill()
+    assert still_running([killed, *left]) == []
+    assert background.info_file.exists()
+    assert not background.down()
+    assert not background.info_file.exists()
+    assert background.up()["supervisor"] != info["supervisor"]
+
+
+def test_a_taken_port_is_one_message_and_nothing_runs(background: Background) -> None:
+    with socket.create_server((LOOPBACK, 0)) as server:
+        taken = server.getsockname()[1]
+        with pytest.raises(StackError) as raised:
+            background.up(replace(background.ports, table=taken))
+    assert len(str(raised.value).splitlines()) == 1
+    assert f"Port {taken} (table)" in str(raised.value)
+    assert "VOUCHSAFE_PORT_TABLE" in str(raised.value)
+    background.assert_gone()
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("step", ["Starting azurite", "identity is ready", "Starting host"])
+def test_an_interrupted_start_leaves_nothing(
+    background: Background, sent: signal.Signals, step: str
+) -> None:
+    starting = background.start_up()
+    assert starting.stdout is not None
+    for line in starting.stdout:
+        if line.strip() == step:
+            starting.send_signal(sent)
+            break
+    starting.stdout.close()
+    starting.wait()
+    # Whether the supervisor is still about to notice, or has gone already.
+    background.down()
+    background.assert_gone()
+
+
+def test_two_ups_at_once_share_one_stack(background: Background) -> None:
+    infos: list[dict[str, Any]] = []
+    both = [threading.Thread(target=lambda: infos.append(background.up())) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert len(infos) == 2
+    assert infos[0] == infos[1]
