@@ -6,7 +6,7 @@ maps and structs are JSON strings. None is no column at all.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -36,7 +36,8 @@ def from_values[T: Stored](kind: type[T], values: Mapping[str, Value]) -> T:
         value = values.get(field.encode_name)
         if value is None:
             continue
-        is_json = isinstance(value, str) and value[:1] in ("[", "{") and field.type is not str
+        is_text = str in (field.type, *get_args(field.type))
+        is_json = isinstance(value, str) and value[:1] in ("[", "{") and not is_text
         fields[field.encode_name] = msgspec.json.decode(str(value)) if is_json else value
     return msgspec.convert(fields, kind)
 

@@ -142,7 +142,9 @@ def destinations(filing: Filing, name: str, asset: str) -> tuple[str, tuple[str,
         return QUARANTINE, (f"{tenant if is_tenant_id(tenant) else '_unknown'}/{asset}",)
     file = PurePosixPath(path)
     versioned = str(file.with_name(f"{file.stem[:200]}.{asset}{file.suffix[:20]}"))
-    return container_of(tenant), (path, versioned[-_MAX_NAME:])
+    if len(versioned) > _MAX_NAME:
+        versioned = f"{asset}{file.suffix[:20]}"
+    return container_of(tenant), (path, versioned)
 
 
 def _path_fault(name: str) -> str | None:

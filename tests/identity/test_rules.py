@@ -1,0 +1,71 @@
+"""Who calls, and what that lets them do."""
+
+import pytest
+
+from shared.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from shared.identity import caller_of, permit
+from shared.identity.rules import TENANT_ADMIN, TENANT_VIEWER, VENDOR_DPO
+
+ADMIN = {"oid": "ada", "roles": [TENANT_ADMIN], "tenant": "acme", "organisation": "Acme"}
+DPO = {"oid": "dov", "roles": [VENDOR_DPO], "organisation": "vendor"}
+
+
+def test_a_caller_is_made_of_the_claims():
+    caller = caller_of(ADMIN)
+    assert (caller.id, caller.tenant, caller.organisation) == ("ada", "acme", "Acme")
+    assert caller.roles == {TENANT_ADMIN}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"oid": None},
+        {"oid": ""},
+        {"oid": 7},
+        {"oid": "x" * 129},
+        {"roles": TENANT_ADMIN},
+        {"roles": [1]},
+        {"tenant": None},
+        {"tenant": 5},
+        {"roles": [TENANT_ADMIN, VENDOR_DPO]},
+        {"roles": [VENDOR_DPO]},
+    ],
+    ids=str,
+)
+def test_claims_of_another_form_are_no_caller(change):
+    with pytest.raises(UnauthenticatedError) as refused:
+        caller_of(ADMIN | change)
+    assert refused.value.code == "token-invalid"
+
+
+def test_roles_that_are_not_ours_give_nothing():
+    caller = caller_of(ADMIN | {"roles": ["tenant.owner", "admin"]})
+    assert caller.roles == frozenset()
+    with pytest.raises(ForbiddenError):
+        permit(caller, {TENANT_ADMIN}, "acme")
+
+
+def test_a_tenant_role_acts_for_its_own_tenant_only():
+    caller = caller_of(ADMIN)
+    permit(caller, {TENANT_ADMIN}, "acme")
+    with pytest.raises(NotFoundError) as refused:
+        permit(caller, {TENANT_ADMIN}, "other")
+    assert refused.value.code == "tenant-not-found"
+
+
+def test_a_role_that_is_not_allowed_is_refused():
+    with pytest.raises(ForbiddenError) as refused:
+        permit(caller_of(ADMIN), {TENANT_VIEWER}, "acme")
+    assert refused.value.code == "role-missing"
+
+
+def test_a_vendor_role_is_for_every_tenant():
+    permit(caller_of(DPO), {VENDOR_DPO}, "acme")
+    permit(caller_of(DPO), {VENDOR_DPO}, "other")
+
+
+def test_the_log_names_the_role_that_allowed_the_act():
+    caller = caller_of(ADMIN | {"roles": [TENANT_ADMIN, TENANT_VIEWER]})
+    assert caller.acting_role({TENANT_VIEWER}) == TENANT_VIEWER
+    assert caller.acting_role(set()) == TENANT_ADMIN
+    assert caller_of(ADMIN | {"roles": []}).acting_role() == "none"

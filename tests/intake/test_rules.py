@@ -1,0 +1,141 @@
+"""Where an upload goes."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from shared.errors import InvalidInputError
+from shared.intake.rules import (
+    Filing,
+    Inspection,
+    check_path,
+    decide,
+    destinations,
+    refuse_unread,
+)
+from shared.tenancy import Tenant
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ACME = Tenant(id="acme", display_name="Acme", residency_zone="eu", status="active", created=NOW)
+CLEAN = Filing("clean", None)
+
+
+def inspection(signatures=(), unscannable=None):
+    return Inspection(
+        size=1,
+        sha256="00",
+        media_type="image/jpeg",
+        engine="yara-x",
+        engine_version="1",
+        signature_version="1",
+        signatures=signatures,
+        unscannable=unscannable,
+        people=(),
+        metadata_note=None,
+    )
+
+
+BAD_PATHS = [
+    "",
+    "/a.jpg",
+    "a//b.jpg",
+    "../x",
+    "a/../b",
+    "./a",
+    "a/",
+    "a.",
+    "dir./a",
+    "a\\b",
+    "a\x00b",
+    "a\nb",
+    "a\u202eb",
+    "x" * 1020,
+    "/".join("x" * 254),
+]
+
+
+@pytest.mark.parametrize("path", BAD_PATHS)
+def test_a_path_that_cannot_be_is_refused_before_the_upload(path):
+    with pytest.raises(InvalidInputError) as refused:
+        check_path("acme", path)
+    assert refused.value.code == "path-invalid"
+
+
+@pytest.mark.parametrize("path", BAD_PATHS)
+def test_a_path_that_cannot_be_is_refused_after_it_too(path):
+    filing = refuse_unread(f"acme/{path}", 1, ACME, "westeurope")
+    assert filing == Filing("refused", "path-invalid")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["a.jpg", "2026/Zoë Müller & co (1).jpg", "日本/写真.jpg", "a/.hidden", "..a", "x" * 1019],
+)
+def test_any_other_path_is_fine(path):
+    check_path("acme", path)
+    assert refuse_unread(f"acme/{path}", 1, ACME, "westeurope") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "tenant", "region", "reason"),
+    [
+        ("a.jpg", 1, None, "westeurope", "tenant-folder-invalid"),
+        ("ACME/a.jpg", 1, None, "westeurope", "tenant-folder-invalid"),
+        ("nobody/a.jpg", 1, None, "westeurope", "tenant-unknown"),
+        (
+            "acme/a.jpg",
+            1,
+            msgspec.structs.replace(ACME, status="leaving"),
+            "westeurope",
+            "tenant-not-active",
+        ),
+        ("acme/a.jpg", 1, ACME, "eastus", "residency-zone-not-served"),
+        ("acme/a.jpg", 0, ACME, "westeurope", "zero-bytes"),
+    ],
+)
+def test_what_need_not_be_read_is_refused(name, size, tenant, region, reason):
+    assert refuse_unread(name, size, tenant, region) == Filing("refused", reason)
+
+
+@pytest.mark.parametrize(
+    ("found", "filing"),
+    [
+        (inspection(), CLEAN),
+        (inspection(signatures=("eicar",)), Filing("infected", "malware-found")),
+        (inspection(unscannable="archive-encrypted"), Filing("refused", "archive-encrypted")),
+        (
+            inspection(signatures=("eicar",), unscannable="archive-broken"),
+            Filing("infected", "malware-found"),
+        ),
+    ],
+)
+def test_only_what_was_scanned_and_found_clean_is_cleared(found, filing):
+    assert decide(found) == filing
+
+
+@pytest.mark.parametrize(
+    ("filing", "name", "container", "names"),
+    [
+        (CLEAN, "acme/a/b.jpg", "tenant-acme", ("a/b.jpg", "a/b.ID.jpg")),
+        (CLEAN, "acme/readme", "tenant-acme", ("readme", "readme.ID")),
+        (Filing("infected", "x"), "acme/a/b.jpg", "quarantine", ("acme/ID",)),
+        (Filing("refused", "x"), "Zoë Müller/b.jpg", "quarantine", ("_unknown/ID",)),
+    ],
+)
+def test_destinations(filing, name, container, names):
+    assert destinations(filing, name, "ID") == (container, names)
+
+
+@pytest.mark.parametrize("path", ["x" * 1019, "x/" * 200 + "y" * 600, "é" * 1010 + ".jpeg"])
+def test_a_versioned_name_is_a_valid_name_of_its_own(path):
+    _, (first, second) = destinations(CLEAN, f"acme/{path}", "01J0000000000000000000000A")
+    assert len(second) <= 1024
+    assert first != second
+    assert "01J0000000000000000000000A" in second
+    assert second.rpartition("/")[0] == first.rpartition("/")[0]
+
+
+def test_a_version_whose_folder_leaves_no_room_for_its_id_goes_to_the_root():
+    _, names = destinations(CLEAN, f"acme/{'x' * 1000}/a.jpg", "ID" * 13)
+    assert names[1] == "ID" * 13 + ".jpg"

@@ -1,0 +1,102 @@
+"""Reading and writing messages."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import MalformedInputError
+from shared.messages import Received, decode, encode, parked, queues
+from shared.messages.contracts import CONTRACTS, Actor, ConsentRevoked
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+REVOKED = ConsentRevoked(
+    grant_id="G1", tenant="acme", revoked_by=Actor(id="a", role="r", organisation="o")
+)
+
+
+def event(**change):
+    body = json.loads(
+        encode(queues.CONSENT_GRANTS, REVOKED, identifier="E1", now=NOW, session="acme").body
+    )
+    return json.dumps({k: v for k, v in (body | change).items() if v is not ...}).encode()
+
+
+def test_what_was_written_is_read():
+    read = decode(event())
+    assert (read.id, read.type, read.time) == ("E1", "vouchsafe.consent.revoked.v1", NOW)
+    assert read.data == REVOKED
+
+
+def test_names_are_camel_case_on_the_wire():
+    assert json.loads(event())["data"] == {
+        "grantId": "G1",
+        "tenant": "acme",
+        "revokedBy": {"id": "a", "role": "r", "organisation": "o"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "message-invalid"),
+        (b"not json", "message-invalid"),
+        (b"\xff\xfe", "message-invalid"),
+        (b"[]", "message-invalid"),
+        (event(specversion="0.3"), "message-invalid"),
+        (event(id=...), "message-invalid"),
+        (event(time="yesterday"), "message-invalid"),
+        (event(time="2026-11-23T12:00:00"), "message-invalid"),
+        (event(surprise=1), "message-invalid"),
+        (event(data=...), "message-invalid"),
+        (event(type="vouchsafe.consent.revoked.v2"), "message-type-unknown"),
+        (event(data={}), "message-data-invalid"),
+        (event(data=None), "message-data-invalid"),
+        (event(data={"grantId": 7}), "message-data-invalid"),
+        (
+            event(data=json.loads(event())["data"] | {"surprise": 1}),
+            "message-data-invalid",
+        ),
+    ],
+)
+def test_what_is_not_of_the_contract_is_refused_with_its_reason(body, code):
+    with pytest.raises(MalformedInputError) as refused:
+        decode(body)
+    assert refused.value.code == code
+
+
+def test_the_reason_names_the_field():
+    with pytest.raises(MalformedInputError) as refused:
+        decode(event(data=json.loads(event())["data"] | {"grantId": 7}))
+    assert "grantId" in refused.value.detail
+
+
+@given(st.binary())
+def test_any_bytes_are_read_or_refused(body):
+    with pytest.raises(MalformedInputError):
+        decode(body)
+
+
+def test_every_type_has_a_name_and_a_version():
+    assert all(name.startswith("vouchsafe.") and name.endswith(".v1") for name in CONTRACTS)
+    assert len(set(CONTRACTS.values())) == len(CONTRACTS)
+
+
+def test_a_parked_message_keeps_its_body_and_properties_and_says_why():
+    received = Received("intake", "M1", b"\xff", "s", "text/plain", 3, {"mine": 1})
+    reason = MalformedInputError("message-invalid", "detail", "remedy")
+    copy = parked(received, reason, NOW)
+    assert (copy.queue, copy.body, copy.content_type) == ("parked-messages", b"\xff", "text/plain")
+    assert copy.properties == {
+        "mine": 1,
+        "parked-reason": "message-invalid",
+        "parked-detail": "detail",
+        "parked-remedy": "remedy",
+        "parked-queue": "intake",
+        "parked-message-id": "M1",
+        "parked-session-id": "s",
+        "parked-delivery-count": 3,
+        "parked-at": "2026-11-23T12:00:00.000Z",
+    }

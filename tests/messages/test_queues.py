@@ -1,0 +1,29 @@
+"""The queues that the app uses are the queues that are declared, and none else."""
+
+import json
+from pathlib import Path
+
+from shared.messages import queues
+
+CONFIG = Path(__file__).parents[2] / "infra/local/servicebus/Config.json"
+
+
+def declared():
+    namespace = json.loads(CONFIG.read_text())["UserConfig"]["Namespaces"][0]
+    return {queue["Name"]: queue["Properties"] for queue in namespace["Queues"]}
+
+
+def test_every_queue_is_declared_and_used():
+    assert set(declared()) == set(queues.ALL)
+
+
+def test_sessions_are_where_the_app_expects_them():
+    with_sessions = {name for name, queue in declared().items() if queue["RequiresSession"]}
+    assert with_sessions == set(queues.WITH_SESSIONS)
+
+
+def test_every_queue_finds_duplicates_and_gives_up_in_the_end():
+    for name, queue in declared().items():
+        assert queue["RequiresDuplicateDetection"], name
+        assert queue["MaxDeliveryCount"] == 10, name
+        assert queue["DeadLetteringOnMessageExpiration"], name

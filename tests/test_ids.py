@@ -1,0 +1,63 @@
+"""Identifiers and table keys."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ulid import ULID
+
+from shared.ids import derived_id, key, new_id, newest_first, rfc3339
+
+NOW = datetime(2026, 11, 23, 12, 0, 0, 123000, tzinfo=UTC)
+
+
+def test_a_new_id_carries_the_time():
+    assert ULID.from_str(new_id(NOW)).datetime == NOW
+    assert new_id(NOW) != new_id(NOW)
+
+
+def test_a_derived_id_is_the_same_for_the_same_thing():
+    assert derived_id(NOW, "a", "b") == derived_id(NOW, "a", "b")
+    assert ULID.from_str(derived_id(NOW, "a", "b")).datetime == NOW
+    assert derived_id(NOW, "a", "b") != derived_id(NOW, "ab")
+    assert derived_id(NOW, "a", "b") != derived_id(NOW + timedelta(seconds=1), "a", "b")
+
+
+FORBIDDEN = set("/\\#?") | {chr(n) for n in range(0x20)} | {chr(n) for n in range(0x7F, 0xA0)}
+
+
+@given(st.lists(st.text(), min_size=1))
+def test_a_key_has_nothing_that_table_storage_forbids(parts):
+    assert not FORBIDDEN & set(key(*parts))
+
+
+@given(st.lists(st.text(), min_size=1), st.lists(st.text(), min_size=1))
+def test_other_parts_make_another_key(some, others):
+    assert (key(*some) == key(*others)) == (some == others)
+
+
+@pytest.mark.parametrize(
+    ("parts", "made"),
+    [
+        (("acme", "01J"), "acme|01J"),
+        (("a|b",), "a^7Cb"),
+        (("a/b",), "a^2Fb"),
+        (("a^b",), "a^5Eb"),
+        (("é",), "^C3^A9"),
+    ],
+)
+def test_keys(parts, made):
+    assert key(*parts) == made
+
+
+@given(st.datetimes(timezones=st.just(UTC), min_value=datetime(1971, 1, 1)))  # noqa: DTZ001 - hypothesis wants it naive
+def test_younger_entries_sort_first(at):
+    assert newest_first(at + timedelta(milliseconds=2), "a") < newest_first(at, "a")
+
+
+def test_times_are_utc_with_milliseconds():
+    assert rfc3339(NOW) == "2026-11-23T12:00:00.123Z"
+    assert (
+        rfc3339(datetime.fromisoformat("2026-11-23T13:00:00+01:00")) == "2026-11-23T12:00:00.000Z"
+    )

@@ -1,0 +1,66 @@
+"""The app's settings: read once, and every fault named at once."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from shared.azure.settings import Settings, SettingsError, read_settings
+
+
+@pytest.fixture
+def environment(tmp_path):
+    file = tmp_path / "file.json"
+    file.write_text("{}")
+    return {
+        "DAM_STORAGE": "AccountName=a;AccountKey=b;BlobEndpoint=http://127.0.0.1:1/a",
+        "SERVICE_BUS": "Endpoint=sb://localhost;SharedAccessKeyName=a;SharedAccessKey=b",
+        "KEY_VAULT_URL": "https://vault.example",
+        "STAMP_REGION": "westeurope",
+        "TOKEN_ISSUER": "https://issuer.example/v2.0",
+        "TOKEN_AUDIENCE": "api://vouchsafe",
+        "BACKUP_EXPECTATIONS_FILE": str(file),
+        "RECOVERY_SCENARIO_FILE": str(file),
+    }
+
+
+def test_settings_are_read(environment):
+    settings = read_settings(environment)
+    assert settings.STAMP_REGION == "westeurope"
+    assert isinstance(settings.BACKUP_EXPECTATIONS_FILE, Path)
+
+
+def test_every_missing_setting_is_named_in_a_line_of_its_own():
+    with pytest.raises(SettingsError) as refused:
+        read_settings({})
+    lines = str(refused.value).splitlines()[1:]
+    assert [line.split()[0] for line in lines] == [field.name for field in fields(Settings)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DAM_STORAGE", "AccountName=a"),
+        ("DAM_STORAGE", "nonsense"),
+        ("SERVICE_BUS", "Endpoint=sb://localhost"),
+        ("KEY_VAULT_URL", "http://vault.example"),
+        ("KEY_VAULT_URL", "vault"),
+        ("STAMP_REGION", "West Europe"),
+        ("TOKEN_ISSUER", "issuer"),
+        ("TOKEN_AUDIENCE", "  "),
+        ("BACKUP_EXPECTATIONS_FILE", "/nowhere/at/all.json"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_its_value_is_not(environment, name, value):
+    with pytest.raises(SettingsError) as refused:
+        read_settings(environment | {name: value})
+    lines = str(refused.value).splitlines()[1:]
+    assert len(lines) == 1
+    assert lines[0].split()[0] == name
+    assert "AccountName=a" not in lines[0]
+
+
+def test_two_wrong_settings_are_reported_together(environment):
+    with pytest.raises(SettingsError) as refused:
+        read_settings(environment | {"STAMP_REGION": "x", "TOKEN_ISSUER": "x"})
+    assert len(str(refused.value).splitlines()) == 3
