@@ -6,6 +6,7 @@ maps and structs are JSON strings. None is no column at all.
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import UnionType
 from typing import Any, get_args
 
 import msgspec
@@ -36,10 +37,13 @@ def from_values[T: Stored](kind: type[T], values: Mapping[str, Value]) -> T:
         value = values.get(field.encode_name)
         if value is None:
             continue
-        is_text = str in (field.type, *get_args(field.type))
-        is_json = isinstance(value, str) and value[:1] in ("[", "{") and not is_text
+        is_json = isinstance(value, str) and value[:1] in ("[", "{") and not _is_text(field.type)
         fields[field.encode_name] = msgspec.json.decode(str(value)) if is_json else value
     return msgspec.convert(fields, kind)
+
+
+def _is_text(kind: object) -> bool:
+    return kind is str or (isinstance(kind, UnionType) and str in get_args(kind))
 
 
 def _to_value(value: object) -> Value:
