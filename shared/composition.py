@@ -145,15 +145,16 @@ class App:
 
     @cached_property
     def backups(self) -> "BackupAudits":
-        from shared.azure.recovery import ScenarioRecovery
+        from shared.azure.recovery import ScenarioVaults
         from shared.backups import BackupAudits
 
         return BackupAudits(
             self.tables,
             self.blobs,
             self.outbox,
-            ScenarioRecovery(self.settings.RECOVERY_SCENARIO_FILE),
+            ScenarioVaults(self.settings.RECOVERY_SCENARIO_FILE, self.clock),
             self.clock,
+            self.settings.STAMP_REGION,
             self.settings.BACKUP_EXPECTATIONS_FILE,
         )
 

@@ -15,6 +15,13 @@ def new_id(now: datetime) -> str:
     return str(ULID.from_datetime(now))
 
 
+def time_of(identifier: str) -> datetime:
+    """The time part of a ULID, in UTC. Raises ValueError for what is not a ULID."""
+    from ulid import ULID
+
+    return ULID.from_str(identifier).datetime
+
+
 def derived_id(at: datetime, *parts: str) -> str:
     """The ULID of something that already has an identity of its own.
 

@@ -193,3 +193,29 @@ class Secrets(Protocol):
 
     async def ping(self) -> None:
         """Raise UnavailableError unless the vault answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupJob:
+    """One run of a backup, as a recovery vault reports it.
+
+    `item` is the protected item's friendly name, `status` a job status of Azure Backup
+    ("Completed", "CompletedWithWarnings", "Failed", "InProgress", ...), `ended` None while it runs.
+    """
+
+    item: str
+    status: str
+    started: datetime
+    ended: datetime | None
+
+
+class RecoveryVaults(Protocol):
+    """Azure Recovery Services vaults."""
+
+    async def backup_jobs(
+        self, vault: str, since: datetime, until: datetime
+    ) -> Sequence[BackupJob]:
+        """The backup jobs of a vault that started before `until` and did not end before `since`.
+
+        Raises UnavailableError when the vault cannot be asked.
+        """

@@ -1,0 +1,152 @@
+"""Which backups ran: pure rules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+import msgspec
+
+from shared.backups.expectations import Expectation
+from shared.messages.contracts import IncidentOpened
+from shared.ports import BackupJob
+from shared.rows import Stored
+
+# The states in which a job has left a recovery point. Source: "Job status", Azure Backup REST API.
+COMPLETED: Final = frozenset({"Completed", "CompletedWithWarnings"})
+
+type Verdict = Literal["completed", "failed", "missed", "unknown"]
+
+
+class Finding(msgspec.Struct, frozen=True, rename="camel"):
+    """What an audit found about one item.
+
+    `completed`: a backup completed in time. `failed`: none did, and the newest job has failed.
+    `missed`: none did. `unknown`: the vault could not be asked. `completed_at` is the end of the
+    newest job that left a recovery point, `due_by` when the next one had to be there.
+    """
+
+    item: str
+    vault: str
+    verdict: Verdict
+    completed_at: datetime | None = None
+    due_by: datetime | None = None
+    newest_job: str | None = None
+
+
+class Report(msgspec.Struct, frozen=True, rename="camel"):
+    """One audit. `expectations_sha256` is of the file it was held against, in hex."""
+
+    id: str
+    day: str
+    audited_at: datetime
+    region: str
+    expectations_sha256: str
+    findings: tuple[Finding, ...]
+
+
+class Summary(Stored, frozen=True):
+    """One audit in the list of its day. `not_completed` counts every other verdict."""
+
+    id: str
+    day: str
+    audited_at: datetime
+    items: int
+    not_completed: int
+    evidence: str
+
+
+class ItemDay(Stored, frozen=True):
+    """An item on one day, as the newest audit of that day saw it."""
+
+    item: str
+    vault: str
+    day: str
+    verdict: Verdict
+    audit: str
+    audited_at: datetime
+    completed_at: datetime | None = None
+    incident_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The state to keep, and the incident to open; None where there is nothing to do."""
+
+    state: ItemDay | None
+    incident: IncidentOpened | None
+
+
+def judge(expectation: Expectation, jobs: Sequence[BackupJob] | None, now: datetime) -> Finding:
+    """Hold the vault's `jobs` against one expectation; None for a vault that did not answer."""
+    if jobs is None:
+        return Finding(expectation.item, expectation.vault, "unknown")
+    ours = [job for job in jobs if job.item == expectation.item and job.started <= now]
+    newest = max(ours, key=lambda job: job.started, default=None)
+    ends = [job.ended for job in ours if job.status in COMPLETED and job.ended is not None]
+    completed_at = max((ended for ended in ends if ended <= now), default=None)
+    due_by = None if completed_at is None else completed_at + longest_gap(expectation)
+    verdict: Verdict = "missed"
+    if due_by is not None and now <= due_by:
+        verdict = "completed"
+    elif newest is not None and newest.status == "Failed":
+        verdict = "failed"
+    return Finding(
+        expectation.item,
+        expectation.vault,
+        verdict,
+        completed_at,
+        due_by,
+        newest.status if newest else None,
+    )
+
+
+def longest_gap(expectation: Expectation) -> timedelta:
+    """How long after a completed backup the next one has to be there."""
+    return timedelta(hours=expectation.every_hours + expectation.tolerance_hours)
+
+
+def record(previous: ItemDay | None, finding: Finding, report: Report) -> Decision:
+    """The item's day after `finding`. One day of one item opens at most one incident."""
+    if previous is not None and previous.audited_at > report.audited_at:
+        return Decision(None, None)
+    incident = None
+    incident_at = previous.incident_at if previous else None
+    if finding.verdict != "completed" and incident_at is None:
+        incident_at = report.audited_at
+        incident = IncidentOpened(
+            kind=f"backup.{finding.verdict}",
+            severity="critical",
+            summary=_SUMMARIES[finding.verdict],
+            resource=f"backup-audits/{report.day}/{report.id}#{finding.item}"[:1100],
+        )
+    state = ItemDay(
+        item=finding.item,
+        vault=finding.vault,
+        day=report.day,
+        verdict=finding.verdict,
+        audit=report.id,
+        audited_at=report.audited_at,
+        completed_at=finding.completed_at,
+        incident_at=incident_at,
+    )
+    return Decision(state, incident)
+
+
+_SUMMARIES: Final = {
+    "failed": "No backup of the item completed in time; the newest job has failed.",
+    "missed": "No backup of the item completed in time.",
+    "unknown": "The recovery vault did not answer, so nobody knows whether the backup ran.",
+}
+
+
+def summary(report: Report, evidence: str) -> Summary:
+    """The row that lists `report`; `evidence` is the name of its blob."""
+    return Summary(
+        id=report.id,
+        day=report.day,
+        audited_at=report.audited_at,
+        items=len(report.findings),
+        not_completed=sum(finding.verdict != "completed" for finding in report.findings),
+        evidence=evidence,
+    )
