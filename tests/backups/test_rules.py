@@ -1,0 +1,103 @@
+"""Which backups count as run, and when an incident is opened."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.backups.expectations import Expectation
+from shared.backups.rules import Finding, ItemDay, Report, judge, record, summary
+from shared.ports import BackupJob
+
+NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
+DAILY = Expectation(item="films", vault="v", every_hours=24, tolerance_hours=2)
+
+
+def job(status, started, ended=None, item="films"):
+    """A job that started and ended so many hours before NOW."""
+    end = None if ended is None else NOW - timedelta(hours=ended)
+    return BackupJob(item, status, NOW - timedelta(hours=started), end)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "verdict"),
+    [
+        ([job("Completed", 5, 4)], "completed"),
+        ([job("CompletedWithWarnings", 5, 4)], "completed"),
+        ([job("Completed", 27, 26)], "completed"),
+        ([job("Completed", 27, 26.01)], "missed"),
+        ([], "missed"),
+        ([job("Completed", 5, 4, item="photos")], "missed"),
+        ([job("InProgress", 5)], "missed"),
+        ([job("Cancelled", 5, 4)], "missed"),
+        ([job("Failed", 5, 4)], "failed"),
+        ([job("Completed", 30, 29), job("Failed", 5, 4)], "failed"),
+        ([job("Failed", 30, 29), job("InProgress", 1)], "missed"),
+        ([job("Failed", 3, 2), job("Completed", 20, 19)], "completed"),
+        ([job("Completed", -2, -1)], "missed"),
+        (None, "unknown"),
+    ],
+)
+def test_a_verdict_follows_from_the_jobs(jobs, verdict):
+    assert judge(DAILY, jobs, NOW).verdict == verdict
+
+
+def test_a_finding_names_the_newest_recovery_point_and_when_the_next_is_due():
+    found = judge(
+        DAILY, [job("Completed", 40, 39), job("Completed", 20, 19), job("Failed", 2, 1)], NOW
+    )
+    assert found.completed_at == NOW - timedelta(hours=19)
+    assert found.due_by == NOW + timedelta(hours=7)
+    assert found.newest_job == "Failed"
+
+
+def report(*findings, at=NOW, audit="A1"):
+    return Report(audit, "2026-11-23", at, "westeurope", "00", findings)
+
+
+def finding(verdict):
+    return Finding("films", "v", verdict)
+
+
+def test_a_completed_backup_opens_no_incident():
+    decision = record(None, finding("completed"), report())
+    assert decision.incident is None
+    assert decision.state is not None
+    assert decision.state.verdict == "completed"
+
+
+@pytest.mark.parametrize("verdict", ["missed", "failed", "unknown"])
+def test_every_other_verdict_opens_one_incident_a_day(verdict):
+    first = record(None, finding(verdict), report())
+    assert first.incident is not None
+    assert first.incident.kind == f"backup.{verdict}"
+    assert first.incident.resource == "backup-audits/2026-11-23/A1#films"
+    assert first.state is not None
+    later = report(at=NOW + timedelta(hours=1), audit="A2")
+    again = record(first.state, finding("missed"), later)
+    assert again.incident is None
+    assert again.state is not None
+    assert again.state.audit == "A2"
+
+
+def test_a_backup_that_turns_out_missed_later_in_the_day_opens_its_incident():
+    fine = record(None, finding("completed"), report()).state
+    later = report(at=NOW + timedelta(hours=1), audit="A2")
+    assert record(fine, finding("missed"), later).incident is not None
+
+
+def test_an_older_audit_does_not_overwrite_a_newer_one():
+    newer = ItemDay(
+        item="films",
+        vault="v",
+        day="2026-11-23",
+        verdict="completed",
+        audit="A2",
+        audited_at=NOW + timedelta(hours=1),
+    )
+    decision = record(newer, finding("missed"), report())
+    assert (decision.state, decision.incident) == (None, None)
+
+
+def test_a_summary_counts_what_did_not_complete():
+    row = summary(report(finding("completed"), finding("missed"), finding("unknown")), "x.json")
+    assert (row.items, row.not_completed, row.evidence) == (3, 2, "x.json")
