@@ -65,7 +65,8 @@ def _received(queue: str, message: func.ServiceBusMessage) -> Received:
     properties = message.application_properties or message.user_properties or {}
     return Received(
         queue=queue,
-        id=message.message_id,
+        sequence_number=message.sequence_number or 0,
+        id=message.message_id or "",
         body=message.get_body(),
         session=message.session_id,
         content_type=message.content_type,

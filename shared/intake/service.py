@@ -169,7 +169,10 @@ class Intake:
             await self._outbox.flush(ASSETS, partition)
             return
         kept = from_values(Asset, row.values)
-        await self._blobs.delete(kept.container, kept.blob)
+        blob = await self._blobs.head(kept.container, kept.blob)
+        # After a crash here, the name may have been given to another upload since.
+        if blob is not None and blob.metadata.get("asset") == asset:
+            await self._blobs.delete(kept.container, kept.blob, blob.etag)
         for subject in sorted(kept.subjects):
             await self._tables.delete(SUBJECTS, subject_partition(tenant, subject), asset)
         now = self._clock()

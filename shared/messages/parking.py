@@ -12,9 +12,14 @@ from shared.ports import OutgoingMessage, Value
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message as it came from a queue, with its properties."""
+    """A message as it came from a queue, with its properties.
+
+    `sequence_number` is the queue's own number for it; `id` is the sender's, and may be missing or
+    used twice.
+    """
 
     queue: str
+    sequence_number: int
     id: str
     body: bytes
     session: str | None
@@ -27,11 +32,11 @@ def parked(message: Received, reason: RefusalError, now: datetime) -> OutgoingMe
     """The copy of `message` for `parked-messages`: its body and properties, and the reason.
 
     The reason travels as application properties `parked-…`, so that the body stays as it was
-    and can be replayed.
+    and can be replayed. A message that is delivered and parked twice is found as a duplicate.
     """
     return OutgoingMessage(
         queues.PARKED_MESSAGES,
-        f"{message.queue}|{message.id}"[:128],
+        f"{message.queue}|{message.sequence_number}",
         message.body,
         content_type=message.content_type or "application/octet-stream",
         properties={
