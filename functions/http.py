@@ -5,7 +5,6 @@ Errors are RFC 9457 problems with a stable `type`, a `title`, a `detail` and a `
 
 import hashlib
 import logging
-import traceback
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from shared.errors import (
     RefusalError,
     RowConflictError,
     UnavailableError,
+    kind_and_place,
 )
 
 if TYPE_CHECKING:
@@ -175,10 +175,7 @@ def endpoint(
                     "Read it again and repeat the request.",
                 )
             except Exception as error:  # noqa: BLE001 - the last resort, so that nothing leaks
-                # The text of an unforeseen error could hold personal data: only its kind and
-                # place are logged.
-                place = "".join(traceback.format_tb(error.__traceback__))
-                logger.error("unforeseen %s\n%s", type(error).__name__, place)  # noqa: TRY400
+                logger.error("unforeseen %s", kind_and_place(error))  # noqa: TRY400 - see there
                 return _problem(
                     500,
                     "internal-error",

@@ -9,11 +9,21 @@ from typing import cast
 import azure.functions as func
 
 from shared.composition import App, app
-from shared.errors import MalformedInputError, RefusalError
+from shared.errors import (
+    MalformedInputError,
+    RefusalError,
+    RowConflictError,
+    UnavailableError,
+    kind_and_place,
+)
 from shared.messages import Event, Received, decode, parked
 from shared.messages.contracts import Contract
 
 logger = logging.getLogger("vouchsafe.messages")
+
+
+class DeliveryFailedError(Exception):
+    """A delivery failed for a reason that was not foreseen; its text is the class of the error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,12 @@ def consumer[T: Contract](
                 logger.warning(
                     "parked message %s of %s: %s", received.id, received.queue, reason.code
                 )
+            except (UnavailableError, RowConflictError):
+                raise
+            except Exception as error:  # noqa: BLE001 - the last resort, so that nothing leaks
+                # The host logs the text of what is raised here.
+                logger.error("unforeseen %s", kind_and_place(error))  # noqa: TRY400 - see there
+                raise DeliveryFailedError(type(error).__name__) from None
 
         run.__name__ = handler.__name__
         run.__doc__ = handler.__doc__

@@ -4,6 +4,7 @@ Each has a stable `code`. `functions.http` turns it into an RFC 9457 problem and
 `functions.messages` into the reason of a parked message; nothing else catches them.
 """
 
+import traceback
 from typing import ClassVar
 
 
@@ -99,3 +100,11 @@ class RowConflictError(Exception):
 
 class BlobChangedError(Exception):
     """The blob is no longer the version that was asked for."""
+
+
+def kind_and_place(error: BaseException) -> str:
+    """What may be logged of an unforeseen error: its class and its traceback, never its text.
+
+    The text could hold personal data: GDPR Art. 5(1)(c), data minimisation.
+    """
+    return f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}"

@@ -1,0 +1,89 @@
+"""An error that nobody foresaw never shows its text: it could hold personal data."""
+
+import json
+import logging
+
+import azure.functions as func
+import pytest
+from azure.functions.servicebus import ServiceBusMessage
+
+from functions import http, messages
+from shared import composition
+from shared.errors import RowConflictError, UnavailableError
+from shared.messages.contracts import ErasureRequested
+
+SECRET = "Ada Lovelace, ada@example.com"
+EVENT = {
+    "specversion": "1.0",
+    "id": "e1",
+    "source": "/test",
+    "type": "vouchsafe.erasure.requested.v1",
+    "time": "2026-11-23T12:00:00Z",
+    "data": {"tenant": "acme", "requestId": "R1"},
+}
+
+
+@pytest.fixture(autouse=True)
+def started(monkeypatch, tmp_path):
+    """A composition that reaches nothing; the one that was current comes back afterwards."""
+    monkeypatch.setattr(composition, "_current", None)
+    file = tmp_path / "file.json"
+    file.write_text("{}")
+    composition.start(
+        {
+            "DAM_STORAGE": "UseDevelopmentStorage=true",
+            "SERVICE_BUS": "Endpoint=sb://x/;SharedAccessKeyName=n;SharedAccessKey=k",
+            "KEY_VAULT_URL": "https://x",
+            "STAMP_REGION": "westeurope",
+            "TOKEN_ISSUER": "https://x",
+            "TOKEN_AUDIENCE": "api://x",
+            "BACKUP_EXPECTATIONS_FILE": str(file),
+            "RECOVERY_SCENARIO_FILE": str(file),
+        }
+    )
+
+
+def consumer_of(error):
+    async def handler(_delivery):
+        raise error
+
+    return messages.consumer("erasure-requests", ErasureRequested)(handler)
+
+
+def delivery():
+    return ServiceBusMessage(
+        body=json.dumps(EVENT).encode(),
+        message_id="e1",
+        application_properties={},
+        user_properties={},
+    )
+
+
+async def test_a_message_fails_with_the_kind_of_the_error_only(caplog):
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(messages.DeliveryFailedError) as failed:
+        await consumer_of(ValueError(SECRET))(delivery())
+    assert str(failed.value) == "ValueError"
+    assert failed.value.__suppress_context__
+    assert "unforeseen ValueError" in caplog.text
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("error", [UnavailableError("bus"), RowConflictError("assets")])
+async def test_what_may_pass_is_raised_as_it_is(error):
+    with pytest.raises(type(error)):
+        await consumer_of(error)(delivery())
+
+
+async def test_a_request_fails_without_the_text(caplog):
+    caplog.set_level(logging.DEBUG)
+
+    async def handler(_call):
+        raise ValueError(SECRET)
+
+    request = func.HttpRequest("GET", "/api/x", body=b"")
+    answer = await http.endpoint(roles=None)(handler)(request)
+    problem = json.loads(answer.get_body())
+    assert (answer.status_code, problem["type"]) == (500, "urn:vouchsafe:problem:internal-error")
+    assert "unforeseen ValueError" in caplog.text
+    assert SECRET not in caplog.text + json.dumps(problem)
