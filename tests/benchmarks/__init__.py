@@ -1,0 +1,1 @@
+"""Benchmarks of the app and of its local stack; `make bench` runs them all."""
