@@ -107,7 +107,7 @@ class AmqpConnection(asyncio.Protocol):
         try:
             self.formats.feed(data)
             self._push(data)
-        except (MalformedMessageError, IndexError, TransportException) as error:
+        except (MalformedMessageError, TransportException) as error:
             _LOG.warning("closing a connection that does not speak AMQP 1.0: %s", error)
             self._socket.abort()
             return
@@ -121,7 +121,7 @@ class AmqpConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on writing."""
         self._can_write = True
-        self.flush()
+        self._beat()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything the client held but its message locks."""
@@ -152,7 +152,11 @@ class AmqpConnection(asyncio.Protocol):
         elif deadline:
             if self._heartbeat is not None:
                 self._heartbeat.cancel()
-            self._heartbeat = asyncio.get_running_loop().call_at(deadline, self.flush)
+            self._heartbeat = asyncio.get_running_loop().call_at(deadline, self._beat)
+
+    def _beat(self) -> None:
+        self.wrote()
+        self.broker.flush()
 
     # -- proton -----------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ AMQP 1.0, part 2, sections 2.3 and 2.7); the bytes go on to proton unchanged.
 
 from collections import defaultdict, deque
 
-from infra.local.servicebus.wire import descriptor, items, scalar
+from infra.local.servicebus.wire import MalformedMessageError, descriptor, items, scalar
 
 _ATTACH, _TRANSFER = 0x12, 0x14
 _FRAME_HEADER = 8
@@ -29,7 +29,10 @@ class TransferFormats:
         return self._formats[link_name].popleft()
 
     def feed(self, data: bytes) -> None:
-        """Look at the next bytes from the wire, in whatever pieces they come."""
+        """Look at the next bytes from the wire, in whatever pieces they come.
+
+        Raises `MalformedMessageError` when they are not AMQP 1.0 frames.
+        """
         at = 0
         while at < len(data):
             if self._skip:
@@ -57,7 +60,10 @@ class TransferFormats:
         self._skip = int.from_bytes(frame[:4]) - len(frame)
         body, is_amqp = frame[4] * 4, frame[5] == 0
         if is_amqp and body < len(frame):
-            self._performative(frame, body, int.from_bytes(frame[6:8]))
+            try:
+                self._performative(frame, body, int.from_bytes(frame[6:8]))
+            except (IndexError, KeyError, StopIteration, UnicodeDecodeError) as error:
+                raise MalformedMessageError(f"a frame makes no sense: {error!r}") from error
 
     def _performative(self, frame: bytes, body: int, channel: int) -> None:
         code, fields_at = descriptor(frame, body)

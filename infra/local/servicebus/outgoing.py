@@ -88,7 +88,7 @@ class OutgoingLink(Endpoint):
             "com.microsoft:timeout",
             "The operation did not complete within the allotted timeout: no session is available.",
         )
-        self.connection.flush()
+        self.connection.broker.flush()
 
     # -- delivering ------------------------------------------------------------------------------
 

@@ -186,7 +186,7 @@ class Queue[C]:
         Raises `SessionCannotBeLockedError` when the named session is held by someone else.
         """
         if session_id is None:
-            session_id = self._first_available()
+            session_id = self._first_available(now)
             if session_id is None:
                 return None
         session = self._sessions.setdefault(session_id, Session(session_id))
@@ -354,24 +354,26 @@ class Queue[C]:
         session.owner, session.locked_until = None, 0.0
         for message in list(session.locked.values()):
             self._give_back(message, now, failed=failed)
-        if self._session_has_ready(session):
+        if self._session_has_ready(session, now):
             self._available[session.id] = None
         elif session.state is None:
             self._available.pop(session.id, None)
             del self._sessions[session.id]
 
-    def _first_available(self) -> str | None:
+    def _first_available(self, now: float) -> str | None:
         while (session_id := next(iter(self._available), None)) is not None:
-            if self._session_has_ready(self._sessions[session_id]):
+            if self._session_has_ready(self._sessions[session_id], now):
                 return session_id
             del self._available[session_id]  # All it had has expired.
         return None
 
-    def _session_has_ready(self, session: Session[C]) -> bool:
+    def _session_has_ready(self, session: Session[C], now: float) -> bool:
         while (sequence := session.lane.peek()) is not None:
             message = self._messages.get(sequence)
             if message is not None and message.state is State.READY:
-                return True
+                if not _expired(message, now):
+                    return True
+                self._lapse(message)
             session.lane.pop()
         return False
 
