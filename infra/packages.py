@@ -1,6 +1,7 @@
 """Install the Python packages and Azurite into this clone; the second half of `infra/setup.py`.
 
-Runs in `.venv`, which has nothing but rich yet.
+Runs in `.venv`, which has nothing but rich yet. With `lock` as its argument it locks Azurite's
+latest version instead, for `make lock`.
 """
 
 import os
@@ -36,11 +37,22 @@ class InstallError(Exception):
 def install_python(on_line: OnLine) -> None:
     """Install what the app and its development need, as pinned in the two requirements files."""
     files = [part for source in setup.PYTHON_SOURCES for part in ("--requirement", str(source))]
-    _install([*PIP, *files], "setup-python.log", PIP_ENVIRONMENT, on_line)
+    _run([*PIP, *files], "setup-python.log", PIP_ENVIRONMENT, on_line)
 
 
 def install_azurite(on_line: OnLine) -> None:
-    """Install Azurite as locked, with the npm and Node that came with the Python packages."""
+    """Install Azurite as locked."""
+    _npm(["ci"], "setup-azurite.log", on_line)
+
+
+def lock_azurite(on_line: OnLine) -> None:
+    """Lock the latest version of Azurite, and all that it needs, without installing it."""
+    command = ["install", "azurite@latest", "--save-exact", "--package-lock-only"]
+    _npm(command, "lock-azurite.log", on_line)
+
+
+def _npm(arguments: Sequence[str], log_name: str, on_line: OnLine) -> None:
+    """Run the npm that came with the Python packages, with the Node that did."""
     # Not before: they are among the packages that `install_python` installs.
     from infra.local.node import NODE, NPM
 
@@ -49,8 +61,8 @@ def install_azurite(on_line: OnLine) -> None:
         "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}",
         "NO_UPDATE_NOTIFIER": "1",
     }
-    command = [str(NODE), str(NPM), "ci", "--prefix", str(setup.AZURITE)]
-    _install(command, "setup-azurite.log", environment, on_line)
+    command = [str(NODE), str(NPM), *arguments, "--prefix", str(setup.AZURITE)]
+    _run(command, log_name, environment, on_line)
 
 
 STEPS = (
@@ -59,29 +71,37 @@ STEPS = (
 )
 
 
-def main() -> None:
+def install(console: Console) -> None:
     """Run the steps whose sources have changed, and stamp each one once it is complete."""
-    console = Console()
-    for name, stamp, sources, install in STEPS:
+    for name, stamp, sources, install_step in STEPS:
         if setup.is_installed(stamp, sources):
             continue
         stamp.unlink(missing_ok=True)
-        try:
-            with _shown(console, name) as on_line:
-                install(on_line)
-        except InstallError as error:
-            console.print(str(error), markup=False, highlight=False)
-            sys.exit(1)
+        with _shown(console, f"Installing {name}") as on_line:
+            install_step(on_line)
         stamp.write_text(setup.fingerprint(sources))
 
 
+def main() -> None:
+    """Install, or lock; exit with status 1 and the end of its output when an installer fails."""
+    console = Console()
+    try:
+        if sys.argv[1:] == ["lock"]:
+            with _shown(console, "Locking Azurite") as on_line:
+                lock_azurite(on_line)
+        else:
+            install(console)
+    except InstallError as error:
+        sys.exit(str(error))
+
+
 @contextmanager
-def _shown(console: Console, name: str) -> Iterator[OnLine]:
+def _shown(console: Console, step: str) -> Iterator[OnLine]:
     """Show that a step goes on: live on a terminal, as two plain lines elsewhere."""
     if not console.is_terminal:
-        console.print(f"Installing {name} ...")
+        console.print(f"{step} ...")
         yield lambda _: None
-        console.print(f"Installed {name}")
+        console.print(f"{step}: done")
         return
     columns = (
         TextColumn("{task.description}"),
@@ -90,12 +110,12 @@ def _shown(console: Console, name: str) -> Iterator[OnLine]:
         TextColumn("[dim]{task.fields[line]}"),
     )
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(f"Installing {name}", total=None, line="")
+        task = progress.add_task(step, total=None, line="")
         yield lambda line: progress.update(task, line=line[: console.width // 2])
-        progress.update(task, total=1, completed=1, description=f"Installed {name}", line="")
+        progress.update(task, total=1, completed=1, line="done")
 
 
-def _install(
+def _run(
     command: Sequence[str], log_name: str, environment: Mapping[str, str], on_line: OnLine
 ) -> None:
     log = setup.LOGS / log_name
