@@ -118,9 +118,7 @@ class AppSettings:
             return found
         identity = next((key for key in self._values if key.startswith(f"{name}__")), None)
         if identity is not None:
-            raise RefusedError(
-                f"{identity}: the local host connects by connection string, set {name}"
-            )
+            raise RefusedError(f"{identity} is not supported: set the connection string {name}")
         raise RefusedError(f"the connection setting {name} is missing")
 
 

@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import json
-import time
+import os
+import threading
+from pathlib import Path
 
 import azure.functions as func
 
@@ -12,6 +14,23 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 def _json(value: object, status: int = 200) -> func.HttpResponse:
     return func.HttpResponse(json.dumps(value), status_code=status, mimetype="application/json")
+
+
+async def _gate() -> None:
+    """Return once the file that the setting GATE names is there."""
+    while True:
+        if _opened():
+            return
+        await asyncio.sleep(0.01)
+
+
+def _opened() -> bool:
+    return Path(os.environ["GATE"]).exists()
+
+
+def _record(name: str) -> None:
+    with Path(os.environ["RECORDS"]).open("a") as file:
+        file.write(json.dumps({"name": name}) + "\n")
 
 
 @app.route("echo/{tenant}/{id:int?}", methods=["GET", "POST"])
@@ -68,13 +87,40 @@ async def fails(req: func.HttpRequest) -> func.HttpResponse:
     raise RuntimeError("broken on purpose")
 
 
-@app.route("slow", methods=["GET"])
-async def slow(req: func.HttpRequest) -> func.HttpResponse:
-    await asyncio.sleep(float(req.params["seconds"]))
-    return _json({"done": True})
+waiting = asyncio.Condition()
+arrived = 0
+released = threading.Event()
+
+
+@app.route("together", methods=["GET"])
+async def together(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer once as many requests as `parties` have arrived."""
+    global arrived  # noqa: PLW0603 - what the requests share is the point
+    parties = int(req.params["parties"])
+    async with waiting:
+        arrived += 1
+        waiting.notify_all()
+        await waiting.wait_for(lambda: arrived >= parties)
+    return _json({"together": parties})
 
 
 @app.route("blocking", methods=["GET"])
 def blocking(req: func.HttpRequest) -> func.HttpResponse:
-    time.sleep(float(req.params["seconds"]))
+    """Block a thread until `release` is asked for."""
+    released.wait()
+    return _json({"released": True})
+
+
+@app.route("release", methods=["GET"])
+def release(req: func.HttpRequest) -> func.HttpResponse:
+    released.set()
+    return _json({"released": True})
+
+
+@app.route("gate", methods=["GET"])
+async def gate(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer once the file that the setting GATE names is there."""
+    _record("waiting")
+    await _gate()
+    _record("done")
     return _json({"done": True})

@@ -1,0 +1,173 @@
+"""HTTP functions, served by a real host process to a real client."""
+
+import asyncio
+import hashlib
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+
+from tests.local.host.harness import APPS, Host
+
+MEGABYTE = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+async def host(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Host]:
+    started = Host(APPS / "http", tmp_path_factory.mktemp("http"), {})
+    await started.start()
+    yield started
+    assert await started.stop() == 0
+
+
+@pytest.fixture(scope="module")
+async def client(host: Host) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=host.url, timeout=60, trust_env=False) as opened:
+        yield opened
+
+
+async def test_a_request_arrives_whole(host: Host, client: httpx.AsyncClient) -> None:
+    answer = await client.post(
+        "/api/echo/t%C3%A4/7?a=1&b=&a=2",
+        content=b"body",
+        headers={"X-Custom": "yes", "X-Forwarded-For": "10.0.0.1"},
+    )
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    seen = answer.json()
+    assert seen["method"] == "POST"
+    assert seen["url"] == f"{host.url}/api/echo/t%C3%A4/7?a=1&b=&a=2"
+    assert seen["params"] == {"tenant": "tä", "id": "7"}
+    assert seen["query"] == {"a": "1,2", "b": ""}
+    assert seen["headers"]["x-custom"] == "yes"
+    assert seen["headers"]["x-forwarded-for"].startswith("10.0.0.1, 127.0.0.1:")
+    assert seen["length"] == 4
+
+
+async def test_an_optional_parameter_may_be_left_out(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/echo/somebody")
+    assert answer.json()["params"] == {"tenant": "somebody"}
+    assert (await client.get("/api/echo/somebody/seven")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("files/special.txt", {"function": "special"}),
+        ("FILES/Special.TXT", {"function": "special"}),
+        ("files/x.jpg", {"function": "picture", "name": "x"}),
+        ("files/a/b%2Fc", {"function": "files", "path": "a/b%2Fc"}),
+        ("files", {"function": "files", "path": None}),
+    ],
+)
+async def test_the_most_exact_route_answers(
+    client: httpx.AsyncClient, path: str, answer: dict[str, str | None]
+) -> None:
+    assert (await client.get(f"/api/{path}")).json() == answer
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/nowhere"),
+        ("GET", "/text"),
+        ("GET", "/"),
+        ("DELETE", "/api/echo/x"),
+        ("HEAD", "/api/cookies"),
+        ("GET", "/admin/nowhere"),
+    ],
+)
+async def test_an_unknown_route_or_method_is_not_found(
+    client: httpx.AsyncClient, method: str, path: str
+) -> None:
+    answer = await client.request(method, path)
+    assert (answer.status_code, answer.content) == (404, b"")
+
+
+async def test_a_body_of_any_bytes_goes_through_and_back(client: httpx.AsyncClient) -> None:
+    body = os.urandom(20 * MEGABYTE)
+    answer = await client.post("/api/bytes", content=body)
+    assert hashlib.sha256(answer.content).digest() == hashlib.sha256(body).digest()
+    assert answer.headers["content-type"] == "application/octet-stream"
+
+
+async def test_a_chunked_body_goes_through(client: httpx.AsyncClient) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(10):
+            yield b"\x00\xff" * 1000
+
+    answer = await client.post("/api/bytes", content=chunks())
+    assert answer.content == b"\x00\xff" * 10000
+
+
+async def test_a_body_over_the_limit_is_refused(client: httpx.AsyncClient) -> None:
+    def body(size: int) -> Iterator[bytes]:
+        for _ in range(size // MEGABYTE):
+            yield bytes(MEGABYTE)
+
+    async def stream(size: int) -> AsyncIterator[bytes]:
+        for part in body(size):
+            yield part
+
+    fits = await client.post("/api/echo/x", content=stream(100 * MEGABYTE))
+    assert (fits.status_code, fits.json()["length"]) == (200, 100 * MEGABYTE)
+    over = await client.post("/api/echo/x", content=stream(101 * MEGABYTE))
+    assert (over.status_code, over.content) == (413, b"")
+
+
+async def test_head_has_headers_only(client: httpx.AsyncClient) -> None:
+    answer = await client.head("/api/bytes")
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+async def test_headers_and_every_cookie_come_back(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/cookies")
+    assert answer.status_code == 204
+    assert answer.headers["x-kept"] == "yes"
+    assert answer.headers.get_list("set-cookie") == ["a=1; Path=/", "b=2; HttpOnly"]
+
+
+async def test_a_text_is_a_response_too(client: httpx.AsyncClient) -> None:
+    answer = await client.put("/api/text")
+    assert (answer.status_code, answer.text) == (200, "plain")
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+async def test_a_failing_function_is_an_empty_500_and_logged(
+    host: Host, client: httpx.AsyncClient
+) -> None:
+    answer = await client.post("/api/fails", content=b"never in a log")
+    assert (answer.status_code, answer.content) == (500, b"")
+    assert "broken on purpose" in host.log
+    assert "[fails " in host.log
+    assert "never in a log" not in host.log
+
+
+async def test_requests_are_served_side_by_side(client: httpx.AsyncClient) -> None:
+    # Each waits for all the others, so one after the other would never end.
+    answers = await asyncio.gather(
+        *(client.get("/api/together", params={"parties": 50}) for _ in range(50))
+    )
+    assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_a_blocking_function_does_not_hold_up_others(client: httpx.AsyncClient) -> None:
+    blocked = asyncio.create_task(client.get("/api/blocking"))
+    released = await client.get("/api/release")
+    assert released.status_code == 200
+    assert (await blocked).status_code == 200
+
+
+async def test_the_admin_surface_says_what_runs(host: Host, client: httpx.AsyncClient) -> None:
+    assert (await client.get("/admin/host/status")).json() == {"state": "Running"}
+    functions = (await client.get("/admin/functions")).json()
+    assert {"echo", "mirror", "fails"} <= {function["name"] for function in functions}
+    assert "ready" in host.output
+
+
+async def test_only_the_loopback_address_is_served(host: Host) -> None:
+    with socket.socket() as listener:
+        # Free on every other address of the loopback network, so nothing listens on all of them.
+        listener.bind(("127.0.0.2", host.port))

@@ -1,0 +1,88 @@
+"""Route templates: what matches, in which order, and what is refused."""
+
+import pytest
+
+from infra.local.host.refusals import RefusedError
+from infra.local.host.routes import compile_route, path_of
+
+
+@pytest.mark.parametrize(
+    ("template", "path", "parameters"),
+    [
+        ("api/health", "api/health", {}),
+        ("api/health", "API/Health", {}),
+        ("api/health", "api/health/ready", None),
+        ("api/health", "api", None),
+        ("tenants/{tenant}/log", "tenants/a/log", {"tenant": "a"}),
+        ("tenants/{tenant}/log", "tenants/a/b/log", None),
+        ("tenants/{tenant}/log", "tenants//log", None),
+        ("items/{id?}", "items/7", {"id": "7"}),
+        ("items/{id?}", "items", {}),
+        ("items/{id:int?}", "items/x", None),
+        ("items/{id:int}", "items/-12", {"id": "-12"}),
+        ("items/{id:int}", "items/1.5", None),
+        ("items/{id:guid}", "items/6f9619ff-8b86-d011-b42d-00c04fc964ff", ...),
+        ("items/{on:bool}", "items/TRUE", {"on": "TRUE"}),
+        ("files/{*path}", "files/a/b/c.txt", {"path": "a/b/c.txt"}),
+        ("files/{*path}", "files", {}),
+        ("{*path}", "anything/at/all", {"path": "anything/at/all"}),
+        ("files/{name}.jpg", "files/a.b.jpg", {"name": "a.b"}),
+        ("files/{name}.jpg", "files/.jpg", None),
+        ("a/{x}-{y}", "a/1-2", {"x": "1", "y": "2"}),
+        ("a.c", "abc", None),
+    ],
+)
+def test_a_template_matches_what_it_says(
+    template: str, path: str, parameters: dict[str, str] | None
+) -> None:
+    found = compile_route(template).match(path)
+    if parameters is ...:
+        assert found
+    else:
+        assert found == parameters
+
+
+def test_the_more_exact_template_goes_first() -> None:
+    in_order = ["a/b", "a/{x}.jpg", "a/{*rest}", "{x:int}/b", "{x}/b", "{*rest}"]
+    in_order[1:2] = ["a/{x:int}", "a/{x}"]
+    routes = sorted(map(compile_route, reversed(in_order)), key=lambda route: route.precedence)
+    assert [route.template for route in routes] == in_order
+
+
+@pytest.mark.parametrize(
+    ("template", "named"),
+    [
+        ("a/{x:regex(b)}", "regex(b)"),
+        ("a/{x:datetime}", "datetime"),
+        ("a/{x=1}", "{x=1}"),
+        ("a/{*rest}/b", "{*rest}"),
+        ("a/{x?}/b", "{x?}"),
+        ("a/{x?}.jpg", "{x?}"),
+        ("a//b", "''"),
+        ("a/{x}/{x}", "'x'"),
+        ("a/}", "a/}"),
+    ],
+)
+def test_an_unsupported_template_is_refused_by_name(template: str, named: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        compile_route(template)
+    assert named in str(refused.value)
+    assert template in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        (b"/api/x", "api/x"),
+        (b"/api/x/", "api/x"),
+        (b"/api/t%C3%A4", "api/tä"),
+        (b"/api/a%2Fb", "api/a%2Fb"),
+        (b"/api/a/../b", "api/b"),
+        (b"/api/a/%2e%2E/b", "api/b"),
+        (b"/../../b", "b"),
+        (b"/api/./b", "api/b"),
+        (b"/api/100%25", "api/100%"),
+    ],
+)
+def test_a_path_is_decoded_and_its_dots_resolved(raw: bytes, path: str) -> None:
+    assert path_of(raw) == path

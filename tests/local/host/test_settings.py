@@ -1,0 +1,124 @@
+"""host.json and app settings: what is read, and what is refused by name."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.host.refusals import RefusedError
+from infra.local.host.settings import AppSettings, HostSettings, read_host_json, seconds
+
+
+def read(directory: Path, **document: Any) -> HostSettings:
+    path = directory / "host.json"
+    path.write_text(json.dumps({"version": "2.0", **document}))
+    return read_host_json(path)
+
+
+def test_without_settings_azures_defaults_hold(tmp_path: Path) -> None:
+    settings = read(tmp_path)
+    assert settings.route_prefix == "api"
+    assert settings.function_timeout == 1800
+    assert settings.max_concurrent_calls == 16
+    assert settings.max_concurrent_sessions == 8
+    assert settings.max_lock_renewal == 300
+    assert settings.poison_blob_threshold == 5
+
+
+def test_every_supported_setting_is_read(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path,
+        functionTimeout="-1",
+        logging={"logLevel": {"default": "Warning"}, "anything": {"goes": True}},
+        extensionBundle={"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.*,5)"},
+        extensions={
+            "http": {"routePrefix": ""},
+            "serviceBus": {
+                "maxConcurrentCalls": 3,
+                "maxConcurrentSessions": 2,
+                "maxAutoLockRenewalDuration": "00:01:30",
+                "sessionIdleTimeout": "00:00:01",
+                "autoCompleteMessages": True,
+                "prefetchCount": 0,
+            },
+            "blobs": {"maxDegreeOfParallelism": 5, "poisonBlobThreshold": 4},
+        },
+    )
+    assert settings == HostSettings(
+        route_prefix="",
+        function_timeout=None,
+        log_level="Warning",
+        max_concurrent_calls=3,
+        max_concurrent_sessions=2,
+        max_lock_renewal=90,
+        session_idle_timeout=1,
+        blob_parallelism=5,
+        poison_blob_threshold=4,
+    )
+
+
+@pytest.mark.parametrize(
+    ("document", "named"),
+    [
+        ({"version": "1.0"}, "version"),
+        ({"singleton": {"lockPeriod": "00:00:15"}}, "singleton.lockPeriod"),
+        ({"retry": {"strategy": "fixedDelay"}}, "retry.strategy"),
+        ({"extensions": {"queues": {"batchSize": 1}}}, "extensions.queues.batchSize"),
+        ({"extensions": {"http": {"hsts": {"isEnabled": True}}}}, "extensions.http.hsts.isEnabled"),
+        ({"extensions": {"serviceBus": {"prefetchCount": 10}}}, "serviceBus.prefetchCount"),
+        ({"extensions": {"serviceBus": {"autoCompleteMessages": False}}}, "autoCompleteMessages"),
+        ({"extensions": {"serviceBus": {"maxConcurrentCalls": 0}}}, "maxConcurrentCalls"),
+        ({"extensions": {"http": {"routePrefix": "admin"}}}, "routePrefix"),
+        ({"functionTimeout": "soon"}, "functionTimeout"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name(
+    tmp_path: Path, document: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(RefusedError) as refused:
+        read(tmp_path, **document)
+    assert named in str(refused.value)
+
+
+def test_all_wrong_settings_are_reported_together(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError) as refused:
+        read(tmp_path, functionTimeout="soon", singleton={"lockPeriod": "00:00:15"})
+    assert len(refused.value.lines) == 2
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match=r"host\.json: there is none"):
+        read_host_json(tmp_path / "host.json")
+    (tmp_path / "host.json").write_text("{")
+    with pytest.raises(RefusedError, match=r"host\.json: not JSON"):
+        read_host_json(tmp_path / "host.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("00:05:00", 300), ("1.02:00:00", 93600), ("00:00:00.5", 0.5), ("00:00:00", 0)],
+)
+def test_a_time_span_is_read(text: str, length: float) -> None:
+    assert seconds(text) == length
+
+
+def test_app_settings_are_resolved_in_expressions() -> None:
+    settings = AppSettings({"A": "1", "EMPTY": ""})
+    assert settings.resolve("x-%A%-%A%") == "x-1-1"
+    with pytest.raises(RefusedError, match="NOWHERE"):
+        settings.resolve("%NOWHERE%")
+    with pytest.raises(RefusedError, match="EMPTY"):
+        settings.resolve("%EMPTY%")
+
+
+def test_a_connection_is_found_under_either_of_its_names() -> None:
+    settings = AppSettings(
+        {"BUS": "one", "AzureWebJobsFiles": "two", "Lake__blobServiceUri": "https://x"}
+    )
+    assert settings.connection("BUS") == "one"
+    assert settings.connection("Files") == "two"
+    with pytest.raises(RefusedError, match="connection setting NONE is missing"):
+        settings.connection("NONE")
+    with pytest.raises(RefusedError, match="Lake__blobServiceUri is not supported"):
+        settings.connection("Lake")
