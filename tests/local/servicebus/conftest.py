@@ -1,0 +1,96 @@
+"""A broker process of our own for these tests: free port, many queues, one per test."""
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from azure.servicebus.aio import ServiceBusClient
+
+from infra.local.servicebus.sas import connection_string
+
+ROOT = Path(__file__).parents[3]
+_EACH = 40
+_START_SECONDS = 30
+# Kinds of queue, each with how it differs from a plain one.
+KINDS: dict[str, dict[str, object]] = {
+    "plain": {},
+    "session": {"RequiresSession": True},
+    "brief": {"LockDuration": "PT2S", "MaxDeliveryCount": 3},
+    "brief-session": {"LockDuration": "PT2S", "RequiresSession": True},
+    "fleeting": {"DefaultMessageTimeToLive": "PT1S"},
+}
+
+
+def config(queues: list[dict[str, object]]) -> dict[str, object]:
+    """A Config.json with these queues."""
+    namespace = {"Name": "sbemulatorns", "Queues": queues, "Topics": []}
+    return {"UserConfig": {"Namespaces": [namespace], "Logging": {"Type": "File"}}}
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """Start a broker process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "infra.local.servicebus", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ready_port(process: subprocess.Popen[str]) -> int:
+    """The port that a starting broker reports."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("ready 127.0.0.1:"), line + (process.communicate()[1] or "")
+    return int(line.rpartition(":")[2])
+
+
+def stop(process: subprocess.Popen[str]) -> int:
+    """End a broker by SIGTERM; its exit code."""
+    process.terminate()
+    try:
+        process.communicate(timeout=_START_SECONDS)
+    finally:
+        process.kill()
+    return process.returncode
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The connection string of a running broker."""
+    path = tmp_path_factory.mktemp("servicebus") / "Config.json"
+    common = {
+        "DeadLetteringOnMessageExpiration": True,
+        "LockDuration": "PT1M",
+        "RequiresDuplicateDetection": True,
+    }
+    queues = [
+        {"Name": f"{kind}-{number}", "Properties": common | special}
+        for kind, special in KINDS.items()
+        for number in range(_EACH)
+    ]
+    path.write_text(json.dumps(config(queues)), encoding="utf-8")
+    process = start("--port", "0", "--config", str(path))
+    try:
+        yield connection_string(ready_port(process))
+    finally:
+        assert stop(process) == 0
+
+
+@pytest.fixture(scope="session")
+def new_queue() -> Callable[[str], str]:
+    """A function that names a fresh queue of a kind."""
+    numbers = {kind: count() for kind in KINDS}
+    return lambda kind: f"{kind}-{next(numbers[kind])}"
+
+
+@pytest.fixture
+async def client(broker: str) -> AsyncIterator[ServiceBusClient]:
+    """The real SDK's asynchronous client."""
+    async with ServiceBusClient.from_connection_string(broker, retry_total=0) as client:
+        yield client

@@ -1,0 +1,345 @@
+"""The pure queue: what each operation does to a message, at which time."""
+
+from itertools import count
+
+import pytest
+
+from infra.local.servicebus.deadlines import Deadlines
+from infra.local.servicebus.messages import (
+    MessageLockLostError,
+    QueueSettings,
+    RefusedError,
+    SessionCannotBeLockedError,
+    SessionLockLostError,
+)
+from infra.local.servicebus.queue import Queue
+
+LOCK, WINDOW, TTL, MAX = 10.0, 20.0, 100.0, 3
+
+
+def new_queue(**special: object) -> Queue[str]:
+    settings = QueueSettings(
+        **{
+            "name": "q",
+            "lock_duration": LOCK,
+            "max_delivery_count": MAX,
+            "default_ttl": TTL,
+            "duplicate_window": WINDOW,
+            "dead_letter_on_expiration": True,
+        }
+        | special
+    )
+    numbers = count()
+    dead = Queue[str](QueueSettings("q/$deadletterqueue", max_delivery_count=None), str)
+    return Queue[str](settings, lambda: f"t{next(numbers)}", dead)
+
+
+def drain(queue: Queue[str], now: float, session_id: str | None = None) -> list[str]:
+    found = []
+    while (message := queue.receive(now, session_id)) is not None:
+        found.append(message.content)
+    return found
+
+
+def dead(queue: Queue[str], now: float) -> list[tuple[str, str]]:
+    assert queue.dead_letters is not None
+    found = []
+    while (message := queue.dead_letters.take(now)) is not None:
+        found.append((message.content, message.dead_letter[0]))
+    return found
+
+
+def lock(queue: Queue[str], now: float = 0.0, session_id: str | None = None) -> str:
+    message = queue.receive(now, session_id)
+    assert message is not None
+    assert message.token is not None
+    return message.token
+
+
+@pytest.mark.parametrize(
+    ("settle", "again", "delivery_count", "buried"),
+    [
+        ("complete", [], None, []),
+        ("abandon", ["a"], 1, []),
+        ("release", ["a"], 0, []),
+        ("defer", [], None, []),
+        ("dead_letter", [], None, [("a", "why")]),
+    ],
+)
+def test_settling(settle, again, delivery_count, buried):
+    queue = new_queue()
+    queue.enqueue("a", 0.0)
+    token = lock(queue)
+    getattr(queue, settle)(token, 1.0, *(("why", "because") if settle == "dead_letter" else ()))
+    message = queue.receive(2.0)
+    assert [message.content] * bool(again) == again if message else not again
+    assert (message.delivery_count if message else None) == delivery_count
+    assert dead(queue, 3.0) == buried
+    with pytest.raises(MessageLockLostError):
+        queue.complete(token, 3.0)
+
+
+def test_a_deferred_message_stays_and_can_be_peeked():
+    queue = new_queue()
+    queue.enqueue("a", 0.0)
+    queue.defer(lock(queue), 1.0)
+    assert [message.state.wire for message in queue.peek(1, 5, 2.0)] == [1]
+    assert drain(queue, 2.0) == []
+
+
+def test_receive_and_delete_leaves_nothing():
+    queue = new_queue()
+    queue.enqueue("a", 0.0)
+    assert queue.take(1.0).content == "a"
+    assert (queue.take(1.0), len(queue)) == (None, 0)
+
+
+def test_a_returned_message_keeps_its_place():
+    queue = new_queue()
+    for content in "abc":
+        queue.enqueue(content, 0.0)
+    first, _ = lock(queue), lock(queue)
+    queue.abandon(first, 1.0)
+    assert drain(queue, 1.0) == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("renewed_at", "asked_at", "holds"),
+    [(None, 9.9, True), (None, 10.0, False), (9.0, 18.9, True), (9.0, 19.0, False)],
+)
+def test_a_lock_lasts_its_duration_from_the_last_renewal(renewed_at, asked_at, holds):
+    queue = new_queue()
+    queue.enqueue("a", 0.0)
+    token = lock(queue)
+    if renewed_at is not None:
+        assert queue.renew(token, renewed_at) == renewed_at + LOCK
+    queue.expire(asked_at)
+    message = queue.receive(asked_at)
+    assert (message is None) is holds
+    if not holds:
+        assert message.delivery_count == 1
+        with pytest.raises(MessageLockLostError):
+            queue.renew(token, asked_at)
+
+
+@pytest.mark.parametrize("by", ["abandon", "expiry"])
+def test_the_last_delivery_leads_to_the_dead_letter_queue(by):
+    queue, now = new_queue(), 0.0
+    queue.enqueue("a", now)
+    for _ in range(MAX):
+        assert dead(queue, now) == []
+        token = lock(queue, now)
+        if by == "abandon":
+            queue.abandon(token, now)
+        else:
+            now += LOCK
+            queue.expire(now)
+    assert drain(queue, now) == []
+    assert dead(queue, now) == [("a", "MaxDeliveryCountExceeded")]
+
+
+@pytest.mark.parametrize(
+    ("second_id", "second_at", "stored"),
+    [("x", 19.9, False), ("x", 20.0, True), ("y", 0.0, True), (None, 0.0, True)],
+)
+def test_duplicates_are_dropped_within_the_window(second_id, second_at, stored):
+    queue = new_queue()
+    assert queue.enqueue("a", 0.0, message_id="x") is not None
+    assert (queue.enqueue("b", second_at, message_id=second_id) is not None) is stored
+
+
+def test_a_completed_message_still_counts_as_seen():
+    queue = new_queue()
+    queue.enqueue("a", 0.0, message_id="x")
+    queue.complete(lock(queue), 1.0)
+    assert queue.enqueue("a", 2.0, message_id="x") is None
+
+
+@pytest.mark.parametrize(
+    ("ttl", "at", "alive"),
+    [
+        (5.0, 4.9, True),
+        (5.0, 5.0, False),
+        (None, 99.0, True),
+        (None, 100.0, False),
+        (1e9, 100, False),
+    ],
+)
+def test_time_to_live_is_capped_by_the_queue(ttl, at, alive):
+    queue = new_queue()
+    queue.enqueue("a", 0.0, ttl=ttl)
+    assert drain(queue, at) == (["a"] if alive else [])
+    queue.expire(at)
+    assert dead(queue, at) == ([] if alive else [("a", "TTLExpiredException")])
+
+
+def test_a_locked_message_expires_when_it_is_given_back():
+    queue = new_queue()
+    queue.enqueue("a", 0.0, ttl=5.0)
+    token = lock(queue)
+    queue.expire(6.0)
+    assert dead(queue, 6.0) == []
+    queue.release(token, 7.0)
+    assert dead(queue, 7.0) == [("a", "TTLExpiredException")]
+
+
+def test_expiry_without_dead_lettering_removes():
+    queue = new_queue(dead_letter_on_expiration=False)
+    queue.enqueue("a", 0.0, ttl=5.0)
+    queue.expire(5.0)
+    assert (len(queue), dead(queue, 5.0)) == (0, [])
+
+
+def test_dead_letters_keep_sequence_and_count_and_never_expire_again():
+    queue = new_queue()
+    queue.enqueue("a", 0.0, ttl=5.0)
+    queue.abandon(lock(queue), 1.0)
+    queue.dead_letter(lock(queue, 1.0), 1.0, "why", "because")
+    buried = queue.dead_letters.receive(1e6)
+    assert (buried.sequence, buried.delivery_count) == (1, 1)
+    assert buried.dead_letter == ("why", "because")
+    with pytest.raises(RefusedError):
+        queue.dead_letters.dead_letter(buried.token, 1e6, "", "")
+
+
+# -- sessions --------------------------------------------------------------------------------------
+
+
+def sessions(**special: object) -> Queue[str]:
+    queue = new_queue(requires_session=True, **special)
+    for session_id, content in ("sa", "tb", "sc"):
+        queue.enqueue(content, 0.0, session_id=session_id)
+    return queue
+
+
+@pytest.mark.parametrize("session_id", [None, ""])
+def test_a_session_queue_wants_a_session_id(session_id):
+    with pytest.raises(RefusedError):
+        sessions().enqueue("x", 0.0, session_id=session_id)
+
+
+def test_sessions_are_handed_out_once_each_and_in_order():
+    queue = sessions()
+    assert queue.accept_session(None, "one", 0.0).id == "s"
+    assert queue.accept_session(None, "two", 0.0).id == "t"
+    assert queue.accept_session(None, "three", 0.0) is None
+    with pytest.raises(SessionCannotBeLockedError):
+        queue.accept_session("s", "three", 0.0)
+    assert drain(queue, 0.0, "s") == ["a", "c"]
+
+
+def test_an_unknown_session_can_be_accepted_by_name():
+    queue = sessions()
+    assert queue.accept_session("u", "one", 0.0).id == "u"
+    assert drain(queue, 0.0, "u") == []
+    queue.enqueue("d", 1.0, session_id="u")
+    assert drain(queue, 1.0, "u") == ["d"]
+
+
+@pytest.mark.parametrize(("end", "delivery_count"), [("close", 0), ("expire", 1)])
+def test_how_a_session_ends_decides_the_delivery_count(end, delivery_count):
+    """ "Message sessions", impact of delivery count: closed: no; lock expired: yes."""
+    queue = sessions()
+    queue.accept_session("s", "one", 0.0)
+    token = lock(queue, 0.0, "s")
+    if end == "close":
+        queue.close_session("s", "one", 1.0)
+    else:
+        assert queue.expire(LOCK) == [("s", "one")]
+    with pytest.raises(SessionLockLostError):
+        queue.complete(token, LOCK)
+    queue.accept_session("s", "two", LOCK)
+    message = queue.receive(LOCK, "s")
+    assert (message.content, message.delivery_count) == ("a", delivery_count)
+
+
+@pytest.mark.parametrize(
+    ("owner", "at", "held"), [("one", 9.0, True), ("one", 10.0, False), ("x", 9.0, False)]
+)
+def test_only_the_holder_renews_and_in_time(owner, at, held):
+    queue = sessions()
+    queue.accept_session("s", "one", 0.0)
+    token = lock(queue, 0.0, "s")
+    if held:
+        assert queue.renew_session("s", owner, at) == at + LOCK
+        queue.complete(token, at + LOCK - 1)
+    else:
+        with pytest.raises(SessionLockLostError):
+            queue.renew_session("s", owner, at)
+
+
+def test_a_late_close_of_a_lost_session_changes_nothing():
+    queue = sessions()
+    queue.accept_session("s", "one", 0.0)
+    queue.expire(LOCK)
+    queue.accept_session("s", "two", LOCK)
+    queue.close_session("s", "one", LOCK + 1)
+    assert queue.renew_session("s", "two", LOCK + 1) == 2 * LOCK + 1
+
+
+def test_state_outlives_the_holder():
+    queue = sessions()
+    queue.accept_session("s", "one", 0.0)
+    queue.set_session_state("s", "one", 0.0, b"half way")
+    queue.close_session("s", "one", 1.0)
+    with pytest.raises(SessionLockLostError):
+        queue.session_state("s", "one", 1.0)
+    queue.accept_session("s", "two", 1.0)
+    assert queue.session_state("s", "two", 1.0) == b"half way"
+
+
+def test_a_session_with_nothing_left_is_not_handed_out():
+    queue = sessions()
+    queue.accept_session("t", "one", 0.0)
+    queue.complete(lock(queue, 0.0, "t"), 0.0)
+    queue.close_session("t", "one", 0.0)
+    assert queue.accept_session(None, "two", 0.0).id == "s"
+    assert queue.accept_session(None, "three", 0.0) is None
+
+
+def test_a_session_whose_messages_expired_is_not_handed_out():
+    queue = sessions()
+    assert queue.accept_session(None, "one", TTL) is None
+    assert len(dead(queue, TTL)) == 3
+
+
+def test_session_messages_are_not_renewed_one_by_one():
+    queue = sessions()
+    queue.accept_session("s", "one", 0.0)
+    with pytest.raises(RefusedError):
+        queue.renew(lock(queue, 0.0, "s"), 1.0)
+
+
+# -- time and size ---------------------------------------------------------------------------------
+
+
+def test_the_next_deadline_is_the_earliest_of_all():
+    queue = new_queue()
+    assert queue.next_deadline() is None
+    queue.enqueue("a", 0.0)
+    assert queue.next_deadline() == TTL
+    token = lock(queue, 1.0)
+    assert queue.next_deadline() == 1.0 + LOCK
+    queue.complete(token, 2.0)
+    assert queue.next_deadline() is None
+
+
+def test_peek_skips_what_is_gone_and_starts_where_told():
+    queue = new_queue()
+    for number in range(200):
+        queue.enqueue(str(number), 0.0)
+    for _ in range(150):
+        queue.complete(lock(queue), 0.0)
+    assert [message.sequence for message in queue.peek(1, 2, 0.0)] == [151, 152]
+    assert [message.sequence for message in queue.peek(199, 9, 0.0)] == [199, 200]
+
+
+def test_deadlines_forget_what_was_cancelled_or_moved():
+    deadlines = Deadlines[int]()
+    for number in range(1000):
+        deadlines.set(number, 1.0)
+        deadlines.set(number, 2.0)
+        deadlines.cancel(number)
+    assert len(deadlines) == 0
+    assert deadlines.next() is None
+    assert list(deadlines.pop_due(1e9)) == []
