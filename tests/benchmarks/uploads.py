@@ -1,0 +1,131 @@
+"""Uploads: how fast the flow files 200 photos, against a bare loop of the same storage calls.
+
+The photos are the repository's samples, uploaded while the host is stopped; then it starts and
+finds them. `uploads` compares rates while the flow is at work, from the first photo filed to the
+last, as the app itself notes the times. `uploads-whole` counts from the moment that the host says
+it is ready, with everything that a fresh process imports and the first look into the container.
+
+The bare loop downloads, copies, inserts one row and deletes, with the same SDK and as many photos
+at once as `host.json` lets the host take. It scans, indexes and records nothing: the ratio says
+what all that costs.
+"""
+
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from azure.data.tables.aio import TableServiceClient
+from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+
+from infra.local.errors import StackError
+from infra.local.settings import ROOT
+from infra.local.stack import Stack
+from tests.benchmarks.client import INCOMING, Portal
+from tests.benchmarks.progress import Step
+from tests.benchmarks.results import Result
+
+PHOTOS: Final = 200
+BARE: Final = "bare"
+POLL_SECONDS: Final = 0.2
+GIVE_UP_SECONDS: Final = 300.0
+
+
+def run(step: Step) -> list[Result]:
+    """Let the flow file the photos, then let the bare loop do it."""
+    (ROOT / "build").mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT / "build") as folder,
+        Stack(Path(folder), in_memory=True) as stack,
+        Portal(stack) as portal,
+    ):
+        portal.register()
+        # The app makes the container when it is first asked for an upload.
+        portal.upload("unused.jpg")
+        stack.kill("host")
+        storage = stack.info["connection_strings"]["storage"]
+        asyncio.run(_upload(storage, INCOMING, f"{portal.tenant}/"))
+        stack.start_process("host")
+        ready = time.time()
+        _wait(portal, step)
+        stack.kill("host")
+        filed = sorted(_moment(asset["filedAt"]) for asset in portal.assets())
+        if len(filed) != PHOTOS:
+            raise StackError(f"{PHOTOS} photos became {len(filed)} assets.")
+        step("the bare loop", PHOTOS, PHOTOS)
+        bare = asyncio.run(_bare(storage))
+    flow = (PHOTOS - 1) / (filed[-1] - filed[0])
+    return [
+        Result("uploads", flow / bare, "of a bare SDK loop's rate"),
+        Result("uploads-rate", flow, "photos/s"),
+        Result("uploads-whole", PHOTOS / (filed[-1] - ready), "photos/s from a fresh host"),
+        Result("uploads-bare", bare, "photos/s"),
+    ]
+
+
+def _wait(portal: Portal, step: Step) -> None:
+    give_up = time.monotonic() + GIVE_UP_SECONDS
+    while waiting := portal.waiting():
+        if time.monotonic() > give_up:
+            raise StackError(f"{waiting} photos were not filed in {GIVE_UP_SECONDS:.0f} seconds.")
+        step("the flow", PHOTOS - waiting, PHOTOS)
+        time.sleep(POLL_SECONDS)
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _photos() -> Iterator[tuple[str, bytes]]:
+    """As many names and photos as are wanted: the samples in turns."""
+    manifest = json.loads((ROOT / "samples/manifest.json").read_text())
+    files = sorted(manifest["files"])
+    for number in range(PHOTOS):
+        name = files[number % len(files)]
+        yield f"{number:03}-{name}", (ROOT / "samples" / name).read_bytes()
+
+
+async def _upload(storage: str, container: str, prefix: str) -> None:
+    async with ContainerClient.from_connection_string(storage, container) as target:
+        limit = asyncio.Semaphore(_concurrency())
+
+        async def upload(name: str, content: bytes) -> None:
+            async with limit:
+                await target.upload_blob(prefix + name, content)
+
+        await asyncio.gather(*(upload(*photo) for photo in _photos()))
+
+
+async def _bare(storage: str) -> float:
+    """Photos a second."""
+    async with (
+        BlobServiceClient.from_connection_string(storage) as blobs,
+        TableServiceClient.from_connection_string(storage) as tables,
+    ):
+        source = await blobs.create_container(f"{BARE}-incoming")
+        target = await blobs.create_container(f"{BARE}-filed")
+        table = await tables.create_table(BARE)
+        await _upload(storage, source.container_name, "")
+        limit = asyncio.Semaphore(_concurrency())
+
+        async def file(name: str) -> None:
+            async with limit:
+                upload = source.get_blob_client(name)
+                await (await upload.download_blob()).readall()
+                await target.get_blob_client(name).start_copy_from_url(upload.url)
+                await table.create_entity({"PartitionKey": BARE, "RowKey": name})
+                await upload.delete_blob()
+
+        names = [name async for name in source.list_blob_names()]
+        started = time.perf_counter()
+        await asyncio.gather(*(file(name) for name in names))
+        return len(names) / (time.perf_counter() - started)
+
+
+def _concurrency() -> int:
+    host = json.loads((ROOT / "host.json").read_text())
+    return int(host["extensions"]["serviceBus"]["maxConcurrentCalls"])
