@@ -102,26 +102,35 @@ class BlobTrigger:
                 if not recalled:
                     await self._receipts.load()
                     recalled = True
-                await self._poll()
+                fresh = await self._poll()
             except AzureError as error:
                 log.warning("%s: cannot list blobs: %s", self._function.name, error)
             else:
+                # Before the blobs are run: what waits from last time may take long.
                 ready.set()
+                await self._start(fresh)
             await self._pause(POLL_SECONDS)
         if self._running:
             await asyncio.wait(self._running.values())
         await self._source.close()
 
-    async def _poll(self) -> None:
+    async def _poll(self) -> list[Found]:
+        """The blobs that are neither done nor under way."""
         known = self._receipts.settled()
         found = await self._list()
         await self._receipts.forget(
             known - {self._receipts.key(one.name, one.etag) for one in found}
         )
         under_way = {(one.name, one.etag) for one in self._running}
-        for one in found:
-            if (one.name, one.etag) in under_way or self._receipts.has(one.name, one.etag):
-                continue
+        return [
+            one
+            for one in found
+            if (one.name, one.etag) not in under_way and not self._receipts.has(one.name, one.etag)
+        ]
+
+    async def _start(self, fresh: list[Found]) -> None:
+        """Run the function for each, as many at a time as there are slots."""
+        for one in fresh:
             await self._slots.acquire()
             if self._stopping.is_set():
                 self._slots.release()

@@ -24,9 +24,18 @@ COMMON = frozenset(("name", "type", "direction", "dataType", "properties"))
 TRIGGERS: dict[str, frozenset[str]] = {
     "httpTrigger": frozenset(("authLevel", "methods", "route")),
     "timerTrigger": frozenset(("schedule", "runOnStartup", "useMonitor")),
-    # accessRights has had no effect since version 2 of the Functions host.
+    # accessRights has had no effect since version 2 of the Functions host; topics are refused by
+    # the trigger itself, in one line.
     "serviceBusTrigger": frozenset(
-        ("connection", "queueName", "isSessionsEnabled", "cardinality", "accessRights")
+        (
+            "connection",
+            "queueName",
+            "topicName",
+            "subscriptionName",
+            "isSessionsEnabled",
+            "cardinality",
+            "accessRights",
+        )
     ),
     "blobTrigger": frozenset(("path", "connection", "source")),
 }

@@ -1,0 +1,203 @@
+"""Blob functions: each blob once, whatever happens to the host."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+
+from infra.local.host.blobs import BlobPattern
+from infra.local.host.refusals import RefusedError
+from tests.local.host.harness import Host, eventually
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "values"),
+    [
+        ("in/{name}", "a b/c#ü.jpg", {"name": "a b/c#ü.jpg"}),
+        ("in/{tenant}/{name}.jpg", "acme/x.jpg", {"tenant": "acme", "name": "x"}),
+        ("in/{tenant}/{name}.jpg", "acme/x.png", None),
+        ("in/fixed.txt", "fixed.txt", {}),
+        ("in/fixed.txt", "other.txt", None),
+        ("in/a.{name}", "abc", None),
+    ],
+)
+def test_a_path_matches_names(path: str, name: str, values: dict[str, str] | None) -> None:
+    assert BlobPattern(path).match(name) == values
+
+
+def test_a_pattern_narrows_the_listing() -> None:
+    assert BlobPattern("in/photos/{name}").prefix == "photos/"
+    assert BlobPattern("in/{name}").prefix == ""
+
+
+@pytest.mark.parametrize("path", ["in", "in/", "{container}/{name}", "in/{name:guid}", "in/{{x}}"])
+def test_an_unsupported_path_is_refused(path: str) -> None:
+    with pytest.raises(RefusedError, match="is not a container and a pattern"):
+        BlobPattern(path)
+
+
+@pytest.fixture
+def host(new_host: Callable[..., Host], storage: str) -> Host:
+    made = new_host("blobs", AzureWebJobsStorage=storage, FILES=storage)
+    # Each test has a container and a host identity of its own.
+    made.settings["CONTAINER"] = f"incoming-{made.port}"
+    made.settings["AzureFunctionsWebHost__hostid"] = f"host-{made.port}"
+    return made
+
+
+@pytest.fixture
+async def incoming(host: Host, storage: str) -> AsyncIterator[ContainerClient]:
+    name = host.settings["CONTAINER"]
+    async with ContainerClient.from_connection_string(storage, name) as container:
+        await container.create_container()
+        yield container
+
+
+@pytest.fixture
+async def kept(storage: str) -> AsyncIterator[ContainerClient]:
+    """The host's own container."""
+    name = "azure-webjobs-hosts"
+    async with ContainerClient.from_connection_string(storage, name) as container:
+        yield container
+
+
+async def upload(container: ContainerClient, *names: str) -> None:
+    for name in names:
+        await container.upload_blob(name, b"content", overwrite=True)
+
+
+def done(host: Host) -> Counter[str]:
+    return Counter(record["blob"] for record in host.records if record["name"] == "done")
+
+
+async def receipts(kept: ContainerClient, host: Host) -> list[str]:
+    prefix = f"blobreceipts/{host.settings['AzureFunctionsWebHost__hostid']}/"
+    return [name async for name in kept.list_blob_names(name_starts_with=prefix)]
+
+
+async def test_each_blob_is_processed_once_over_a_restart(
+    host: Host, incoming: ContainerClient
+) -> None:
+    names = {f"keep/é #{number}.jpg" for number in range(30)}
+    await upload(incoming, *names)
+    await host.start()
+    await eventually(lambda: set(done(host)) == names)
+    assert await host.stop() == 0
+    await host.start()
+    await upload(incoming, "keep/later")
+    # Listed together with all the others, so it shows that they were seen and left alone.
+    await eventually(lambda: "keep/later" in done(host))
+    assert await host.stop() == 0
+    assert done(host) == dict.fromkeys({*names, "keep/later"}, 1)
+
+
+async def test_a_changed_blob_is_new(host: Host, incoming: ContainerClient) -> None:
+    await host.start()
+    await upload(incoming, "keep/changing")
+    await eventually(lambda: done(host)["keep/changing"] == 1)
+    await upload(incoming, "keep/changing")
+    await eventually(lambda: done(host)["keep/changing"] == 2)
+
+
+async def test_a_container_may_be_made_after_the_host(host: Host, storage: str) -> None:
+    await host.start()
+    async with BlobServiceClient.from_connection_string(storage) as service:
+        await upload(await service.create_container(host.settings["CONTAINER"]), "keep/1")
+    await eventually(lambda: done(host)["keep/1"] == 1)
+
+
+async def test_receipts_go_with_their_blobs(
+    host: Host, incoming: ContainerClient, kept: ContainerClient
+) -> None:
+    await upload(incoming, *(f"move/{number}" for number in range(40)), "keep/1")
+    await host.start()
+    await eventually(lambda: len(done(host)) == 41)
+
+    async def only_the_kept_ones() -> None:
+        while True:
+            if len(await receipts(kept, host)) == 1:
+                return
+            await asyncio.sleep(0.05)
+
+    await asyncio.wait_for(only_the_kept_ones(), 60)
+    assert [name async for name in incoming.list_blob_names()] == ["keep/1"]
+
+
+async def test_no_blob_is_lost_or_done_twice_when_the_host_is_killed(
+    host: Host, incoming: ContainerClient
+) -> None:
+    names = {f"{'move' if number % 2 else 'keep'}/{number}" for number in range(150)}
+    # Listed last, and waiting for the gate, so that the host cannot be through when it is killed.
+    names |= {f"slow/{number}" for number in range(50)}
+    await upload(incoming, *names)
+    await host.start()
+    await eventually(lambda: len(done(host)) >= 50)
+    await host.kill()
+    before = done(host)
+    assert len(before) < len(names)
+    host.gate.touch()
+    await host.start()
+    await eventually(lambda: set(done(host)) == names)
+    await upload(incoming, "keep/last")
+    await eventually(lambda: "keep/last" in done(host))
+    assert await host.stop() == 0
+    # Only what was in flight when it died, at most 16 at a time, may have been done again.
+    repeated = [name for name, times in done(host).items() if times > 1]
+    assert len(repeated) <= 16
+    assert set(repeated) <= set(before)
+
+
+async def test_a_failing_blob_is_retried_then_recorded_as_poison(
+    host: Host, incoming: ContainerClient, kept: ContainerClient
+) -> None:
+    await upload(incoming, "fail/1")
+    properties = await incoming.get_blob_client("fail/1").get_blob_properties()
+    await host.start()
+    await eventually(lambda: "gave up on a blob" in host.log)
+    assert await host.stop() == 0
+    await host.start()
+    await upload(incoming, "keep/after")
+    await eventually(lambda: done(host)["keep/after"] == 1)
+    # poisonBlobThreshold is 3, and that is the end of it, after a restart too.
+    assert [record["blob"] for record in host.records].count("fail/1") == 3
+    identity = host.settings["AzureFunctionsWebHost__hostid"]
+    prefix = f"webjobs-blobtrigger-poison/{identity}/arrived/"
+    (name,) = [name async for name in kept.list_blob_names(name_starts_with=prefix)]
+    record = json.loads(await (await kept.download_blob(name)).readall())
+    assert record.pop("ETag").strip('"') == properties.etag.strip('"')
+    assert record == {
+        "Type": "BlobTrigger",
+        "FunctionId": "Host.Functions.arrived",
+        "BlobType": "BlockBlob",
+        "ContainerName": incoming.container_name,
+        "BlobName": "fail/1",
+    }
+    assert "content" not in host.log
+
+
+async def test_a_blob_in_flight_is_finished_on_sigterm(
+    host: Host, incoming: ContainerClient, kept: ContainerClient
+) -> None:
+    await upload(incoming, "slow/1")
+    await host.start()
+    await eventually(lambda: host.records)
+    stopping = asyncio.create_task(host.stop())
+    await asyncio.sleep(0.2)
+    assert host.exit_code is None
+    host.gate.touch()
+    assert await stopping == 0
+    assert done(host)["slow/1"] == 1
+    assert len(await receipts(kept, host)) == 1
+
+
+async def test_invocations_are_bounded(host: Host, incoming: ContainerClient) -> None:
+    await upload(incoming, *(f"slow/{number}" for number in range(20)))
+    await host.start()
+    await eventually(lambda: len(host.records) == 16)
+    await asyncio.sleep(1)
+    assert len(host.records) == 16
+    host.gate.touch()
+    await eventually(lambda: len(done(host)) == 20)
