@@ -15,15 +15,18 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from infra.local.errors import StackError
 from infra.local.settings import ROOT
-from tests.benchmarks import cold_start, memory, uploads
+from tests.benchmarks import broker, cold_start, invocations, memory, start, uploads
 from tests.benchmarks.progress import Step
 from tests.benchmarks.results import Result, table, write
 
 FILE: Final = ROOT / "build/bench.json"
 BENCHMARKS: Final[Mapping[str, Callable[[Step], list[Result]]]] = {
     "cold-start": cold_start.run,
-    "memory": memory.run,
+    "stack-start": start.run,
+    "http": invocations.run,
+    "broker": broker.run,
     "uploads": uploads.run,
+    "memory": memory.run,
 }
 
 

@@ -2,8 +2,8 @@
 
 The photos are the repository's samples, uploaded while the host is stopped; then it starts and
 finds them. `uploads` compares rates while the flow is at work, from the first photo filed to the
-last, as the app itself notes the times. `uploads-whole` counts from the moment that the host says
-it is ready, with everything that a fresh process imports and the first look into the container.
+last, as the app itself notes the times. `uploads-whole` counts from the start of the host's
+process, with all that it imports and does before the first photo is filed.
 
 The bare loop downloads, copies, inserts one row and deletes, with the same SDK and as many photos
 at once as `host.json` lets the host take. It scans, indexes and records nothing: the ratio says
@@ -49,8 +49,8 @@ def run(step: Step) -> list[Result]:
         stack.kill("host")
         storage = stack.info["connection_strings"]["storage"]
         asyncio.run(_upload(storage, INCOMING, f"{portal.tenant}/"))
+        started = time.time()
         stack.start_process("host")
-        ready = time.time()
         _wait(portal, step)
         stack.kill("host")
         filed = sorted(_moment(asset["filedAt"]) for asset in portal.assets())
@@ -62,7 +62,7 @@ def run(step: Step) -> list[Result]:
     return [
         Result("uploads", flow / bare, "of a bare SDK loop's rate"),
         Result("uploads-rate", flow, "photos/s"),
-        Result("uploads-whole", PHOTOS / (filed[-1] - ready), "photos/s from a fresh host"),
+        Result("uploads-whole", PHOTOS / (filed[-1] - started), "photos/s from the host's start"),
         Result("uploads-bare", bare, "photos/s"),
     ]
 
@@ -83,7 +83,7 @@ def _moment(text: str) -> float:
 def _photos() -> Iterator[tuple[str, bytes]]:
     """As many names and photos as are wanted: the samples in turns."""
     manifest = json.loads((ROOT / "samples/manifest.json").read_text())
-    files = sorted(manifest["files"])
+    files = [sample["file"] for sample in manifest["samples"]]
     for number in range(PHOTOS):
         name = files[number % len(files)]
         yield f"{number:03}-{name}", (ROOT / "samples" / name).read_bytes()
