@@ -83,6 +83,12 @@ def is_archive(head: bytes) -> bool:
     return head.startswith((*_ZIP, _GZIP))
 
 
+def refuse_unsupported(head: bytes) -> None:
+    """Raise RefusedArchiveError for a file that begins with `head` and cannot be unpacked here."""
+    if any(head.startswith(magic, offset) for offset, magic in _UNSUPPORTED):
+        raise RefusedArchiveError("archive-unsupported")
+
+
 def contents(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
     """Yield what is in the archive `file`, in pieces of at most 256 KiB, and b"" after each member.
 
@@ -93,7 +99,7 @@ def contents(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     head = file.read(HEAD_SIZE)
-    _refuse_unsupported(head)
+    refuse_unsupported(head)
     if is_archive(head) or _has_directory(file):
         allowed = min(limits.size, max(limits.free, size * limits.ratio))
         yield from _Walk(limits.depth, limits.members, allowed).archive(file, head, 1)
@@ -144,7 +150,7 @@ class _Walk:
 
     def _member(self, source: _Readable, depth: int) -> Iterator[bytes]:
         piece = head = source.read(_PIECE)
-        _refuse_unsupported(head)
+        refuse_unsupported(head)
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as inner:
             while piece:
                 self._size_left -= len(piece)
@@ -157,11 +163,6 @@ class _Walk:
             yield b""
             if is_archive(head):
                 yield from self.archive(inner, head, depth + 1)
-
-
-def _refuse_unsupported(head: bytes) -> None:
-    if any(head.startswith(magic, offset) for offset, magic in _UNSUPPORTED):
-        raise RefusedArchiveError("archive-unsupported")
 
 
 def _has_directory(file: IO[bytes]) -> bool:

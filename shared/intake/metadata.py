@@ -64,20 +64,21 @@ class Metadata:
     note: str | None = None
 
 
-# The fields that identify a natural person, by Exiv2's key. Arrays of structures carry indices,
-# which are taken off first. Right: the name of the field in its own standard.
+# The fields that identify a natural person, by Exiv2's key. Arrays of structures carry indices and
+# the parts of structures the file's own prefixes, which are taken off first. Right: the name of the
+# field in its own standard.
 # IPTC Photo Metadata Standard; IPTC-IIM 4.2; MWG Guidelines for Handling Image Metadata 2.0; Exif.
 _XMP: Final = {
     "Xmp.dc.creator": "dc:creator",
     "Xmp.iptcExt.PersonInImage": "Iptc4xmpExt:PersonInImage",
-    "Xmp.iptcExt.PersonInImageWDetails/Iptc4xmpExt:PersonName": (
+    "Xmp.iptcExt.PersonInImageWDetails/PersonName": (
         "Iptc4xmpExt:PersonInImageWDetails/PersonName"
     ),
-    "Xmp.iptc.CreatorContactInfo/Iptc4xmpCore:CiEmailWork": "Iptc4xmpCore:CiEmailWork",
-    "Xmp.MP.RegionInfo/MPRI:Regions/MPReg:PersonDisplayName": "MPReg:PersonDisplayName",
+    "Xmp.iptc.CreatorContactInfo/CiEmailWork": "Iptc4xmpCore:CiEmailWork",
+    "Xmp.MP.RegionInfo/Regions/PersonDisplayName": "MPReg:PersonDisplayName",
     "Xmp.photoshop.CaptionWriter": "photoshop:CaptionWriter",
 }
-_REGION: Final = "Xmp.mwg-rs.Regions/mwg-rs:RegionList"
+_REGION: Final = "Xmp.mwg-rs.Regions/RegionList"
 _REGION_FIELD: Final = "mwg-rs:Regions/Name"
 _IPTC: Final = {
     "Iptc.Application2.Byline": "IPTC:2:80 By-line",
@@ -91,6 +92,7 @@ _EXIF: Final = {
     _XP_AUTHOR: "Exif:XPAuthor",
 }
 _INDEX: Final = re.compile(r"\[\d+\]")
+_PREFIX: Final = re.compile(r"(?<=/)[^/:]*:")
 
 _UNKNOWN_TYPE: Final = (
     exiv2.ErrorCode.kerFileContainsUnknownImageType,
@@ -165,12 +167,12 @@ def _xmp_people(image: exiv2.Image, add: _Add) -> None:
     names: dict[str, str] = {}
     faces: set[str] = set()
     for datum in image.xmpData():
-        key = datum.key()
+        key = _PREFIX.sub("", datum.key())
         if field := _XMP.get(_INDEX.sub("", key)):
             for text in _xmp_texts(datum.value()):
                 add(text, field)
         elif key.startswith(_REGION):
-            region, _, leaf = key.rpartition("/mwg-rs:")
+            region, _, leaf = key.rpartition("/")
             if leaf == "Name":
                 names[region] = datum.toString()
             elif leaf == "Type" and datum.toString() == "Face":
@@ -184,7 +186,8 @@ def _xmp_texts(value: exiv2.Value) -> Iterator[str]:
         yield from value
     elif isinstance(value, exiv2.LangAltValue):
         yield from value.values()
-    else:
+    elif not (value.xmpStruct() or value.xmpArrayType()):
+        # Not the head of a structure or an array, which has no text of its own.
         yield value.toString()
 
 

@@ -8,7 +8,14 @@ from typing import IO, Final
 
 import yara_x
 
-from shared.intake.archive import Limits, RefusedArchiveError, contents, is_archive
+from shared.intake.archive import (
+    HEAD_SIZE,
+    Limits,
+    RefusedArchiveError,
+    contents,
+    is_archive,
+    refuse_unsupported,
+)
 
 _SIGNATURES: Final = Path(__file__).parent / "signatures"
 
@@ -69,8 +76,7 @@ class Scan:
 
     def feed(self, chunk: bytes) -> None:
         """Scan the next bytes; chunks may be of any size."""
-        if len(self._head) < 8:
-            self._head += chunk[:8]
+        self._head += chunk[: HEAD_SIZE - len(self._head)]
         self._window(chunk)
 
     def finish(self, spool: IO[bytes] | None) -> Findings:
@@ -80,27 +86,29 @@ class Scan:
         is refused as "archive-too-large".
         """
         refusal = None
-        if not self._matches:
-            if spool is not None:
-                refusal = self._look_into(spool)
-            elif is_archive(self._head):
-                refusal = "archive-too-large"
+        try:
+            # What is infected already needs no second look.
+            if not self._matches:
+                self._look_into(spool)
+        except RefusedArchiveError as error:
+            refusal = error.reason
         matches = tuple(sorted(self._matches))
         return Findings(matches, None if matches else refusal)
 
-    def _look_into(self, spool: IO[bytes]) -> str | None:
+    def _look_into(self, spool: IO[bytes] | None) -> None:
+        if spool is None:
+            refuse_unsupported(self._head)
+            if is_archive(self._head):
+                raise RefusedArchiveError("archive-too-large")
+            return
         self._tail = b""
-        try:
-            for piece in contents(spool, self._limits):
-                if piece:
-                    self._window(piece)
-                elif self._matches:
-                    return None
-                else:
-                    self._tail = b""
-        except RefusedArchiveError as error:
-            return error.reason
-        return None
+        for piece in contents(spool, self._limits):
+            if piece:
+                self._window(piece)
+            elif self._matches:
+                return
+            else:
+                self._tail = b""
 
     def _window(self, chunk: bytes) -> None:
         window = self._tail + chunk

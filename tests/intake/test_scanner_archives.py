@@ -170,7 +170,11 @@ def test_what_cannot_be_scanned_is_not_cleared(scanner, refusal, data):
 
 
 def test_without_a_file_an_archive_is_not_cleared(scanner):
-    for data, refusal in ((SOUND, "archive-too-large"), (b"a text", None), (tar(), None)):
+    for data, refusal in (
+        (SOUND, "archive-too-large"),
+        (tar(), "archive-unsupported"),
+        (b"a text", None),
+    ):
         running = scanner.begin()
         running.feed(data[:3])
         running.feed(data[3:])
