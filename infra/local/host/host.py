@@ -104,6 +104,7 @@ async def _serve(
     waiting = asyncio.create_task(stopping.wait())
     await asyncio.wait((waiting, *tasks), return_when=asyncio.FIRST_COMPLETED)
     stopping.set()
+    log.info("stopping: no new work is taken")
     announcing.cancel()
     _, late = await asyncio.wait(tasks, timeout=grace)
     for task in late:

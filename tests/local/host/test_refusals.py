@@ -24,7 +24,7 @@ def refused(tmp_path: Path, new_host: Callable[..., Host]) -> Callable[..., obje
 
     async def start(text: str, host_json: str = '{"version": "2.0"}', **settings: str) -> list[str]:
         folder = tmp_path / "app"
-        folder.mkdir(exist_ok=True)
+        folder.mkdir()
         (folder / "function_app.py").write_text(HEAD + text)
         (folder / "host.json").write_text(host_json)
         host = new_host(folder, **settings)
@@ -36,163 +36,117 @@ def refused(tmp_path: Path, new_host: Callable[..., Host]) -> Callable[..., obje
     return start
 
 
+async def test_each_binding_it_does_not_have_is_named(refused: Callable[..., object]) -> None:
+    lines = await refused("""
+@app.queue_trigger("message", "queue", "FILES")
+def storage_queue(message: func.QueueMessage) -> None: ...
+
+@app.route("a")
+@app.blob_input("blob", "in/x", "FILES")
+def blob_in(req: func.HttpRequest, blob: func.InputStream) -> str: ...
+
+@app.route("b")
+@app.service_bus_queue_output("out", "BUS", "queue")
+def bus_out(req: func.HttpRequest, out: func.Out[str]) -> str: ...
+
+@app.service_bus_queue_trigger("m", "BUS", "queue", auto_complete_messages=False)
+def settles(m: func.ServiceBusMessage) -> None: ...
+
+@app.route("c")
+@app.retry("fixed_delay", "3", delay_interval="00:00:01")
+def retries(req: func.HttpRequest) -> str: ...
+""")
+    assert lines == [
+        "host: function storage_queue: input binding queueTrigger is not supported",
+        "host: function blob_in: input binding blob is not supported",
+        "host: function bus_out: output binding serviceBus is not supported",
+        (
+            "host: function settles: property autoCompleteMessages of serviceBusTrigger"
+            " is not supported"
+        ),
+        "host: function retries: retry policies are not supported by the local host",
+    ]
+
+
+async def test_each_setting_it_cannot_serve_is_named(refused: Callable[..., object]) -> None:
+    lines = await refused(
+        """
+@app.route("x", auth_level=func.AuthLevel.FUNCTION)
+def keyed(req: func.HttpRequest) -> str: ...
+
+@app.route("y/{a}", methods=["GET", "POST"])
+def one(req: func.HttpRequest) -> str: ...
+
+@app.route("Y/{b}", methods=["POST"])
+def two(req: func.HttpRequest) -> str: ...
+
+@app.route("z/{a:range(1,2)}")
+def ranged(req: func.HttpRequest) -> str: ...
+
+@app.timer_trigger("t", "00:05:00")
+def span(t: func.TimerRequest) -> None: ...
+
+@app.timer_trigger("t", "0 0 0 L * *")
+def last_day(t: func.TimerRequest) -> None: ...
+
+@app.service_bus_queue_trigger("m", "BUS", "queue", cardinality="many")
+def batch(m: List[func.ServiceBusMessage]) -> None: ...
+
+@app.service_bus_topic_trigger("m", "BUS", "topic", "subscription")
+def topic(m: func.ServiceBusMessage) -> None: ...
+
+@app.service_bus_queue_trigger("m", "NOWHERE", "queue")
+def unconnected(m: func.ServiceBusMessage) -> None: ...
+
+@app.service_bus_queue_trigger("m", "FILES", "queue")
+def misconnected(m: func.ServiceBusMessage) -> None: ...
+
+@app.service_bus_queue_trigger("m", "BUS", "%QUEUE%")
+def unnamed(m: func.ServiceBusMessage) -> None: ...
+
+@app.blob_trigger("blob", "in/{name}", "FILES")
+def loads(blob: func.InputStream) -> None: ...
+""",
+        AzureWebJobsStorage=STORAGE,
+        FILES=STORAGE,
+        BUS=BUS,
+    )
+    expected = [
+        "keyed: authLevel FUNCTION is not supported",
+        "two: route api/Y/{b} is also that of one",
+        "ranged: constraint range(1,2) in route api/z/{a:range(1,2)} is not supported",
+        "span: schedule '00:05:00' is not a six-field NCRONTAB expression",
+        "last_day: schedule '0 0 0 L * *' is not a six-field NCRONTAB expression",
+        "batch: cardinality MANY is not supported, only ONE",
+        "topic: topics are not supported by the local host, only queues",
+        "unconnected: the connection setting NOWHERE is missing",
+        "misconnected: the connection setting FILES is wrong: ",
+        "unnamed: the app setting QUEUE is missing",
+        "loads: parameter blob of blobTrigger must be of an SDK type",
+    ]
+    assert len(lines) == len(expected)
+    for line, start in zip(lines, expected, strict=True):
+        assert line.startswith(f"host: function {start}")
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
         (
             """
-@app.queue_trigger("message", "queue", "FILES")
-def f(message: func.QueueMessage) -> None: ...
-""",
-            "function f: input binding queueTrigger is not supported",
-        ),
-        (
-            """
-@app.route("x")
-@app.blob_input("blob", "in/x", "FILES")
-def f(req: func.HttpRequest, blob: func.InputStream) -> str: ...
-""",
-            "function f: input binding blob is not supported",
-        ),
-        (
-            """
-@app.route("x")
-@app.service_bus_queue_output("out", "BUS", "queue")
-def f(req: func.HttpRequest, out: func.Out[str]) -> str: ...
-""",
-            "function f: output binding serviceBus is not supported",
-        ),
-        (
-            """
-@app.service_bus_queue_trigger("m", "BUS", "queue", auto_complete_messages=False)
-def f(m: func.ServiceBusMessage) -> None: ...
-""",
-            "function f: property autoCompleteMessages of serviceBusTrigger is not supported",
-        ),
-        (
-            """
-@app.service_bus_queue_trigger("m", "BUS", "queue", cardinality="many")
-def f(m: List[func.ServiceBusMessage]) -> None: ...
-""",
-            "function f: cardinality MANY is not supported, only ONE",
-        ),
-        (
-            """
-@app.service_bus_topic_trigger("m", "BUS", "topic", "subscription")
-def f(m: func.ServiceBusMessage) -> None: ...
-""",
-            "function f: topics are not supported by the local host, only queues",
-        ),
-        (
-            """
-@app.service_bus_queue_trigger("m", "NOWHERE", "queue")
-def f(m: func.ServiceBusMessage) -> None: ...
-""",
-            "function f: the connection setting NOWHERE is missing",
-        ),
-        (
-            """
-@app.service_bus_queue_trigger("m", "FILES", "queue")
-def f(m: func.ServiceBusMessage) -> None: ...
-""",
-            "function f: the connection setting FILES is wrong: ",
-        ),
-        (
-            """
-@app.service_bus_queue_trigger("m", "BUS", "%QUEUE%")
-def f(m: func.ServiceBusMessage) -> None: ...
-""",
-            "function f: the app setting QUEUE is missing",
-        ),
-        (
-            """
-@app.timer_trigger("t", "00:05:00")
-def f(t: func.TimerRequest) -> None: ...
-""",
-            "function f: schedule '00:05:00' is not a six-field NCRONTAB expression",
-        ),
-        (
-            """
-@app.timer_trigger("t", "0 0 0 L * *")
-def f(t: func.TimerRequest) -> None: ...
-""",
-            "function f: schedule '0 0 0 L * *' is not a six-field NCRONTAB expression",
-        ),
-        (
-            """
-@app.blob_trigger("blob", "in/{name}", "FILES")
-def f(blob: func.InputStream) -> None: ...
-""",
-            "function f: parameter blob of blobTrigger must be of an SDK type",
-        ),
-        (
-            """
-@app.route("x", auth_level=func.AuthLevel.FUNCTION)
-def f(req: func.HttpRequest) -> str: ...
-""",
-            "function f: authLevel FUNCTION is not supported",
-        ),
-        (
-            """
-@app.route("x/{a}", methods=["GET", "POST"])
-def f(req: func.HttpRequest) -> str: ...
-
-@app.route("X/{b}", methods=["POST"])
-def g(req: func.HttpRequest) -> str: ...
-""",
-            "function g: route api/X/{b} is also that of f",
-        ),
-        (
-            """
-@app.route("x/{a:range(1,2)}")
-def f(req: func.HttpRequest) -> str: ...
-""",
-            "function f: constraint range(1,2) in route api/x/{a:range(1,2)} is not supported",
-        ),
-        (
-            """
-@app.route("x")
-@app.retry("fixed_delay", "3", delay_interval="00:00:01")
-def f(req: func.HttpRequest) -> str: ...
-""",
-            "function f: retry policies are not supported by the local host",
-        ),
-        (
-            """
 @app.route("x")
 def f(request: func.HttpRequest) -> str: ...
 """,
-            "cannot load the f function: ",
+            "host: cannot load the f function: ",
         ),
-        ("", "function_app.py: the app has no functions"),
+        ("", "host: function_app.py: the app has no functions"),
     ],
 )
-async def test_an_app_is_refused_by_name(
+async def test_what_the_runtime_refuses_is_said(
     refused: Callable[..., object], text: str, line: str
 ) -> None:
-    lines = await refused(text, AzureWebJobsStorage=STORAGE, FILES=STORAGE, BUS=BUS)
-    assert len(lines) == 1
-    assert lines[0].removeprefix("host: ").startswith(line)
-
-
-async def test_everything_wrong_is_said_at_once(refused: Callable[..., object]) -> None:
-    lines = await refused(
-        """
-@app.route("x", auth_level=func.AuthLevel.ADMIN)
-def f(req: func.HttpRequest) -> str: ...
-
-@app.service_bus_queue_trigger("m", "NOWHERE", "queue")
-def g(m: func.ServiceBusMessage) -> None: ...
-
-@app.service_bus_queue_trigger("m", "NOWHERE", "queue", cardinality="many")
-def h(m: List[func.ServiceBusMessage]) -> None: ...
-"""
-    )
-    assert [line.split(":")[1].strip() for line in lines] == [
-        "function f",
-        "function g",
-        "function h",
-    ]
+    (said,) = await refused(text)
+    assert said.startswith(line)
 
 
 async def test_a_timer_or_blob_needs_the_hosts_storage(refused: Callable[..., object]) -> None:
