@@ -1,0 +1,88 @@
+"""The second chapter: a support engineer is let in by consent only, and the tenant sees it."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from httpx import Response
+from rich.table import Table
+
+from infra.local.demo.account import Account
+from infra.local.demo.client import MIA, SVEN, TENANT, Client
+from infra.local.demo.uploads import FOLDER
+
+PURPOSE = "Find out why the preview of the photo is dark"
+TICKET = "CASE-4711"
+
+
+def let_in(account: Account, client: Client, assets: dict[str, dict[str, Any]]) -> None:
+    """Refused, granted, let in, revoked, refused; then the tenant's log of it."""
+    account.chapter("Nobody touches your data without your consent")
+    asset = assets[f"{FOLDER}/astronaut.jpg"]
+    account.say(f"Sven of the vendor's support asks for {asset['path']}, for ticket {TICKET}.")
+
+    def attempt() -> Response:
+        body = {"assetId": asset["id"], "operation": "read", "purpose": PURPOSE, "ticket": TICKET}
+        return client.call("POST", f"tenants/{TENANT}/accesses", SVEN, body)
+
+    refused = attempt()
+    account.check("without consent he is refused (403)", refused.status_code == 403, refused.text)
+    grant = str(uuid4())
+    client.send("consent-grants", "vouchsafe.consent.granted.v1", _consent(grant), session=TENANT)
+    path = f"tenants/{TENANT}/consent-grants/{grant}"
+    client.until(lambda: client.call("GET", path, MIA), lambda a: a.status_code == 200, "the grant")
+    account.confirm("Mia's consent arrives on the queue `consent-grants` and is active")
+    given = attempt()
+    account.check("now he is let in (200)", given.status_code == 200, given.text)
+    digest = hashlib.sha256(given.content).hexdigest()
+    account.check(
+        "and gets the very bytes: their SHA-256 is the asset's", digest == asset["sha256"]
+    )
+    revoked = client.call("PUT", f"{path}/revocation", MIA)
+    account.check(
+        "Mia revokes the consent over HTTP", revoked.json()["status"] == "revoked", revoked
+    )
+    refused = attempt()
+    account.check("and he is refused again (403)", refused.status_code == 403, refused.text)
+    _show_log(account, client)
+
+
+def _consent(grant: str) -> dict[str, Any]:
+    expires = datetime.now(UTC) + timedelta(hours=1)
+    return {
+        "grantId": grant,
+        "tenant": TENANT,
+        "pathPrefix": FOLDER,
+        "operations": ["read"],
+        "purpose": PURPOSE,
+        "ticket": TICKET,
+        "engineer": SVEN.id,
+        "expiresAt": expires.isoformat(),
+        "grantedBy": {"id": MIA.id, "role": MIA.role, "organisation": TENANT},
+    }
+
+
+def _show_log(account: Account, client: Client) -> None:
+    def read() -> list[dict[str, Any]]:
+        answer = client.call("GET", f"tenants/{TENANT}/log/entries", MIA)
+        about = ("asset.read", "consent.granted", "consent.revoked")
+        return [entry for entry in answer.json()["entries"] if entry["action"] in about]
+
+    entries = client.until(read, lambda found: len(found) >= 5, "the log of five steps")
+    table = Table("time (UTC)", "who", "what", "purpose and ticket", "outcome", title="The log")
+    for entry in reversed(entries):
+        table.add_row(
+            entry["time"][11:23],
+            f"{entry['actor']['id']}\n{entry['actor']['role']}",
+            entry["action"],
+            f"{entry['purpose']}\n{entry['ticket']}",
+            " ".join(filter(None, (entry["outcome"], entry["reason"]))),
+        )
+    account.show(table)
+    outcomes = [entry["outcome"] for entry in reversed(entries) if entry["action"] == "asset.read"]
+    account.check(
+        "the tenant's log has every attempt, refused ones too: who, when, what, for what purpose",
+        outcomes == ["denied", "allowed", "denied"],
+        outcomes,
+    )

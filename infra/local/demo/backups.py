@@ -1,0 +1,66 @@
+"""The last chapters: a missed backup is found, and wrong input gets a clear answer."""
+
+import json
+
+from rich.table import Table
+
+from infra.local.demo.account import Account
+from infra.local.demo.client import INES, MIA, SERVICE, SVEN, Client
+
+
+def audit(account: Account, client: Client) -> None:
+    """Audit the backups against what was declared; one of them is missing."""
+    account.chapter("Backups ran, or you hear of it")
+    answer = client.call("POST", "backup-audits", INES)
+    account.check("Ines, the IT supervisor, audits the backups", answer.status_code == 201, answer)
+    report = answer.json()
+    table = Table("item", "vault", "verdict", "last completed", "due by", title="The audit")
+    for found in report["findings"]:
+        colour = "green" if found["verdict"] == "completed" else "red"
+        table.add_row(
+            found["item"],
+            found["vault"],
+            f"[{colour}]{found['verdict']}[/]",
+            (found["completedAt"] or "never")[:16],
+            (found["dueBy"] or "")[:16],
+        )
+    account.show(table)
+    missed = [found["item"] for found in report["findings"] if found["verdict"] == "missed"]
+    account.check("the missed backup of dam-tables is reported", missed == ["dam-tables"], missed)
+    name = f"backup-audits/{report['day']}/{report['id']}.json"
+    kept = client.download("evidence", name)
+    account.check(
+        "the report is kept as a blob of `evidence`",
+        kept is not None and json.loads(kept) == report,
+        name,
+    )
+    incidents = client.incidents(1)
+    account.check(
+        "and an incident is open", [i["kind"] for i in incidents] == ["backup.missed"], incidents
+    )
+    account.say(f"incident {incidents[0]['kind']}: {incidents[0]['resource']}")
+
+
+def refuse(account: Account, client: Client) -> None:
+    """Some input that is wrong, and the answers."""
+    account.chapter("Wrong input gets a clear answer")
+    upload = "tenants/acme/uploads"
+    cases = (
+        ("no token", "GET", "tenants/acme/assets", None, None, 401),
+        ("a tenant that does not exist", "GET", "tenants/globex/assets", MIA, None, 404),
+        ("a role that may not", "GET", "tenants/acme/assets", SVEN, None, 403),
+        ("a file named ../x", "POST", upload, MIA, {"path": "../x"}, 422),
+        ("an unknown field", "POST", upload, MIA, {"file": "x"}, 400),
+        ("an unknown zone", "POST", "tenants", SERVICE, _IN_NO_ZONE, 422),
+    )
+    table = Table("given", "status", "type", "what to do", title="Problems (RFC 9457)")
+    for given, method, path, who, body, status in cases:
+        answer = client.call(method, path, who, body)
+        problem = answer.json()
+        account.require(given, answer.status_code == status, problem)
+        table.add_row(given, str(status), problem["type"], problem["remedy"])
+    account.show(table)
+    account.confirm(f"all {len(cases)} are refused, and each says what to do")
+
+
+_IN_NO_ZONE = {"id": "initech", "displayName": "Initech", "residencyZone": "mars"}

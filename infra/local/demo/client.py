@@ -1,0 +1,141 @@
+"""The people of the demo and their clients: HTTP, blobs and queues of a running stack."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from uuid import uuid4
+
+import httpx
+from azure.core.exceptions import ResourceNotFoundError
+from azure.servicebus import ServiceBusClient, ServiceBusMessage
+from azure.storage.blob import BlobClient, BlobServiceClient
+
+from infra.local.demo.errors import DemoError
+
+TENANT = "acme"
+# Far longer than any step takes.
+PATIENCE_SECONDS = 60.0
+_PAUSE_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a token. `tenant` is set for the tenant's own people."""
+
+    id: str
+    role: str
+    tenant: str | None = None
+
+
+SERVICE = Person("portal", "vendor.service")
+MIA = Person("mia", "tenant.dam_manager", TENANT)
+NOOR = Person("noor", "tenant.dam_manager", TENANT)
+SVEN = Person("sven", "vendor.support")
+INES = Person("ines", "vendor.it_supervisor")
+
+
+class Client:
+    """Clients of one stack, of which `info` is `Stack.info`; a context manager."""
+
+    def __init__(self, info: Mapping[str, Any]) -> None:
+        strings = info["connection_strings"]
+        self._token_endpoint = info["token"]["endpoint"]
+        self._tokens: dict[Person, str] = {}
+        self._http = httpx.Client(
+            base_url=f"{info['endpoints']['app']}/api", timeout=30, trust_env=False
+        )
+        self._blobs = BlobServiceClient.from_connection_string(strings["storage"])
+        self._bus = ServiceBusClient.from_connection_string(strings["service_bus"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bus.close()
+        self._blobs.close()
+        self._http.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        who: Person | None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """One request to `/api/{path}`; None is somebody without a token."""
+        authorization = {} if who is None else {"Authorization": f"Bearer {self._token(who)}"}
+        return self._http.request(
+            method, path, json=body, headers={**authorization, **(headers or {})}
+        )
+
+    def upload(self, path: str, data: bytes) -> None:
+        """Upload a file with `azure-storage-blob`, to the URL that the app signs for it."""
+        answer = self.call("POST", f"tenants/{TENANT}/uploads", MIA, {"path": path})
+        if answer.status_code != 201:
+            raise DemoError(f"no upload URL for {path}: {answer.status_code} {answer.text}")
+        with BlobClient.from_blob_url(answer.json()["url"]) as blob:
+            blob.upload_blob(data)
+
+    def blob_exists(self, container: str, name: str) -> bool:
+        """Whether there is such a blob."""
+        return self._blobs.get_blob_client(container, name).exists()
+
+    def download(self, container: str, name: str) -> bytes | None:
+        """A blob's bytes, or None."""
+        try:
+            return self._blobs.get_blob_client(container, name).download_blob().readall()
+        except ResourceNotFoundError:
+            return None
+
+    def send(self, queue: str, kind: str, data: object, session: str | None = None) -> None:
+        """Send a CloudEvent with `azure-servicebus`, as another service of the vendor does."""
+        identifier = str(uuid4())
+        event = {
+            "specversion": "1.0",
+            "id": identifier,
+            "source": "/demo",
+            "type": kind,
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "data": data,
+        }
+        message = ServiceBusMessage(
+            json.dumps(event),
+            message_id=identifier,
+            session_id=session,
+            content_type="application/cloudevents+json",
+        )
+        with self._bus.get_queue_sender(queue) as sender:
+            sender.send_messages(message)
+
+    def incidents(self, count: int) -> list[dict[str, Any]]:
+        """Receive so many incidents from their queue, as an incident desk does."""
+        found: list[dict[str, Any]] = []
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        with self._bus.get_queue_receiver("incidents") as receiver:
+            while len(found) < count and time.monotonic() < deadline:
+                for message in receiver.receive_messages(count - len(found), max_wait_time=2):
+                    found.append(json.loads(str(message))["data"])
+                    receiver.complete_message(message)
+        return found
+
+    def until[T](self, ask: Callable[[], T], holds: Callable[[T], bool], what: str) -> T:
+        """What `ask` gives once it `holds`. Raises DemoError when it never does."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not holds(answer := ask()):
+            if time.monotonic() > deadline:
+                raise DemoError(f"{what} did not happen within {PATIENCE_SECONDS:.0f} s")
+            time.sleep(_PAUSE_SECONDS)
+        return answer
+
+    def _token(self, who: Person) -> str:
+        if who not in self._tokens:
+            form = {"grant_type": "client_credentials", "client_id": who.id, "roles": who.role}
+            if who.tenant is not None:
+                form["tenant"] = who.tenant
+            answer = self._http.post(self._token_endpoint, data=form)
+            answer.raise_for_status()
+            self._tokens[who] = answer.json()["access_token"]
+        return self._tokens[who]

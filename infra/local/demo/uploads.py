@@ -1,0 +1,115 @@
+"""The first chapter: a tenant's photos are scanned and filed, and a test virus is not."""
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from infra.local.demo.account import Account
+from infra.local.demo.client import MIA, SERVICE, TENANT, Client
+
+SAMPLES = Path(__file__).parents[3] / "samples"
+FOLDER = "shoots"
+
+
+def take_in(account: Account, client: Client) -> dict[str, dict[str, Any]]:
+    """Upload the sample photos and the EICAR test file; returns the assets by path."""
+    account.chapter("Nothing infected gets in")
+    registration = {"id": TENANT, "displayName": "Acme Pictures", "residencyZone": "eu"}
+    answer = client.call("POST", "tenants", SERVICE, registration)
+    account.check(
+        f"tenant {TENANT} is registered, in residency zone eu", answer.status_code == 201, answer
+    )
+    samples = {
+        f"{FOLDER}/{sample['file']}": sample
+        for sample in json.loads((SAMPLES / "manifest.json").read_text())["samples"]
+    }
+    files = {path: (SAMPLES / sample["file"]).read_bytes() for path, sample in samples.items()}
+    files |= {f"{FOLDER}/{name}": data for name, data in _viruses().items()}
+    with account.bar("Uploading with azure-storage-blob", len(files)) as bar:
+        for done, (path, data) in enumerate(files.items(), start=1):
+            client.upload(path, data)
+            bar.reached(done)
+    with account.bar("Scanned and filed", len(files)) as bar:
+
+        def filed() -> list[dict[str, Any]]:
+            listed = client.call("GET", f"tenants/{TENANT}/assets", MIA).json()["assets"]
+            bar.reached(len(listed))
+            return listed
+
+        listed = client.until(filed, lambda assets: len(assets) == len(files), "intake")
+    assets = {asset["path"]: asset for asset in listed}
+    account.show(_table(assets, samples))
+    account.say(
+        "The app keeps names only as HMACs, so that they can be found and not read. What it"
+    )
+    account.say("shows is which fields name somebody; the names above are the samples' manifest's.")
+    _check_photos(account, assets, samples)
+    _check_viruses(account, client, assets)
+    return assets
+
+
+def _viruses() -> dict[str, bytes]:
+    sys.path.insert(0, str(SAMPLES))
+    import eicar
+
+    return {"invoice.com": eicar.eicar(), "holiday.zip": eicar.eicar_zip()}
+
+
+def _table(assets: dict[str, dict[str, Any]], samples: dict[str, Any]) -> Table:
+    table = Table(
+        "path", "type", "verdict", "people found, or a note", "in the fields", title="The uploads"
+    )
+    for path, asset in sorted(assets.items()):
+        people = samples[path]["people"] if path in samples else []
+        note = asset.get("reason") or asset.get("metadataNote")
+        clean = asset["verdict"] == "clean"
+        table.add_row(
+            path,
+            asset["mediaType"],
+            f"[{'green' if clean else 'red'}]{asset['verdict']}[/]",
+            "\n".join(sorted({person["identifier"] for person in people})) or note,
+            "\n".join(sorted(set(asset["people"]))),
+        )
+    return table
+
+
+def _check_photos(
+    account: Account, assets: dict[str, dict[str, Any]], samples: dict[str, Any]
+) -> None:
+    for path, sample in samples.items():
+        asset = assets[path]
+        told = (asset["verdict"], asset["sha256"], asset["mediaType"], asset["metadataNote"])
+        expected = ("clean", sample["sha256"], sample["media_type"], sample["note"])
+        account.require(path, told == expected, told)
+        fields = Counter(person["field"] for person in sample["people"])
+        account.require(path, Counter(asset["people"]) == fields, asset["people"])
+    account.confirm(
+        f"all {len(samples)} photos are clean; SHA-256, type and people are as the manifest says"
+    )
+    broken = assets[f"{FOLDER}/broken-metadata.jpg"]
+    account.check(
+        "the photo with broken metadata is cleared, with a note that says so",
+        broken["metadataNote"] == "metadata-unreadable",
+    )
+
+
+def _check_viruses(account: Account, client: Client, assets: dict[str, dict[str, Any]]) -> None:
+    infected = {a["id"]: a for a in assets.values() if a["verdict"] == "infected"}
+    account.check(
+        "both copies of the EICAR test file are found, plain and zipped", len(infected) == 2
+    )
+    places = {asset["container"] for asset in infected.values()}
+    account.check("they are in `quarantine`, not with the tenant's files", places == {"quarantine"})
+    incidents = client.incidents(len(infected))
+    resources = {incident["resource"] for incident in incidents}
+    account.check(
+        "and each has opened an incident on the queue `incidents`",
+        resources == {f"assets/{identifier}" for identifier in infected},
+        incidents,
+    )
+    for incident in incidents:
+        account.say(f"incident {incident['kind']} ({incident['severity']}): {incident['summary']}")
