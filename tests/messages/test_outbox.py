@@ -1,0 +1,208 @@
+"""The outbox on the stack's own tables and bus: what is committed is sent, whatever dies."""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from infra.local.ports import Ports
+from infra.local.settings import connection_strings
+from shared.azure.bus import AzureBus
+from shared.azure.tables import AzureTables
+from shared.errors import RowConflictError, UnavailableError
+from shared.ids import key, new_id
+from shared.messages import Outbox, queues
+from shared.ports import Insert, Replace, Row
+from tests.journeys.portal import eventually
+from tests.messages.outbox_child import PLACES, TABLE, messages
+from tests.queues import peeked
+
+ROOT = Path(__file__).parents[2]
+MINUTE = timedelta(minutes=1)
+
+
+def now():
+    return datetime.now(UTC)
+
+
+def later():
+    """The clock of a sweep that finds rows old enough: it leaves those of 30 seconds alone."""
+    return now() + MINUTE
+
+
+@pytest.fixture(scope="module")
+async def kept(stack):
+    """The app's own adapter of the stack's tables."""
+    tables = AzureTables(stack.info["connection_strings"]["storage"])
+    yield tables
+    await tables.close()
+
+
+@pytest.fixture(scope="module")
+async def sending(stack):
+    """The app's own adapter of the stack's bus."""
+    bus = AzureBus(stack.info["connection_strings"]["service_bus"], ping_queue=queues.NOTICES)
+    yield bus
+    await bus.close()
+
+
+@pytest.fixture(scope="module")
+async def dead_bus():
+    """A bus on a port where nothing listens."""
+    string = connection_strings(Ports.free())["service_bus"]
+    bus = AzureBus(string, ping_queue=queues.NOTICES)
+    yield bus
+    await bus.close()
+
+
+class UnreachableBus:
+    """A bus that is down, without the ten seconds and more for which the SDK tries to reach one."""
+
+    async def send(self, messages):
+        raise UnavailableError("bus")
+
+    async def ping(self):
+        raise UnavailableError("bus")
+
+
+@pytest.fixture
+def partition():
+    """A partition that no other test uses; its messages' ids begin with it."""
+    return new_id(now())
+
+
+async def waiting(kept, partition):
+    """The ids of the messages that wait in the outbox of a partition."""
+    rows = kept.scan(TABLE, partition, prefix="outbox|")
+    return sorted([row.values["messageId"] async for row in rows])
+
+
+async def sent(bus, partition):
+    """The ids and bodies of a partition's messages on the queue."""
+    found = await peeked(bus, queues.NOTICES)
+    return sorted(
+        (m.message_id, b"".join(m.body)) for m in found if m.message_id.startswith(partition)
+    )
+
+
+def expected(partition):
+    return [(message.id, message.body) for message in messages(partition)]
+
+
+def ids(partition):
+    return [message.id for message in messages(partition)]
+
+
+async def has_marker(kept, partition):
+    return await kept.get("outbox", "markers", key(TABLE, partition)) is not None
+
+
+def state(partition):
+    return Row(partition, "state", {"step": 1})
+
+
+async def test_a_commit_sends_its_messages_and_removes_the_rows(kept, sending, bus, partition):
+    await Outbox(kept, sending, now).commit(
+        TABLE, partition, [Insert(state(partition))], messages(partition)
+    )
+    assert await sent(bus, partition) == expected(partition)
+    assert await waiting(kept, partition) == []
+    assert (await kept.get(TABLE, partition, "state")).values == {"step": 1}
+
+
+async def test_a_conflict_commits_and_sends_nothing(kept, sending, bus, partition):
+    outbox = Outbox(kept, sending, now)
+    await outbox.commit(TABLE, partition, [Insert(state(partition))])
+    stale = await kept.get(TABLE, partition, "state")
+    await kept.commit(TABLE, [Replace(Row(partition, "state", {"step": 2}, stale.etag))])
+    change = Replace(Row(partition, "state", {"step": 3}, stale.etag))
+    with pytest.raises(RowConflictError):
+        await outbox.commit(TABLE, partition, [change], messages(partition))
+    assert (await kept.get(TABLE, partition, "state")).values == {"step": 2}
+    assert await waiting(kept, partition) == []
+    assert await sent(bus, partition) == []
+
+
+async def test_while_the_bus_is_down_messages_wait_for_a_sweep(
+    kept, sending, dead_bus, bus, partition
+):
+    await Outbox(kept, dead_bus, now).commit(
+        TABLE, partition, [Insert(state(partition))], messages(partition)
+    )
+    assert await waiting(kept, partition) == ids(partition)
+    assert (await kept.get(TABLE, partition, "state")).values == {"step": 1}
+    assert await sent(bus, partition) == []
+    assert await Outbox(kept, sending, later).sweep() >= len(ids(partition))
+    assert await sent(bus, partition) == expected(partition)
+    assert await waiting(kept, partition) == []
+
+
+async def test_a_sweep_leaves_young_rows_to_their_writer(kept, sending, bus, partition):
+    await Outbox(kept, UnreachableBus(), now).commit(TABLE, partition, [], messages(partition))
+    await Outbox(kept, sending, now).sweep()
+    assert await waiting(kept, partition) == ids(partition)
+    await Outbox(kept, sending, now).flush(TABLE, partition)
+    assert await sent(bus, partition) == expected(partition)
+    assert await waiting(kept, partition) == []
+
+
+async def test_a_marker_is_forgotten_half_an_hour_after_its_last_commit(kept, sending, partition):
+    sweep = Outbox(kept, sending, now).sweep
+    # The clock of the writer is set back, and not that of the sweep ahead, which would forget the
+    # markers of others.
+    for minutes, remains in ((29, True), (31, False)):
+        writer = Outbox(kept, sending, lambda ago=minutes: now() - ago * MINUTE)
+        await writer.commit(TABLE, partition, [], messages(partition))
+        assert await has_marker(kept, partition) or not remains
+        await sweep()
+        assert await has_marker(kept, partition) is remains
+
+
+async def test_a_sweep_while_the_bus_is_down_keeps_the_rows(kept, sending, bus, partition):
+    outbox = Outbox(kept, UnreachableBus(), later)
+    await Outbox(kept, UnreachableBus(), now).commit(TABLE, partition, [], messages(partition))
+    with pytest.raises(UnavailableError):
+        await outbox.sweep()
+    assert await waiting(kept, partition) == ids(partition)
+    await Outbox(kept, sending, later).sweep()
+    assert await sent(bus, partition) == expected(partition)
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_what_a_crash_left_is_sent_once(stack, kept, sending, bus, partition, place):
+    strings = stack.info["connection_strings"]
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "tests.messages.outbox_child", place, partition),
+        cwd=ROOT,
+        env=os.environ | {"STORAGE": strings["storage"], "SERVICE_BUS": strings["service_bus"]},
+    )
+    assert await child.wait() == -signal.SIGKILL
+    # The commit stands, and so do the rows; of the messages as many as were sent before.
+    assert (await kept.get(TABLE, partition, "state")).values == {"step": 1}
+    assert await waiting(kept, partition) == ids(partition)
+    assert await sent(bus, partition) == expected(partition)[: PLACES[place]]
+
+    await Outbox(kept, sending, later).sweep()
+    assert await sent(bus, partition) == expected(partition)
+    assert await waiting(kept, partition) == []
+    await Outbox(kept, sending, later).sweep()
+    assert await sent(bus, partition) == expected(partition)
+
+
+async def test_the_app_sweeps_by_its_timer(stack, kept, bus, partition):
+    writer = Outbox(kept, UnreachableBus(), lambda: now() - MINUTE)
+    await writer.commit(TABLE, partition, [], messages(partition))
+    fired = httpx.post(
+        f"{stack.info['endpoints']['app']}/admin/functions/sweep_outbox",
+        json={"input": ""},
+        trust_env=False,
+    )
+    assert fired.status_code == 202
+    await eventually(lambda: waiting(kept, partition), lambda left: not left)
+    assert await sent(bus, partition) == expected(partition)
