@@ -16,7 +16,7 @@ import msgspec
 
 from shared.azure.settings import Settings, read_settings
 from shared.errors import UnavailableError
-from shared.ids import new_id
+from shared.ids import in_milliseconds, new_id
 from shared.ports import Blobs, Bus, Clock, Secrets, Tables
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Check(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def _utc_now() -> datetime:
-    return datetime.now(UTC)
+    return in_milliseconds(datetime.now(UTC))
 
 
 class App:

@@ -51,6 +51,12 @@ def newest_first(at: datetime, identifier: str) -> str:
     return key(f"{(1 << 48) - 1 - milliseconds:012x}", identifier)
 
 
+def in_milliseconds(at: datetime) -> datetime:
+    """`at` in UTC and as exact as `rfc3339` keeps it, so that what is answered is what is kept."""
+    at = at.astimezone(UTC)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
 def rfc3339(at: datetime) -> str:
     """`at` in UTC as RFC 3339 with milliseconds, e.g. `2026-11-23T15:04:05.123Z`."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ulid import ULID
 
-from shared.ids import derived_id, key, new_id, newest_first, rfc3339
+from shared.ids import derived_id, in_milliseconds, key, new_id, newest_first, rfc3339
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 123000, tzinfo=UTC)
 
@@ -54,6 +54,12 @@ def test_keys(parts, made):
 @given(st.datetimes(timezones=st.just(UTC), min_value=datetime(1971, 1, 1)))  # noqa: DTZ001 - hypothesis wants it naive
 def test_younger_entries_sort_first(at):
     assert newest_first(at + timedelta(milliseconds=2), "a") < newest_first(at, "a")
+
+
+def test_what_is_answered_is_as_exact_as_what_is_kept():
+    at = datetime.fromisoformat("2026-11-23T13:00:00.123999+01:00")
+    assert in_milliseconds(at).isoformat() == "2026-11-23T12:00:00.123000+00:00"
+    assert rfc3339(in_milliseconds(at)) == rfc3339(at)
 
 
 def test_times_are_utc_with_milliseconds():

@@ -6,12 +6,12 @@ Art. 5(1)(b), purpose limitation.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 
 import msgspec
 
 from shared.errors import ConflictError, InvalidInputError, NotFoundError
-from shared.ids import rfc3339
+from shared.ids import in_milliseconds, rfc3339
 from shared.messages.contracts import AccessRecorded, Actor, ConsentGranted, ConsentRevoked
 from shared.rows import Stored
 
@@ -63,6 +63,13 @@ def decide(
     """
     if isinstance(command, ConsentRevoked):
         return _revoke(state, command, now)
+    # At the ends of the calendar a time in another zone has none in UTC.
+    if not MINYEAR < command.expires_at.year < MAXYEAR:
+        raise InvalidInputError(
+            "consent-grant-expiry-invalid",
+            "The grant ends at a time that cannot be kept.",
+            "Give an expiresAt in the future, before the year 9999.",
+        )
     terms = Grant(
         id=command.grant_id,
         tenant=command.tenant,
@@ -73,7 +80,7 @@ def decide(
         engineer=command.engineer,
         granted_by=command.granted_by,
         granted_at=now,
-        expires_at=command.expires_at,
+        expires_at=in_milliseconds(command.expires_at),
     )
     if state is not None and state.granted_at is not None:
         if _terms(state) != _terms(terms):

@@ -38,7 +38,7 @@ class Erasures:
 
         The same id twice is one request. Raises InvalidInputError for a name that says nothing.
         """
-        if not index_keys(name, b"any"):
+        if not any(character.isalnum() for character in name):
             raise InvalidInputError(
                 "identifier-empty",
                 "The name has no letters or digits to search for.",

@@ -7,7 +7,6 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 
 from infra.local.ports import Ports
@@ -195,14 +194,10 @@ async def test_what_a_crash_left_is_sent_once(stack, kept, sending, bus, partiti
     assert await sent(bus, partition) == expected(partition)
 
 
-async def test_the_app_sweeps_by_its_timer(stack, kept, bus, partition):
+async def test_the_app_sweeps_by_its_timer(http, kept, bus, partition):
     writer = Outbox(kept, UnreachableBus(), lambda: now() - MINUTE)
     await writer.commit(TABLE, partition, [], messages(partition))
-    fired = httpx.post(
-        f"{stack.info['endpoints']['app']}/admin/functions/sweep_outbox",
-        json={"input": ""},
-        trust_env=False,
-    )
+    fired = await http.post("/admin/functions/sweep_outbox", json={"input": ""})
     assert fired.status_code == 202
     await eventually(lambda: waiting(kept, partition), lambda left: not left)
     assert await sent(bus, partition) == expected(partition)
