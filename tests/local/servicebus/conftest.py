@@ -1,5 +1,6 @@
 """A broker process of our own for these tests: free port, many queues, one per test."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from azure.servicebus.aio import ServiceBusClient
 
 from infra.local.servicebus.sas import connection_string
+from tests.local.servicebus.sdk import open_senders
 
 ROOT = Path(__file__).parents[3]
 _EACH = 40
@@ -89,8 +91,9 @@ def new_queue() -> Callable[[str], str]:
     return lambda kind: f"{kind}-{next(numbers[kind])}"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def client(broker: str) -> AsyncIterator[ServiceBusClient]:
     """The real SDK's asynchronous client."""
     async with ServiceBusClient.from_connection_string(broker, retry_total=0) as client:
         yield client
+        await asyncio.gather(*(sender.close() for sender in open_senders))

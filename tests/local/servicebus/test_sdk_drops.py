@@ -1,6 +1,7 @@
 """Connections that break, senders that crowd, and clients that talk nonsense."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -8,8 +9,8 @@ from azure.servicebus import NEXT_AVAILABLE_SESSION, ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
 
 from infra.local.servicebus.sas import connection_string
+from tests.local.servicebus.sdk import WAIT, receive_one, send
 
-WAIT = 20
 NewQueue = Callable[[str], str]
 
 
@@ -74,17 +75,6 @@ async def distant(line: Line) -> AsyncIterator[ServiceBusClient]:
     text = await line.start()
     async with ServiceBusClient.from_connection_string(text, retry_backoff_factor=0.1) as client:
         yield client
-
-
-async def send(client: ServiceBusClient, queue: str, *messages: ServiceBusMessage) -> None:
-    async with client.get_queue_sender(queue) as sender:
-        for message in messages:
-            await sender.send_messages(message)
-
-
-async def receive_one(receiver, **options):
-    (message,) = await receiver.receive_messages(1, max_wait_time=WAIT, **options)
-    return message
 
 
 async def test_a_lock_outlives_the_connection_it_was_given_on(
@@ -170,27 +160,26 @@ async def test_many_senders_at_once_lose_and_mix_nothing(
         assert [n for who, n in bodies if who == str(sender)] == [str(n) for n in range(each)]
 
 
-@pytest.mark.parametrize(
-    "nonsense",
-    [
-        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"AMQP\x00\x00\x09\x01",
-        b"AMQP\x00\x01\x00\x00" + b"\xff" * 64,
-        b"AMQP\x00\x01\x00\x00" + b"\x00\x00\x00\x0c\x02\x00\x00\x00\x00\x53\x14\xc0",
-        b"\x00" * 16,
-    ],
-)
+NONSENSE = [
+    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"AMQP\x00\x00\x09\x01",
+    b"AMQP\x00\x01\x00\x00" + b"\xff" * 64,
+    b"AMQP\x00\x01\x00\x00" + b"\x00\x00\x00\x0c\x02\x00\x00\x00\x00\x53\x14\xc0",
+    b"\x00" * 16,
+]
+
+
 async def test_nonsense_ends_its_own_connection_only(
-    broker: str, client: ServiceBusClient, new_queue: NewQueue, nonsense: bytes
+    broker: str, client: ServiceBusClient, new_queue: NewQueue
 ) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(broker))
-    writer.write(nonsense)
-    try:
-        async with asyncio.timeout(WAIT):
-            await reader.read()
-    except ConnectionResetError:
-        pass  # Closed the hard way, as good as any.
-    finally:
-        writer.close()
     queue = new_queue("plain")
-    await send(client, queue, ServiceBusMessage("x"))
+    async with client.get_queue_sender(queue) as sender:
+        for nonsense in NONSENSE:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port_of(broker))
+            writer.write(nonsense)
+            async with asyncio.timeout(WAIT):
+                # Closed one way or the other.
+                with contextlib.suppress(ConnectionResetError):
+                    await reader.read()
+            writer.close()
+            await sender.send_messages(ServiceBusMessage("x"))

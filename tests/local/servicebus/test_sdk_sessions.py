@@ -15,14 +15,13 @@ from azure.servicebus.exceptions import (
     SessionLockLostError,
 )
 
-WAIT = 20
-SHORT = 0.5
+from tests.local.servicebus import sdk
+from tests.local.servicebus.sdk import SHORT, WAIT
 
 
 async def send(client, queue, *pairs):
-    async with client.get_queue_sender(queue) as sender:
-        for session_id, body in pairs:
-            await sender.send_messages(ServiceBusMessage(body, session_id=session_id))
+    messages = (ServiceBusMessage(body, session_id=session_id) for session_id, body in pairs)
+    await sdk.send(client, queue, *messages)
 
 
 async def receive(receiver, count, *, complete=True):
@@ -132,7 +131,8 @@ async def test_a_renewed_session_lock_holds(client, new_queue):
     await send(client, queue, ("a", "1"))
     async with client.get_queue_receiver(queue, session_id="a") as receiver:
         (message,) = await receive(receiver, 1, complete=False)
-        for _ in range(4):
+        # Each round lasts at least half the lock duration of two seconds.
+        for _ in range(3):
             before = receiver.session.locked_until_utc
             assert await receiver.receive_messages(1, max_wait_time=1) == []
             assert await receiver.session.renew_lock() > before
@@ -177,11 +177,12 @@ async def test_dead_letters_of_a_session_queue_need_no_session(client, new_queue
 
 
 async def test_many_sessions_in_parallel_keep_their_order(client, new_queue):
-    queue, sessions, each = new_queue("session"), 12, 20
-    for number in range(each):
-        async with client.get_queue_sender(queue) as sender:
-            for session in range(sessions):
-                await sender.send_messages(ServiceBusMessage(str(number), session_id=f"s{session}"))
+    queue, sessions, each = new_queue("session"), 6, 12
+    await send(
+        client,
+        queue,
+        *((f"s{session}", str(n)) for n in range(each) for session in range(sessions)),
+    )
     seen = {f"s{session}": [] for session in range(sessions)}
 
     async def work():

@@ -1,0 +1,56 @@
+"""What the broker refuses, as the unmodified asynchronous SDK reports it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from azure.servicebus import ServiceBusMessage
+from azure.servicebus.aio import ServiceBusClient
+from azure.servicebus.exceptions import (
+    MessagingEntityNotFoundError,
+    ServiceBusAuthenticationError,
+    ServiceBusError,
+)
+
+from tests.local.servicebus.sdk import send
+
+
+async def test_an_unknown_queue_is_not_found(client):
+    """ "Service Bus messaging exceptions": MessagingEntityNotFound."""
+    with pytest.raises(MessagingEntityNotFoundError, match="nowhere"):
+        async with client.get_queue_receiver("nowhere"):
+            pass
+    with pytest.raises(MessagingEntityNotFoundError, match="nowhere"):
+        await send(client, "nowhere", ServiceBusMessage("x"))
+
+
+@pytest.mark.parametrize(
+    "change", [("SAS_KEY_VALUE", "another"), ("RootManage", "Branch"), ("SAS_KEY_VALUE", "")]
+)
+async def test_a_wrong_key_is_unauthorized(broker, new_queue, change):
+    """ "Service Bus access control with Shared Access Signatures"."""
+    wrong = broker.replace(*change) if change[1] else broker.replace("SAS_KEY_VALUE", "SAS_KEY")
+    async with ServiceBusClient.from_connection_string(wrong, retry_total=0) as client:
+        with pytest.raises(ServiceBusAuthenticationError):
+            await send(client, new_queue("plain"), ServiceBusMessage("x"))
+
+
+async def test_what_the_broker_cannot_do_is_refused_by_name(client, new_queue):
+    queue = new_queue("plain")
+    await send(client, queue, ServiceBusMessage("x"))
+    async with client.get_queue_receiver(queue) as receiver:
+        with pytest.raises(ServiceBusError, match="receive-by-sequence-number"):
+            await receiver.receive_deferred_messages(1)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    scheduled = ServiceBusMessage("x", scheduled_enqueue_time_utc=later)
+    with pytest.raises(ServiceBusError, match="x-opt-scheduled-enqueue-time"):
+        await send(client, queue, scheduled)
+    async with client.get_queue_sender(queue) as sender:
+        with pytest.raises(ServiceBusError, match="schedule-message"):
+            await sender.schedule_messages(ServiceBusMessage("x"), later)
+
+
+async def test_a_session_receiver_on_a_queue_without_sessions(client, new_queue):
+    """ "Message sessions": sessions are a property of the queue."""
+    with pytest.raises(ServiceBusError, match="sessionful"):
+        async with client.get_queue_receiver(new_queue("plain"), session_id="s"):
+            pass
