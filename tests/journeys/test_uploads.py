@@ -1,0 +1,195 @@
+"""Files uploaded as a portal's client does: what is filed, what is turned away, who is told."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+from azure.storage.blob.aio import BlobClient, ContainerClient
+
+from samples.eicar import eicar, eicar_nested_zip, eicar_zip
+from shared.azure.blobs import AzureBlobs
+from shared.messages import queues
+from tests.journeys.portal import Portal, eventually
+from tests.queues import data_of, peeked
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+MANIFEST = json.loads((SAMPLES / "manifest.json").read_text(encoding="utf-8"))["samples"]
+INFECTED = {"virus.com": eicar, "virus.zip": eicar_zip, "nested.zip": eicar_nested_zip}
+
+
+def photo(name):
+    return (SAMPLES / name).read_bytes()
+
+
+async def filed(portal, *paths):
+    """The assets that these paths have become, by path, once all have."""
+    found = await eventually(
+        portal.assets, lambda assets: {asset["path"] for asset in assets} >= set(paths)
+    )
+    return {asset["path"]: asset for asset in found}
+
+
+async def incidents_of(bus, resource):
+    """The incidents that were opened about a resource."""
+    found = [data_of(message) for message in await peeked(bus, queues.INCIDENTS)]
+    return [incident for incident in found if incident["resource"] == resource]
+
+
+async def content(blobs, container, name):
+    return await (await blobs.get_blob_client(container, name).download_blob()).readall()
+
+
+async def names(blobs, container, prefix=""):
+    client = blobs.get_container_client(container)
+    return [name async for name in client.list_blob_names(name_starts_with=prefix)]
+
+
+async def test_photos_are_filed_with_what_their_metadata_says(stack, blobs):
+    async with Portal(stack, "samples") as portal:
+        paths = {f"shoot/{sample['file']}": sample for sample in MANIFEST}
+        uploads = (portal.upload(path, photo(sample["file"])) for path, sample in paths.items())
+        await asyncio.gather(*uploads)
+        assets = await filed(portal, *paths)
+        for path, sample in paths.items():
+            asset = assets[path]
+            assert (asset["verdict"], asset["reason"], asset["signatures"]) == ("clean", None, [])
+            assert asset["mediaType"] == sample["media_type"]
+            assert asset["sha256"] == sample["sha256"]
+            assert asset["size"] == sample["size"]
+            assert asset["people"] == [person["field"] for person in sample["people"]]
+            assert asset["metadataNote"] == sample["note"]
+            assert asset["engine"]
+            assert asset["signatureVersion"]
+            assert await content(blobs, asset["container"], asset["blob"]) == photo(sample["file"])
+            one = await portal.mine("GET", f"assets/{asset['id']}")
+            assert one.json() == asset
+            for person in sample["people"]:
+                assert person["identifier"] not in one.text
+        assert sorted(await names(blobs, "tenant-samples")) == sorted(paths)
+        await eventually(
+            lambda: names(blobs, "incoming", "samples/"), lambda waiting: waiting == []
+        )
+        cleared = {f"assets/{asset['id']}" for asset in assets.values()}
+        log = await eventually(
+            portal.log, lambda log: cleared <= {entry["resource"] for entry in log}
+        )
+        assert {e["action"] for e in log if e["resource"] in cleared} == {"asset.cleared"}
+
+
+@pytest.mark.parametrize("path", INFECTED)
+async def test_a_virus_is_quarantined_and_reported(stack, blobs, bus, path):
+    data = INFECTED[path]()
+    async with Portal(stack, f"virus-{path.replace('.', '-')}") as portal:
+        await portal.upload(path, data)
+        asset = (await filed(portal, path))[path]
+        assert (asset["verdict"], asset["reason"]) == ("infected", "malware-found")
+        assert any("eicar" in signature.lower() for signature in asset["signatures"])
+        assert asset["container"] == "quarantine"
+        assert await content(blobs, "quarantine", asset["blob"]) == data
+        assert path not in asset["blob"]
+        assert await names(blobs, f"tenant-{portal.tenant}") == []
+        resource = f"assets/{asset['id']}"
+        [incident] = await eventually(lambda: incidents_of(bus, resource), bool)
+        assert (incident["kind"], incident["severity"]) == ("upload.infected", "critical")
+        assert incident["tenant"] == portal.tenant
+        log = await eventually(
+            portal.log, lambda log: any(entry["resource"] == resource for entry in log)
+        )
+        [entry] = [entry for entry in log if entry["resource"] == resource]
+        assert (entry["action"], entry["outcome"]) == ("asset.quarantined", "denied")
+
+
+async def test_an_empty_file_is_refused_and_reported(stack, bus):
+    async with Portal(stack, "empty-file") as portal:
+        await portal.upload("empty.jpg", b"")
+        asset = (await filed(portal, "empty.jpg"))["empty.jpg"]
+        assert (asset["verdict"], asset["reason"]) == ("refused", "zero-bytes")
+        assert asset["container"] == "quarantine"
+        [incident] = await eventually(lambda: incidents_of(bus, f"assets/{asset['id']}"), bool)
+        assert (incident["kind"], incident["severity"]) == ("upload.refused", "warning")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nobody-of-ours/a.jpg", "tenant-unknown"),
+        ("Not A Tenant/a.jpg", "tenant-folder-invalid"),
+        ("in-no-folder.jpg", "tenant-folder-invalid"),
+    ],
+)
+async def test_a_file_of_no_tenant_is_refused_and_reported(stack, blobs, tables, bus, name, reason):
+    async with Portal(stack, "somebody") as portal:
+        # The app makes the container for its first upload URL.
+        await portal.upload_url("first.jpg")
+    await blobs.get_blob_client("incoming", name).upload_blob(photo("cat.jpg"))
+
+    async def rows():
+        found = tables.get_table_client("assets").query_entities(
+            "PartitionKey eq '_unknown' and blob ne ''"
+        )
+        return [r async for r in found if name == "/".join(filter(None, (r["tenant"], r["path"])))]
+
+    [row] = await eventually(rows, bool)
+    assert (row["verdict"], row["reason"], row["container"]) == ("refused", reason, "quarantine")
+    [incident] = await eventually(lambda: incidents_of(bus, f"assets/{row['id']}"), bool)
+    assert (incident["kind"], incident["tenant"]) == ("upload.refused", None)
+    assert await content(blobs, "quarantine", row["blob"]) == photo("cat.jpg")
+    await eventually(lambda: names(blobs, "incoming", name), lambda waiting: waiting == [])
+
+
+async def test_a_path_that_is_uploaded_to_again_keeps_both(stack, blobs):
+    async with Portal(stack, "uploaded-again") as portal:
+        await portal.upload("a/photo.jpg", photo("cat.jpg"))
+        await filed(portal, "a/photo.jpg")
+        # The name in `incoming` is free again once the first upload has been taken in.
+        await eventually(lambda: names(blobs, "incoming", "uploaded-again/"), lambda w: w == [])
+        await portal.upload("a/photo.jpg", photo("launch.jpg"))
+        assets = await eventually(portal.assets, lambda assets: len(assets) == 2)
+        assert [asset["path"] for asset in assets] == ["a/photo.jpg"] * 2
+        kept = {await content(blobs, asset["container"], asset["blob"]) for asset in assets}
+        assert kept == {photo("cat.jpg"), photo("launch.jpg")}
+        assert "a/photo.jpg" in {asset["blob"] for asset in assets}
+
+
+async def test_an_upload_url_only_creates_its_own_blob(stack):
+    async with Portal(stack, "only-create") as portal:
+        url = await portal.upload_url("one.jpg")
+        container, _, signature = url.partition("/only-create/one.jpg?")
+        for forbidden in (
+            BlobClient.from_blob_url(f"{container}/only-create/other.jpg?{signature}"),
+            BlobClient.from_blob_url(f"{container}/somebody-else/one.jpg?{signature}"),
+        ):
+            async with forbidden as blob:
+                with pytest.raises(HttpResponseError) as refused:
+                    await blob.upload_blob(b"x")
+                assert refused.value.status_code == 403
+        async with ContainerClient.from_container_url(f"{container}?{signature}") as listing:
+            with pytest.raises(HttpResponseError) as refused:
+                [name async for name in listing.list_blob_names()]
+            assert refused.value.status_code == 403
+
+
+async def test_an_upload_url_neither_reads_nor_overwrites_nor_deletes(stack, blobs):
+    """Signed as the app signs, but where no trigger takes the first upload away meanwhile."""
+    signing = AzureBlobs(stack.info["connection_strings"]["storage"])
+    await signing.ensure_container("signed-uploads")
+    url = signing.upload_url("signed-uploads", "a.jpg", datetime.now(UTC) + timedelta(minutes=5))
+    late = signing.upload_url("signed-uploads", "b.jpg", datetime.now(UTC) - timedelta(minutes=5))
+    await signing.close()
+    async with BlobClient.from_blob_url(url) as blob, BlobClient.from_blob_url(late) as expired:
+        await blob.upload_blob(b"first")
+        for forbidden in (
+            lambda: blob.upload_blob(b"second"),
+            lambda: blob.upload_blob(b"second", overwrite=True),
+            blob.download_blob,
+            blob.delete_blob,
+            lambda: expired.upload_blob(b"late"),
+        ):
+            with pytest.raises(HttpResponseError) as refused:
+                await forbidden()
+            assert refused.value.status_code == 403
+    assert await content(blobs, "signed-uploads", "a.jpg") == b"first"
+    assert await names(blobs, "signed-uploads") == ["a.jpg"]
