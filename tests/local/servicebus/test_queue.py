@@ -1,59 +1,13 @@
 """The pure queue: what each operation does to a message, at which time."""
 
-from itertools import count
-
 import pytest
 
 from infra.local.servicebus.deadlines import Deadlines
 from infra.local.servicebus.messages import (
     MessageLockLostError,
-    QueueSettings,
     RefusedError,
-    SessionCannotBeLockedError,
-    SessionLockLostError,
 )
-from infra.local.servicebus.queue import Queue
-
-LOCK, WINDOW, TTL, MAX = 10.0, 20.0, 100.0, 3
-
-
-def new_queue(**special: object) -> Queue[str]:
-    settings = QueueSettings(
-        **{
-            "name": "q",
-            "lock_duration": LOCK,
-            "max_delivery_count": MAX,
-            "default_ttl": TTL,
-            "duplicate_window": WINDOW,
-            "dead_letter_on_expiration": True,
-        }
-        | special
-    )
-    numbers = count()
-    dead = Queue[str](QueueSettings("q/$deadletterqueue", max_delivery_count=None), str)
-    return Queue[str](settings, lambda: f"t{next(numbers)}", dead)
-
-
-def drain(queue: Queue[str], now: float, session_id: str | None = None) -> list[str]:
-    found = []
-    while (message := queue.receive(now, session_id)) is not None:
-        found.append(message.content)
-    return found
-
-
-def dead(queue: Queue[str], now: float) -> list[tuple[str, str]]:
-    assert queue.dead_letters is not None
-    found = []
-    while (message := queue.dead_letters.take(now)) is not None:
-        found.append((message.content, message.dead_letter[0]))
-    return found
-
-
-def lock(queue: Queue[str], now: float = 0.0, session_id: str | None = None) -> str:
-    message = queue.receive(now, session_id)
-    assert message is not None
-    assert message.token is not None
-    return message.token
+from tests.local.servicebus.model import LOCK, MAX, TTL, dead, drain, lock, new_queue
 
 
 @pytest.mark.parametrize(
@@ -200,117 +154,6 @@ def test_dead_letters_keep_sequence_and_count_and_never_expire_again():
     assert buried.dead_letter == ("why", "because")
     with pytest.raises(RefusedError):
         queue.dead_letters.dead_letter(buried.token, 1e6, "", "")
-
-
-# -- sessions --------------------------------------------------------------------------------------
-
-
-def sessions(**special: object) -> Queue[str]:
-    queue = new_queue(requires_session=True, **special)
-    for session_id, content in ("sa", "tb", "sc"):
-        queue.enqueue(content, 0.0, session_id=session_id)
-    return queue
-
-
-@pytest.mark.parametrize("session_id", [None, ""])
-def test_a_session_queue_wants_a_session_id(session_id):
-    with pytest.raises(RefusedError):
-        sessions().enqueue("x", 0.0, session_id=session_id)
-
-
-def test_sessions_are_handed_out_once_each_and_in_order():
-    queue = sessions()
-    assert queue.accept_session(None, "one", 0.0).id == "s"
-    assert queue.accept_session(None, "two", 0.0).id == "t"
-    assert queue.accept_session(None, "three", 0.0) is None
-    with pytest.raises(SessionCannotBeLockedError):
-        queue.accept_session("s", "three", 0.0)
-    assert drain(queue, 0.0, "s") == ["a", "c"]
-
-
-def test_an_unknown_session_can_be_accepted_by_name():
-    queue = sessions()
-    assert queue.accept_session("u", "one", 0.0).id == "u"
-    assert drain(queue, 0.0, "u") == []
-    queue.enqueue("d", 1.0, session_id="u")
-    assert drain(queue, 1.0, "u") == ["d"]
-
-
-@pytest.mark.parametrize(("end", "delivery_count"), [("close", 0), ("expire", 1)])
-def test_how_a_session_ends_decides_the_delivery_count(end, delivery_count):
-    """ "Message sessions", impact of delivery count: closed: no; lock expired: yes."""
-    queue = sessions()
-    queue.accept_session("s", "one", 0.0)
-    token = lock(queue, 0.0, "s")
-    if end == "close":
-        queue.close_session("s", "one", 1.0)
-    else:
-        assert queue.expire(LOCK) == [("s", "one")]
-    with pytest.raises(SessionLockLostError):
-        queue.complete(token, LOCK)
-    queue.accept_session("s", "two", LOCK)
-    message = queue.receive(LOCK, "s")
-    assert (message.content, message.delivery_count) == ("a", delivery_count)
-
-
-@pytest.mark.parametrize(
-    ("owner", "at", "held"), [("one", 9.0, True), ("one", 10.0, False), ("x", 9.0, False)]
-)
-def test_only_the_holder_renews_and_in_time(owner, at, held):
-    queue = sessions()
-    queue.accept_session("s", "one", 0.0)
-    token = lock(queue, 0.0, "s")
-    if held:
-        assert queue.renew_session("s", owner, at) == at + LOCK
-        queue.complete(token, at + LOCK - 1)
-    else:
-        with pytest.raises(SessionLockLostError):
-            queue.renew_session("s", owner, at)
-
-
-def test_a_late_close_of_a_lost_session_changes_nothing():
-    queue = sessions()
-    queue.accept_session("s", "one", 0.0)
-    queue.expire(LOCK)
-    queue.accept_session("s", "two", LOCK)
-    queue.close_session("s", "one", LOCK + 1)
-    assert queue.renew_session("s", "two", LOCK + 1) == 2 * LOCK + 1
-
-
-def test_state_outlives_the_holder():
-    queue = sessions()
-    queue.accept_session("s", "one", 0.0)
-    queue.set_session_state("s", "one", 0.0, b"half way")
-    queue.close_session("s", "one", 1.0)
-    with pytest.raises(SessionLockLostError):
-        queue.session_state("s", "one", 1.0)
-    queue.accept_session("s", "two", 1.0)
-    assert queue.session_state("s", "two", 1.0) == b"half way"
-
-
-def test_a_session_with_nothing_left_is_not_handed_out():
-    queue = sessions()
-    queue.accept_session("t", "one", 0.0)
-    queue.complete(lock(queue, 0.0, "t"), 0.0)
-    queue.close_session("t", "one", 0.0)
-    assert queue.accept_session(None, "two", 0.0).id == "s"
-    assert queue.accept_session(None, "three", 0.0) is None
-
-
-def test_a_session_whose_messages_expired_is_not_handed_out():
-    queue = sessions()
-    assert queue.accept_session(None, "one", TTL) is None
-    assert len(dead(queue, TTL)) == 3
-
-
-def test_session_messages_are_not_renewed_one_by_one():
-    queue = sessions()
-    queue.accept_session("s", "one", 0.0)
-    with pytest.raises(RefusedError):
-        queue.renew(lock(queue, 0.0, "s"), 1.0)
-
-
-# -- time and size ---------------------------------------------------------------------------------
 
 
 def test_the_next_deadline_is_the_earliest_of_all():
