@@ -66,9 +66,11 @@ class Stamp:
 
 def end_of(data: bytes, at: int) -> int:
     """Where the value that starts at `at` ends. Raises IndexError past the end of `data`."""
+    while data[at] == 0:  # A described value: descriptor, then value.
+        if data[at + 1] == 0:
+            raise MalformedMessageError("a descriptor is itself described")
+        at = end_of(data, at + 1)
     code = data[at]
-    if code == 0:  # A described value: descriptor, then value.
-        return end_of(data, end_of(data, at + 1))
     match code >> 4:
         case 0x4:
             return at + 1
@@ -82,7 +84,11 @@ def end_of(data: bytes, at: int) -> int:
 
 
 def items(data: bytes, at: int) -> Iterator[tuple[int, int]]:
-    """Start and end of each item of the list or map at `at` (a map's keys and values in turn)."""
+    """Start and end of each item of the list or map at `at` (a map's keys and values in turn).
+
+    Raises `MalformedMessageError` at the end when they are not as long as the whole says it is.
+    """
+    whole = end_of(data, at)
     match data[at]:
         case 0x45:
             return
@@ -96,6 +102,8 @@ def items(data: bytes, at: int) -> Iterator[tuple[int, int]]:
         end = end_of(data, at)
         yield at, end
         at = end
+    if at != whole:
+        raise MalformedMessageError("a list or a map is not as long as it says")
 
 
 def scalar(data: bytes, at: int) -> object:
@@ -123,8 +131,8 @@ def parse(data: bytes) -> Content:
     """Take an encoded message apart. Raises `MalformedMessageError`."""
     try:
         return _parse(data)
-    except (IndexError, UnicodeDecodeError) as error:
-        raise MalformedMessageError(f"the message ends early or is not UTF-8: {error}") from error
+    except (IndexError, ValueError) as error:  # ValueError: no UTF-8, or a key without a value.
+        raise MalformedMessageError(f"the message makes no sense: {error}") from error
 
 
 def _parse(data: bytes) -> Content:
@@ -153,6 +161,8 @@ def _parse(data: bytes) -> Content:
     header += [_NULL] * (4 - len(header))
     pairs = [data[start:end] for start, end in fields(_ANNOTATIONS)]
     annotations = _pairs_without(pairs, _BROKER_ANNOTATIONS)
+    # Read now, so that a message that could not be dead-lettered never gets into a queue.
+    _pairs_without([data[a:b] for a, b in fields(_APPLICATION_PROPERTIES)], frozenset())
     properties = [scalar(data, start) for start, _ in fields(_PROPERTIES)]
     properties += [None] * (_GROUP_ID + 1 - len(properties))
     ttl, group = scalar(header[_TTL], 0), properties[_GROUP_ID]
