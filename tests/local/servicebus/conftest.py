@@ -12,7 +12,7 @@ import pytest
 from azure.servicebus.aio import ServiceBusClient
 
 from infra.local.servicebus.sas import connection_string
-from tests.local.servicebus.sdk import open_senders
+from tests.local.servicebus.sdk import open_links
 
 ROOT = Path(__file__).parents[3]
 _EACH = 40
@@ -96,4 +96,4 @@ async def client(broker: str) -> AsyncIterator[ServiceBusClient]:
     """The real SDK's asynchronous client."""
     async with ServiceBusClient.from_connection_string(broker, retry_total=0) as client:
         yield client
-        await asyncio.gather(*(sender.close() for sender in open_senders))
+        await asyncio.gather(*(link.close() for link in open_links))

@@ -11,14 +11,14 @@ import pytest
 from azure.servicebus import ServiceBusMessage, ServiceBusReceiveMode
 from azure.servicebus.exceptions import MessageLockLostError
 
-from tests.local.servicebus.sdk import SHORT, WAIT, dead_letters, receive_one, send
+from tests.local.servicebus.sdk import SHORT, WAIT, dead_letters, receive_one, receiving, send
 
 
 async def test_settlements(client, new_queue):
     queue = new_queue("plain")
     names = ["complete", "abandon", "dead-letter", "defer"]
     await send(client, queue, *(ServiceBusMessage(name) for name in names))
-    async with client.get_queue_receiver(queue) as receiver:
+    async with receiving(client, queue) as receiver:
         held = {}
         while len(held) < len(names):
             for message in await receiver.receive_messages(10, max_wait_time=WAIT):
@@ -49,7 +49,7 @@ async def test_dead_lettering_keeps_the_other_properties(client, new_queue):
     queue = new_queue("plain")
     properties = {"DeadLetterReason": "an old one", "other": 1}
     await send(client, queue, ServiceBusMessage("x", application_properties=properties))
-    async with client.get_queue_receiver(queue) as receiver:
+    async with receiving(client, queue) as receiver:
         await receiver.dead_letter_message(await receive_one(receiver))
     (dead,) = await dead_letters(client, queue, 1)
     assert dead.application_properties[b"other"] == 1
@@ -61,18 +61,18 @@ async def test_receive_and_delete(client, new_queue):
     queue = new_queue("plain")
     await send(client, queue, ServiceBusMessage("a"), ServiceBusMessage("b"))
     mode, bodies = ServiceBusReceiveMode.RECEIVE_AND_DELETE, []
-    async with client.get_queue_receiver(queue, receive_mode=mode) as receiver:
+    async with receiving(client, queue, receive_mode=mode) as receiver:
         while len(bodies) < 2:
             bodies += [str(m) for m in await receiver.receive_messages(2, max_wait_time=WAIT)]
     assert bodies == ["a", "b"]
-    async with client.get_queue_receiver(queue) as receiver:
+    async with receiving(client, queue) as receiver:
         assert await receiver.peek_messages(5) == []
 
 
 async def test_an_expired_lock_returns_the_message(client, new_queue):
     queue = new_queue("brief")
     await send(client, queue, ServiceBusMessage("x"))
-    async with client.get_queue_receiver(queue) as receiver:
+    async with receiving(client, queue) as receiver:
         first = await receive_one(receiver)
         second = await receive_one(receiver)
         assert (second.delivery_count, second.sequence_number) == (1, first.sequence_number)
@@ -89,8 +89,8 @@ async def test_a_renewed_lock_holds(client, new_queue):
     queue = new_queue("brief")
     await send(client, queue, ServiceBusMessage("x"))
     async with (
-        client.get_queue_receiver(queue) as receiver,
-        client.get_queue_receiver(queue) as other,
+        receiving(client, queue) as receiver,
+        receiving(client, queue) as other,
     ):
         message = await receive_one(receiver)
         # Each round lasts at least half the lock duration of two seconds.
@@ -105,7 +105,7 @@ async def test_too_many_deliveries_lead_to_the_dead_letter_queue(client, new_que
     """ "Overview of Service Bus dead-letter queues": maximum delivery count."""
     queue = new_queue("brief")
     await send(client, queue, ServiceBusMessage("x"))
-    async with client.get_queue_receiver(queue) as receiver:
+    async with receiving(client, queue) as receiver:
         for count in range(3):
             message = await receive_one(receiver)
             assert message.delivery_count == count
@@ -159,7 +159,7 @@ async def test_many_receivers_share_the_work(client, new_queue):
     seen = {queue: [] for queue in queues}
 
     async def work(queue):
-        async with client.get_queue_receiver(queue) as receiver:
+        async with receiving(client, queue) as receiver:
             while len(seen[queue]) < 100:
                 for message in await receiver.receive_messages(5, max_wait_time=SHORT):
                     seen[queue].append(str(message))

@@ -8,7 +8,7 @@ from azure.servicebus import ServiceBusMessage, ServiceBusReceiveMode
 from azure.servicebus.amqp import AmqpAnnotatedMessage, AmqpMessageProperties
 from azure.servicebus.exceptions import MessageSizeExceededError
 
-from tests.local.servicebus.sdk import WAIT, receive_one, send
+from tests.local.servicebus.sdk import WAIT, receive_one, receiving, send
 
 
 async def test_a_message_comes_through_as_it_was_sent(client, new_queue):
@@ -40,7 +40,7 @@ async def test_a_message_comes_through_as_it_was_sent(client, new_queue):
             application_properties=application,
         ),
     )
-    async with client.get_queue_receiver(queue) as receiver:
+    async with receiving(client, queue) as receiver:
         message = await receive_one(receiver)
         assert message.enqueued_time_utc < message.locked_until_utc < message.expires_at_utc
         await receiver.complete_message(message)
@@ -71,7 +71,7 @@ async def test_every_kind_of_body(client, new_queue, content):
     properties = AmqpMessageProperties(message_id="1", user_id=b"\x00\xff", subject="s")
     footer = {"f": "oot"}
     await send(client, queue, AmqpAnnotatedMessage(properties=properties, footer=footer, **content))
-    async with client.get_queue_receiver(queue) as receiver:
+    async with receiving(client, queue) as receiver:
         message = await receive_one(receiver)
         await receiver.complete_message(message)
     raw = message.raw_amqp_message
@@ -99,7 +99,7 @@ async def test_a_batch_arrives_as_its_messages_in_order(client, new_queue):
         await sender.send_messages(batch)
         await sender.send_messages([ServiceBusMessage("last")])
     bodies, removing = [], ServiceBusReceiveMode.RECEIVE_AND_DELETE
-    async with client.get_queue_receiver(queue, receive_mode=removing) as receiver:
+    async with receiving(client, queue, receive_mode=removing) as receiver:
         while len(bodies) < 501:
             bodies += [str(m) for m in await receiver.receive_messages(501, max_wait_time=WAIT)]
     assert bodies == [*(str(number) for number in range(500)), "last"]
@@ -110,7 +110,7 @@ async def test_a_message_that_is_an_encoded_message_is_no_batch(client, new_queu
     queue = new_queue("plain")
     inner = b"\x00\x53\x75\xa0\x02hi"
     await send(client, queue, ServiceBusMessage(inner))
-    async with client.get_queue_receiver(queue) as receiver:
+    async with receiving(client, queue) as receiver:
         message = await receive_one(receiver)
         await receiver.complete_message(message)
     assert b"".join(message.body) == inner
@@ -129,7 +129,7 @@ async def test_duplicates_are_accepted_and_dropped(client, new_queue):
     queue = new_queue("plain")
     same = [ServiceBusMessage("x", message_id="same") for _ in range(3)]
     await send(client, queue, same[0], same[1:], ServiceBusMessage("x", message_id="other"))
-    async with client.get_queue_receiver(queue) as receiver:
+    async with receiving(client, queue) as receiver:
         ids = [message.message_id for message in await receiver.peek_messages(10)]
     assert ids == ["same", "other"]
 
@@ -138,7 +138,7 @@ async def test_peeking_changes_nothing(client, new_queue):
     """ "Message browsing": peeked messages are neither locked nor removed."""
     queue = new_queue("plain")
     await send(client, queue, [ServiceBusMessage(str(number)) for number in range(3)])
-    async with client.get_queue_receiver(queue) as receiver:
+    async with receiving(client, queue) as receiver:
         assert [str(m) for m in await receiver.peek_messages(2)] == ["0", "1"]
         assert [str(m) for m in await receiver.peek_messages(9)] == ["2"]
         assert await receiver.peek_messages(9) == []
