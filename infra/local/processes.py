@@ -85,7 +85,7 @@ class Program:
     @property
     def running(self) -> bool:
         """Whether the process is alive. A zombie is not; it is left for `end` to collect."""
-        if self._process is None:
+        if self._process is None or self._process.returncode is not None:
             return False
         state = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         return state is None
@@ -123,7 +123,7 @@ class Program:
 
     def ask_to_end(self) -> None:
         """Send SIGTERM to the process, which may take its time; `end` waits for it."""
-        if self._process is not None:
+        if self._process is not None and self.running:
             os.kill(self._process.pid, signal.SIGTERM)
 
     def end(self, guard: Guard, *, grace: float = 0.0) -> None:

@@ -114,16 +114,17 @@ class Stack:
             self._start([name], _unreported)
 
     def stop(self) -> None:
-        """End every process, the host first, and return once they are gone."""
+        """End every process, the host first, and return once they are gone.
+
+        When it is interrupted, calling it again goes on with what is left.
+        """
         if self._guard is None:
             return
-        try:
-            for program in reversed(self._programs.values()):
-                program.ask_to_end()
-                program.end(self._guard, grace=STOP_SECONDS)
-        finally:
-            self._guard = None
-            self._exit.close()
+        for program in reversed(self._programs.values()):
+            program.ask_to_end()
+            program.end(self._guard, grace=STOP_SECONDS)
+        self._guard = None
+        self._exit.close()
 
     def kill(self, name: str) -> None:
         """End one process at once with SIGKILL, as a crash would; `start_process` restarts it."""

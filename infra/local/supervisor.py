@@ -247,4 +247,6 @@ def _write_info(info_file: Path, info: dict[str, Any]) -> None:
 
 
 def _end(*_: object) -> None:
+    # Once: what follows is the stopping, which a second one must not interrupt.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(0)

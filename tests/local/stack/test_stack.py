@@ -54,6 +54,32 @@ def test_the_callers_settings_do_not_reach_the_app(
     assert "PYTHONDONTWRITEBYTECODE" not in environment
 
 
+def test_an_interrupted_stop_can_be_gone_on_with(tmp_path: Path) -> None:
+    """`make down` right after an interrupted `make up` signals a supervisor that stops already."""
+
+    class InterruptError(BaseException):
+        pass
+
+    def interrupt(*_: object) -> None:
+        raise InterruptError
+
+    stack = Stack(tmp_path, processes=("azurite", "identity"), in_memory=True)
+    stack.start()
+    running = [psutil.Process(stack.pid(name)) for name in ("azurite", "identity")]
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        # While the first of them takes its time to end, which is longer than this.
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
+        with pytest.raises(InterruptError):
+            stack.stop()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        stack.stop()
+    # At once: by us, and not some time later by the guard.
+    assert not any(process.is_running() for process in running)
+
+
 def test_settings_given_win_over_the_stacks_own(tmp_path: Path) -> None:
     stack = Stack(tmp_path, settings={"STAMP_REGION": "eastus", "EXTRA": "1"})
     assert stack.settings["STAMP_REGION"] == stack.info["settings"]["STAMP_REGION"] == "eastus"
