@@ -1,6 +1,7 @@
 """The file that declares which backups must run."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -28,6 +29,14 @@ class Expectation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
 
 class _File(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     items: Annotated[tuple[Expectation, ...], Meta(min_length=1)]
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of the file. Raises InvalidInputError when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _invalid(f"it cannot be read ({error.strerror})") from error
 
 
 def read_expectations(data: bytes) -> tuple[Expectation, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from shared.backups import rules
-from shared.backups.expectations import Expectation, read_expectations
+from shared.backups.expectations import Expectation, read_expectations, read_file
 from shared.backups.rules import Finding, ItemDay, Report, Summary
 from shared.errors import (
     NotFoundError,
@@ -105,7 +105,7 @@ class BackupAudits:
     async def _examine(self, audit: str, day: str) -> Report:
         now = self._clock()
         try:
-            data = await asyncio.to_thread(self._expectations_file.read_bytes)
+            data = await asyncio.to_thread(read_file, self._expectations_file)
             expectations = read_expectations(data)
         except RefusalError as error:
             await self._open_incident_once(day, audit, error, now)
