@@ -104,7 +104,9 @@ def test_up_again_brings_back_what_has_died_and_down_ends_all(background: Backgr
     after = pids(again)
     assert json.loads(background.info_file.read_text()) == again
     assert {name for name in before if before[name] != after[name]} == {"host", "keyvault"}
-    assert background.up() == again
+    third = background.up()
+    assert pids(third) == after, (background.directory / "logs/supervisor.log").read_text()
+    assert third == again
     everything = [psutil.Process(pid) for pid in (*after.values(), again["supervisor"])]
     assert background.down()
     assert still_running(everything) == []
