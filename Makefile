@@ -41,8 +41,9 @@ up: setup ## Start the local stack and leave it running; restart what has died
 down: setup ## Stop the local stack
 	@$(PYTHON) -m infra.local down
 
-test: setup ## Run all tests on a stack of their own
-	@$(PYTHON) -m pytest
+# Most tests wait for queues and locks rather than compute, so there may be more of them than cores.
+test: setup ## Run all tests on stacks of their own
+	@$(PYTHON) -m pytest --numprocesses 4 --dist loadfile
 
 bench: setup ## Run the benchmarks; results in build/bench.json
 	@$(PYTHON) -m tests.benchmarks

@@ -9,10 +9,21 @@ from azure.data.tables.aio import TableServiceClient
 from azure.servicebus.aio import ServiceBusClient
 from azure.storage.blob.aio import BlobServiceClient
 
+from infra.local import ports
 from infra.local.stack import Stack
 
 # Short, so that a test of a crash sees its message delivered again soon.
 LOCK_DURATION = "PT10S"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each process of a parallel run ports of its own to look for free ones in."""
+    worker = getattr(config, "workerinput", None)
+    if worker is None:
+        return
+    number, count = int(worker["workerid"].removeprefix("gw")), int(worker["workercount"])
+    share = len(ports.FREE_PORTS) // count
+    ports.FREE_PORTS = ports.FREE_PORTS[number * share : (number + 1) * share]
 
 
 class Tokens(Protocol):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import MalformedInputError
-from shared.messages import Received, decode, encode, parked, queues
+from shared.messages import decode, encode, queues
 from shared.messages.contracts import CONTRACTS, Actor, ConsentRevoked
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -82,21 +82,3 @@ def test_any_bytes_are_read_or_refused(body):
 def test_every_type_has_a_name_and_a_version():
     assert all(name.startswith("vouchsafe.") and name.endswith(".v1") for name in CONTRACTS)
     assert len(set(CONTRACTS.values())) == len(CONTRACTS)
-
-
-def test_a_parked_message_keeps_its_body_and_properties_and_says_why():
-    received = Received("intake", "M1", b"\xff", "s", "text/plain", 3, {"mine": 1})
-    reason = MalformedInputError("message-invalid", "detail", "remedy")
-    copy = parked(received, reason, NOW)
-    assert (copy.queue, copy.body, copy.content_type) == ("parked-messages", b"\xff", "text/plain")
-    assert copy.properties == {
-        "mine": 1,
-        "parked-reason": "message-invalid",
-        "parked-detail": "detail",
-        "parked-remedy": "remedy",
-        "parked-queue": "intake",
-        "parked-message-id": "M1",
-        "parked-session-id": "s",
-        "parked-delivery-count": 3,
-        "parked-at": "2026-11-23T12:00:00.000Z",
-    }
