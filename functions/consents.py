@@ -8,10 +8,9 @@ from functions.http import Call, Reply, endpoint
 from functions.messages import Delivery, consumer
 from functions.requests import GrantRequest
 from shared.consents.rules import Grant, status
-from shared.errors import InvalidInputError
-from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER, TENANT_ROLES, Caller
+from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER, TENANT_ROLES
 from shared.messages import queues
-from shared.messages.contracts import Actor, ConsentGranted, ConsentRevoked
+from shared.messages.contracts import ConsentGranted, ConsentRevoked
 
 blueprint = func.Blueprint()
 
@@ -27,12 +26,7 @@ _GRANTING = {TENANT_ADMIN, TENANT_DAM_MANAGER}
 @consumer(queues.CONSENT_GRANTS, ConsentGranted, ConsentRevoked)
 async def apply_consent(delivery: Delivery[ConsentGranted | ConsentRevoked]) -> None:
     """Give or revoke a grant that another service reports, in the order of its tenant's session."""
-    if delivery.received.session != delivery.data.tenant:
-        raise InvalidInputError(
-            "session-differs",
-            "The session of the message is not the tenant that its data names.",
-            "Send it again, with a new id, in the session of its tenant.",
-        )
+    delivery.require_session(delivery.data.tenant)
     await delivery.app.tenants.require(delivery.data.tenant)
     await delivery.app.consents.apply(delivery.data)
 
@@ -51,7 +45,7 @@ async def grant_consent(call: Call) -> Reply:
         ticket=request.ticket,
         engineer=request.engineer,
         expires_at=request.expires_at,
-        granted_by=_actor(call.caller),
+        granted_by=call.caller.actor(_GRANTING),
     )
     grant = await call.app.consents.apply(command)
     location = f"/api/tenants/{call.tenant}/consent-grants/{grant.id}"
@@ -81,12 +75,10 @@ async def read_consent(call: Call) -> Reply:
 async def revoke_consent(call: Call) -> Reply:
     """Revoke a grant, at once and for good; revoking it again changes nothing."""
     grant = await call.app.consents.find(call.tenant, call.param("grant"))
-    command = ConsentRevoked(grant_id=grant.id, tenant=call.tenant, revoked_by=_actor(call.caller))
+    command = ConsentRevoked(
+        grant_id=grant.id, tenant=call.tenant, revoked_by=call.caller.actor(_GRANTING)
+    )
     return Reply(200, _view(call, await call.app.consents.apply(command)))
-
-
-def _actor(caller: Caller) -> Actor:
-    return Actor(id=caller.id, role=caller.acting_role(_GRANTING), organisation=caller.organisation)
 
 
 def _view(call: Call, grant: Grant) -> dict[str, Any]:

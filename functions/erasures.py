@@ -8,11 +8,9 @@ from functions.http import Call, Reply, endpoint, etag_header
 from functions.messages import Delivery, consumer
 from functions.requests import ErasureRequest
 from shared.erasures.rules import Erasure
-from shared.errors import InvalidInputError
-from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER, Caller
+from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER
 from shared.messages import queues
 from shared.messages.contracts import (
-    Actor,
     ErasureApproved,
     ErasureBatchReady,
     ErasureRequested,
@@ -30,7 +28,7 @@ async def request_erasure(call: Call) -> Reply:
     name = call.read(ErasureRequest).name
     identifier = await call.identifier(f"erasure-requests|{call.tenant}")
     state = await call.app.erasures.request(
-        call.tenant, name, _actor(call.caller, _MANAGING), identifier
+        call.tenant, name, call.caller.actor(_MANAGING), identifier
     )
     location = f"/api/tenants/{call.tenant}/erasure-requests/{state.id}"
     return Reply(202, _view(state), {"Location": location})
@@ -69,7 +67,7 @@ async def approve_erasure(call: Call) -> Reply:
     """Approve the preview that was seen (If-Match), as another DAM manager than the requester."""
     state, etag = await call.app.erasures.find(call.tenant, call.param("request"))
     call.require_match(etag)
-    actor = _actor(call.caller, {TENANT_DAM_MANAGER})
+    actor = call.caller.actor({TENANT_DAM_MANAGER})
     return Reply(200, _view(await call.app.erasures.approve(call.tenant, state.id, actor, etag)))
 
 
@@ -83,12 +81,7 @@ async def approve_erasure(call: Call) -> Reply:
 async def advance_erasure(delivery: Delivery[ErasureRequested | ErasureApproved]) -> None:
     """Discover for a new request; start the batches of an approved one."""
     data, erasures = delivery.data, delivery.app.erasures
-    if delivery.received.session != data.tenant:
-        raise InvalidInputError(
-            "session-differs",
-            "The session of the message is not the tenant that its data names.",
-            "Send it again, with a new id, in the session of its tenant.",
-        )
+    delivery.require_session(data.tenant)
     advance = erasures.discover if isinstance(data, ErasureRequested) else erasures.start
     await advance(data.tenant, data.request_id)
 
@@ -101,10 +94,6 @@ async def erase_batch(delivery: Delivery[ErasureBatchReady]) -> None:
     """Erase the assets of one batch."""
     data = delivery.data
     await delivery.app.erasures.erase_batch(data.tenant, data.request_id, data.batch)
-
-
-def _actor(caller: Caller, roles: set[str]) -> Actor:
-    return Actor(id=caller.id, role=caller.acting_role(roles), organisation=caller.organisation)
 
 
 def _view(state: Erasure) -> dict[str, Any]:

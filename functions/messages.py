@@ -10,6 +10,7 @@ import azure.functions as func
 
 from shared.composition import App, app
 from shared.errors import (
+    InvalidInputError,
     MalformedInputError,
     RefusalError,
     RowConflictError,
@@ -34,6 +35,18 @@ class Delivery[T: Contract]:
     event: Event
     data: T
     received: Received
+
+    def require_session(self, tenant: str) -> None:
+        """Hold a message of a session queue to the session of its tenant, which keeps its order.
+
+        Raises InvalidInputError for another session.
+        """
+        if self.received.session != tenant:
+            raise InvalidInputError(
+                "session-differs",
+                "The session of the message is not the tenant that its data names.",
+                "Send it again, with a new id, in the session of its tenant.",
+            )
 
 
 type Consumer = Callable[[func.ServiceBusMessage], Awaitable[None]]

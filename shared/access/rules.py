@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from shared.consents import Grant, Request, find_grant
 from shared.identity.rules import VENDOR_SUPPORT, Caller
 from shared.intake import Asset
-from shared.messages.contracts import AccessRecorded, Actor
+from shared.messages.contracts import AccessRecorded
 
 # A link lives no longer than this, and never longer than its grant.
 LINK_LIFETIME = timedelta(minutes=5)
@@ -58,11 +58,7 @@ def decide(
     allowed = found if isinstance(found, Grant) else None
     entry = AccessRecorded(
         tenant=attempt.tenant,
-        actor=Actor(
-            id=caller.id,
-            role=caller.acting_role({VENDOR_SUPPORT}),
-            organisation=caller.organisation,
-        ),
+        actor=caller.actor({VENDOR_SUPPORT}),
         action=f"asset.{attempt.operation}",
         resource=f"assets/{attempt.asset}",
         outcome="allowed" if allowed else "denied",

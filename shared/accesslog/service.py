@@ -7,7 +7,7 @@ from shared.accesslog.rules import Entry, entry_of
 from shared.errors import RowConflictError
 from shared.identity.rules import VENDOR_ROLES, Caller
 from shared.ids import key, new_id, newest_first
-from shared.messages.contracts import AccessRecorded, Actor
+from shared.messages.contracts import AccessRecorded
 from shared.ports import Clock, Insert, Row, Tables
 from shared.rows import from_values, to_values
 
@@ -44,9 +44,7 @@ class AccessLog:
             now = self._clock()
             reading = AccessRecorded(
                 tenant=tenant,
-                actor=Actor(
-                    id=caller.id, role=caller.acting_role(), organisation=caller.organisation
-                ),
+                actor=caller.actor(),
                 action="log.read",
                 resource="log/entries",
                 outcome="allowed",

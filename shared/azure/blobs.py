@@ -28,6 +28,8 @@ from shared.ports import BlobInfo
 
 CHUNK = 4 * 1024 * 1024
 _COPY_POLL_SECONDS = 0.5
+# The service names the source's condition; Azurite answers as for any other.
+_SOURCE_CHANGED = {StorageErrorCode.SOURCE_CONDITION_NOT_MET, StorageErrorCode.CONDITION_NOT_MET}
 
 
 class AzureBlobs:
@@ -107,7 +109,7 @@ class AzureBlobs:
             except ResourceNotFoundError as error:
                 raise BlobChangedError(source.container) from error
             except HttpResponseError as error:
-                if getattr(error, "error_code", None) == StorageErrorCode.SOURCE_CONDITION_NOT_MET:
+                if getattr(error, "error_code", None) in _SOURCE_CHANGED:
                     raise BlobChangedError(source.container) from error
                 raise
         await self._finish_copy(container, name)

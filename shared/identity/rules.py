@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from shared.messages.contracts import Actor
 
 TENANT_ADMIN: Final = "tenant.admin"
 TENANT_DAM_MANAGER: Final = "tenant.dam_manager"
@@ -37,6 +38,10 @@ class Caller:
     def acting_role(self, allowed: Collection[str] = ROLES) -> str:
         """The role to name in the log: the first, by name, of those that `allowed` the act."""
         return min(self.roles & frozenset(allowed), default=min(self.roles, default="none"))
+
+    def actor(self, allowed: Collection[str] = ROLES) -> Actor:
+        """The caller as the log names them, in the role that `acting_role` gives."""
+        return Actor(id=self.id, role=self.acting_role(allowed), organisation=self.organisation)
 
 
 ANONYMOUS: Final = Caller("anonymous", frozenset(), None, "none")

@@ -4,7 +4,7 @@ from shared.accesslog import entry_message
 from shared.errors import RowConflictError
 from shared.identity.rules import Caller, tenant_not_found
 from shared.messages import Outbox
-from shared.messages.contracts import AccessRecorded, Actor
+from shared.messages.contracts import AccessRecorded
 from shared.ports import Blobs, Clock, Insert, Row, Tables
 from shared.rows import from_values, to_values
 from shared.tenancy.rules import Registration, Tenant, container_of, is_tenant_id, register
@@ -37,7 +37,7 @@ class Tenants:
             return existing
         entry = AccessRecorded(
             tenant=tenant.id,
-            actor=Actor(id=caller.id, role=caller.acting_role(), organisation=caller.organisation),
+            actor=caller.actor(),
             action="tenant.registered",
             resource=f"tenants/{tenant.id}",
             outcome="allowed",
