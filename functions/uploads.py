@@ -44,7 +44,7 @@ async def take_in(delivery: Delivery[BlobUploaded]) -> None:
 @endpoint(roles=TENANT_ROLES)
 async def list_assets(call: Call) -> Reply:
     """The tenant's assets, oldest first, with their verdicts."""
-    assets, continuation = await call.app.intake.page(
+    assets, continuation = await call.app.assets.page(
         call.tenant, size=call.page_size, continuation=call.continuation
     )
     return Reply(200, {"assets": [_view(a) for a in assets], "continuation": continuation})
@@ -54,7 +54,7 @@ async def list_assets(call: Call) -> Reply:
 @endpoint(roles=TENANT_ROLES)
 async def read_asset(call: Call) -> Reply:
     """One asset."""
-    return Reply(200, _view(await call.app.intake.find(call.tenant, call.param("asset"))))
+    return Reply(200, _view(await call.app.assets.find(call.tenant, call.param("asset"))))
 
 
 def _view(asset: Asset) -> dict[str, Any]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.consents import Consents
     from shared.erasures import Erasures
     from shared.identity import Tokens
-    from shared.intake import Intake
+    from shared.intake import Assets, Intake
     from shared.messages import Outbox
     from shared.reservations import Reservations
     from shared.tenancy import Tenants
@@ -110,15 +110,19 @@ class App:
         return AccessLog(self.tables, self.clock)
 
     @cached_property
+    def assets(self) -> "Assets":
+        from shared.intake import Assets
+
+        return Assets(self.tables, self.blobs, self.secrets, self.outbox, self.clock)
+
+    @cached_property
     def intake(self) -> "Intake":
         from shared.intake import Intake
 
         return Intake(
-            self.tables,
+            self.assets,
             self.blobs,
             self.bus,
-            self.secrets,
-            self.outbox,
             self.tenants,
             self.clock,
             self.settings.STAMP_REGION,
@@ -134,14 +138,14 @@ class App:
     def accesses(self) -> "Accesses":
         from shared.access import Accesses
 
-        return Accesses(self.intake, self.consents, self.accesslog, self.blobs, self.clock)
+        return Accesses(self.assets, self.consents, self.accesslog, self.blobs, self.clock)
 
     @cached_property
     def erasures(self) -> "Erasures":
         from shared.erasures import Erasures, ErasureStore
 
         store = ErasureStore(self.tables, self.outbox, self.clock)
-        return Erasures(store, self.intake, self.secrets, self.clock)
+        return Erasures(store, self.assets, self.secrets, self.clock)
 
     @cached_property
     def backups(self) -> "BackupAudits":

@@ -8,7 +8,7 @@ from shared.consents import Consents
 from shared.errors import BlobChangedError, ForbiddenError, NotFoundError
 from shared.identity.rules import Caller, tenant_not_found
 from shared.ids import new_id
-from shared.intake import Asset, Intake
+from shared.intake import Asset, Assets
 from shared.ports import BlobInfo, Blobs, Clock
 
 # What is larger is handed over as a short-lived link, so that it never passes through our memory.
@@ -30,9 +30,9 @@ class Accesses:
     """Access to tenants' assets by the vendor's people."""
 
     def __init__(
-        self, intake: Intake, consents: Consents, log: AccessLog, blobs: Blobs, clock: Clock
+        self, assets: Assets, consents: Consents, log: AccessLog, blobs: Blobs, clock: Clock
     ) -> None:
-        self._intake = intake
+        self._assets = assets
         self._consents = consents
         self._log = log
         self._blobs = blobs
@@ -73,7 +73,7 @@ class Accesses:
 
     async def _asset(self, attempt: Attempt) -> Asset | None:
         try:
-            return await self._intake.find(attempt.tenant, attempt.asset)
+            return await self._assets.find(attempt.tenant, attempt.asset)
         except NotFoundError:
             return None
 

@@ -8,7 +8,7 @@ from shared.erasures import rules
 from shared.erasures.rules import SYSTEM, Erasure, Preview
 from shared.erasures.store import ErasureStore
 from shared.errors import InvalidInputError, PreconditionFailedError, RowConflictError
-from shared.intake import Intake, index_keys
+from shared.intake import Assets, index_keys
 from shared.messages import encode, queues
 from shared.messages.contracts import (
     Actor,
@@ -27,9 +27,9 @@ logger = logging.getLogger("vouchsafe.erasures")
 class Erasures:
     """Erasure requests of all tenants."""
 
-    def __init__(self, store: ErasureStore, intake: Intake, secrets: Secrets, clock: Clock) -> None:
+    def __init__(self, store: ErasureStore, assets: Assets, secrets: Secrets, clock: Clock) -> None:
         self._store = store
-        self._intake = intake
+        self._assets = assets
         self._secrets = secrets
         self._clock = clock
 
@@ -68,8 +68,8 @@ class Erasures:
         preview = Preview(0, 0, 0)
         if state.status == "discovering" and state.identifier is not None:
             name = await self._decrypted(state.identifier)
-            keys = index_keys(name, await self._intake.subject_secret())
-            assets = await self._intake.assets_of_subject(tenant, keys)
+            keys = index_keys(name, await self._assets.subject_secret())
+            assets = await self._assets.of_subject(tenant, keys)
             await self._store.keep_items(state, [asset.id for asset in assets])
             preview = Preview(
                 assets=len(assets),
@@ -147,7 +147,7 @@ class Erasures:
             async def erase(asset: str) -> None:
                 step = rules.entry(state, "asset.erased", SYSTEM, f"assets/{asset}")
                 async with limit:
-                    await self._intake.erase(tenant, asset, request, step)
+                    await self._assets.erase(tenant, asset, request, step)
 
             async with asyncio.TaskGroup() as tasks:
                 async for asset in self._store.items(state, batch):

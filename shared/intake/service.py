@@ -6,81 +6,63 @@ known, and the upload is removed last.
 """
 
 import asyncio
-import base64
 import logging
-from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.accesslog import entry_message
-from shared.errors import BlobChangedError, NotFoundError, RefusalError, RowConflictError
+from shared.errors import BlobChangedError, NotFoundError, RefusalError
 from shared.ids import derived_id, key, new_id
+from shared.intake.assets import Assets
 from shared.intake.rules import (
     INCOMING,
     UPLOAD_URL_LIFETIME,
     Asset,
     Filing,
     Inspection,
-    Tombstone,
     check_path,
     decide,
     destinations,
     refuse_unread,
     split_name,
 )
-from shared.messages import Outbox, encode, queues
+from shared.messages import encode, queues
 from shared.messages.contracts import AccessRecorded, Actor, BlobUploaded, IncidentOpened
 from shared.ports import (
     BlobInfo,
     Blobs,
     Bus,
     Clock,
-    Insert,
     OutgoingMessage,
-    Replace,
-    Row,
-    Secrets,
-    Tables,
-    Upsert,
 )
-from shared.rows import from_values, to_values
 from shared.tenancy import Tenant, Tenants
 
 if TYPE_CHECKING:
     from shared.intake.scanner import YaraScanner
 
-ASSETS = "assets"
-SUBJECTS = "subjects"
-SUBJECT_SECRET = "subject-index-hmac"  # noqa: S105 - the name of the secret, not the secret
-
 # Where uploads are recorded that belong to no tenant of this stamp.
 _NO_TENANT = "_unknown"
 _INTAKE = Actor(id="vouchsafe.intake", role="system", organisation="vendor")
-_CONCURRENT_WRITES = 16
 
 logger = logging.getLogger("vouchsafe.intake")
 
 
 class Intake:
-    """Takes uploads in, and finds the assets that they became."""
+    """Takes uploads in: each becomes an asset of its tenant, or is quarantined."""
 
     def __init__(
         self,
-        tables: Tables,
+        assets: Assets,
         blobs: Blobs,
         bus: Bus,
-        secrets: Secrets,
-        outbox: Outbox,
         tenants: Tenants,
         clock: Clock,
         region: str,
     ) -> None:
-        self._tables = tables
+        self._assets = assets
         self._blobs = blobs
         self._bus = bus
-        self._secrets = secrets
-        self._outbox = outbox
         self._tenants = tenants
         self._clock = clock
         self._region = region
@@ -114,76 +96,18 @@ class Intake:
         tenant = await self._tenants.find(folder)
         partition = key(tenant.id) if tenant else _NO_TENANT
         blob = await self._blobs.head(INCOMING, uploaded.name)
-        if await self._tables.get(ASSETS, partition, asset_row(identifier)) is not None:
-            await self._outbox.flush(ASSETS, partition)
+        if await self._assets.is_known(partition, identifier):
+            await self._assets.flush(partition)
         elif blob is None or blob.etag != uploaded.etag:
             raise _gone()
         else:
-            await self._file(blob, tenant, partition, identifier)
+            try:
+                await self._file(blob, tenant, partition, identifier)
+            except BlobChangedError as error:
+                # Another delivery of the same message may have been faster.
+                if not await self._assets.is_known(partition, identifier):
+                    raise _gone() from error
         await self._blobs.delete(INCOMING, uploaded.name, uploaded.etag)
-
-    async def find(self, tenant: str, asset: str) -> Asset:
-        """An asset of a tenant. Raises NotFoundError if there is none, or it was erased."""
-        row = await self._tables.get(ASSETS, key(tenant), asset_row(asset))
-        if row is None or row.values.get("erasedAt"):
-            raise NotFoundError(
-                "asset-not-found",
-                "There is no such asset.",
-                "List the tenant's assets to see which there are.",
-            )
-        return from_values(Asset, row.values)
-
-    async def page(
-        self, tenant: str, *, size: int, continuation: str | None
-    ) -> tuple[Sequence[Asset], str | None]:
-        """One page of a tenant's assets, oldest first, and where to read on."""
-        page = await self._tables.page(
-            ASSETS, key(tenant), prefix=asset_row(""), size=size, continuation=continuation
-        )
-        assets = [from_values(Asset, r.values) for r in page.rows if not r.values.get("erasedAt")]
-        return assets, page.continuation
-
-    async def assets_of_subject(self, tenant: str, subjects: Iterable[str]) -> list[Asset]:
-        """The tenant's assets that stand in the index under any of `subjects`, by id."""
-        found = {
-            row.row
-            for subject in subjects
-            async for row in self._tables.scan(SUBJECTS, subject_partition(tenant, subject))
-        }
-        assets = []
-        for identifier in sorted(found):
-            row = await self._tables.get(ASSETS, key(tenant), asset_row(identifier))
-            if row is not None and not row.values.get("erasedAt"):
-                assets.append(from_values(Asset, row.values))
-        return assets
-
-    async def erase(self, tenant: str, asset: str, request: str, entry: AccessRecorded) -> None:
-        """Erase an asset's bytes, its index rows and its row, and leave a tombstone.
-
-        The row goes last, as it says where the rest is. `request` is the erasure request, `entry`
-        what the tenant's log is told. An asset that is not there, or erased, is left as it is.
-        """
-        partition = key(tenant)
-        row = await self._tables.get(ASSETS, partition, asset_row(asset))
-        if row is None or row.values.get("erasedAt"):
-            await self._outbox.flush(ASSETS, partition)
-            return
-        kept = from_values(Asset, row.values)
-        blob = await self._blobs.head(kept.container, kept.blob)
-        # After a crash here, the name may have been given to another upload since.
-        if blob is not None and blob.metadata.get("asset") == asset:
-            await self._blobs.delete(kept.container, kept.blob, blob.etag)
-        for subject in sorted(kept.subjects):
-            await self._tables.delete(SUBJECTS, subject_partition(tenant, subject), asset)
-        now = self._clock()
-        tombstone = Tombstone(id=asset, tenant=tenant, erased_at=now, erasure_request=request)
-        left = Row(partition, row.row, to_values(tombstone), row.etag)
-        message = entry_message(entry, new_id(now), now)
-        await self._outbox.commit(ASSETS, partition, [Replace(left)], [message])
-
-    async def subject_secret(self) -> bytes:
-        """The HMAC key of the subject index."""
-        return base64.b64decode((await self._secrets.get(SUBJECT_SECRET)).value)
 
     async def _file(
         self, blob: BlobInfo, tenant: Tenant | None, partition: str, identifier: str
@@ -196,28 +120,17 @@ class Intake:
         container, name = await self._store(blob, filing, identifier)
         now = self._clock()
         asset = _asset(blob, filing, inspection, identifier, container, name, now)
-        if filing.verdict == "clean":
-            await self._index(asset)
-        messages = _messages(asset, tenant, now)
-        row = Row(partition, asset_row(identifier), to_values(asset))
-        try:
-            await self._outbox.commit(ASSETS, partition, [Insert(row)], messages)
-        except RowConflictError:
-            # Another delivery of the same message was faster; what it filed is the same.
-            await self._outbox.flush(ASSETS, partition)
+        await self._assets.add(partition, asset, _messages(asset, tenant, now))
         logger.info("asset %s: %s %s", identifier, filing.verdict, filing.reason or "")
 
     async def _inspect(self, blob: BlobInfo) -> Inspection:
         from shared.intake.inspection import Pass
 
         scanner = await asyncio.to_thread(lambda: self._scanner)
-        with Pass(scanner, await self.subject_secret(), blob.size) as inspecting:
-            try:
-                async with self._blobs.read(blob) as chunks:
-                    async for chunk in chunks:
-                        await asyncio.to_thread(inspecting.feed, chunk)
-            except BlobChangedError as error:
-                raise _gone() from error
+        with Pass(scanner, await self._assets.subject_secret(), blob.size) as inspecting:
+            async with self._blobs.read(blob) as chunks:
+                async for chunk in chunks:
+                    await asyncio.to_thread(inspecting.feed, chunk)
             return await asyncio.to_thread(inspecting.finish)
 
     @cached_property
@@ -228,33 +141,10 @@ class Intake:
 
     async def _store(self, blob: BlobInfo, filing: Filing, identifier: str) -> tuple[str, str]:
         container, names = destinations(filing, blob.name, identifier)
-        try:
-            for name in names:
-                if await self._blobs.copy(blob, container, name, {"asset": identifier}):
-                    return container, name
-        except BlobChangedError as error:
-            raise _gone() from error
+        for name in names:
+            if await self._blobs.copy(blob, container, name, {"asset": identifier}):
+                return container, name
         raise RuntimeError(f"no name is free for asset {identifier}")
-
-    async def _index(self, asset: Asset) -> None:
-        limit = asyncio.Semaphore(_CONCURRENT_WRITES)
-
-        async def write(subject: str) -> None:
-            row = Row(subject_partition(asset.tenant, subject), asset.id, {})
-            async with limit:
-                await self._tables.commit(SUBJECTS, [Upsert(row)])
-
-        await asyncio.gather(*(write(subject) for subject in asset.subjects))
-
-
-def asset_row(identifier: str) -> str:
-    """The RowKey of an asset in its tenant's partition of `assets`."""
-    return key("asset", identifier)
-
-
-def subject_partition(tenant: str, subject: str) -> str:
-    """The PartitionKey in `subjects` of one identifier, given by its HMAC."""
-    return key(tenant, subject)
 
 
 def _asset_id(uploaded: BlobUploaded) -> str:

@@ -9,7 +9,7 @@ from shared.azure.bus import AzureBus
 from shared.azure.tables import AzureTables
 from shared.errors import NotFoundError
 from shared.ids import key, new_id
-from shared.intake import ASSETS, Asset, Intake, asset_row
+from shared.intake import ASSETS, Asset, Assets, asset_row
 from shared.messages import Outbox, queues
 from shared.messages.contracts import AccessRecorded, Actor
 from shared.ports import Insert, Row
@@ -17,7 +17,7 @@ from shared.rows import to_values
 
 
 class House:
-    """An intake with one cleared asset of one tenant."""
+    """The assets of a tenant that has one."""
 
     def __init__(self, stack) -> None:
         strings = stack.info["connection_strings"]
@@ -32,10 +32,8 @@ class House:
             return datetime.now(UTC)
 
         outbox = Outbox(self.tables, self.bus, clock)
-        # Erasing needs neither secrets nor tenants.
-        self.intake = Intake(
-            self.tables, self.blobs, self.bus, None, outbox, None, clock, "westeurope"
-        )
+        # Erasing needs no secrets.
+        self.assets = Assets(self.tables, self.blobs, None, outbox, clock)
 
     async def put(self, name: str, asset: str) -> None:
         """A blob that `asset` was filed as."""
@@ -70,7 +68,7 @@ class House:
             resource=f"assets/{self.asset}",
             outcome="allowed",
         )
-        await self.intake.erase(self.tenant, self.asset, "R1", step)
+        await self.assets.erase(self.tenant, self.asset, "R1", step)
 
     async def close(self) -> None:
         for client in (self.tables, self.blobs, self.bus):
@@ -92,7 +90,7 @@ async def test_an_erased_asset_leaves_a_tombstone_and_no_bytes(house):
     await house.erase()
     assert await house.blobs.head(house.container, "a.txt") is None
     with pytest.raises(NotFoundError):
-        await house.intake.find(house.tenant, house.asset)
+        await house.assets.find(house.tenant, house.asset)
     row = await house.tables.get(ASSETS, key(house.tenant), asset_row(house.asset))
     assert row is not None
     assert set(row.values) == {"id", "tenant", "erasedAt", "erasureRequest"}

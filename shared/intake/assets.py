@@ -1,0 +1,147 @@
+"""The assets of all tenants: their rows, their place in the subject index, and their erasure."""
+
+import asyncio
+import base64
+from collections.abc import Iterable, Sequence
+
+from shared.accesslog import entry_message
+from shared.errors import NotFoundError, RowConflictError
+from shared.ids import key, new_id
+from shared.intake.rules import Asset, Tombstone
+from shared.messages import Outbox
+from shared.messages.contracts import AccessRecorded
+from shared.ports import (
+    Blobs,
+    Clock,
+    Insert,
+    OutgoingMessage,
+    Replace,
+    Row,
+    Secrets,
+    Tables,
+    Upsert,
+)
+from shared.rows import from_values, to_values
+
+ASSETS = "assets"
+SUBJECTS = "subjects"
+SUBJECT_SECRET = "subject-index-hmac"  # noqa: S105 - the name of the secret, not the secret
+
+_CONCURRENT_WRITES = 16
+
+
+class Assets:
+    """Keeps assets, finds them, and erases them."""
+
+    def __init__(
+        self, tables: Tables, blobs: Blobs, secrets: Secrets, outbox: Outbox, clock: Clock
+    ) -> None:
+        self._tables = tables
+        self._blobs = blobs
+        self._secrets = secrets
+        self._outbox = outbox
+        self._clock = clock
+
+    async def is_known(self, partition: str, asset: str) -> bool:
+        """Whether the asset was added to `partition`, though it may have been erased since."""
+        return await self._tables.get(ASSETS, partition, asset_row(asset)) is not None
+
+    async def add(self, partition: str, asset: Asset, messages: Sequence[OutgoingMessage]) -> None:
+        """Keep an asset with the messages that tell of it; adding it again changes nothing.
+
+        The index rows go first, so that no asset is known that could not be found.
+        """
+        await self._index(asset)
+        row = Row(partition, asset_row(asset.id), to_values(asset))
+        try:
+            await self._outbox.commit(ASSETS, partition, [Insert(row)], messages)
+        except RowConflictError:
+            # Another delivery of the same message was faster; what it filed is the same.
+            await self.flush(partition)
+
+    async def flush(self, partition: str) -> None:
+        """Send what a crash left unsent in the partition."""
+        await self._outbox.flush(ASSETS, partition)
+
+    async def find(self, tenant: str, asset: str) -> Asset:
+        """An asset of a tenant. Raises NotFoundError if there is none, or it was erased."""
+        row = await self._tables.get(ASSETS, key(tenant), asset_row(asset))
+        if row is None or row.values.get("erasedAt"):
+            raise NotFoundError(
+                "asset-not-found",
+                "There is no such asset.",
+                "List the tenant's assets to see which there are.",
+            )
+        return from_values(Asset, row.values)
+
+    async def page(
+        self, tenant: str, *, size: int, continuation: str | None
+    ) -> tuple[Sequence[Asset], str | None]:
+        """One page of a tenant's assets, oldest first, and where to read on."""
+        page = await self._tables.page(
+            ASSETS, key(tenant), prefix=asset_row(""), size=size, continuation=continuation
+        )
+        assets = [from_values(Asset, r.values) for r in page.rows if not r.values.get("erasedAt")]
+        return assets, page.continuation
+
+    async def of_subject(self, tenant: str, subjects: Iterable[str]) -> list[Asset]:
+        """The tenant's assets that stand in the index under any of `subjects`, by id."""
+        found = {
+            row.row
+            for subject in subjects
+            async for row in self._tables.scan(SUBJECTS, subject_partition(tenant, subject))
+        }
+        assets = []
+        for identifier in sorted(found):
+            row = await self._tables.get(ASSETS, key(tenant), asset_row(identifier))
+            if row is not None and not row.values.get("erasedAt"):
+                assets.append(from_values(Asset, row.values))
+        return assets
+
+    async def erase(self, tenant: str, asset: str, request: str, entry: AccessRecorded) -> None:
+        """Erase an asset's bytes, its index rows and its row, and leave a tombstone.
+
+        The row goes last, as it says where the rest is. `request` is the erasure request, `entry`
+        what the tenant's log is told. An asset that is not there, or erased, is left as it is.
+        """
+        partition = key(tenant)
+        row = await self._tables.get(ASSETS, partition, asset_row(asset))
+        if row is None or row.values.get("erasedAt"):
+            await self.flush(partition)
+            return
+        kept = from_values(Asset, row.values)
+        blob = await self._blobs.head(kept.container, kept.blob)
+        # After a crash here, the name may have been given to another upload since.
+        if blob is not None and blob.metadata.get("asset") == asset:
+            await self._blobs.delete(kept.container, kept.blob, blob.etag)
+        for subject in sorted(kept.subjects):
+            await self._tables.delete(SUBJECTS, subject_partition(tenant, subject), asset)
+        now = self._clock()
+        tombstone = Tombstone(id=asset, tenant=tenant, erased_at=now, erasure_request=request)
+        left = Row(partition, row.row, to_values(tombstone), row.etag)
+        message = entry_message(entry, new_id(now), now)
+        await self._outbox.commit(ASSETS, partition, [Replace(left)], [message])
+
+    async def subject_secret(self) -> bytes:
+        """The HMAC key of the subject index."""
+        return base64.b64decode((await self._secrets.get(SUBJECT_SECRET)).value)
+
+    async def _index(self, asset: Asset) -> None:
+        limit = asyncio.Semaphore(_CONCURRENT_WRITES)
+
+        async def write(subject: str) -> None:
+            row = Row(subject_partition(asset.tenant, subject), asset.id, {})
+            async with limit:
+                await self._tables.commit(SUBJECTS, [Upsert(row)])
+
+        await asyncio.gather(*(write(subject) for subject in asset.subjects))
+
+
+def asset_row(identifier: str) -> str:
+    """The RowKey of an asset in its tenant's partition of `assets`."""
+    return key("asset", identifier)
+
+
+def subject_partition(tenant: str, subject: str) -> str:
+    """The PartitionKey in `subjects` of one identifier, given by its HMAC."""
+    return key(tenant, subject)

@@ -1,0 +1,72 @@
+"""One upload, delivered many times at once: by this process and by the host's own trigger."""
+
+import asyncio
+import base64
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from shared.azure.settings import read_settings
+from shared.composition import App
+from shared.errors import NotFoundError
+from shared.identity.rules import VENDOR_SERVICE, Caller
+from shared.ids import new_id
+from shared.messages.contracts import BlobUploaded
+from shared.ports import Secret
+from shared.tenancy import Registration
+
+PHOTO = (Path(__file__).parents[2] / "samples/cat.jpg").read_bytes()
+PORTAL = Caller("portal", frozenset({VENDOR_SERVICE}), None, "vendor")
+
+
+class OneSecret:
+    """A vault with one secret, in place of the real one, for which this process has no identity."""
+
+    async def get(self, _name):
+        return Secret(base64.b64encode(b"a key of these tests").decode(), "1")
+
+
+@pytest.fixture
+async def app(stack):
+    made = App(read_settings(stack.settings))
+    made.secrets = OneSecret()
+    yield made
+    for client in (made.tables, made.blobs, made.bus):
+        await client.close()
+
+
+@pytest.fixture
+async def tenant(app):
+    identifier = f"t{new_id(datetime.now(UTC)).lower()}"
+    registration = Registration(id=identifier, display_name="A tenant", residency_zone="eu")
+    await app.tenants.register(registration, PORTAL, app.new_id())
+    return identifier
+
+
+async def uploaded(app, blobs, name):
+    """Put a photo into `incoming`, and say what the trigger would say of it."""
+    await app.blobs.ensure_container("incoming")
+    blob = blobs.get_blob_client("incoming", name)
+    await blob.upload_blob(PHOTO)
+    found = await app.blobs.head("incoming", name)
+    if found is None:
+        pytest.fail("the host was faster than this test could look")
+    return BlobUploaded(name=name, etag=found.etag, last_modified=found.last_modified)
+
+
+async def test_many_deliveries_at_once_make_one_asset(app, blobs, tenant):
+    event = await uploaded(app, blobs, f"{tenant}/cat.jpg")
+    await asyncio.gather(*(app.intake.take_in(event) for _ in range(6)))
+    assets, _ = await app.assets.page(tenant, size=10, continuation=None)
+    assert [(asset.path, asset.verdict) for asset in assets] == [("cat.jpg", "clean")]
+    container = blobs.get_container_client(f"tenant-{tenant}")
+    assert [name async for name in container.list_blob_names()] == ["cat.jpg"]
+    assert await app.blobs.head("incoming", f"{tenant}/cat.jpg") is None
+
+
+async def test_a_version_that_is_gone_and_was_never_filed_is_refused(app, tenant):
+    event = BlobUploaded(name=f"{tenant}/x.jpg", etag='"0x1"', last_modified=datetime.now(UTC))
+    with pytest.raises(NotFoundError) as refused:
+        await app.intake.take_in(event)
+    assert refused.value.code == "upload-gone"
