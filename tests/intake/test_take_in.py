@@ -2,11 +2,14 @@
 
 import asyncio
 import base64
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from shared.azure.blobs import AzureBlobs
 from shared.azure.settings import read_settings
 from shared.composition import App
 from shared.errors import NotFoundError
@@ -27,13 +30,32 @@ class OneSecret:
         return Secret(base64.b64encode(b"a key of these tests").decode(), "1")
 
 
+class Slow(AzureBlobs):
+    """Storage of a delivery that another one overtakes before it copies the blob."""
+
+    def __init__(self, connection_string, overtake):
+        super().__init__(connection_string)
+        self._overtake = overtake
+
+    async def copy(self, source, container, name, metadata):
+        await self._overtake()
+        return await super().copy(source, container, name, metadata)
+
+
+@asynccontextmanager
+async def made(stack):
+    """The app's composition in this process, on the stack's storage and bus."""
+    app = App(read_settings(stack.settings))
+    app.secrets = OneSecret()
+    yield app
+    for client in (app.tables, app.blobs, app.bus):
+        await client.close()
+
+
 @pytest.fixture
 async def app(stack):
-    made = App(read_settings(stack.settings))
-    made.secrets = OneSecret()
-    yield made
-    for client in (made.tables, made.blobs, made.bus):
-        await client.close()
+    async with made(stack) as app:
+        yield app
 
 
 @pytest.fixture
@@ -63,6 +85,16 @@ async def test_many_deliveries_at_once_make_one_asset(app, blobs, tenant):
     container = blobs.get_container_client(f"tenant-{tenant}")
     assert [name async for name in container.list_blob_names()] == ["cat.jpg"]
     assert await app.blobs.head("incoming", f"{tenant}/cat.jpg") is None
+
+
+async def test_a_delivery_that_another_overtook_is_no_refusal(stack, app, blobs, tenant):
+    event = await uploaded(app, blobs, f"{tenant}/cat.jpg")
+    async with made(stack) as slow:
+        overtake = partial(app.intake.take_in, event)
+        slow.blobs = Slow(stack.info["connection_strings"]["storage"], overtake)
+        await slow.intake.take_in(event)
+    assets, _ = await app.assets.page(tenant, size=10, continuation=None)
+    assert [asset.path for asset in assets] == ["cat.jpg"]
 
 
 async def test_a_version_that_is_gone_and_was_never_filed_is_refused(app, tenant):
