@@ -172,6 +172,17 @@ async def test_a_sweep_while_the_bus_is_down_keeps_the_rows(kept, sending, bus, 
     assert await sent(bus, partition) == expected(partition)
 
 
+async def test_one_sweep_finds_what_waits_in_any_partition(kept, sending, bus, partition):
+    writer = Outbox(kept, UnreachableBus(), now)
+    partitions = [f"{partition}-{number}" for number in range(12)]
+    for one in partitions:
+        await writer.commit(TABLE, one, [], messages(one))
+    wanted = [expected(one) for one in partitions]
+    assert await Outbox(kept, sending, later).sweep() >= sum(map(len, wanted))
+    assert await sent(bus, partition) == sorted(pair for one in wanted for pair in one)
+    assert [await waiting(kept, one) for one in partitions] == [[]] * len(partitions)
+
+
 @pytest.mark.parametrize("place", PLACES)
 async def test_what_a_crash_left_is_sent_once(stack, kept, sending, bus, partition, place):
     strings = stack.info["connection_strings"]

@@ -1,0 +1,201 @@
+"""The adapter of Blob Storage, on Azurite: which version is read, copied and deleted."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from shared.azure.blobs import CHUNK, AzureBlobs
+from shared.errors import BlobChangedError
+from shared.ids import new_id
+
+CONTAINER = "adaptertests"
+TARGET = "adaptertargets"
+BINARY = "application/octet-stream"
+MARK = {"asset": "1"}
+
+
+@pytest.fixture(scope="module")
+async def kept(stack):
+    """The adapter of the stack's blobs."""
+    adapter = AzureBlobs(stack.info["connection_strings"]["storage"])
+    await adapter.ensure_container(CONTAINER)
+    await adapter.ensure_container(TARGET)
+    yield adapter
+    await adapter.close()
+
+
+@pytest.fixture
+def name():
+    """A name that no other test uses, with what a URL must escape."""
+    return f"{new_id(datetime.now(UTC))}/a b#ü%.jpg"
+
+
+@pytest.fixture
+async def written(kept, name):
+    """A blob as it was first written."""
+    await kept.write(CONTAINER, name, b"first", BINARY)
+    return await kept.head(CONTAINER, name)
+
+
+async def overwrite(blobs, name, data=b"second"):
+    """What the adapter itself never does: put other bytes under the name."""
+    await blobs.get_blob_client(CONTAINER, name).upload_blob(data, overwrite=True)
+
+
+async def content(blobs, container, name):
+    return await (await blobs.get_blob_client(container, name).download_blob()).readall()
+
+
+async def read(kept, blob):
+    async with kept.read(blob) as chunks:
+        return [chunk async for chunk in chunks]
+
+
+def soon():
+    return datetime.now(UTC) + timedelta(minutes=5)
+
+
+async def test_what_was_written_is_told_and_stays_as_it_is(kept, blobs, name, written):
+    assert (written.container, written.name, written.size) == (CONTAINER, name, 5)
+    await kept.write(CONTAINER, name, b"another", BINARY)
+    assert await content(blobs, CONTAINER, name) == b"first"
+    assert (await kept.head(CONTAINER, name)).etag == written.etag
+
+
+async def test_nothing_is_told_of_what_is_not_there(kept, name):
+    assert await kept.head(CONTAINER, name) is None
+    assert await kept.head("neverwas", name) is None
+
+
+async def test_a_blob_comes_in_chunks_of_four_mebibytes(kept, name):
+    data = bytes(CHUNK) + b"1" * CHUNK + b"end"
+    await kept.write(CONTAINER, name, data, BINARY)
+    chunks = await read(kept, await kept.head(CONTAINER, name))
+    assert [len(chunk) for chunk in chunks] == [CHUNK, CHUNK, 3]
+    assert b"".join(chunks) == data
+
+
+async def test_an_empty_blob_is_read_as_nothing(kept, name):
+    await kept.write(CONTAINER, name, b"", BINARY)
+    assert b"".join(await read(kept, await kept.head(CONTAINER, name))) == b""
+
+
+async def test_another_version_is_not_read(kept, blobs, name, written):
+    await overwrite(blobs, name)
+    with pytest.raises(BlobChangedError):
+        await read(kept, written)
+    await kept.delete(CONTAINER, name)
+    with pytest.raises(BlobChangedError):
+        await read(kept, written)
+
+
+@pytest.mark.parametrize("change", ["overwritten", "deleted"])
+async def test_a_blob_that_changes_while_it_is_read_is_not_read_on(kept, blobs, name, change):
+    await kept.write(CONTAINER, name, bytes(3 * CHUNK), BINARY)
+    blob = await kept.head(CONTAINER, name)
+    seen = []
+
+    async def read_while_it_changes():
+        async with kept.read(blob) as chunks:
+            async for chunk in chunks:
+                seen.append(chunk)
+                if len(seen) > 1:
+                    continue
+                if change == "deleted":
+                    await kept.delete(CONTAINER, name)
+                else:
+                    await overwrite(blobs, name, b"1" * 3 * CHUNK)
+
+    with pytest.raises(BlobChangedError):
+        await read_while_it_changes()
+    assert seen == [bytes(CHUNK)]
+
+
+async def test_a_copy_has_the_bytes_and_its_own_metadata(kept, blobs, name, written):
+    assert await kept.copy(written, TARGET, name, MARK)
+    assert await content(blobs, TARGET, name) == b"first"
+    assert (await kept.head(TARGET, name)).metadata == MARK
+    assert (await kept.head(CONTAINER, name)).etag == written.etag
+
+
+async def test_the_same_copy_again_is_done_already(kept, name, written):
+    assert await kept.copy(written, TARGET, name, MARK)
+    first = await kept.head(TARGET, name)
+    assert await kept.copy(written, TARGET, name, MARK)
+    assert (await kept.head(TARGET, name)).etag == first.etag
+
+
+async def test_a_copy_leaves_a_blob_that_has_its_name(kept, blobs, name, written):
+    assert await kept.copy(written, TARGET, name, MARK)
+    await overwrite(blobs, name)
+    other = await kept.head(CONTAINER, name)
+    assert not await kept.copy(other, TARGET, name, {"asset": "2"})
+    assert await content(blobs, TARGET, name) == b"first"
+    assert (await kept.head(TARGET, name)).metadata == MARK
+
+
+@pytest.mark.parametrize("change", ["overwritten", "deleted"])
+async def test_another_version_is_not_copied(kept, blobs, name, written, change):
+    if change == "deleted":
+        await kept.delete(CONTAINER, name)
+    else:
+        await overwrite(blobs, name)
+    with pytest.raises(BlobChangedError):
+        await kept.copy(written, TARGET, name, MARK)
+    assert await kept.head(TARGET, name) is None
+
+
+async def test_a_delete_with_a_condition_spares_another_version(kept, blobs, name, written):
+    await overwrite(blobs, name)
+    await kept.delete(CONTAINER, name, written.etag)
+    assert await content(blobs, CONTAINER, name) == b"second"
+    await kept.delete(CONTAINER, name, (await kept.head(CONTAINER, name)).etag)
+    assert await kept.head(CONTAINER, name) is None
+
+
+async def test_a_delete_takes_the_snapshots_and_may_come_twice(kept, blobs, name, written):
+    client = blobs.get_blob_client(CONTAINER, name)
+    await client.create_snapshot()
+    await kept.delete(CONTAINER, name)
+    container = blobs.get_container_client(CONTAINER)
+    left = container.list_blobs(name_starts_with=name, include=["snapshots"])
+    assert [blob async for blob in left] == []
+    await kept.delete(CONTAINER, name)
+    await kept.delete(CONTAINER, name, written.etag)
+
+
+async def test_an_upload_url_creates_and_does_no_more(kept, blobs, name):
+    url = kept.upload_url(CONTAINER, name, soon())
+    headers = {"x-ms-blob-type": "BlockBlob"}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.put(url, content=b"first", headers=headers)).status_code == 201
+        assert (await client.put(url, content=b"second", headers=headers)).status_code == 403
+        assert (await client.get(url)).status_code == 403
+        assert (await client.delete(url)).status_code == 403
+    assert await content(blobs, CONTAINER, name) == b"first"
+
+
+async def test_a_read_url_reads_under_the_name_it_offers_and_does_no_more(kept, name, written):
+    url = kept.read_url(CONTAINER, name, soon(), 'ü "a".jpg')
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(url)
+        assert (answer.status_code, answer.content) == (200, b"first")
+        offered = answer.headers["Content-Disposition"]
+        assert offered == "attachment; filename*=UTF-8''%C3%BC%20%22a%22.jpg"
+        headers = {"x-ms-blob-type": "BlockBlob"}
+        assert (await client.put(url, content=b"x", headers=headers)).status_code == 403
+        assert (await client.delete(url)).status_code == 403
+    assert (await kept.head(CONTAINER, name)).etag == written.etag
+
+
+async def test_a_url_that_has_run_out_or_names_another_blob_opens_nothing(kept, name, written):
+    past = datetime.now(UTC) - timedelta(minutes=5)
+    await kept.write(CONTAINER, name + "x", b"other", BINARY)
+    good = kept.read_url(CONTAINER, name, soon(), "a.jpg")
+    foreign = kept.read_url(CONTAINER, name + "x", soon(), "a.jpg").split("?")[0]
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(good)).status_code == 200
+        expired = kept.read_url(CONTAINER, name, past, "a.jpg")
+        assert (await client.get(expired)).status_code == 403
+        assert (await client.get(f"{foreign}?{good.split('?')[1]}")).status_code == 403
