@@ -6,7 +6,9 @@ Errors are RFC 9457 problems with a stable `type`, a `title`, a `detail` and a `
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import azure.functions as func
@@ -93,10 +95,14 @@ class Call:
     def client_address(self) -> str | None:
         """The caller's address, as the front end that Azure puts before the app reports it.
 
-        It is the last of X-Forwarded-For: those before it are what the client itself claims.
+        It is the last of X-Forwarded-For, there with its port: those before it are what the client
+        itself claims. None where that is no address.
         """
-        forwarded = self.request.headers.get("X-Forwarded-For", "")
-        return forwarded.rpartition(",")[2].strip()[:64] or None
+        forwarded = self.request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        for host in (forwarded, forwarded.rpartition(":")[0].strip("[]")):
+            with suppress(ValueError):
+                return str(ip_address(host))
+        return None
 
     @property
     def continuation(self) -> str | None:

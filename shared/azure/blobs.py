@@ -29,6 +29,11 @@ from shared.ports import BlobInfo
 CHUNK = 4 * 1024 * 1024
 _COPY_POLL_SECONDS = 0.5
 # The service names the source's condition; Azurite answers as for any other.
+_TARGET_TAKEN = {
+    StorageErrorCode.BLOB_ALREADY_EXISTS,
+    StorageErrorCode.PENDING_COPY_OPERATION,
+    StorageErrorCode.TARGET_CONDITION_NOT_MET,
+}
 _SOURCE_CHANGED = {StorageErrorCode.SOURCE_CONDITION_NOT_MET, StorageErrorCode.CONDITION_NOT_MET}
 
 
@@ -101,17 +106,18 @@ class AzureBlobs:
                     source_match_condition=MatchConditions.IfNotModified,
                     match_condition=MatchConditions.IfMissing,
                 )
-            except ResourceExistsError:
-                # Taken; but perhaps by an earlier attempt at this very copy.
-                taken = await self.head(container, name)
-                if taken is None or taken.metadata != dict(metadata):
-                    return False
             except ResourceNotFoundError as error:
                 raise BlobChangedError(source.container) from error
             except HttpResponseError as error:
-                if getattr(error, "error_code", None) in _SOURCE_CHANGED:
+                code = getattr(error, "error_code", None)
+                if code in _SOURCE_CHANGED:
                     raise BlobChangedError(source.container) from error
-                raise
+                if code not in _TARGET_TAKEN:
+                    raise
+                # Perhaps by an earlier attempt at this very copy.
+                taken = await self.head(container, name)
+                if taken is None or taken.metadata != dict(metadata):
+                    return False
         await self._finish_copy(container, name)
         return True
 

@@ -19,7 +19,11 @@ class AzureBus:
     def __init__(self, connection_string: str, *, ping_queue: str) -> None:
         """`ping_queue` is the queue whose link `ping` opens; nothing is sent."""
         self._ping_queue = ping_queue
-        self._client = ServiceBusClient.from_connection_string(connection_string)
+        # One retry, for a link that the service closed while it was idle. A bus that is down is
+        # left to the outbox and to redelivery, so that no request waits for it.
+        self._client = ServiceBusClient.from_connection_string(
+            connection_string, retry_total=1, retry_backoff_factor=0.2
+        )
         self._senders: dict[str, ServiceBusSender] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
