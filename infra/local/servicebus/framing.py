@@ -62,7 +62,8 @@ class TransferFormats:
         if is_amqp and body < len(frame):
             try:
                 self._performative(frame, body, int.from_bytes(frame[6:8]))
-            except (IndexError, KeyError, StopIteration, UnicodeDecodeError) as error:
+            except (IndexError, KeyError, StopIteration, ValueError) as error:
+                # ValueError: a text that is no UTF-8, or a UUID that the frame cuts short.
                 raise MalformedMessageError(f"a frame makes no sense: {error!r}") from error
 
     def _performative(self, frame: bytes, body: int, channel: int) -> None:

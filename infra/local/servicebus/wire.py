@@ -189,8 +189,8 @@ def unbatch(data: bytes) -> list[bytes]:
     """The encoded messages inside a batch. Raises `MalformedMessageError`."""
     try:
         return list(_data_sections(data))
-    except IndexError as error:
-        raise MalformedMessageError("the batch ends early") from error
+    except (IndexError, ValueError) as error:  # ValueError: a descriptor that is no UTF-8.
+        raise MalformedMessageError(f"the batch makes no sense: {error}") from error
 
 
 def _data_sections(data: bytes) -> Iterator[bytes]:

@@ -61,6 +61,11 @@ def test_what_is_no_message_is_refused(data: bytes) -> None:
         parse(data)
 
 
+def test_a_batch_with_a_descriptor_that_is_no_text_is_refused() -> None:
+    with pytest.raises(MalformedMessageError):
+        unbatch(b"\x00\xa1\x01\xc0\x40")
+
+
 @settings(deadline=None, max_examples=300)
 @given(st.binary(max_size=60), st.integers(0, len(WHOLE)), st.integers(0, 8))
 def test_what_is_accepted_can_be_delivered(noise: bytes, at: int, gone: int) -> None:

@@ -1,0 +1,70 @@
+"""Frames as bytes: whatever is fed is understood or refused, and nothing else is raised."""
+
+import struct
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from infra.local.servicebus.framing import TransferFormats
+from infra.local.servicebus.wire import BATCH_FORMAT, MalformedMessageError
+
+ATTACH, TRANSFER = b"\x00\x53\x12", b"\x00\x53\x14"
+
+
+def frame(body: bytes) -> bytes:
+    return struct.pack(">IBBH", len(body) + 8, 2, 0, 0) + body
+
+
+def fields(*values: bytes) -> bytes:
+    """A list of encoded values."""
+    encoded = b"".join(values)
+    return b"\xd0" + struct.pack(">II", len(encoded) + 4, len(values)) + encoded
+
+
+def attach(name: bytes, handle: int) -> bytes:
+    return frame(ATTACH + fields(b"\xa1" + bytes((len(name),)) + name, bytes((0x52, handle))))
+
+
+def transfer(handle: int, delivery: int, message_format: int) -> bytes:
+    number = b"\x70" + struct.pack(">I", message_format)
+    return frame(
+        TRANSFER + fields(bytes((0x52, handle)), bytes((0x52, delivery)), b"\xa0\x01t", number)
+    )
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+def test_each_delivery_has_its_format_however_the_bytes_come(piece: int) -> None:
+    wire = b"".join(
+        (
+            b"AMQP\x00\x01\x00\x00",
+            attach(b"one", 3),
+            attach(b"two", 4),
+            transfer(3, 1, 0),
+            transfer(4, 2, BATCH_FORMAT),
+            # The same delivery goes on: its second transfer is not another one.
+            transfer(4, 2, BATCH_FORMAT),
+            transfer(3, 3, BATCH_FORMAT),
+            transfer(4, 4, 0),
+        )
+    )
+    formats = TransferFormats()
+    for at in range(0, len(wire), piece):
+        formats.feed(wire[at : at + piece])
+    assert [formats.take("one"), formats.take("one")] == [0, BATCH_FORMAT]
+    assert [formats.take("two"), formats.take("two")] == [BATCH_FORMAT, 0]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from((ATTACH, TRANSFER, b"")), st.binary(max_size=60))
+# A UUID in the place of a name, cut short by the frame's end.
+@example(ATTACH, b"\xc0\x14\x02\x98")
+# A name that is no UTF-8, and a transfer on a handle that nothing attached.
+@example(ATTACH, fields(b"\xa1\x01\xff", b"\x43"))
+@example(TRANSFER, fields(b"\x43", b"\x43"))
+def test_nonsense_is_refused_and_raises_nothing_else(code: bytes, noise: bytes) -> None:
+    formats = TransferFormats()
+    try:
+        formats.feed(frame(code + noise))
+    except MalformedMessageError as refusal:
+        assert str(refusal)
