@@ -119,11 +119,11 @@ def _serve(stack: Stack, listener: socket.socket, info_file: Path) -> None:
 
 
 def _bring_up(stack: Stack, connection: socket.socket, info_file: Path) -> dict[str, Any]:
-    with connection.makefile("rw") as stream:
+    with connection.makefile("r") as stream:
 
         def send(line: dict[str, Any]) -> None:
-            stream.write(json.dumps(line) + "\n")
-            stream.flush()
+            # Unbuffered: closing a buffer fails once more on what one who went away did not take.
+            connection.sendall(json.dumps(line).encode() + b"\n")
 
         answer: dict[str, Any]
         try:

@@ -1,5 +1,6 @@
 """`make up` and `make down`: the stack in the background, brought back, stopped, interrupted."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -86,8 +87,16 @@ def crash(pid: int) -> None:
     """Kill a process of the supervisor's, which has yet to collect it, and see it dead."""
     process = psutil.Process(pid)
     process.kill()
-    while process.status() != psutil.STATUS_ZOMBIE:
+    while not has_ended(process):
         time.sleep(0.01)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether the last of a killed process's threads is gone; the first is a zombie before that."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1
+    except psutil.ZombieProcess:
+        return True  # On macOS a zombie has no threads to count.
 
 
 def pids(info: dict[str, Any]) -> dict[str, int]:
@@ -117,6 +126,16 @@ def test_up_with_other_ports_says_to_stop_first(background: Background) -> None:
     background.up()
     with pytest.raises(StackError, match="make down"):
         background.up(Ports.free())
+
+
+def test_one_who_asks_and_goes_away_does_not_end_the_stack(background: Background) -> None:
+    supervised = background.up()["supervisor"]
+    for dead in ("keyvault", "identity"):
+        crash(pids(json.loads(background.info_file.read_text()))[dead])
+    with socket.socket(socket.AF_UNIX) as asking, contextlib.chdir(background.directory):
+        asking.connect(supervisor.SOCKET)
+        asking.sendall(json.dumps(asdict(background.ports)).encode() + b"\n")
+    assert background.up()["supervisor"] == supervised
 
 
 def test_a_crashed_supervisor_leaves_nothing_that_is_taken_for_running(
