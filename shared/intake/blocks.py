@@ -1,7 +1,8 @@
 """How much of a picture its metadata reader would take into memory.
 
-Exiv2 reads TIFF in place and bounds what it takes of JPEG, but reads each block of the formats
-below whole, whatever its length; a few hostile pictures could so fill an instance's memory.
+Exiv2 takes one segment of each kind of a JPEG, but for Photoshop's, and the values of a TIFF's
+tags; it reads each block of the other formats whole, whatever its length. A few hostile pictures
+could so fill an instance's memory, or keep it busy for hours.
 """
 
 import io
@@ -10,6 +11,12 @@ from collections.abc import Iterator
 from typing import IO, Final
 
 _MAX_BLOCKS: Final = 1_000_000
+
+_WEBP_PIXELS: Final = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
+# Segments of a JPEG of which Exiv2 reads no more than one, or none. Those of Photoshop, 0xED, it
+# puts together, however many there are; what else there is counts as pixels.
+_PHOTOSHOP: Final = 0xED
+_END_OF_HEADERS: Final = (0xD9, 0xDA)
 
 
 def largest_block(file: IO[bytes]) -> int:
@@ -24,7 +31,7 @@ def largest_block(file: IO[bytes]) -> int:
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         blocks = _png(file)
     elif head.startswith(b"RIFF"):
-        blocks = _riff(file)
+        blocks = (length for _, length in _webp(file))
     elif head[4:8] in (b"ftyp", b"jP  "):
         blocks = _boxes(file, size)
     elif head.startswith(b"8BPS"):
@@ -39,6 +46,48 @@ def largest_block(file: IO[bytes]) -> int:
     return largest
 
 
+def metadata_size(file: IO[bytes]) -> int:
+    """Return how many bytes of `file` Exiv2 may have to take in as metadata, or more.
+
+    The size of the file, where its pixels are not told apart here. Exiv2 unpacks no more than 128
+    KiB of a PNG's compressed text.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    head = file.read(12)
+    if head.startswith(b"\xff\xd8"):
+        blocks = _segments(file, size)
+    elif head.startswith(b"\x89PNG\r\n\x1a\n"):
+        blocks = (12 + length for length in _png(file))
+    elif head.startswith(b"RIFF"):
+        blocks = (0 if kind in _WEBP_PIXELS else 8 + length for kind, length in _webp(file))
+    else:
+        return size
+    total = 0
+    for block in blocks:
+        total += block
+        if total >= size:
+            return size
+    return total
+
+
+def _segments(file: IO[bytes], size: int) -> Iterator[int]:
+    """The Photoshop segments of a JPEG (ISO/IEC 10918-1 B.1.1.4), up to its pixels.
+
+    A JPEG whose segments do not follow each other counts as a whole.
+    """
+    file.seek(2)
+    while len(header := file.read(4)) == 4:
+        mark, kind, length = struct.unpack(">BBH", header)
+        if mark == 0xFF and kind in _END_OF_HEADERS:
+            return
+        if mark != 0xFF or kind < 0xC0 or length < 2:
+            break
+        yield length if kind == _PHOTOSHOP else 0
+        file.seek(length - 2, io.SEEK_CUR)
+    yield size
+
+
 def _png(file: IO[bytes]) -> Iterator[int]:
     """The chunks of a PNG (ISO/IEC 15948 section 5.3), but for the pixels."""
     file.seek(8)
@@ -48,12 +97,12 @@ def _png(file: IO[bytes]) -> Iterator[int]:
         file.seek(length + 4, io.SEEK_CUR)
 
 
-def _riff(file: IO[bytes]) -> Iterator[int]:
-    """The chunks of a WebP (RFC 9649 section 2.3), pixels included."""
+def _webp(file: IO[bytes]) -> Iterator[tuple[bytes, int]]:
+    """The chunks of a WebP (RFC 9649 section 2.3): their names and lengths."""
     file.seek(12)
     while len(header := file.read(8)) == 8:
-        _, length = struct.unpack("<4sI", header)
-        yield length
+        kind, length = struct.unpack("<4sI", header)
+        yield kind, length
         file.seek(length + length % 2, io.SEEK_CUR)
 
 

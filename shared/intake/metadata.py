@@ -1,16 +1,25 @@
-"""The people that a picture's own metadata names: EXIF, IPTC-IIM and XMP, read by Exiv2."""
+"""The people that a picture's own metadata names, read within limits of memory and time.
+
+A picture whose metadata is small is read in this process. Exiv2 needs time that grows with the
+square of an XMP packet, and copies the values of EXIF as often as tags point to them, so much
+metadata is read by a process of its own (see `people`), which its limits end and not the instance.
+"""
 
 import io
-import logging
-import re
+import json
+import os
+import subprocess
+import sys
+import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Final
 
-import exiv2
+from shared.intake import people
+from shared.intake.blocks import largest_block, metadata_size
+from shared.intake.people import MAX_LENGTH, MAX_PEOPLE, TOO_LARGE, Metadata, Person, read_picture
 
-from shared.intake.blocks import largest_block
+__all__ = ["MAX_LENGTH", "MAX_PEOPLE", "SUPPORTED", "Metadata", "Person", "read"]
 
 SUPPORTED: Final = frozenset(
     {
@@ -30,80 +39,17 @@ SUPPORTED: Final = frozenset(
 )
 """The media types whose metadata is read."""
 
-MAX_LENGTH: Final = 256
-"""Characters of an identifier that are kept."""
-
-MAX_PEOPLE: Final = 1000
-"""People of one file that are kept."""
-
-UNREADABLE: Final = "metadata-unreadable"
-TOO_LARGE: Final = "metadata-too-large"
-NOT_SUPPORTED: Final = "metadata-not-supported"
-CUT: Final = "metadata-cut"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Person:
-    """A name or an e-mail address, and the metadata field that holds it."""
-
-    identifier: str
-    field: str
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """The people found, sorted and each once, and why some may be missing.
-
-    `note` is None or "metadata-unreadable" (all or a part of it is broken; what could be read is
-    in `people`), "metadata-not-supported" (Exiv2 does not know the type), "metadata-too-large" (it
-    would not fit in memory, so nothing was read) or "metadata-cut" (more or longer names than are
-    kept).
-    """
-
-    people: tuple[Person, ...] = ()
-    note: str | None = None
-
-
-# The fields that identify a natural person, by Exiv2's key. Arrays of structures carry indices and
-# the parts of structures the file's own prefixes, which are taken off first. Right: the name of the
-# field in its own standard.
-# IPTC Photo Metadata Standard; IPTC-IIM 4.2; MWG Guidelines for Handling Image Metadata 2.0; Exif.
-_XMP: Final = {
-    "Xmp.dc.creator": "dc:creator",
-    "Xmp.iptcExt.PersonInImage": "Iptc4xmpExt:PersonInImage",
-    "Xmp.iptcExt.PersonInImageWDetails/PersonName": (
-        "Iptc4xmpExt:PersonInImageWDetails/PersonName"
-    ),
-    "Xmp.iptc.CreatorContactInfo/CiEmailWork": "Iptc4xmpCore:CiEmailWork",
-    "Xmp.MP.RegionInfo/Regions/PersonDisplayName": "MPReg:PersonDisplayName",
-    "Xmp.photoshop.CaptionWriter": "photoshop:CaptionWriter",
-}
-_REGION: Final = "Xmp.mwg-rs.Regions/RegionList"
-_REGION_FIELD: Final = "mwg-rs:Regions/Name"
-_IPTC: Final = {
-    "Iptc.Application2.Byline": "IPTC:2:80 By-line",
-    "Iptc.Application2.Contact": "IPTC:2:118 Contact",
-    "Iptc.Application2.Writer": "IPTC:2:122 Writer/Editor",
-}
-_XP_AUTHOR: Final = "Exif.Image.XPAuthor"
-_EXIF: Final = {
-    "Exif.Image.Artist": "Exif:Artist",
-    "Exif.Photo.CameraOwnerName": "Exif:CameraOwnerName",
-    _XP_AUTHOR: "Exif:XPAuthor",
-}
-_INDEX: Final = re.compile(r"\[\d+\]")
-_PREFIX: Final = re.compile(r"(?<=/)[^/:]*:")
-
-_UNKNOWN_TYPE: Final = (
-    exiv2.ErrorCode.kerFileContainsUnknownImageType,
-    exiv2.ErrorCode.kerMemoryContainsUnknownImageType,
-    exiv2.ErrorCode.kerUnsupportedImageType,
-)
-
 # Bytes of one block of a picture that may be read into memory, of which some are copied thrice.
 _MAX_BLOCK: Final = 16 * 1024 * 1024
+# Bytes of metadata that are read in this process. The worst that so many can be made to cost was
+# measured at 95 MiB and a tenth of a second.
+_MAX_HERE: Final = 64 * 1024
+# Seconds after which a process that reads one picture is ended. It ends itself after fewer of
+# computing; this is for one that does not come to compute.
+_GIVE_UP: Final = 60.0
+_ENVIRONMENT: Final = frozenset({"LD_LIBRARY_PATH", "PATH", "PYTHONHOME"})
 
-# Exiv2's XMP toolkit and its log handler are one for the process, and not safe to share.
+# One picture at a time: Exiv2 is not safe to share, and so only one process has its memory.
 _lock: Final = threading.Lock()
 
 
@@ -113,139 +59,44 @@ def read(source: IO[bytes] | bytes) -> Metadata:
     `source` is the picture, or a real file that holds it, which is read in place and not into
     memory (a `SpooledTemporaryFile` is rolled over to disk). Worth calling for the media types in
     `SUPPORTED`. Blocks; call it on a worker thread. Broken metadata raises nothing: it is noted,
-    because a picture that shows is an asset all the same.
+    because a picture that shows is an asset all the same. Raises OSError where no process can be
+    started.
     """
-    if largest_block(io.BytesIO(source) if isinstance(source, bytes) else source) > _MAX_BLOCK:
+    if isinstance(source, bytes) and len(source) > _MAX_HERE:
+        with tempfile.TemporaryFile() as copy:
+            copy.write(source)
+            return read(copy)
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    if largest_block(file) > _MAX_BLOCK:
         return Metadata(note=TOO_LARGE)
-    with _lock, _Complaints() as complaints:
-        found = _Found()
-        try:
-            image = exiv2.ImageFactory.open(source if isinstance(source, bytes) else _path(source))
-            image.readMetadata()
-            for people in (_xmp_people, _iptc_people, _exif_people):
-                people(image, found.add)
-        except exiv2.Exiv2Error as error:
-            if error.code in _UNKNOWN_TYPE:
-                return Metadata(note=NOT_SUPPORTED)
-            complaints.serious = True
-    note = UNREADABLE if complaints.serious else CUT if found.cut else None
-    return Metadata(tuple(sorted(found.people)), note)
+    here = metadata_size(file) <= _MAX_HERE
+    with _lock:
+        if isinstance(source, bytes):
+            return read_picture(source)
+        descriptor = source.fileno()
+        source.flush()
+        return read_picture(f"/dev/fd/{descriptor}") if here else _read_apart(descriptor)
 
 
-def _path(file: IO[bytes]) -> str:
-    """A path to an open file, also to one that has no name (any more)."""
-    descriptor = file.fileno()
-    file.flush()
-    return f"/dev/fd/{descriptor}"
+def _read_apart(descriptor: int) -> Metadata:
+    """Read the open file `descriptor` in a process of its own.
 
-
-class _Found:
-    """The people so far, within the limits."""
-
-    def __init__(self) -> None:
-        self.people: set[Person] = set()
-        self.cut = False
-
-    def add(self, identifier: str, field: str) -> None:
-        # Exiv2 hands bytes that are no UTF-8 on as lone surrogates, which nothing could encode.
-        text = identifier.encode("utf-8", "replace").decode().replace("\0", " ")
-        name = " ".join(text.split())
-        if not name:
-            return
-        self.cut |= len(name) > MAX_LENGTH
-        person = Person(name[:MAX_LENGTH].rstrip(), field)
-        if len(self.people) < MAX_PEOPLE:
-            self.people.add(person)
-        elif person not in self.people:
-            self.cut = True
-
-
-type _Add = Callable[[str, str], None]
-
-
-def _xmp_people(image: exiv2.Image, add: _Add) -> None:
-    names: dict[str, str] = {}
-    faces: set[str] = set()
-    for datum in image.xmpData():
-        key = _PREFIX.sub("", datum.key())
-        if field := _XMP.get(_INDEX.sub("", key)):
-            for text in _xmp_texts(datum.value()):
-                add(text, field)
-        elif key.startswith(_REGION):
-            region, _, leaf = key.rpartition("/")
-            if leaf == "Name":
-                names[region] = datum.toString()
-            elif leaf == "Type" and datum.toString() == "Face":
-                faces.add(region)
-    for region in faces & names.keys():
-        add(names[region], _REGION_FIELD)
-
-
-def _xmp_texts(value: exiv2.Value) -> Iterator[str]:
-    if isinstance(value, exiv2.XmpArrayValue):
-        yield from value
-    elif isinstance(value, exiv2.LangAltValue):
-        yield from value.values()
-    elif not (value.xmpStruct() or value.xmpArrayType()):
-        # Not the head of a structure or an array, which has no text of its own.
-        yield value.toString()
-
-
-def _iptc_people(image: exiv2.Image, add: _Add) -> None:
-    for datum in image.iptcData():
-        if field := _IPTC.get(datum.key()):
-            add(_decoded(_raw(datum.value())), field)
-
-
-def _exif_people(image: exiv2.Image, add: _Add) -> None:
-    for datum in image.exifData():
-        key = datum.key()
-        if field := _EXIF.get(key):
-            raw = _raw(datum.value())
-            text = raw.decode("utf-16-le", "replace") if key == _XP_AUTHOR else _decoded(raw)
-            # Several are separated by semicolons (MWG Guidelines 2.0).
-            for name in text.split(";"):
-                add(name, field)
-
-
-def _raw(value: exiv2.Value) -> bytes:
-    """The bytes of a value of text or undefined type; of a number, where text should be, none."""
-    if isinstance(value, exiv2.DataValue | exiv2.StringValueBase):
-        return bytes(value.data())
-    return b""
-
-
-def _decoded(raw: bytes) -> str:
-    """`raw` as it was meant: EXIF and IPTC-IIM want ASCII or UTF-8, and older writers put the
-    letters of their Windows code page.
+    What that process says of a failure may quote names, and goes nowhere. Of the environment, which
+    holds secrets, it gets what Python itself may need.
     """
+    environment = {name: os.environ[name] for name in _ENVIRONMENT & os.environ.keys()}
     try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace")
-
-
-class _Complaints(logging.Handler):
-    """Listens to Exiv2, whose messages may quote names and so go no further.
-
-    It reports metadata that it cannot parse as an error, and a block that it skips as a warning
-    that begins with "Failed to"; other warnings are about oddities that lose nothing.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.serious = False
-
-    def __enter__(self) -> "_Complaints":
-        logger = logging.getLogger("exiv2")
-        logger.propagate = False
-        logger.setLevel(logging.WARNING)
-        logger.addHandler(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger("exiv2").removeHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno >= logging.ERROR or record.getMessage().startswith("Failed to"):
-            self.serious = True
+        answer = subprocess.run(  # noqa: S603 - our own program, on a file that is open here
+            [sys.executable, "-P", str(Path(people.__file__)), f"/dev/fd/{descriptor}"],
+            env={**environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+            pass_fds=(descriptor,),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_GIVE_UP,
+            check=True,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        return Metadata(note=TOO_LARGE)
+    said = json.loads(answer.stdout)
+    return Metadata(tuple(Person(*person) for person in said["people"]), said["note"])
