@@ -1,5 +1,6 @@
 """Frames as bytes: whatever is fed is understood or refused, and nothing else is raised."""
 
+import contextlib
 import struct
 
 import pytest
@@ -64,7 +65,5 @@ def test_each_delivery_has_its_format_however_the_bytes_come(piece: int) -> None
 @example(TRANSFER, fields(b"\x43", b"\x43"))
 def test_nonsense_is_refused_and_raises_nothing_else(code: bytes, noise: bytes) -> None:
     formats = TransferFormats()
-    try:
+    with contextlib.suppress(MalformedMessageError):
         formats.feed(frame(code + noise))
-    except MalformedMessageError as refusal:
-        assert str(refusal)
