@@ -79,6 +79,16 @@ async def test_photos_are_filed_with_what_their_metadata_says(stack, blobs):
         assert {e["action"] for e in log if e["resource"] in cleared} == {"asset.cleared"}
 
 
+async def test_people_are_read_in_a_picture_that_is_given_a_process_of_its_own(stack):
+    async with Portal(stack, "large-tiff") as portal:
+        # What follows a TIFF's last directory belongs to no tag.
+        await portal.upload("large.tif", photo("astronaut.tif") + bytes(6 * 1024 * 1024))
+        asset = (await filed(portal, "large.tif"))["large.tif"]
+        assert (asset["verdict"], asset["metadataNote"]) == ("clean", None)
+        [sample] = [sample for sample in MANIFEST if sample["file"] == "astronaut.tif"]
+        assert asset["people"] == [person["field"] for person in sample["people"]]
+
+
 @pytest.mark.parametrize("path", INFECTED)
 async def test_a_virus_is_quarantined_and_reported(stack, blobs, bus, path):
     data = INFECTED[path]()
