@@ -43,7 +43,11 @@ class AzureBlobs:
     def __init__(self, connection_string: str) -> None:
         # Without these limits the SDK fetches the first 32 MiB of a blob in one piece.
         self._service = BlobServiceClient.from_connection_string(
-            connection_string, max_single_get_size=CHUNK, max_chunk_get_size=CHUNK
+            connection_string,
+            max_single_get_size=CHUNK,
+            max_chunk_get_size=CHUNK,
+            connection_timeout=5,
+            read_timeout=20,
         )
         self._known_containers: set[str] = set()
 

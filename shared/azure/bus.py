@@ -1,6 +1,7 @@
 """Azure Service Bus through `azure-servicebus`."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,12 @@ from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusErro
 
 from shared.errors import UnavailableError
 from shared.ports import OutgoingMessage
+
+# Without a limit of its own, a send waits as long as the connection stands.
+_SEND_SECONDS = 15.0
+_CLOSE_SECONDS = 2.0
+
+logger = logging.getLogger("vouchsafe.bus")
 
 
 class AzureBus:
@@ -41,18 +48,20 @@ class AzureBus:
             await self._send(queue, [_to_message(message) for message in batch])
 
     async def _send(self, queue: str, messages: list[ServiceBusMessage]) -> None:
-        # The SDK's sender is not safe for concurrent sends while it opens its link.
-        async with self._locks[queue]:
-            try:
-                await _send_all(self._sender(queue), messages)
-            except (ServiceBusError, OSError) as error:
-                # A sender that failed may not recover: the next send opens a new one.
-                sender = self._senders.pop(queue, None)
-                if sender is not None:
-                    await sender.close()
-                if isinstance(error, MessageSizeExceededError):
+        try:
+            # The SDK's sender is not safe for concurrent sends while it opens its link.
+            async with asyncio.timeout(_SEND_SECONDS), self._locks[queue]:
+                try:
+                    await _send_all(self._sender(queue), messages)
+                except BaseException:
+                    # A sender that failed, or was cut off, may not recover: the next send opens
+                    # a new one.
+                    await _discard(self._senders.pop(queue, None))
                     raise
-                raise UnavailableError("bus") from error
+        except MessageSizeExceededError:
+            raise
+        except (ServiceBusError, OSError) as error:
+            raise UnavailableError("bus") from error
 
     def _sender(self, queue: str) -> ServiceBusSender:
         if queue not in self._senders:
@@ -65,6 +74,17 @@ class AzureBus:
                 return
         except (ServiceBusError, OSError) as error:
             raise UnavailableError("bus") from error
+
+
+async def _discard(sender: ServiceBusSender | None) -> None:
+    """Close a sender that may be broken, as far as that goes."""
+    if sender is None:
+        return
+    try:
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await sender.close()
+    except (ServiceBusError, OSError) as error:
+        logger.debug("a broken sender did not close: %s", type(error).__name__)
 
 
 async def _send_all(sender: ServiceBusSender, messages: list[ServiceBusMessage]) -> None:

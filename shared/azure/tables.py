@@ -32,7 +32,9 @@ class AzureTables:
     """`shared.ports.Tables` on one storage account. Tables are created when first written to."""
 
     def __init__(self, connection_string: str) -> None:
-        self._service = TableServiceClient.from_connection_string(connection_string)
+        self._service = TableServiceClient.from_connection_string(
+            connection_string, connection_timeout=5, read_timeout=10
+        )
 
     async def close(self) -> None:
         """Close the connections."""
