@@ -2,6 +2,10 @@
 
 What needs random access (pictures for their metadata, archives for their members) is copied to a
 temporary file, and only up to a limit, so that a film costs neither memory nor disk.
+
+On disk one pass takes at most 512 MiB, and for archives within an archive at most 2 GiB more
+(`archive.Limits.size`); all of it is gone when the pass is over. A full disk raises OSError out of
+the pass, so that nothing is cleared that was not looked into.
 """
 
 import hashlib

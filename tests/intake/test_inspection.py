@@ -1,0 +1,83 @@
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from samples.eicar import eicar
+from shared.intake.identifiers import index_keys
+from shared.intake.inspection import Pass
+from shared.intake.rules import Filing, Inspection, decide
+from shared.intake.scanner import YaraScanner
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+MANIFEST = json.loads((SAMPLES / "manifest.json").read_text(encoding="utf-8"))["samples"]
+SECRET = b"a key of these tests"
+MIB = 1024 * 1024
+CLEAN = Filing("clean", None)
+
+
+@pytest.fixture(scope="module")
+def scanner() -> YaraScanner:
+    return YaraScanner()
+
+
+def inspect(scanner: YaraScanner, *chunks: bytes, size: int | None = None) -> Inspection:
+    """One pass over chunks; `size` is what the blob is said to have, where it is not fed whole."""
+    whole = sum(len(chunk) for chunk in chunks)
+    with Pass(scanner, SECRET, whole if size is None else size) as inspecting:
+        for chunk in chunks:
+            inspecting.feed(chunk)
+        return inspecting.finish()
+
+
+@pytest.mark.parametrize("sample", MANIFEST, ids=lambda sample: sample["file"])
+def test_samples_are_cleared_with_their_people_as_keys_and_no_name(scanner, sample):
+    data = (SAMPLES / sample["file"]).read_bytes()
+    inspection = inspect(scanner, data[:5000], data[5000:])
+    assert decide(inspection) == CLEAN
+    assert inspection.sha256 == sample["sha256"] == hashlib.sha256(data).hexdigest()
+    assert (inspection.size, inspection.media_type) == (sample["size"], sample["media_type"])
+    assert inspection.metadata_note == sample["note"]
+    assert [(person.field, person.keys) for person in inspection.people] == [
+        (person["field"], index_keys(person["identifier"], SECRET)) for person in sample["people"]
+    ]
+    kept = repr(inspection).casefold()
+    for person in sample["people"]:
+        assert not [part for part in person["identifier"].casefold().split() if part in kept]
+
+
+@pytest.mark.parametrize("length", [3, 40, 400, 4000])
+@pytest.mark.parametrize("file", ["cat.jpg", "astronaut.tif", "launch.png", "coffee.webp"])
+def test_cut_pictures_are_cleared(scanner, file, length):
+    inspection = inspect(scanner, (SAMPLES / file).read_bytes()[:length])
+    assert decide(inspection) == CLEAN
+
+
+def test_an_infected_picture_is_not_asked_for_its_people(scanner):
+    inspection = inspect(scanner, (SAMPLES / "cat.jpg").read_bytes(), eicar())
+    assert decide(inspection) == Filing("infected", "malware-found")
+    assert (inspection.people, inspection.metadata_note) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("size", "people", "note"),
+    [(512 * MIB, 4, None), (512 * MIB + 1, 0, "metadata-too-large")],
+)
+def test_the_largest_picture_whose_metadata_is_read(scanner, size, people, note):
+    inspection = inspect(scanner, (SAMPLES / "cat.jpg").read_bytes(), size=size)
+    assert decide(inspection) == CLEAN
+    assert (len(inspection.people), inspection.metadata_note) == (people, note)
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"),
+    [
+        (64 * MIB, "archive-broken"),
+        (512 * MIB, "archive-broken"),
+        (512 * MIB + 1, "archive-too-large"),
+    ],
+)
+def test_an_archive_that_is_not_looked_into_is_refused(scanner, size, reason):
+    inspection = inspect(scanner, b"PK\3\4" + bytes(1000), size=size)
+    assert decide(inspection) == Filing("refused", reason)
