@@ -1,5 +1,6 @@
 """What tests share: the local stack, started once for those that ask for it, and its clients."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
 
@@ -17,7 +18,9 @@ LOCK_DURATION = "PT10S"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each process of a parallel run ports of its own to look for free ones in."""
+    """Let children be interrupted, and give each process of a parallel run ports of its own."""
+    # A shell starts what runs in its background with SIGINT ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     worker = getattr(config, "workerinput", None)
     if worker is None:
         return
