@@ -106,6 +106,10 @@ def read_picture(source: bytes | str) -> Metadata:
             if error.code in _UNKNOWN_TYPE:
                 return Metadata(note=NOT_SUPPORTED)
             complaints.serious = True
+        finally:
+            # The XMP toolkit keeps the namespaces of every file, for the whole process: one file
+            # could give "dc" another meaning for those after it, and many could fill the memory.
+            exiv2.XmpParser.terminate()
     note = UNREADABLE if complaints.serious else CUT if found.cut else None
     return Metadata(tuple(sorted(found.people)), note)
 

@@ -202,6 +202,18 @@ def test_exiv2_prints_and_logs_nothing(capfd, caplog):
     assert (captured.out, captured.err, caplog.records) == ("", "", [])
 
 
+def test_the_namespaces_of_one_file_are_not_those_of_the_next():
+    before = exiv2.XmpProperties.registeredNamespaces()
+    image = exiv2.ImageFactory.open(PICTURE)
+    packet = XMP.format('<dc:creator>Zoë</dc:creator><own:hat xmlns:own="urn:hat">red</own:hat>')
+    image.setXmpPacket(packet.replace("http://purl.org/dc/elements/1.1/", "urn:another:dc"))
+    image.writeXmpFromPacket(True)
+    image.writeMetadata()
+    assert read(bytes(image.io().mmap())).note is None
+    assert exiv2.XmpProperties.registeredNamespaces() == before
+    assert exiv2.XmpProperties.propertyType(exiv2.XmpKey("Xmp.dc.creator")) == exiv2.TypeId.xmpSeq
+
+
 def test_reads_in_several_threads_at_once():
     pictures = [(SAMPLES / file).read_bytes() for file in FILES]
     expected = [read(picture) for picture in pictures]
