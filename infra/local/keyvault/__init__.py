@@ -1,1 +1,1 @@
-"""The Key Vault stand-in: the part of the secrets REST contract that the app needs, over TLS."""
+"""The Key Vault stand-in: the secrets of a vault, over TLS; no keys, no certificates."""

@@ -1,110 +1,79 @@
-"""The vault's HTTP: get, set and list secrets, as the Key Vault REST reference says.
+"""The vault's HTTP: which operation a request asks for, and whether its caller may have it.
 
-https://learn.microsoft.com/rest/api/keyvault/secrets/operation-groups
+https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses
 """
 
-import json
-import re
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
+from infra.local.keyvault import access, asked, errors
+from infra.local.keyvault.access import Access
 from infra.local.keyvault.bearer import BearerTokens
-from infra.local.keyvault.store import SecretStore, Version
+from infra.local.keyvault.errors import VaultError
+from infra.local.keyvault.operations import Operations
 
-SECRET_NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
-VALUE_BYTES = 25 * 1024
+# What a vault holds besides secrets.
+LEFT_OUT = (
+    *("keys", "certificates", "storage", "rng"),
+    *("deletedkeys", "deletedcertificates", "deletedstorage"),
+)
+METHODS = ("GET", "PUT", "PATCH", "POST", "DELETE")
 
-
-class VaultError(Exception):
-    """A refusal with the status and code that Key Vault answers with."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
+Operation = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(store: SecretStore, tokens: BearerTokens, vault_url: str) -> Starlette:
-    """The vault as an ASGI app, reached by its clients at `vault_url`."""
+def create_app(operations: Operations, tokens: BearerTokens, permissions: Access) -> Starlette:
+    """The vault as an ASGI app."""
 
-    async def get_secret(request: Request) -> Response:
-        _check_api_version(request)
-        name, version = request.path_params["name"], request.path_params.get("version", "")
-        found = store.find(name, version)
-        if found is None:
-            sought = f"{name}/{version}" if version else name
-            message = f"A secret with (name/id) {sought} was not found in this key vault."
-            raise VaultError(404, "SecretNotFound", message)
-        if not found["attributes"]["enabled"]:
-            message = "Operation get is not allowed on a disabled secret."
-            raise VaultError(403, "Forbidden", message)
-        return JSONResponse(_bundle(name, found))
+    def allowed(method: str, path: str, action: str, operation: Operation) -> Route:
+        """A route to an operation, for those who may do it."""
 
-    async def set_secret(request: Request) -> Response:
-        _check_api_version(request)
-        name = request.path_params["name"]
-        if not SECRET_NAME.fullmatch(name):
-            raise VaultError(400, "BadParameter", f"The request URI has an invalid name: {name}")
-        body = await _object(request)
-        value = body.get("value")
-        if not isinstance(value, str) or len(value.encode()) > VALUE_BYTES:
-            message = f"Property value is missing, no string, or above {VALUE_BYTES} bytes."
-            raise VaultError(400, "BadParameter", message)
-        made = store.add(
-            name,
-            value,
-            content_type=body.get("contentType"),
-            tags=body.get("tags"),
-            enabled=body.get("attributes", {}).get("enabled", True),
-        )
-        return JSONResponse(_bundle(name, made))
+        async def endpoint(request: Request) -> Response:
+            asked.check_api_version(request)
+            caller = request.user.display_name
+            permissions.check(caller, tokens.issuer, action, request.url.path)
+            return await operation(request)
 
-    async def list_secrets(request: Request) -> Response:
-        _check_api_version(request)
-        current = ((name, store.versions(name)[-1]) for name in store.names())
-        return _page(_item(name, version, with_version=False) for name, version in current)
-
-    async def list_versions(request: Request) -> Response:
-        _check_api_version(request)
-        name = request.path_params["name"]
-        return _page(_item(name, version, with_version=True) for version in store.versions(name))
-
-    async def health(_: Request) -> Response:
-        return Response()
-
-    def _item(name: str, version: Version, *, with_version: bool) -> dict[str, Any]:
-        """A secret as listings show it: without its value."""
-        suffix = f"/{version['version']}" if with_version else ""
-        shown = {key: version[key] for key in version.keys() - {"version", "value"}}
-        return {"id": f"{vault_url}/secrets/{name}{suffix}", **shown}
-
-    def _bundle(name: str, version: Version) -> dict[str, Any]:
-        return {"value": version["value"], **_item(name, version, with_version=True)}
+        return Route(path, endpoint, methods=[method])
 
     def unauthorized(_: HTTPConnection, error: Exception) -> Response:
-        answer = _error(401, "Unauthorized", str(error))
+        answer = VaultError(401, "Unauthorized", str(error)).response()
         answer.headers["WWW-Authenticate"] = tokens.challenge
         return answer
 
+    do = operations
     return Starlette(
         routes=[
-            Route("/healthstatus", health),
-            Route("/secrets", list_secrets),
-            Route("/secrets/", list_secrets),
-            Route("/secrets/{name}/versions", list_versions),
-            Route("/secrets/{name}", set_secret, methods=["PUT"]),
-            Route("/secrets/{name}", get_secret),
+            Route("/healthstatus", _health),
+            allowed("GET", "/secrets", access.READ_METADATA, do.list_secrets),
+            allowed("GET", "/secrets/", access.READ_METADATA, do.list_secrets),
+            allowed("POST", "/secrets/restore", access.RESTORE, do.restore_secret),
+            allowed("GET", "/secrets/{name}/versions", access.READ_METADATA, do.list_versions),
+            allowed("POST", "/secrets/{name}/backup", access.BACKUP, do.backup_secret),
+            allowed("PUT", "/secrets/{name}", access.SET, do.set_secret),
+            allowed("DELETE", "/secrets/{name}", access.DELETE, do.delete_secret),
+            allowed("GET", "/secrets/{name}", access.GET, do.get_secret),
             # The SDKs ask for the current version with an empty one.
-            Route("/secrets/{name}/", get_secret),
-            Route("/secrets/{name}/{version}", get_secret),
+            allowed("GET", "/secrets/{name}/", access.GET, do.get_secret),
+            allowed("PATCH", "/secrets/{name}/", access.UPDATE, do.update_secret),
+            allowed("GET", "/secrets/{name}/{version}", access.GET, do.get_secret),
+            allowed("PATCH", "/secrets/{name}/{version}", access.UPDATE, do.update_secret),
+            allowed("GET", "/deletedsecrets", access.READ_METADATA, do.list_deleted_secrets),
+            allowed("GET", "/deletedsecrets/{name}", access.READ_METADATA, do.get_deleted_secret),
+            allowed("DELETE", "/deletedsecrets/{name}", access.PURGE, do.purge_secret),
+            allowed("POST", "/deletedsecrets/{name}/recover", access.RECOVER, do.recover_secret),
+            *(
+                Route(f"/{collection}{rest}", _refuse, methods=METHODS)
+                for collection in LEFT_OUT
+                for rest in ("", "/{rest:path}")
+            ),
         ],
         middleware=[
             Middleware(AuthenticationMiddleware, backend=tokens, on_error=unauthorized),
@@ -113,37 +82,23 @@ def create_app(store: SecretStore, tokens: BearerTokens, vault_url: str) -> Star
     )
 
 
-def _check_api_version(request: Request) -> None:
-    if not request.query_params.get("api-version"):
-        raise VaultError(400, "BadParameter", "api-version must be specified")
+async def _health(_: Request) -> Response:
+    return Response()
 
 
-async def _object(request: Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.body())
-    except ValueError:
-        raise VaultError(400, "BadParameter", "The request body is not JSON.") from None
-    if not isinstance(body, dict) or not isinstance(body.get("attributes", {}), dict):
-        raise VaultError(400, "BadParameter", "The request body is not a secret.")
-    return body
-
-
-def _page(items: Any) -> Response:
-    return JSONResponse({"value": list(items), "nextLink": None})
-
-
-def _error(status: int, code: str, message: str) -> Response:
-    return JSONResponse({"error": {"code": code, "message": message}}, status_code=status)
+async def _refuse(request: Request) -> Response:
+    raise errors.left_out(f"{request.url.path}; it holds secrets only")
 
 
 async def _vault_error(_: Request, error: Exception) -> Response:
     if not isinstance(error, VaultError):
         raise error
-    return _error(error.status, error.code, error.message)
+    return error.response()
 
 
-async def _no_such_operation(_: Request, error: Exception) -> Response:
-    """What this stand-in leaves out is refused in Key Vault's words, as 404 or 405."""
+async def _no_such_operation(request: Request, error: Exception) -> Response:
+    """A path or a method that no operation here has, with the status that HTTP has for it."""
     if not isinstance(error, HTTPException):
         raise error
-    return _error(error.status_code, "BadRequest", f"No such operation here: {error.detail}")
+    message = f"The local Key Vault stand-in has no operation {request.method} {request.url.path}."
+    return VaultError(error.status_code, "BadRequest", message).response()

@@ -35,7 +35,7 @@ class BearerTokens(AuthenticationBackend):
     """Checks the bearer token of each request against the issuer's published keys."""
 
     def __init__(self, issuer: str, resource: str) -> None:
-        self._issuer = issuer
+        self.issuer = issuer
         self._resource = resource
         # Fetches the keys at first use, and at once again for a key it does not know: the issuer
         # makes a new one each time it starts, and needs no sparing of requests as Entra ID does.
@@ -47,7 +47,7 @@ class BearerTokens(AuthenticationBackend):
 
         https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses
         """
-        return f'Bearer authorization="{self._issuer}", resource="{self._resource}"'
+        return f'Bearer authorization="{self.issuer}", resource="{self._resource}"'
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
         """The caller, or an AuthenticationError with what is wrong with the token."""
@@ -64,7 +64,7 @@ class BearerTokens(AuthenticationBackend):
                 key,
                 algorithms=["RS256"],
                 audience=self._resource,
-                issuer=self._issuer,
+                issuer=self.issuer,
                 options={"require": ["exp", "iat", "oid"]},
             )
         except jwt.PyJWTError as error:

@@ -1,4 +1,4 @@
-"""The vault's secrets and their versions, kept in one JSON file."""
+"""The vault's secrets, deleted ones included, and their versions, kept in one JSON file."""
 
 import base64
 import json
@@ -6,55 +6,102 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 
 GENERATORS: Mapping[str, Callable[[], str]] = {
     "random-base64": lambda: base64.b64encode(os.urandom(32)).decode(),
     "fernet-key": lambda: Fernet.generate_key().decode(),
 }
 
+# What a vault gets unless told otherwise ("Azure Key Vault soft-delete overview").
+RETENTION_DAYS = 90
+RECOVERY = {"recoveryLevel": "Recoverable+Purgeable", "recoverableDays": RETENTION_DAYS}
+
 # One version: `version`, `value`, `contentType`, `tags` and `attributes`, as Key Vault names them.
 Version = dict[str, Any]
 
 
+class NotABackupError(Exception):
+    """What was to be restored is no backup that this vault made."""
+
+
+@dataclass
+class Secret:
+    """A secret with its versions, the current one last; `deleted_at` is Unix time in seconds."""
+
+    name: str
+    versions: list[Version]
+    deleted_at: int | None = None
+
+    @property
+    def current(self) -> Version:
+        """The newest version."""
+        return self.versions[-1]
+
+    @property
+    def purge_at(self) -> int | None:
+        """When a deleted secret is gone for good, in Unix time."""
+        return None if self.deleted_at is None else self.deleted_at + RETENTION_DAYS * 24 * 3600
+
+    def find(self, version: str) -> Version | None:
+        """One version, the current one for an empty `version`; None if there is no such."""
+        if not version:
+            return self.current
+        return next((found for found in self.versions if found["version"] == version), None)
+
+
 class SecretStore:
-    """Secrets by name, each a list of versions with the current one last.
+    """Secrets by name, whose case does not count.
+
+    ("Azure Key Vault keys, secrets, and certificates overview", object identifiers.)
 
     `path` is read when it exists, and written whole after each change, readable by its owner only.
+    `clock` gives Unix time in seconds.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = path
-        self._secrets: dict[str, list[Version]] = {}
+        self._clock = clock
+        self._backup_key = Fernet.generate_key().decode()
+        self._secrets: dict[str, Secret] = {}
         if path.exists():
-            self._secrets = json.loads(path.read_text())
+            kept = json.loads(path.read_text())
+            # Files of before backups held nothing but each name's versions.
+            if "backup_key" in kept:
+                self._backup_key = kept["backup_key"]
+                self._keep(Secret(**secret) for secret in kept["secrets"])
+            else:
+                self._keep(Secret(name, versions) for name, versions in kept.items())
 
     def seed(self, declared: Path) -> None:
-        """Make a value for each secret that the file `declared` names and that has none yet.
+        """Make a value for each secret that the file `declared` names and that is not there yet.
 
-        Raises KeyError when it asks for a kind of value that no generator makes.
+        A deleted one is there: whoever deleted it wants to see what happens without it. Raises
+        KeyError when the file asks for a kind of value that no generator makes.
         """
         for secret in json.loads(declared.read_text()):
-            if secret["name"] not in self._secrets:
+            if self.get(secret["name"]) is None and self.get_deleted(secret["name"]) is None:
                 self.add(secret["name"], GENERATORS[secret["value"]]())
 
-    def names(self) -> list[str]:
-        """Every secret's name, in order."""
-        return sorted(self._secrets)
+    def live(self) -> list[Secret]:
+        """Every secret that is not deleted, by name."""
+        return [secret for secret in self._all() if secret.deleted_at is None]
 
-    def versions(self, name: str) -> list[Version]:
-        """All versions of a secret, the oldest first; none when there is no such secret."""
-        return list(self._secrets.get(name, []))
+    def deleted(self) -> list[Secret]:
+        """Every deleted secret that can still be recovered, by name."""
+        return [secret for secret in self._all() if secret.deleted_at is not None]
 
-    def find(self, name: str, version: str) -> Version | None:
-        """One version of a secret, the current one for an empty `version`; None if not there."""
-        versions = self._secrets.get(name, [])
-        if not version:
-            return versions[-1] if versions else None
-        return next((found for found in versions if found["version"] == version), None)
+    def get(self, name: str) -> Secret | None:
+        """A secret that is not deleted, or None."""
+        return next((found for found in self.live() if found.name.lower() == name.lower()), None)
+
+    def get_deleted(self, name: str) -> Secret | None:
+        """A deleted secret that can still be recovered, or None."""
+        return next((found for found in self.deleted() if found.name.lower() == name.lower()), None)
 
     def add(
         self,
@@ -63,34 +110,98 @@ class SecretStore:
         *,
         content_type: str | None = None,
         tags: Mapping[str, str] | None = None,
-        enabled: bool = True,
-    ) -> Version:
-        """Store a new current version of a secret and return it."""
-        now = int(time.time())
+        attributes: Mapping[str, Any] | None = None,
+    ) -> tuple[Secret, Version]:
+        """Store a new current version of a secret that is not deleted; return both."""
+        now = int(self._clock())
         made: Version = {
             "version": uuid.uuid4().hex,
             "value": value,
-            "attributes": {
-                "enabled": enabled,
-                "created": now,
-                "updated": now,
-                "recoveryLevel": "Purgeable",
-                "recoverableDays": 0,
-            },
+            "attributes": {"enabled": True, "created": now, "updated": now, **RECOVERY},
         }
-        if content_type is not None:
-            made["contentType"] = content_type
-        if tags is not None:
-            made["tags"] = dict(tags)
-        self._secrets.setdefault(name, []).append(made)
+        _change(made, content_type, tags, attributes)
+        secret = self._secrets.setdefault(name.lower(), Secret(name, []))
+        secret.versions.append(made)
         self._write()
-        return made
+        return secret, made
+
+    def update(
+        self,
+        version: Version,
+        *,
+        content_type: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Change what is given of one version's properties and leave the others."""
+        _change(version, content_type, tags, attributes)
+        version["attributes"]["updated"] = int(self._clock())
+        self._write()
+
+    def delete(self, secret: Secret) -> None:
+        """Delete a secret so that it can be recovered until `purge_at`."""
+        secret.deleted_at = int(self._clock())
+        self._write()
+
+    def recover(self, secret: Secret) -> None:
+        """Undo a deletion."""
+        secret.deleted_at = None
+        self._write()
+
+    def purge(self, secret: Secret) -> None:
+        """Forget a deleted secret for good."""
+        del self._secrets[secret.name.lower()]
+        self._write()
+
+    def backup(self, secret: Secret) -> bytes:
+        """All versions of a secret, encrypted so that only this vault can restore them."""
+        return Fernet(self._backup_key).encrypt(json.dumps(asdict(secret)).encode())
+
+    def opened(self, backup: bytes) -> Secret:
+        """The secret in a backup, not stored yet; raises NotABackupError."""
+        try:
+            return Secret(**json.loads(Fernet(self._backup_key).decrypt(backup)))
+        except InvalidToken:
+            raise NotABackupError from None
+
+    def restore(self, secret: Secret) -> None:
+        """Store a secret from a backup, whose name nothing has now."""
+        self._secrets[secret.name.lower()] = secret
+        self._write()
+
+    def _all(self) -> list[Secret]:
+        """Every secret by name, without those whose time to be recovered has passed."""
+        now = self._clock()
+        due = [kept for kept in self._secrets.values() if kept.purge_at and kept.purge_at <= now]
+        for secret in due:
+            self.purge(secret)
+        return [self._secrets[name] for name in sorted(self._secrets)]
+
+    def _keep(self, secrets: Any) -> None:
+        self._secrets = {secret.name.lower(): secret for secret in secrets}
 
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         written = self._path.with_suffix(".tmp")
         written.unlink(missing_ok=True)
         descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        kept = {
+            "backup_key": self._backup_key,
+            "secrets": [asdict(secret) for secret in self._secrets.values()],
+        }
         with os.fdopen(descriptor, "w") as file:
-            json.dump(self._secrets, file, indent=2)
+            json.dump(kept, file, indent=2)
         written.replace(self._path)
+
+
+def _change(
+    version: Version,
+    content_type: str | None,
+    tags: Mapping[str, str] | None,
+    attributes: Mapping[str, Any] | None,
+) -> None:
+    if content_type is not None:
+        version["contentType"] = content_type
+    if tags is not None:
+        version["tags"] = dict(tags)
+    version["attributes"] |= attributes or {}

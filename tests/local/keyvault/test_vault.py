@@ -14,6 +14,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from infra.local.keyvault.store import SecretStore
+from infra.local.settings import ROOT
 from infra.local.stack import Stack
 
 CLIENT = Path(__file__).with_name("read_secrets.py")
@@ -36,7 +37,8 @@ def client(vault: Stack) -> Iterator[httpx.Client]:
 
 def bearer(vault: Stack, **changes: str) -> dict[str, str]:
     resource = "https://" + vault.settings["KEY_VAULT_URL"].partition("//")[2].partition(".")[2]
-    form = {"grant_type": "client_credentials", "client_id": "ada", "scope": resource} | changes
+    form = {"grant_type": "client_credentials", "client_id": "secrets-officer", "scope": resource}
+    form |= changes
     answer = httpx.post(vault.info["token"]["endpoint"], data=form, trust_env=False)
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
@@ -55,7 +57,7 @@ def test_the_sdk_reads_secrets_with_nothing_but_the_apps_settings(vault: Stack) 
     assert read["current"] == "green"
     assert read["first"] == "blue"
     assert read["tags"] == {"a": "b"}
-    assert read["versions"] == read["made"]
+    assert read["versions"] == sorted(read["made"])
     assert read["missing"] == "SecretNotFound"
 
 
@@ -115,19 +117,38 @@ def assert_challenged(vault: Stack, answer: httpx.Response) -> None:
     assert 'resource="https://0.0.1:' in challenge
 
 
+def wrong(attributes: str) -> str:
+    return f'{{"value": "x", "attributes": {attributes}}}'
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "code"),
     [
         ("GET", "/secrets/nothing?api-version=7.6", None, 404, "SecretNotFound"),
         ("GET", "/secrets/colour/deadbeef?api-version=7.6", None, 404, "SecretNotFound"),
         ("GET", "/secrets/subject-index-hmac", None, 400, "BadParameter"),
+        ("GET", "/secrets?api-version=7.6-preview.1", None, 400, "BadParameter"),
+        ("GET", "/secrets?api-version=7.6&maxresults=0", None, 400, "BadParameter"),
+        ("GET", "/secrets?api-version=7.6&maxresults=26", None, 400, "BadParameter"),
+        ("GET", "/secrets?api-version=7.6&maxresults=many", None, 400, "BadParameter"),
+        ("GET", "/secrets?api-version=7.6&$skiptoken=%25", None, 400, "BadParameter"),
         ("PUT", "/secrets/a_b?api-version=7.6", '{"value": "x"}', 400, "BadParameter"),
         ("PUT", "/secrets/a?api-version=7.6", "{", 400, "BadParameter"),
         ("PUT", "/secrets/a?api-version=7.6", "[]", 400, "BadParameter"),
         ("PUT", "/secrets/a?api-version=7.6", "{}", 400, "BadParameter"),
         ("PUT", "/secrets/a?api-version=7.6", '{"value": 7}', 400, "BadParameter"),
-        ("DELETE", "/secrets/subject-index-hmac?api-version=7.6", None, 405, "BadRequest"),
-        ("GET", "/keys?api-version=7.6", None, 404, "BadRequest"),
+        ("PUT", "/secrets/a?api-version=7.6", '{"value": "x", "kty": 1}', 400, "BadParameter"),
+        ("PUT", "/secrets/a?api-version=7.6", '{"value": "x", "tags": []}', 400, "BadParameter"),
+        ("PUT", "/secrets/a?api-version=7.6", wrong('{"enabled": 1}'), 400, "BadParameter"),
+        ("PUT", "/secrets/a?api-version=7.6", wrong('{"exp": true}'), 400, "BadParameter"),
+        ("PUT", "/secrets/a?api-version=7.6", wrong('{"nbf": "now"}'), 400, "BadParameter"),
+        ("PUT", "/secrets/a?api-version=7.6", wrong('{"expires": 1}'), 400, "BadParameter"),
+        ("POST", "/secrets/restore?api-version=7.6", '{"value": "x"}', 400, "BadParameter"),
+        ("POST", "/secrets/a?api-version=7.6", "{}", 405, "BadRequest"),
+        ("GET", "/no/such/path?api-version=7.6", None, 404, "BadRequest"),
+        ("GET", "/keys?api-version=7.6", None, 501, "NotImplemented"),
+        ("POST", "/certificates/a/create?api-version=7.6", "{}", 501, "NotImplemented"),
+        ("GET", "/secrets/a?api-version=7.6&outContentType=pem", None, 501, "NotImplemented"),
     ],
 )
 def test_a_wrong_request_is_refused_in_key_vaults_words(
@@ -144,13 +165,25 @@ def test_a_wrong_request_is_refused_in_key_vaults_words(
     assert answer.json()["error"]["code"] == code
 
 
-def test_a_disabled_secret_is_not_handed_out(vault: Stack, client: httpx.Client) -> None:
-    body = {"value": "x", "attributes": {"enabled": False}}
+def test_no_write_of_a_refused_request_is_left(vault: Stack, client: httpx.Client) -> None:
     headers = bearer(vault)
-    made = client.put("/secrets/off", params=VERSION, json=body, headers=headers)
-    assert made.status_code == 200
-    answer = client.get("/secrets/off", params=VERSION, headers=headers)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "Forbidden")
+    body = {"value": "x", "attributes": {"enabled": "no"}}
+    assert client.put("/secrets/no", params=VERSION, json=body, headers=headers).is_client_error
+    assert client.get("/secrets/no", params=VERSION, headers=headers).status_code == 404
+
+
+def test_the_last_page_says_that_it_is(vault: Stack, client: httpx.Client) -> None:
+    """Get Secrets: nextLink, and null after the last."""
+    headers = bearer(vault)
+    names: list[str] = []
+    link: str | None = "/secrets?api-version=7.6&maxresults=1"
+    while link is not None:
+        page = client.get(link, headers=headers).raise_for_status().json()
+        names += [item["id"].rpartition("/")[2] for item in page["value"]]
+        link = page["nextLink"]
+    whole = client.get("/secrets", params=VERSION, headers=headers).json()
+    assert whole["nextLink"] is None
+    assert names == [item["id"].rpartition("/")[2] for item in whole["value"]]
 
 
 def test_a_stranger_to_the_stacks_authority_does_not_trust_the_vault(vault: Stack) -> None:
@@ -164,4 +197,31 @@ def test_the_secrets_file_is_its_owners_alone(tmp_path: Path) -> None:
     store.add("a", "1")
     store.add("a", "2")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [version["value"] for version in SecretStore(path).versions("a")] == ["1", "2"]
+    kept = SecretStore(path).get("a")
+    assert kept is not None
+    assert [version["value"] for version in kept.versions] == ["1", "2"]
+
+
+def test_a_file_of_before_backups_is_still_read(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.json"
+    path.write_text('{"a": [{"version": "v", "value": "1", "attributes": {"enabled": true}}]}')
+    kept = SecretStore(path).get("a")
+    assert kept is not None
+    assert kept.current["value"] == "1"
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "localhost"])
+def test_it_listens_on_loopback_only(tmp_path: Path, address: str) -> None:
+    options = {"--port": "1", "--issuer": "http://127.0.0.1:1", "--store": tmp_path / "secrets"}
+    files = {"--certificate": tmp_path / "a.pem", "--private-key": tmp_path / "b.pem"}
+    given = [part for option in (options | files).items() for part in option]
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.local.keyvault", "--host", address, *given],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "the local stack listens on 127.0.0.1 only" in done.stderr
+    assert not (tmp_path / "secrets").exists()
