@@ -5,15 +5,17 @@ import time
 from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra.local.identity.tokens import DEFAULT_LIFETIME, Issuer
+from infra.local.identity.tokens import DEFAULT_LIFETIME, MAX_LIFETIME, Issuer
 
 MANAGED_IDENTITY = "vouchsafe-app"
-MANAGED_IDENTITY_LIFETIME = 24 * 3600
 MANAGED_IDENTITY_API_VERSION = "2019-08-01"
+# By these a caller of the managed identity endpoint chooses a user-assigned identity.
+USER_ASSIGNED = ("client_id", "principal_id", "mi_res_id")
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 # RFC 6749 section 5.1: no answer that carries a token may be stored.
@@ -23,10 +25,11 @@ NOT_STORED = {"Cache-Control": "no-store"}
 class OAuthError(Exception):
     """A refusal of the token endpoint, with one of the codes of RFC 6749 section 5.2."""
 
-    def __init__(self, code: str, description: str) -> None:
+    def __init__(self, code: str, description: str, status: int = 400) -> None:
         super().__init__(description)
         self.code = code
         self.description = description
+        self.status = status
 
 
 def create_app(issuer: Issuer, identity_header: str) -> Starlette:
@@ -36,10 +39,14 @@ def create_app(issuer: Issuer, identity_header: str) -> Starlette:
     """
 
     async def discovery(_: Request) -> Response:
-        """OpenID Connect Discovery 1.0, section 4, as far as a resource server reads it."""
+        """OpenID Connect Discovery 1.0, section 3: all that is required, and the token endpoint.
+
+        The authorization endpoint is required too; this one refuses by name.
+        """
         return JSONResponse(
             {
                 "issuer": issuer.url,
+                "authorization_endpoint": f"{issuer.url}/authorize",
                 "token_endpoint": f"{issuer.url}/token",
                 "jwks_uri": f"{issuer.url}/discovery/keys",
                 "response_types_supported": ["token"],
@@ -53,20 +60,38 @@ def create_app(issuer: Issuer, identity_header: str) -> Starlette:
     async def keys(_: Request) -> Response:
         return JSONResponse(issuer.key_set())
 
+    async def rotate(request: Request) -> Response:
+        """Sign with a new key from now on; the old one stays published for `overlap` seconds."""
+        overlap = _seconds("overlap", request.query_params.get("overlap", str(MAX_LIFETIME)))
+        if overlap < 0:
+            raise OAuthError("invalid_request", "overlap must not be negative.")
+        return JSONResponse({"kid": issuer.rotate(overlap)})
+
+    async def authorize(_: Request) -> Response:
+        """Nobody signs in here: RFC 6749 section 4.1.2.1, without a redirect to follow."""
+        message = "Sign-in by a person is left out; POST to /token with client_credentials."
+        raise OAuthError("unsupported_response_type", message)
+
     async def token(request: Request) -> Response:
         """The client credentials grant (RFC 6749 section 4.4), for whoever the client says it is.
 
         `client_id` becomes the principal (`oid`). `roles` (space separated), `tenant` and
         `organisation` become the claims of the same names; `scope` changes the audience,
-        `expires_in` the lifetime in seconds.
+        `expires_in` the lifetime in seconds. Other parameters are passed over, as section 3.2 has
+        it, a client secret among them: everyone on this machine may be anyone.
         """
+        if "Authorization" in request.headers:
+            message = "Clients do not authenticate here; send client_id in the body."
+            raise OAuthError("invalid_client", message, status=401)
         form = await _form(request)
         for name in ("grant_type", "client_id"):
             if name not in form:
                 raise OAuthError("invalid_request", f"{name} is missing.")
         if form["grant_type"] != "client_credentials":
             raise OAuthError("unsupported_grant_type", "grant_type must be client_credentials.")
-        lifetime = _lifetime(form.get("expires_in", str(DEFAULT_LIFETIME)))
+        if len(form.get("scope", "").split()) > 1:
+            raise OAuthError("invalid_scope", "scope must be one resource.")
+        lifetime = _seconds("expires_in", form.get("expires_in", str(DEFAULT_LIFETIME)))
         claims = {name: form[name] for name in ("tenant", "organisation") if form.get(name)}
         minted = issuer.mint(
             form["client_id"],
@@ -89,17 +114,19 @@ def create_app(issuer: Issuer, identity_header: str) -> Starlette:
             return _refused(401, "The X-IDENTITY-HEADER header is missing or wrong.")
         if request.query_params.get("api-version") != MANAGED_IDENTITY_API_VERSION:
             return _refused(400, f"api-version must be {MANAGED_IDENTITY_API_VERSION}.")
+        chosen = [name for name in USER_ASSIGNED if name in request.query_params]
+        if chosen:
+            message = f"No user-assigned identity is found here; {chosen[0]} cannot choose one."
+            return _refused(400, message)
         resource = request.query_params.get("resource")
         if not resource:
             return _refused(400, "The resource parameter is missing.")
-        minted = issuer.mint(
-            MANAGED_IDENTITY, audience=resource, lifetime=MANAGED_IDENTITY_LIFETIME
-        )
+        minted = issuer.mint(MANAGED_IDENTITY, audience=resource, lifetime=MAX_LIFETIME)
         return JSONResponse(
             {
                 "access_token": minted,
                 "client_id": MANAGED_IDENTITY,
-                "expires_on": str(int(time.time()) + MANAGED_IDENTITY_LIFETIME),
+                "expires_on": str(int(time.time()) + MAX_LIFETIME),
                 "resource": resource,
                 "token_type": "Bearer",
             },
@@ -110,10 +137,12 @@ def create_app(issuer: Issuer, identity_header: str) -> Starlette:
         routes=[
             Route("/.well-known/openid-configuration", discovery),
             Route("/discovery/keys", keys),
+            Route("/discovery/keys/rotate", rotate, methods=["POST"]),
+            Route("/authorize", authorize, methods=["GET", "POST"]),
             Route("/token", token, methods=["POST"]),
             Route("/msi/token", managed_identity),
         ],
-        exception_handlers={OAuthError: _oauth_error},
+        exception_handlers={OAuthError: _oauth_error, HTTPException: _http_error},
     )
 
 
@@ -132,21 +161,38 @@ async def _form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def _lifetime(text: str) -> int:
+def _seconds(name: str, text: str) -> int:
+    """A number of seconds no longer than a token may live."""
     try:
-        return int(text)
+        seconds = int(text)
     except ValueError:
-        message = "expires_in must be a whole number of seconds."
+        message = f"{name} must be a whole number of seconds."
         raise OAuthError("invalid_request", message) from None
+    if abs(seconds) > MAX_LIFETIME:
+        raise OAuthError("invalid_request", f"{name} must be at most {MAX_LIFETIME} seconds.")
+    return seconds
 
 
 async def _oauth_error(_: Request, error: Exception) -> Response:
     if not isinstance(error, OAuthError):
         raise error
+    # RFC 6749 section 5.2: a client that used the Authorization header is told the scheme.
+    challenge = {"WWW-Authenticate": "Basic"} if error.status == 401 else {}
     return JSONResponse(
         {"error": error.code, "error_description": error.description},
-        status_code=400,
-        headers=NOT_STORED,
+        status_code=error.status,
+        headers=NOT_STORED | challenge,
+    )
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    description = f"The token issuer has no {request.method} {request.url.path}."
+    return JSONResponse(
+        {"error": "invalid_request", "error_description": description},
+        status_code=error.status_code,
+        headers=error.headers,
     )
 
 

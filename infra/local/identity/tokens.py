@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jwt
@@ -12,19 +12,47 @@ from jwt.algorithms import RSAAlgorithm
 KEY_BITS = 2048
 PUBLIC_EXPONENT = 65537
 DEFAULT_LIFETIME = 3600
+MAX_LIFETIME = 24 * 3600
+
+
+class SigningKey:
+    """A private key and the id (`kid`) that its tokens and its public key carry."""
+
+    def __init__(self) -> None:
+        self.id = uuid.uuid4().hex
+        self.private = rsa.generate_private_key(PUBLIC_EXPONENT, KEY_BITS)
+
+    @property
+    def published(self) -> dict[str, Any]:
+        """The public key as a JSON Web Key (RFC 7517)."""
+        key = RSAAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
+        return {**key, "kid": self.id, "use": "sig", "alg": "RS256"}
 
 
 class Issuer:
-    """An issuer with a signing key of its own, made when it starts and never stored.
+    """An issuer with signing keys of its own, made while it runs and never stored.
 
     `url` is its identifier (`iss`), `audience` what tokens are for unless asked otherwise.
+    `clock` gives Unix time in seconds.
     """
 
-    def __init__(self, url: str, audience: str) -> None:
+    def __init__(self, url: str, audience: str, clock: Callable[[], float] = time.time) -> None:
         self.url = url
         self.audience = audience
-        self._key_id = uuid.uuid4().hex
-        self._key = rsa.generate_private_key(PUBLIC_EXPONENT, KEY_BITS)
+        self._clock = clock
+        self._key = SigningKey()
+        self._retired: list[tuple[float, SigningKey]] = []
+
+    def rotate(self, overlap: int = MAX_LIFETIME) -> str:
+        """Sign with a new key from now on and return its id.
+
+        The old one stays published for `overlap` seconds: by default as long as a token can live
+        that it has signed. With none it is withdrawn at once, as Entra ID would in an emergency.
+        https://learn.microsoft.com/entra/identity-platform/signing-key-rollover
+        """
+        self._retired.append((self._clock() + overlap, self._key))
+        self._key = SigningKey()
+        return self._key.id
 
     def mint(
         self,
@@ -36,11 +64,11 @@ class Issuer:
     ) -> str:
         """A signed token for `principal` that is valid for `lifetime` seconds from now.
 
-        A negative lifetime makes one that has expired, for trying how that is refused. The claims
-        are those of Entra ID's access tokens:
+        A lifetime is at most `MAX_LIFETIME`. A negative one makes a token that has expired, for
+        trying how that is refused. The claims are those of Entra ID's access tokens:
         https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
         """
-        now = int(time.time())
+        now = int(self._clock())
         payload = {
             "iss": self.url,
             "aud": audience or self.audience,
@@ -54,9 +82,11 @@ class Issuer:
             "jti": uuid.uuid4().hex,
             **(claims or {}),
         }
-        return jwt.encode(payload, self._key, algorithm="RS256", headers={"kid": self._key_id})
+        headers = {"kid": self._key.id}
+        return jwt.encode(payload, self._key.private, algorithm="RS256", headers=headers)
 
     def key_set(self) -> dict[str, Any]:
-        """The public key as a JSON Web Key Set (RFC 7517)."""
-        key = RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
-        return {"keys": [{**key, "kid": self._key_id, "use": "sig", "alg": "RS256"}]}
+        """The public keys of tokens that may still be good, as a JSON Web Key Set (RFC 7517)."""
+        now = self._clock()
+        self._retired = [(until, key) for until, key in self._retired if until > now]
+        return {"keys": [key.published for key in (self._key, *(key for _, key in self._retired))]}
