@@ -5,13 +5,16 @@ The names and kinds are those that the Service Bus extension sends and that
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from azure.servicebus import ServiceBusReceivedMessage
 from azure.servicebus.amqp import AmqpMessageBodyType
 from azure_functions_runtime.bindings.datumdef import Datum
+
+# Two names for the same: that of Azure.Messaging.ServiceBus and that of the library before it.
+PROPERTIES = ("ApplicationProperties", "UserProperties")
 
 
 def body_of(message: ServiceBusReceivedMessage) -> bytes:
@@ -26,12 +29,36 @@ def body_of(message: ServiceBusReceivedMessage) -> bytes:
 
 def metadata_of(message: ServiceBusReceivedMessage) -> dict[str, Datum]:
     """The trigger metadata, by the names that the extension gives it."""
-    properties = {
+    data = {
+        name: Datum(value, "string") if isinstance(value, str) else Datum(json.dumps(value), "json")
+        for name, value in _values(message).items()
+        if value is not None
+    }
+    for name in PROPERTIES:
+        data[name] = Datum(_json(_properties(message)), "json")
+    return data
+
+
+def batch_metadata_of(messages: Sequence[ServiceBusReceivedMessage]) -> dict[str, Datum]:
+    """The trigger metadata of a batch: an array for each name, with one item for each message."""
+    columns: dict[str, list[object]] = {}
+    for message in messages:
+        properties = dict.fromkeys(PROPERTIES, _properties(message))
+        for name, value in (_values(message) | properties).items():
+            columns.setdefault(f"{name}Array", []).append(value)
+    return {name: Datum(_json(column), "json") for name, column in columns.items()}
+
+
+def _properties(message: ServiceBusReceivedMessage) -> dict[str, object]:
+    return {
         _text(name): _text(value) if isinstance(value, bytes) else value
         for name, value in (message.application_properties or {}).items()
     }
+
+
+def _values(message: ServiceBusReceivedMessage) -> dict[str, object]:
     life = message.time_to_live
-    values: dict[str, object] = {
+    return {
         "MessageId": message.message_id,
         "ContentType": message.content_type,
         "CorrelationId": message.correlation_id,
@@ -58,14 +85,10 @@ def metadata_of(message: ServiceBusReceivedMessage) -> dict[str, Datum]:
         # azure.functions cannot read a span of a day or more.
         "TimeToLive": str(life) if life and life < timedelta(days=1) else None,
     }
-    data = {
-        name: Datum(value, "string") if isinstance(value, str) else Datum(json.dumps(value), "json")
-        for name, value in values.items()
-        if value is not None
-    }
-    for name in ("ApplicationProperties", "UserProperties"):
-        data[name] = Datum(json.dumps(properties, default=str), "json")
-    return data
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, default=str)
 
 
 def _text(value: str | bytes) -> str:

@@ -63,6 +63,13 @@ class ModelBindingData:
 
 
 @dataclass(frozen=True)
+class CollectionBytes:
+    """The bodies of a batch of messages."""
+
+    bytes: list[builtins.bytes]
+
+
+@dataclass(frozen=True)
 class TypedData:
     """One value and its kind: ``string``, ``bytes``, ``json`` or ``model_binding_data``."""
 

@@ -2,11 +2,20 @@
 
 from azure.servicebus.aio import ServiceBusClient
 
+from infra.local.host.batches import BatchTrigger, SessionBatchTrigger
 from infra.local.host.invoke import Invoker
 from infra.local.host.loading import Function
 from infra.local.host.refusals import RefusedError
 from infra.local.host.servicebus import QueueTrigger, SessionTrigger
 from infra.local.host.settings import AppSettings, HostSettings
+
+# By whether the queue has sessions and whether the function takes batches.
+KINDS = {
+    (False, False): QueueTrigger,
+    (True, False): SessionTrigger,
+    (False, True): BatchTrigger,
+    (True, True): SessionBatchTrigger,
+}
 
 
 def queue_triggers(
@@ -33,8 +42,9 @@ def _queue_trigger(
     trigger = function.trigger
     if "queueName" not in trigger:
         raise RefusedError("topics are not supported by the local host, only queues")
-    if str(trigger.get("cardinality") or "ONE").upper() != "ONE":
-        raise RefusedError(f"cardinality {trigger['cardinality']} is not supported, only ONE")
+    cardinality = str(trigger.get("cardinality") or "ONE").upper()
+    if cardinality not in ("ONE", "MANY"):
+        raise RefusedError(f"cardinality {trigger['cardinality']} is neither ONE nor MANY")
     if function.info.input_types[function.parameter].deferred_bindings_enabled:
         raise RefusedError(f"parameter {function.parameter}: SDK types are not supported here")
     name = trigger["connection"]
@@ -43,6 +53,6 @@ def _queue_trigger(
         ServiceBusClient.from_connection_string(connection)
     except ValueError as error:
         raise RefusedError(f"the connection setting {name} is wrong: {error}") from None
-    kind = SessionTrigger if trigger.get("isSessionsEnabled") else QueueTrigger
+    kind = KINDS[bool(trigger.get("isSessionsEnabled")), cardinality == "MANY"]
     queue = app_settings.resolve(trigger["queueName"])
     return kind(function, queue, connection, invoker, settings)

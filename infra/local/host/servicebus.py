@@ -109,6 +109,28 @@ class QueueTrigger:
         messages = await self._or_stop(receiver.receive_messages(1, max_wait_time=seconds))
         return messages[0] if messages else None
 
+    async def _accept(
+        self, client: ServiceBusClient, renewer: AutoLockRenewer | None
+    ) -> ServiceBusReceiver | None:
+        """The next session that has messages; None when there is none for a while."""
+        receiver = client.get_queue_receiver(
+            self._queue,
+            session_id=NEXT_AVAILABLE_SESSION,
+            max_wait_time=ACCEPT_SECONDS,
+            auto_lock_renewer=renewer,
+        )
+        # Waiting for a session is all the listening there is: no answer comes until one is there.
+        self._ready.set()
+        opened = None
+        try:
+            opened = await self._or_stop(receiver.__aenter__())
+        except OperationTimeoutError:
+            return None
+        finally:
+            if opened is None:
+                await receiver.close()
+        return opened
+
     async def _process(
         self, receiver: ServiceBusReceiver, message: ServiceBusReceivedMessage
     ) -> None:
@@ -123,6 +145,12 @@ class QueueTrigger:
         else:
             outcome = await self._invoker.run(self._function, value, metadata_of(message))
             succeeded = outcome.succeeded
+        await self._settle(receiver, message, succeeded=succeeded)
+
+    async def _settle(
+        self, receiver: ServiceBusReceiver, message: ServiceBusReceivedMessage, *, succeeded: bool
+    ) -> None:
+        """Complete the message or, when its function failed, abandon it."""
         settle = receiver.complete_message if succeeded else receiver.abandon_message
         try:
             await settle(message)
@@ -175,28 +203,6 @@ class SessionTrigger(QueueTrigger):
                     work = self._serve(receiver)
             finally:
                 self._start_or_free(work)
-
-    async def _accept(
-        self, client: ServiceBusClient, renewer: AutoLockRenewer | None
-    ) -> ServiceBusReceiver | None:
-        """The next session that has messages; None when there is none for a while."""
-        receiver = client.get_queue_receiver(
-            self._queue,
-            session_id=NEXT_AVAILABLE_SESSION,
-            max_wait_time=ACCEPT_SECONDS,
-            auto_lock_renewer=renewer,
-        )
-        # Waiting for a session is all the listening there is: no answer comes until one is there.
-        self._ready.set()
-        opened = None
-        try:
-            opened = await self._or_stop(receiver.__aenter__())
-        except OperationTimeoutError:
-            return None
-        finally:
-            if opened is None:
-                await receiver.close()
-        return opened
 
     async def _serve(self, receiver: ServiceBusReceiver) -> None:
         """Process a session's messages in order until it is idle, lost, or the host stops."""

@@ -47,6 +47,7 @@ class HostSettings:
     max_concurrent_calls: int = 16
     max_concurrent_sessions: int = 8
     max_lock_renewal: float = 5 * 60.0
+    max_message_batch_size: int = 1000
     session_idle_timeout: float = 60.0
     blob_parallelism: int = 16
     poison_blob_threshold: int = 5
@@ -184,6 +185,10 @@ READERS: dict[str, tuple[str | None, Any]] = {
     "extensions.http.routePrefix": ("route_prefix", _prefix),
     f"{SERVICE_BUS}.maxConcurrentCalls": ("max_concurrent_calls", _count),
     f"{SERVICE_BUS}.maxConcurrentSessions": ("max_concurrent_sessions", _count),
+    f"{SERVICE_BUS}.maxMessageBatchSize": ("max_message_batch_size", _count),
+    # The wait is for a batch of the minimum size; with one message there is nothing to wait for.
+    f"{SERVICE_BUS}.minMessageBatchSize": (None, _only(1)),
+    f"{SERVICE_BUS}.maxBatchWaitTime": (None, seconds),
     f"{SERVICE_BUS}.maxAutoLockRenewalDuration": ("max_lock_renewal", seconds),
     f"{SERVICE_BUS}.sessionIdleTimeout": ("session_idle_timeout", seconds),
     f"{SERVICE_BUS}.autoCompleteMessages": (None, _only(True)),

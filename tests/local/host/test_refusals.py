@@ -10,7 +10,6 @@ from infra.local.ports import LOOPBACK
 from tests.local.host.harness import Host
 
 HEAD = """
-from typing import List
 import azure.functions as func
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 """
@@ -89,9 +88,6 @@ def span(t: func.TimerRequest) -> None: ...
 @app.timer_trigger("t", "0 0 0 L * *")
 def last_day(t: func.TimerRequest) -> None: ...
 
-@app.service_bus_queue_trigger("m", "BUS", "queue", cardinality="many")
-def batch(m: List[func.ServiceBusMessage]) -> None: ...
-
 @app.service_bus_topic_trigger("m", "BUS", "topic", "subscription")
 def topic(m: func.ServiceBusMessage) -> None: ...
 
@@ -117,7 +113,6 @@ def loads(blob: func.InputStream) -> None: ...
         "ranged: constraint range(1,2) in route api/z/{a:range(1,2)} is not supported",
         "span: schedule '00:05:00' is not a six-field NCRONTAB expression",
         "last_day: schedule '0 0 0 L * *' is not a six-field NCRONTAB expression",
-        "batch: cardinality MANY is not supported, only ONE",
         "topic: topics are not supported by the local host, only queues",
         "unconnected: the connection setting NOWHERE is missing",
         "misconnected: the connection setting FILES is wrong: ",

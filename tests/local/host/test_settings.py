@@ -22,6 +22,7 @@ def test_without_settings_azures_defaults_hold(tmp_path: Path) -> None:
     assert settings.function_timeout == 1800
     assert settings.max_concurrent_calls == 16
     assert settings.max_concurrent_sessions == 8
+    assert settings.max_message_batch_size == 1000
     assert settings.max_lock_renewal == 300
     assert settings.poison_blob_threshold == 5
 
@@ -37,6 +38,9 @@ def test_every_supported_setting_is_read(tmp_path: Path) -> None:
             "serviceBus": {
                 "maxConcurrentCalls": 3,
                 "maxConcurrentSessions": 2,
+                "maxMessageBatchSize": 7,
+                "minMessageBatchSize": 1,
+                "maxBatchWaitTime": "00:00:30",
                 "maxAutoLockRenewalDuration": "00:01:30",
                 "sessionIdleTimeout": "00:00:01",
                 "autoCompleteMessages": True,
@@ -51,6 +55,7 @@ def test_every_supported_setting_is_read(tmp_path: Path) -> None:
         log_level="Warning",
         max_concurrent_calls=3,
         max_concurrent_sessions=2,
+        max_message_batch_size=7,
         max_lock_renewal=90,
         session_idle_timeout=1,
         blob_parallelism=5,
@@ -67,6 +72,8 @@ def test_every_supported_setting_is_read(tmp_path: Path) -> None:
         ({"extensions": {"queues": {"batchSize": 1}}}, "extensions.queues.batchSize"),
         ({"extensions": {"http": {"hsts": {"isEnabled": True}}}}, "extensions.http.hsts.isEnabled"),
         ({"extensions": {"serviceBus": {"prefetchCount": 10}}}, "serviceBus.prefetchCount"),
+        ({"extensions": {"serviceBus": {"minMessageBatchSize": 2}}}, "minMessageBatchSize"),
+        ({"extensions": {"serviceBus": {"maxBatchWaitTime": "soon"}}}, "maxBatchWaitTime"),
         ({"extensions": {"serviceBus": {"autoCompleteMessages": False}}}, "autoCompleteMessages"),
         ({"extensions": {"serviceBus": {"maxConcurrentCalls": 0}}}, "maxConcurrentCalls"),
         ({"extensions": {"http": {"routePrefix": "admin"}}}, "routePrefix"),

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from pathlib import Path
+from typing import List  # noqa: UP035 - the runtime library takes no list[...] in a signature
 
 import azure.functions as func
 
@@ -69,3 +70,37 @@ async def sessions(message: func.ServiceBusMessage) -> None:
 @app.service_bus_queue_trigger("message", queue_name="texts", connection="BUS")
 def text(message: str) -> None:
     _record(name="text", body=message)
+
+
+def _record_batch(name: str, messages: list[func.ServiceBusMessage]) -> None:
+    _record(
+        name=name,
+        bodies=[one.get_body().decode() for one in messages],
+        ids=[one.message_id for one in messages],
+        delivery_counts=[one.delivery_count for one in messages],
+        sessions=[one.session_id for one in messages],
+        content_types=[one.content_type for one in messages],
+        properties=[one.application_properties for one in messages],
+        enqueued=[one.enqueued_time_utc.isoformat() for one in messages],
+    )
+
+
+@app.service_bus_queue_trigger(
+    "messages", queue_name="batches", connection="BUS", cardinality=func.Cardinality.MANY
+)
+async def batches(messages: List[func.ServiceBusMessage]) -> None:  # noqa: UP006 - see above
+    _record_batch("batch", messages)
+    for message in messages:
+        await _obey(message)
+    _record_batch("batch done", messages)
+
+
+@app.service_bus_queue_trigger(
+    "messages",
+    queue_name="session-batches",
+    connection="BUS",
+    cardinality=func.Cardinality.MANY,
+    is_sessions_enabled=True,
+)
+def session_batches(messages: List[func.ServiceBusMessage]) -> None:  # noqa: UP006 - see above
+    _record_batch("session batch", messages)

@@ -1,0 +1,82 @@
+"""The Service Bus queue trigger with cardinality "many": one call for several messages.
+
+As in the Service Bus extension, one batch runs at a time, of what is there when it asks, at most
+maxMessageBatchSize. All of it is completed when the function succeeds and abandoned when it fails.
+No lock is renewed meanwhile, and in a queue with sessions one session is served at a time:
+maxAutoLockRenewalDuration and maxConcurrentSessions are for functions that take single messages.
+Source: "Azure Service Bus bindings for Azure Functions", host.json settings (learn.microsoft.com).
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from azure.servicebus import ServiceBusReceivedMessage
+from azure.servicebus.aio import AutoLockRenewer, ServiceBusClient, ServiceBusReceiver
+from azure_functions_runtime.bindings.datumdef import Datum
+
+from infra.local.host import protos
+from infra.local.host.metadata import batch_metadata_of, body_of
+from infra.local.host.servicebus import BROKEN, QueueTrigger, log
+
+# A receive is never cut short, as what it has already taken would stay locked; a host that stops
+# waits this long for it.
+SLICE_SECONDS = 1.0
+
+
+class BatchTrigger(QueueTrigger):
+    """Runs one function for the messages of one queue, several in each call."""
+
+    async def _receive(self, client: ServiceBusClient, renewer: AutoLockRenewer | None) -> None:
+        del renewer
+        receiver = client.get_queue_receiver(self._queue)
+        if await self._or_stop(receiver.__aenter__()) is None:
+            return
+        self._ready.set()
+        while not self._stopping.is_set():
+            await self._run_next(receiver, SLICE_SECONDS)
+
+    async def _run_next(self, receiver: ServiceBusReceiver, seconds: float) -> bool:
+        """Run the function for the next messages; False when none came in this time."""
+        messages = await receiver.receive_messages(
+            self._host.max_message_batch_size, max_wait_time=seconds
+        )
+        if messages:
+            succeeded = await self._run_batch(messages)
+            for message in messages:
+                await self._settle(receiver, message, succeeded=succeeded)
+        return bool(messages)
+
+    async def _run_batch(self, messages: Sequence[ServiceBusReceivedMessage]) -> bool:
+        try:
+            bodies = protos.CollectionBytes([body_of(message) for message in messages])
+        except ValueError as error:
+            log.warning("%s: a batch cannot be bound: %s", self._function.name, error)
+            return False
+        value = Datum(bodies, "collection_bytes")
+        outcome = await self._invoker.run(self._function, value, batch_metadata_of(messages))
+        return outcome.succeeded
+
+
+class SessionBatchTrigger(BatchTrigger):
+    """Runs one function for a queue with sessions: each call has messages of one session."""
+
+    async def _receive(self, client: ServiceBusClient, renewer: AutoLockRenewer | None) -> None:
+        del renewer
+        while not self._stopping.is_set():
+            receiver = await self._accept(client, None)
+            if receiver is None:
+                continue
+            try:
+                await self._serve(receiver)
+            except BROKEN as error:
+                log.warning("%s: a session of %s: %s", self._function.name, self._queue, error)
+            finally:
+                await receiver.close()
+
+    async def _serve(self, receiver: ServiceBusReceiver) -> None:
+        """Process a session's messages until it is idle or the host stops."""
+        loop = asyncio.get_running_loop()
+        idle_at = loop.time() + self._host.session_idle_timeout
+        while not self._stopping.is_set() and loop.time() < idle_at:
+            if await self._run_next(receiver, min(SLICE_SECONDS, idle_at - loop.time())):
+                idle_at = loop.time() + self._host.session_idle_timeout
