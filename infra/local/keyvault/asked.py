@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from infra.local.keyvault.errors import bad_parameter, left_out
+from infra.local.keyvault.errors import bad_parameter
 
 # Those of the SDK's enumeration; the service knows previews too, this stand-in does not.
 API_VERSIONS = (
@@ -57,9 +57,9 @@ def check_api_version(request: Request) -> None:
 
 
 def check_output(request: Request) -> None:
-    """Raise VaultError when a certificate is asked for in another form."""
+    """Raise VaultError when the secret is asked for in another form, as certificates can be."""
     if "outContentType" in request.query_params:
-        raise left_out("outContentType, which is about certificates")
+        raise bad_parameter("outContentType converts certificates, which no secret here backs.")
 
 
 def new_name(request: Request) -> str:

@@ -148,7 +148,7 @@ def wrong(attributes: str) -> str:
         ("GET", "/no/such/path?api-version=7.6", None, 404, "BadRequest"),
         ("GET", "/keys?api-version=7.6", None, 501, "NotImplemented"),
         ("POST", "/certificates/a/create?api-version=7.6", "{}", 501, "NotImplemented"),
-        ("GET", "/secrets/a?api-version=7.6&outContentType=pem", None, 501, "NotImplemented"),
+        ("GET", "/secrets/a?api-version=7.6&outContentType=pem", None, 400, "BadParameter"),
     ],
 )
 def test_a_wrong_request_is_refused_in_key_vaults_words(
