@@ -6,11 +6,14 @@ from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from infra.local.identity.tokens import DEFAULT_LIFETIME, MAX_LIFETIME, Issuer
+from infra.local.ports import LOOPBACK
 
 MANAGED_IDENTITY = "vouchsafe-app"
 MANAGED_IDENTITY_API_VERSION = "2019-08-01"
@@ -142,6 +145,8 @@ def create_app(issuer: Issuer, identity_header: str) -> Starlette:
             Route("/token", token, methods=["POST"]),
             Route("/msi/token", managed_identity),
         ],
+        # A page in a browser must not get tokens by giving its own name this machine's address.
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])],
         exception_handlers={OAuthError: _oauth_error, HTTPException: _http_error},
     )
 

@@ -66,6 +66,8 @@ def create_app(operations: Operations, tokens: BearerTokens, permissions: Access
             allowed("GET", "/secrets/{name}/{version}", access.GET, do.get_secret),
             allowed("PATCH", "/secrets/{name}/{version}", access.UPDATE, do.update_secret),
             allowed("GET", "/deletedsecrets", access.READ_METADATA, do.list_deleted_secrets),
+            # So asks the SDK for .NET, for secrets too.
+            allowed("GET", "/deletedsecrets/", access.READ_METADATA, do.list_deleted_secrets),
             allowed("GET", "/deletedsecrets/{name}", access.READ_METADATA, do.get_deleted_secret),
             allowed("DELETE", "/deletedsecrets/{name}", access.PURGE, do.purge_secret),
             allowed("POST", "/deletedsecrets/{name}/recover", access.RECOVER, do.recover_secret),

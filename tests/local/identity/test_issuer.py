@@ -129,6 +129,12 @@ def test_a_client_that_authenticates_is_told_that_it_cannot(client: httpx.Client
     assert answer.headers["WWW-Authenticate"] == "Basic"
 
 
+def test_a_name_that_leads_here_gets_no_token(client: httpx.Client) -> None:
+    """As a page in a browser would try whose name's address has become this machine's."""
+    headers = {"Host": "somewhere.example"}
+    assert client.post("/token", data=GRANT, headers=headers).status_code == 400
+
+
 @pytest.mark.parametrize(("method", "path"), [("GET", "/token"), ("GET", "/no/such/path")])
 def test_what_is_not_there_is_refused_as_json(client: httpx.Client, method: str, path: str) -> None:
     answer = client.request(method, path)

@@ -165,6 +165,16 @@ def test_a_wrong_request_is_refused_in_key_vaults_words(
     assert answer.json()["error"]["code"] == code
 
 
+@pytest.mark.parametrize("path", ["/secrets", "/secrets/", "/deletedsecrets", "/deletedsecrets/"])
+def test_a_listing_is_had_with_or_without_a_slash(
+    vault: Stack, client: httpx.Client, path: str
+) -> None:
+    """SDKs of other languages end these paths with one, and follow no redirect."""
+    answer = client.get(path, params=VERSION, headers=bearer(vault))
+    assert answer.status_code == 200
+    assert set(answer.json()) == {"value", "nextLink"}
+
+
 def test_no_write_of_a_refused_request_is_left(vault: Stack, client: httpx.Client) -> None:
     headers = bearer(vault)
     body = {"value": "x", "attributes": {"enabled": "no"}}
