@@ -14,6 +14,7 @@ from infra.local.host.admin import Admin
 from infra.local.host.blobs import blob_triggers
 from infra.local.host.http import HttpApp, body_limit, endpoints
 from infra.local.host.invoke import Invoker
+from infra.local.host.keys import access_keys
 from infra.local.host.loading import Function, load
 from infra.local.host.queues import queue_triggers
 from infra.local.host.refusals import RefusedError
@@ -54,17 +55,24 @@ async def run(folder: Path, port: int, environment: Mapping[str, str], grace: fl
     functions = load(folder)
     invoker = Invoker(in_flight, settings.function_timeout)
     (storage,) = _all(lambda: _storage(functions, app_settings, folder))
-    routes, limit, clocks, queues, blobs = _all(
+    routes, keys, limit, clocks, queues, blobs = _all(
         lambda: endpoints(functions, settings),
+        lambda: access_keys(functions, app_settings, folder),
         lambda: body_limit(app_settings),
         lambda: timers(functions, app_settings, invoker, storage),
         lambda: queue_triggers(functions, app_settings, settings, invoker),
         lambda: blob_triggers(functions, app_settings, settings, invoker, storage),
     )
-    admin = Admin(functions, {clock.function.name: clock.fire for clock in clocks})
-    web = HttpServer(HttpApp(routes, invoker, admin, limit), listen(port))
+    admin = Admin(
+        host_id(app_settings, folder),
+        functions,
+        {clock.function.name: clock.fire for clock in clocks},
+        {endpoint.function.name: endpoint.route.template for endpoint in routes},
+    )
+    web = HttpServer(HttpApp(routes, invoker, admin, limit, keys), listen(port))
+    guards = [] if keys is None else [keys]
     try:
-        await _serve([web, *clocks, *queues, *blobs], admin, port, stopping, grace)
+        await _serve([web, *guards, *clocks, *queues, *blobs], admin, port, stopping, grace)
     finally:
         if storage is not None:
             await storage.close()
@@ -104,6 +112,7 @@ async def _serve(
     waiting = asyncio.create_task(stopping.wait())
     await asyncio.wait((waiting, *tasks), return_when=asyncio.FIRST_COMPLETED)
     stopping.set()
+    admin.state = "Stopping"
     log.info("stopping: no new work is taken")
     announcing.cancel()
     _, late = await asyncio.wait(tasks, timeout=grace)
@@ -121,5 +130,5 @@ async def _serve(
 async def _announce(ready: list[asyncio.Event], admin: Admin, port: int) -> None:
     for event in ready:
         await event.wait()
-    admin.running = True
+    admin.state = "Running"
     print(f"ready on http://127.0.0.1:{port}", flush=True)

@@ -1,5 +1,6 @@
 """The HTTP trigger: requests in, through the app's functions, responses out."""
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from infra.local.host import protos
 from infra.local.host.admin import Admin
 from infra.local.host.invoke import Invoker
+from infra.local.host.keys import ADMIN, ANONYMOUS, Keys, level_of
 from infra.local.host.loading import Function
 from infra.local.host.refusals import RefusedError
 from infra.local.host.routes import Route, compile_route, path_of
@@ -31,6 +33,7 @@ class Endpoint:
     function: Function
     route: Route
     methods: frozenset[str]
+    level: str
 
     def overlaps(self, other: "Endpoint") -> bool:
         """Whether some request would fit both."""
@@ -52,19 +55,17 @@ def endpoints(functions: list[Function], settings: HostSettings) -> list[Endpoin
     for function in functions:
         if function.kind != "httpTrigger":
             continue
-        level = function.trigger.get("authLevel") or "FUNCTION"
-        if level.upper() != "ANONYMOUS":
-            wrong.append(f"function {function.name}: authLevel {level} is not supported")
         template = "/".join(
             filter(None, (settings.route_prefix, function.trigger["route"].strip("/")))
         )
         try:
+            level = level_of(function)
             route = compile_route(template)
         except RefusedError as refused:
             wrong += [f"function {function.name}: {line}" for line in refused.lines]
             continue
         methods = frozenset(method.upper() for method in function.trigger.get("methods") or ())
-        endpoint = Endpoint(function, route, methods)
+        endpoint = Endpoint(function, route, methods, level)
         wrong += [
             f"function {function.name}: route {template} is also that of {other.function.name}"
             for other in found
@@ -90,12 +91,19 @@ class HttpApp:
     """The ASGI application: the host's admin surface and the app's HTTP functions."""
 
     def __init__(
-        self, endpoints: list[Endpoint], invoker: Invoker, admin: Admin, limit: int
+        self,
+        endpoints: list[Endpoint],
+        invoker: Invoker,
+        admin: Admin,
+        limit: int,
+        keys: Keys | None,
     ) -> None:
+        """``limit`` is that of a body, in bytes; without ``keys`` every endpoint is anonymous."""
         self._endpoints = endpoints
         self._invoker = invoker
         self._admin = admin
         self._limit = limit
+        self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -104,38 +112,67 @@ class HttpApp:
 
     async def _answer(self, request: Request) -> Response:
         path = path_of(request.scope["raw_path"])
-        try:
-            body = await self._read_body(request)
-        except BodyTooLargeError:
-            return Response(status_code=413)
         if path.split("/")[0] == "admin":
-            return self._admin.answer(request.method, path, request.headers, body)
+            return await self._administer(request, path)
         for endpoint in self._endpoints:
             parameters = endpoint.route.match(path)
             allowed = not endpoint.methods or request.method in endpoint.methods
             if parameters is not None and allowed:
-                return await self._invoke(endpoint.function, request, parameters, body)
+                return await self._call(endpoint, request, parameters)
         # A known route with another method is a 404 too, HEAD on a GET route included:
         # https://github.com/Azure/azure-functions-host/issues/10098 and 11625.
-        return Response(status_code=404)
+        return await _without_body(request, 404)
+
+    async def _administer(self, request: Request, path: str) -> Response:
+        # Only a ping is open to all: "Work with access keys in Azure Functions".
+        if path != "admin/host/ping" and (refusal := self._refusal(request, ADMIN)):
+            return await _without_body(request, refusal)
+        try:
+            body = await self._read_body(request)
+        except BodyTooLargeError:
+            return Response(status_code=413)
+        return self._admin.answer(request.method, path, request.headers, body)
+
+    async def _call(
+        self, endpoint: Endpoint, request: Request, parameters: Mapping[str, str]
+    ) -> Response:
+        name = endpoint.function.name
+        if endpoint.level != ANONYMOUS and (
+            refusal := self._refusal(request, endpoint.level, name)
+        ):
+            return await _without_body(request, refusal)
+        try:
+            body = await self._read_body(request)
+        except BodyTooLargeError:
+            return Response(status_code=413)
+        return await self._invoke(endpoint.function, request, parameters, body)
+
+    def _refusal(self, request: Request, level: str, function: str | None = None) -> int | None:
+        """The status to refuse the request with, as its key does not open this; None: it does."""
+        if self._keys is None:
+            return None
+        if not self._keys.loaded:
+            return 503
+        return None if self._keys.allows(request, level, function) else 401
 
     async def _read_body(self, request: Request) -> bytes:
-        """The whole body, as the Functions host hands it over.
+        """The whole body, as the Functions host hands it over, in memory once.
 
         A body over the limit is read to its end, so that the client gets to read the answer, but
         not kept.
         """
-        parts: list[bytes] = []
+        # Its buffer grows in place and is handed out without a copy.
+        kept = io.BytesIO()
         size = 0
         async for part in request.stream():
             size += len(part)
             if size <= self._limit:
-                parts.append(part)
-            else:
-                parts.clear()
+                kept.write(part)
+            elif kept.tell():
+                kept = io.BytesIO()
         if size > self._limit:
             raise BodyTooLargeError
-        return b"".join(parts)
+        return kept.getvalue()
 
     async def _invoke(
         self, function: Function, request: Request, parameters: Mapping[str, str], body: bytes
@@ -150,6 +187,13 @@ class HttpApp:
         if not outcome.succeeded or outcome.returned is None:
             return Response(status_code=500)
         return _response(outcome.returned)
+
+
+async def _without_body(request: Request, status: int) -> Response:
+    """An empty answer, once the client has sent what it wants to send, of which nothing is kept."""
+    async for _ in request.stream():
+        pass
+    return Response(status_code=status)
 
 
 def _request_datum(request: Request, parameters: Mapping[str, str], body: bytes) -> Datum:

@@ -71,6 +71,14 @@ class HostStorage:
         """Create or replace the document."""
         await self._client.upload_blob(name, json.dumps(document).encode(), overwrite=True)
 
+    async def create(self, name: str, document: dict[str, Any]) -> bool:
+        """Write the document unless there is one already; whether this wrote it."""
+        try:
+            await self._client.upload_blob(name, json.dumps(document).encode())
+        except ResourceExistsError:
+            return False
+        return True
+
     async def delete(self, name: str) -> None:
         """Delete the document if it is there."""
         with contextlib.suppress(ResourceNotFoundError):

@@ -70,9 +70,6 @@ def retries(req: func.HttpRequest) -> str: ...
 async def test_each_setting_it_cannot_serve_is_named(refused: Callable[..., object]) -> None:
     lines = await refused(
         """
-@app.route("x", auth_level=func.AuthLevel.FUNCTION)
-def keyed(req: func.HttpRequest) -> str: ...
-
 @app.route("y/{a}", methods=["GET", "POST"])
 def one(req: func.HttpRequest) -> str: ...
 
@@ -108,7 +105,6 @@ def loads(blob: func.InputStream) -> None: ...
         BUS=BUS,
     )
     expected = [
-        "keyed: authLevel FUNCTION is not supported",
         "two: route api/Y/{b} is also that of one",
         "ranged: constraint range(1,2) in route api/z/{a:range(1,2)} is not supported",
         "span: schedule '00:05:00' is not a six-field NCRONTAB expression",
@@ -150,6 +146,25 @@ async def test_a_timer_or_blob_needs_the_hosts_storage(refused: Callable[..., ob
 def f(t: func.TimerRequest) -> None: ...
 """)
     assert lines == ["host: the connection setting AzureWebJobsStorage is missing"]
+
+
+async def test_a_key_needs_a_place_to_be_kept(refused: Callable[..., object]) -> None:
+    text = """
+@app.route("x", auth_level=func.AuthLevel.FUNCTION)
+def keyed(req: func.HttpRequest) -> str: ...
+"""
+    lines = await refused(text)
+    assert lines == ["host: access keys: the connection setting AzureWebJobsStorage is missing"]
+
+
+async def test_another_place_for_keys_is_named(refused: Callable[..., object]) -> None:
+    text = """
+@app.route("x")
+def f(req: func.HttpRequest) -> str: ...
+"""
+    lines = await refused(text, AzureWebJobsSecretStorageType="keyvault")
+    setting = "AzureWebJobsSecretStorageType=keyvault"
+    assert lines == [f"host: the app setting {setting} is not supported, only blob"]
 
 
 async def test_a_setting_of_host_json_is_refused_by_name(refused: Callable[..., object]) -> None:

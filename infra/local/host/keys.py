@@ -1,0 +1,155 @@
+"""Access keys: what a request must bring to a function whose ``authLevel`` is not anonymous.
+
+A function key opens its one function, a host key every function of level ``function``, the master
+key everything, the endpoints under ``/admin`` included. A request brings one in the header
+``x-functions-key`` or, without that header, as ``?code=``. They are kept where Azure keeps them by
+default, in the container ``azure-webjobs-secrets`` of the account of ``AzureWebJobsStorage``:
+``<host id>/host.json`` and ``<host id>/<function>.json``, made at the first start.
+Source: "Work with access keys in Azure Functions" (learn.microsoft.com).
+"""
+
+import asyncio
+import hmac
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from azure.core.exceptions import AzureError
+from starlette.requests import Request
+
+from infra.local.host.loading import Function
+from infra.local.host.refusals import RefusedError
+from infra.local.host.settings import AppSettings
+from infra.local.host.storage import CONNECTION, HostStorage, container_client, host_id
+
+log = logging.getLogger("host.keys")
+
+CONTAINER = "azure-webjobs-secrets"
+STORE_SETTING = "AzureWebJobsSecretStorageType"
+HEADER = "x-functions-key"
+PARAMETER = "code"
+ANONYMOUS, FUNCTION, ADMIN = "ANONYMOUS", "FUNCTION", "ADMIN"
+LEVELS = (ANONYMOUS, FUNCTION, ADMIN)
+RETRY_SECONDS = 1.0
+
+
+def level_of(function: Function) -> str:
+    """The ``authLevel`` of an HTTP function. Raises RefusedError when it is none of three."""
+    level = str(function.trigger.get("authLevel") or FUNCTION).upper()
+    if level not in LEVELS:
+        raise RefusedError(f"authLevel {level} is none of {', '.join(LEVELS)}")
+    return level
+
+
+class Keys:
+    """The keys of one app; until ``loaded`` nobody can be let in."""
+
+    def __init__(self, storage: HostStorage, functions: Iterable[str]) -> None:
+        self._storage = storage
+        self._functions = sorted(functions)
+        self._master = ""
+        self._host: list[str] = []
+        self._own: dict[str, list[str]] = {}
+        self.loaded = False
+
+    async def run(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
+        """Read the keys, or make them, once the account answers.
+
+        Raises RefusedError for keys that are encrypted or not in Azure's format.
+        """
+        try:
+            while not stopping.is_set() and not self.loaded:
+                try:
+                    await self._load()
+                    self.loaded = True
+                    ready.set()
+                except AzureError as error:
+                    log.warning("cannot read the access keys: %s", error)
+                    await asyncio.sleep(RETRY_SECONDS)
+            await stopping.wait()
+        finally:
+            await self._storage.close()
+
+    def allows(self, request: Request, level: str, function: str | None = None) -> bool:
+        """Whether the request's key opens this function, or without one the admin endpoints."""
+        given = request.headers.get(HEADER)
+        if given is None:
+            given = request.query_params.get(PARAMETER)
+        if not given:
+            return False
+        accepted = [self._master]
+        if level == FUNCTION and function is not None:
+            accepted += self._host + self._own.get(function, [])
+        # In full, so that no time taken says how near a guess was.
+        return any(hmac.compare_digest(given.encode(), key.encode()) for key in accepted)
+
+    async def _load(self) -> None:
+        await self._storage.open()
+        host = await self._read("host", _new_host_keys)
+        self._master = _value(host.get("masterKey"))
+        self._host = _values(host.get("functionKeys"))
+        for name in self._functions:
+            keys = await self._read(name.lower(), _new_function_keys)
+            self._own[name] = _values(keys.get("keys"))
+
+    async def _read(self, name: str, make: Callable[[], dict[str, Any]]) -> Mapping[str, Any]:
+        place = f"{self._storage.host}/{name}.json"
+        if (found := await self._storage.read(place)) is not None:
+            return found
+        if await self._storage.create(place, make()):
+            log.info("made access keys: %s in %s", place, CONTAINER)
+        # Another host may have been first, and then its keys are the ones.
+        return await self._storage.read(place) or {}
+
+
+def access_keys(functions: list[Function], settings: AppSettings, folder: Path) -> Keys | None:
+    """The keys of an app that has functions which need one, or that names a place for keys.
+
+    Raises RefusedError when they cannot be kept.
+    """
+    keyed = [item for item in functions if item.kind == "httpTrigger" and _needs_key(item)]
+    store = settings.get(STORE_SETTING)
+    if store not in (None, "blob", "Blob"):
+        raise RefusedError(f"the app setting {STORE_SETTING}={store} is not supported, only blob")
+    if not keyed and store is None:
+        return None
+    try:
+        client = container_client(settings, CONNECTION, CONTAINER)
+    except RefusedError as refused:
+        raise RefusedError(*(f"access keys: {line}" for line in refused.lines)) from None
+    names = (item.name for item in functions if item.kind == "httpTrigger")
+    return Keys(HostStorage(client, host_id(settings, folder)), names)
+
+
+def _needs_key(function: Function) -> bool:
+    # A wrong level is refused with the other faults of the function's route.
+    return str(function.trigger.get("authLevel") or FUNCTION).upper() != ANONYMOUS
+
+
+def _new_host_keys() -> dict[str, Any]:
+    return {"masterKey": _key("master"), "functionKeys": [_key("default")], "systemKeys": []}
+
+
+def _new_function_keys() -> dict[str, Any]:
+    return {"keys": [_key("default")]}
+
+
+def _key(name: str) -> dict[str, Any]:
+    return {"name": name, "value": secrets.token_urlsafe(32), "encrypted": False}
+
+
+def _values(keys: object) -> list[str]:
+    if not isinstance(keys, list):
+        raise RefusedError(f"access keys in {CONTAINER} are not in the format of Azure Functions")
+    return [_value(key) for key in keys]
+
+
+def _value(key: object) -> str:
+    value = key.get("value") if isinstance(key, dict) else None
+    if not isinstance(key, dict) or not isinstance(value, str) or not value:
+        raise RefusedError(f"access keys in {CONTAINER} are not in the format of Azure Functions")
+    if key.get("encrypted"):
+        raise RefusedError(f"access keys in {CONTAINER} are encrypted, which is not supported")
+    return value
