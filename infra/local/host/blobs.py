@@ -9,17 +9,19 @@ promises (each blob, at least once) is the same.
 import asyncio
 import json
 import logging
-import re
 import time
 from dataclasses import dataclass
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, ResourceModifiedError, ResourceNotFoundError
+from azure.storage.blob import BlobType
 from azure.storage.blob.aio import ContainerClient
 from azure_functions_runtime.bindings.datumdef import Datum
 
 from infra.local.host.invoke import Invoker
 from infra.local.host.loading import Function
+from infra.local.host.patterns import BlobPattern
+from infra.local.host.poison import PoisonQueue, poison_queue
 from infra.local.host.protos import ModelBindingData
 from infra.local.host.receipts import Receipts
 from infra.local.host.refusals import RefusedError
@@ -32,34 +34,6 @@ POLL_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 10.0
 # A listing older than this is not trusted: whether the blob is still there is asked first.
 FRESH_SECONDS = 2.0
-PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
-
-
-class BlobPattern:
-    """A trigger's path such as ``incoming/{tenant}/{name}.jpg``."""
-
-    def __init__(self, path: str) -> None:
-        """Raises RefusedError when the path is not a container and a pattern of names."""
-        self.container, slash, names = path.strip("/").partition("/")
-        rest = PLACEHOLDER.sub("", path)
-        if not slash or not names or "{" in self.container or "{" in rest or "}" in rest:
-            raise RefusedError(
-                f"path {path!r} is not a container and a pattern such as in/{{name}}"
-            )
-        self.prefix = names.partition("{")[0]
-        parts = PLACEHOLDER.split(names)
-        self._regex = re.compile(
-            "".join(
-                f"(?P<{part}>.+)" if position % 2 else re.escape(part)
-                for position, part in enumerate(parts)
-            ),
-            re.DOTALL,
-        )
-
-    def match(self, name: str) -> dict[str, str] | None:
-        """The placeholders' values in a blob's name; None when it does not fit. ``/`` fits too."""
-        found = self._regex.fullmatch(name)
-        return found.groupdict() if found else None
 
 
 @dataclass(frozen=True)
@@ -68,6 +42,7 @@ class Found:
 
     name: str
     etag: str
+    kind: str
     listed: float
 
 
@@ -80,6 +55,7 @@ class BlobTrigger:
         pattern: BlobPattern,
         source: ContainerClient,
         receipts: Receipts,
+        poison: PoisonQueue,
         invoker: Invoker,
         settings: HostSettings,
     ) -> None:
@@ -87,6 +63,7 @@ class BlobTrigger:
         self._pattern = pattern
         self._source = source
         self._receipts = receipts
+        self._poison = poison
         self._invoker = invoker
         self._attempts = settings.poison_blob_threshold
         self._slots = asyncio.Semaphore(settings.blob_parallelism)
@@ -113,6 +90,7 @@ class BlobTrigger:
         if self._running:
             await asyncio.wait(self._running.values())
         await self._source.close()
+        await self._poison.close()
 
     async def _poll(self) -> list[Found]:
         """The blobs that are neither done nor under way."""
@@ -147,7 +125,7 @@ class BlobTrigger:
         blobs = self._source.list_blobs(name_starts_with=self._pattern.prefix or None)
         try:
             return [
-                Found(blob.name, blob.etag, time.monotonic())
+                Found(blob.name, blob.etag, BlobType(blob.blob_type).value, time.monotonic())
                 async for blob in blobs
                 if self._pattern.match(blob.name) is not None
             ]
@@ -170,12 +148,22 @@ class BlobTrigger:
                 if self._stopping.is_set():
                     return
             else:
-                log.error("%s: gave up on a blob, see its poison record", self._function.name)
-                await self._receipts.write_poison(self._pattern.container, one.name, one.etag)
+                log.error("%s: gave up on a blob, see the poison queue", self._function.name)
+                await self._poison.add(self._poison_message(one))
             await self._receipts.write(one.name, one.etag)
         except AzureError as error:
             # Without a receipt the blob is listed as new, and so tried, again.
             log.warning("%s: a blob could not be finished: %s", self._function.name, error)
+
+    def _poison_message(self, one: Found) -> dict[str, str]:
+        return {
+            "Type": "BlobTrigger",
+            "FunctionId": f"Host.Functions.{self._function.name}",
+            "BlobType": one.kind,
+            "ContainerName": self._pattern.container,
+            "BlobName": one.name,
+            "ETag": one.etag.strip('"'),
+        }
 
     async def _current(self, one: Found) -> bool:
         """Whether the container still has this version of the blob."""
@@ -250,4 +238,5 @@ def _blob_trigger(
     pattern = BlobPattern(app_settings.resolve(function.trigger["path"]))
     source = container_client(app_settings, function.trigger["connection"], pattern.container)
     receipts = Receipts(storage, function.name, pattern.container)
-    return BlobTrigger(function, pattern, source, receipts, invoker, settings)
+    poison = poison_queue(app_settings, function.trigger["connection"])
+    return BlobTrigger(function, pattern, source, receipts, poison, invoker, settings)

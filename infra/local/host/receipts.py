@@ -69,20 +69,3 @@ class Receipts:
         results = await asyncio.gather(*map(delete, keys), return_exceptions=True)
         for error in filter(None, results):
             raise error
-
-    async def write_poison(self, container: str, name: str, etag: str) -> None:
-        """Record that the function failed for good with this version of the blob.
-
-        The document is the message that Azure puts on the queue ``webjobs-blobtrigger-poison``;
-        here it is a blob under that name, so that the host needs no queue client.
-        """
-        document = {
-            "Type": "BlobTrigger",
-            "FunctionId": f"Host.Functions.{self._function}",
-            "BlobType": "BlockBlob",
-            "ContainerName": container,
-            "BlobName": name,
-            "ETag": etag,
-        }
-        place = f"webjobs-blobtrigger-poison/{self._storage.host}/{self._function}"
-        await self._storage.write(f"{place}/{self.key(name, etag)}.json", document)
