@@ -11,6 +11,9 @@ from azure.keyvault.secrets.aio import SecretClient as AsyncSecretClient
 
 from infra.local.stack import Stack
 
+# More than any test's listing has.
+MAX_PAGES = 500
+
 
 class Principal:
     """A credential for a principal of the stack's token issuer.
@@ -86,11 +89,18 @@ class Secrets:
         return [item for page in await self.pages(operation, *args, **options) for item in page]
 
     async def pages(self, operation: str, *args: Any, **options: Any) -> list[list[Any]]:
-        """A listing, page by page."""
+        """A listing, page by page; AssertionError when it does not come to an end."""
         pages = getattr(self.client, operation)(*args, **options).by_page()
-        if isinstance(self.client, SecretClient):
-            return [list(page) for page in pages]
-        return [[item async for item in page] async for page in pages]
+        got: list[list[Any]] = []
+        while len(got) < MAX_PAGES:
+            try:
+                if isinstance(self.client, SecretClient):
+                    got.append(list(next(pages)))
+                else:
+                    got.append([item async for item in await anext(pages)])
+            except (StopIteration, StopAsyncIteration):
+                return got
+        raise AssertionError(f"{operation} has more than {MAX_PAGES} pages")
 
     async def delete(self, name: str) -> DeletedSecret:
         """Delete a secret and wait until it is."""

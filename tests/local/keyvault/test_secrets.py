@@ -5,10 +5,12 @@ Versions (learn.microsoft.com/rest/api/keyvault/secrets).
 """
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
+from infra.local.keyvault.store import SecretStore
 from tests.local.keyvault.clients import Secrets, refusal
 
 LONG_AGO = datetime(2015, 2, 2, 8, tzinfo=UTC)
@@ -94,6 +96,19 @@ async def test_an_update_without_a_version_is_of_the_current_one(
     current = await secrets.call("set_secret", name, "two")
     updated = await secrets.call("update_secret_properties", name, tags={"a": "b"})
     assert (updated.version, updated.tags) == (current.properties.version, {"a": "b"})
+
+
+def test_an_update_is_dated(tmp_path: Path) -> None:
+    """About Azure Key Vault secrets: the `created` and `updated` attributes."""
+    now = [1_000_000.0]
+    store = SecretStore(tmp_path / "secrets.json", clock=lambda: now[0])
+    _, version = store.add("a", "1")
+    now[0] += 5
+    store.update(version, attributes={"enabled": False})
+    kept = SecretStore(tmp_path / "secrets.json").get("a")
+    assert kept is not None
+    dates = {name: kept.current["attributes"][name] for name in ("created", "updated")}
+    assert dates == {"created": 1_000_000, "updated": 1_000_005}
 
 
 async def test_a_disabled_secret_is_listed_and_not_handed_out_until_enabled(

@@ -190,6 +190,7 @@ def test_the_last_page_says_that_it_is(vault: Stack, client: httpx.Client) -> No
     while link is not None:
         page = client.get(link, headers=headers).raise_for_status().json()
         names += [item["id"].rpartition("/")[2] for item in page["value"]]
+        assert len(set(names)) == len(names)
         link = page["nextLink"]
     whole = client.get("/secrets", params=VERSION, headers=headers).json()
     assert whole["nextLink"] is None
