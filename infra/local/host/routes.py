@@ -7,19 +7,19 @@ catch-all; a trailing slash means nothing.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from infra.local.host.constraints import Constraint, parse
 from infra.local.host.refusals import RefusedError
 
-CONSTRAINTS = {
-    "alpha": r"[A-Za-z]+",
-    "bool": r"(?:true|false)",
-    "guid": r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
-    "int": r"-?\d{1,10}",
-    "long": r"-?\d{1,19}",
-}
-PARAMETER = re.compile(r"\{(\*{0,2})([A-Za-z_]\w*)((?::[^{}?]+)*)(\??)\}")
+# A name, its constraints, of which arguments in parentheses may hold doubled braces, and a "?".
+PARAMETER = re.compile(
+    r"\{(\*{0,2})([A-Za-z_]\w*)"
+    r"((?::[^{}()?:]+(?:\((?:[^{}]|\{\{|\}\})*\))?)*)"
+    r"(\??)\}"
+)
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,29 @@ class Route:
     template: str
     pattern: re.Pattern[str]
     precedence: tuple[int, ...]
+    constraints: Mapping[str, str]
+    checks: tuple[tuple[str, Constraint], ...]
 
     @property
     def shape(self) -> str:
         """What the template matches, whatever its parameters are called."""
-        return re.sub(r"\(\?P<\w+>", "(", self.pattern.pattern).lower()
+        pattern = re.sub(
+            r"\(\?P<(\w+)>",
+            lambda name: f"({self.constraints.get(name[1], '')}:",
+            self.pattern.pattern,
+        )
+        return pattern.lower()
 
     def match(self, path: str) -> dict[str, str] | None:
         """The parameters in a path without its leading slash; None when it is not this route's."""
         found = self.pattern.fullmatch(path)
         if found is None:
             return None
-        return {name: value for name, value in found.groupdict().items() if value is not None}
+        values = {name: value for name, value in found.groupdict().items() if value is not None}
+        for name, accepts in self.checks:
+            if name in values and not accepts(values[name]):
+                return None
+        return values
 
 
 def compile_route(template: str) -> Route:
@@ -55,13 +66,13 @@ def compile_route(template: str) -> Route:
         if whole and whole[1]:
             if not last:
                 raise RefusedError(f"{segment} in {template} must come last")
-            rest = f"(?P<{whole[2]}>{_constraint(whole[3], '.*', template)})"
+            rest = f"(?P<{whole[2]}>.*)"
             pattern += rest if position == 0 else f"(?:/{rest})?"
             precedence.append(4 if whole[3] else 5)
         elif whole and whole[4]:
             if not last:
                 raise RefusedError(f"{segment} in {template} must come last")
-            part = f"(?P<{whole[2]}>{_constraint(whole[3], '[^/]+', template)})"
+            part = f"(?P<{whole[2]}>[^/]+)"
             pattern += f"(?:{separator}{part})?"
             precedence.append(2 if whole[3] else 3)
         else:
@@ -72,7 +83,8 @@ def compile_route(template: str) -> Route:
         compiled = re.compile(pattern, re.IGNORECASE)
     except re.error as error:
         raise RefusedError(f"route {template}: {error}") from None
-    return Route(template, compiled, tuple(precedence))
+    constraints = {found[2]: found[3] for found in PARAMETER.finditer(template) if found[3]}
+    return Route(template, compiled, tuple(precedence), constraints, _checks(constraints, template))
 
 
 def path_of(raw_path: bytes) -> str:
@@ -97,7 +109,7 @@ def _segment(segment: str, template: str) -> str:
         if found[1] or found[4]:
             raise RefusedError(f"{found[0]} in {template} must be a segment of its own")
         pattern += re.escape(segment[end : found.start()])
-        pattern += f"(?P<{found[2]}>{_constraint(found[3], '[^/]+', template)})"
+        pattern += f"(?P<{found[2]}>[^/]+)"
         end = found.end()
     rest = segment[end:]
     if "{" in rest or "}" in rest or not segment:
@@ -105,10 +117,10 @@ def _segment(segment: str, template: str) -> str:
     return pattern + re.escape(rest)
 
 
-def _constraint(text: str, otherwise: str, template: str) -> str:
-    if not text:
-        return otherwise
-    name = text[1:]
-    if name not in CONSTRAINTS:
-        raise RefusedError(f"constraint {name} in route {template} is not supported")
-    return CONSTRAINTS[name]
+def _checks(constraints: Mapping[str, str], template: str) -> tuple[tuple[str, Constraint], ...]:
+    try:
+        return tuple(
+            (name, constraint) for name, text in constraints.items() for constraint in parse(text)
+        )
+    except ValueError as error:
+        raise RefusedError(f"{error} in route {template} is not supported") from None

@@ -60,6 +60,8 @@ async def test_an_optional_parameter_may_be_left_out(client: httpx.AsyncClient) 
         ("files/x.jpg", {"function": "picture", "name": "x"}),
         ("files/a/b%2Fc", {"function": "files", "path": "a/b%2Fc"}),
         ("files", {"function": "files", "path": None}),
+        ("numbers/7", {"function": "small", "n": "7"}),
+        ("numbers/0xFF", {"function": "hexadecimal", "n": "0xFF"}),
     ],
 )
 async def test_the_most_exact_route_answers(
@@ -75,6 +77,7 @@ async def test_the_most_exact_route_answers(
         ("GET", "/text"),
         ("GET", "/"),
         ("DELETE", "/api/echo/x"),
+        ("GET", "/api/numbers/10"),
         ("HEAD", "/api/cookies"),
         ("GET", "/admin/nowhere"),
     ],

@@ -76,8 +76,8 @@ def one(req: func.HttpRequest) -> str: ...
 @app.route("Y/{b}", methods=["POST"])
 def two(req: func.HttpRequest) -> str: ...
 
-@app.route("z/{a:range(1,2)}")
-def ranged(req: func.HttpRequest) -> str: ...
+@app.route("z/{a:datetime}")
+def dated(req: func.HttpRequest) -> str: ...
 
 @app.timer_trigger("t", "00:05:00")
 def span(t: func.TimerRequest) -> None: ...
@@ -106,7 +106,7 @@ def loads(blob: func.InputStream) -> None: ...
     )
     expected = [
         "two: route api/Y/{b} is also that of one",
-        "ranged: constraint range(1,2) in route api/z/{a:range(1,2)} is not supported",
+        "dated: constraint datetime in route api/z/{a:datetime} is not supported",
         "span: schedule '00:05:00' is not a six-field NCRONTAB expression",
         "last_day: schedule '0 0 0 L * *' is not a six-field NCRONTAB expression",
         "topic: topics are not supported by the local host, only queues",

@@ -42,6 +42,51 @@ def test_a_template_matches_what_it_says(
         assert found == parameters
 
 
+@pytest.mark.parametrize(
+    ("constraint", "accepted", "refused"),
+    [
+        ("int", ["0", "-12", "+7", "2147483647"], ["1.5", "2147483648", "x", "1e3"]),
+        ("long", ["2147483648", "-9223372036854775808"], ["9223372036854775808", "x"]),
+        ("bool", ["true", "FALSE"], ["yes", "1"]),
+        ("decimal", ["49.99", "-1,000.01", ".5"], ["1e3", "x", "."]),
+        ("double", ["1.234", "-1,001.01e8", "NaN"], ["x", "1e"]),
+        ("float", ["1.234", "-1,001.01e8"], ["x"]),
+        (
+            "guid",
+            ["CD2C1638-1638-72D5-1638-DEADBEEF1638", "cd2c1638163872d51638deadbeef1638"],
+            ["CD2C1638", "{CD2C1638-1638-72D5-1638-DEADBEEF1638"],
+        ),
+        ("alpha", ["Rick"], ["Rick1", "ä"]),
+        ("required", ["Rick"], []),
+        ("minlength(4)", ["Rick"], ["Ric"]),
+        ("maxlength(8)", ["somefile"], ["somefile.txt"]),
+        ("length(12)", ["somefile.txt"], ["somefile"]),
+        ("length(8,16)", ["somefile", "somefile.txt"], ["some", "x" * 17]),
+        ("length(2)", ["\N{GRINNING FACE}"], ["\N{GRINNING FACE}x"]),
+        ("min(18)", ["18", "9000000000"], ["17", "x"]),
+        ("max(120)", ["-5", "120"], ["121"]),
+        ("range(18,120)", ["18", "91", "120"], ["17", "121", "x"]),
+        (r"regex(^\d{{3}}-\d{{2}}-\d{{4}}$)", ["123-45-6789"], ["123-456789", "x"]),
+        ("regex(^(?:a|b:c)?$)", ["A", "b:c"], ["ab"]),
+        ("int:min(1):max(9)", ["1", "9"], ["0", "10"]),
+    ],
+)
+def test_a_constraint_takes_what_it_says(
+    constraint: str, accepted: list[str], refused: list[str]
+) -> None:
+    """The examples of "Routing in ASP.NET Core", route constraints (learn.microsoft.com)."""
+    for segment in (f"{{x:{constraint}}}", f"{{x:{constraint}?}}"):
+        route = compile_route(f"a/{segment}")
+        assert [value for value in accepted if route.match(f"a/{value}") != {"x": value}] == []
+        assert [value for value in refused if route.match(f"a/{value}") is not None] == []
+
+
+def test_the_same_shape_is_known_whatever_the_names() -> None:
+    assert compile_route("a/{x:int}").shape == compile_route("A/{y:int}").shape
+    assert compile_route("a/{x:int}").shape != compile_route("a/{x:alpha}").shape
+    assert compile_route("a/{x}").shape != compile_route("a/{x:alpha}").shape
+
+
 def test_the_more_exact_template_goes_first() -> None:
     in_order = ["a/b", "a/{x}.jpg", "a/{*rest}", "{x:int}/b", "{x}/b", "{*rest}"]
     in_order[1:2] = ["a/{x:int}", "a/{x}"]
@@ -52,8 +97,11 @@ def test_the_more_exact_template_goes_first() -> None:
 @pytest.mark.parametrize(
     ("template", "named"),
     [
-        ("a/{x:regex(b)}", "regex(b)"),
         ("a/{x:datetime}", "datetime"),
+        ("a/{x:range(1)}", "range(1)"),
+        ("a/{x:min(one)}", "min(one)"),
+        ("a/{x:int:even}", "even"),
+        (r"a/{x:regex(\p{{L}})}", "regex"),
         ("a/{x=1}", "{x=1}"),
         ("a/{*rest}/b", "{*rest}"),
         ("a/{x?}/b", "{x?}"),

@@ -68,6 +68,16 @@ async def picture(req: func.HttpRequest) -> func.HttpResponse:
     return _json({"function": "picture", "name": req.route_params["name"]})
 
 
+@app.route("numbers/{n:int:range(1,9)}", methods=["GET"])
+async def small(req: func.HttpRequest) -> func.HttpResponse:
+    return _json({"function": "small", "n": req.route_params["n"]})
+
+
+@app.route(r"numbers/{n:regex(^0x[0-9a-f]{{2}}$)}", methods=["GET"])
+async def hexadecimal(req: func.HttpRequest) -> func.HttpResponse:
+    return _json({"function": "hexadecimal", "n": req.route_params["n"]})
+
+
 @app.route("cookies", methods=["GET"])
 async def cookies(req: func.HttpRequest) -> func.HttpResponse:
     response = func.HttpResponse(status_code=204)
