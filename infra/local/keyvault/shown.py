@@ -13,7 +13,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from infra.local.keyvault import asked
-from infra.local.keyvault.store import Secret, Version
+from infra.local.keyvault.store import RETENTION_DAYS, Secret, Version
+
+# Of the vault, not of a secret, though each secret's attributes say it.
+RECOVERY = {"recoveryLevel": "Recoverable+Purgeable", "recoverableDays": RETENTION_DAYS}
 
 
 def with_value(vault_url: str, secret: Secret, version: Version) -> dict[str, Any]:
@@ -64,4 +67,4 @@ def base64url(value: bytes) -> str:
 
 def _described(identifier: str, version: Version) -> dict[str, Any]:
     described = {key: version[key] for key in version.keys() - {"version", "value"}}
-    return {"id": identifier, **described}
+    return {"id": identifier, **described, "attributes": version["attributes"] | RECOVERY}

@@ -19,7 +19,6 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
 
 # What a vault gets unless told otherwise ("Azure Key Vault soft-delete overview").
 RETENTION_DAYS = 90
-RECOVERY = {"recoveryLevel": "Recoverable+Purgeable", "recoverableDays": RETENTION_DAYS}
 
 # One version: `version`, `value`, `contentType`, `tags` and `attributes`, as Key Vault names them.
 Version = dict[str, Any]
@@ -117,7 +116,7 @@ class SecretStore:
         made: Version = {
             "version": uuid.uuid4().hex,
             "value": value,
-            "attributes": {"enabled": True, "created": now, "updated": now, **RECOVERY},
+            "attributes": {"enabled": True, "created": now, "updated": now},
         }
         _change(made, content_type, tags, attributes)
         secret = self._secrets.setdefault(name.lower(), Secret(name, []))

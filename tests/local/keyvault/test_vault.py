@@ -145,6 +145,7 @@ def wrong(attributes: str) -> str:
         ("PUT", "/secrets/a?api-version=7.6", wrong('{"expires": 1}'), 400, "BadParameter"),
         ("POST", "/secrets/restore?api-version=7.6", '{"value": "x"}', 400, "BadParameter"),
         ("POST", "/secrets/a?api-version=7.6", "{}", 405, "BadRequest"),
+        ("DELETE", "/secrets?api-version=7.6", None, 405, "BadRequest"),
         ("GET", "/no/such/path?api-version=7.6", None, 404, "BadRequest"),
         ("GET", "/keys?api-version=7.6", None, 501, "NotImplemented"),
         ("POST", "/certificates/a/create?api-version=7.6", "{}", 501, "NotImplemented"),
