@@ -1,17 +1,16 @@
 """The HTTP trigger: requests in, through the app's functions, responses out."""
 
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from azure_functions_runtime.bindings.datumdef import Datum
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from infra.local.host import protos
 from infra.local.host.admin import Admin
+from infra.local.host.envelopes import joined_headers, request_datum, response_of
 from infra.local.host.invoke import Invoker
 from infra.local.host.keys import ADMIN, ANONYMOUS, Keys, level_of
 from infra.local.host.loading import Function
@@ -22,8 +21,6 @@ from infra.local.host.settings import AppSettings, HostSettings
 # Azure's default, and the app setting that changes it (bytes).
 BODY_LIMIT = 100 * 1024 * 1024
 BODY_LIMIT_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
-# These describe the connection, not the answer; the web server writes its own.
-HOP_BY_HOP = frozenset(("connection", "content-length", "keep-alive", "transfer-encoding"))
 
 
 @dataclass(frozen=True)
@@ -177,16 +174,17 @@ class HttpApp:
     async def _invoke(
         self, function: Function, request: Request, parameters: Mapping[str, str], body: bytes
     ) -> Response:
+        headers = joined_headers(request.scope)
         outcome = await self._invoker.run(
             function,
-            _request_datum(request, parameters, body),
+            request_datum(request.scope, headers, parameters, body),
             trace=protos.TraceContext(
-                request.headers.get("traceparent", ""), request.headers.get("tracestate", "")
+                headers.get("traceparent", ""), headers.get("tracestate", "")
             ),
         )
         if not outcome.succeeded or outcome.returned is None:
             return Response(status_code=500)
-        return _response(outcome.returned)
+        return response_of(outcome.returned)
 
 
 async def _without_body(request: Request, status: int) -> Response:
@@ -194,57 +192,3 @@ async def _without_body(request: Request, status: int) -> Response:
     async for _ in request.stream():
         pass
     return Response(status_code=status)
-
-
-def _request_datum(request: Request, parameters: Mapping[str, str], body: bytes) -> Datum:
-    query = request.scope["query_string"].decode("latin-1")
-    raw_path = request.scope["raw_path"].decode("latin-1")
-    url = f"{request.url.scheme}://{request.headers.get('host', '')}{raw_path}"
-    return Datum(
-        {
-            "method": Datum(request.method, "string"),
-            "url": Datum(f"{url}?{query}" if query else url, "string"),
-            "headers": _strings(_headers(request)),
-            "query": _strings(_joined(request.query_params.multi_items())),
-            "params": _strings(parameters),
-            "body": Datum(body, "bytes"),
-        },
-        "http",
-    )
-
-
-def _headers(request: Request) -> dict[str, str]:
-    headers = _joined(request.headers.items())
-    # As Azure's front end does: the peer's address and port at the end of what came along.
-    if request.client is not None:
-        peer = f"{request.client.host}:{request.client.port}"
-        came = headers.get("x-forwarded-for")
-        headers["x-forwarded-for"] = f"{came}, {peer}" if came else peer
-    return headers
-
-
-def _joined(items: list[tuple[str, str]]) -> dict[str, str]:
-    """One value a name, repeated ones joined by commas, as .NET's StringValues print."""
-    joined: dict[str, str] = {}
-    for name, value in items:
-        joined[name] = f"{joined[name]},{value}" if name in joined else value
-    return joined
-
-
-def _strings(values: Mapping[str, str]) -> dict[str, Datum]:
-    return {name: Datum(value, "string") for name, value in values.items()}
-
-
-def _response(returned: Datum) -> Response:
-    if returned.type != "http":
-        text = returned.value if returned.type == "string" else json.dumps(returned.value)
-        return Response(text, media_type="text/plain")
-    answer = returned.value
-    response = Response(answer["body"].value, int(answer["status_code"].value))
-    for name, value in answer["headers"].items():
-        if name.lower() not in HOP_BY_HOP:
-            response.headers.append(name, value.value)
-    for cookies in answer["cookies"] or ():
-        for morsel in cookies.values():
-            response.headers.append("set-cookie", morsel.OutputString())
-    return response

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
 import pytest
@@ -118,6 +118,41 @@ async def test_a_body_over_the_limit_is_refused(client: httpx.AsyncClient) -> No
     assert (fits.status_code, fits.json()["length"]) == (200, 100 * MEGABYTE)
     over = await client.post("/api/echo/x", content=stream(101 * MEGABYTE))
     assert (over.status_code, over.content) == (413, b"")
+
+
+@pytest.mark.parametrize(
+    ("limit", "sent", "status", "grown"),
+    [
+        # Once in memory, with some room to grow into: twice is what joining its parts would take.
+        (200, 100, 200, 150),
+        # Nothing is kept of what is known to be too large, and of what turns out to be, no more
+        # than the limit.
+        (1, 300, 413, 20),
+    ],
+)
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_body_takes_no_more_memory_than_it_needs(
+    new_host: Callable[..., Host], limit: int, sent: int, status: int, grown: int, declared: bool
+) -> None:
+    """The limit is the host's own: "Azure Functions HTTP trigger", limits (learn.microsoft.com)."""
+    host = new_host("http", FUNCTIONS_REQUEST_BODY_SIZE_LIMIT=str(limit * MEGABYTE))
+    await host.start()
+
+    async def parts() -> AsyncIterator[bytes]:
+        part = bytes(MEGABYTE)
+        for _ in range(sent):
+            yield part
+
+    async with httpx.AsyncClient(base_url=host.url, timeout=60, trust_env=False) as client:
+        # Everything that a request needs is imported once it has been through.
+        await client.post("/api/echo/x", content=b"warm")
+        before = (await client.get("/api/peak")).json()
+        length = {"Content-Length": str(sent * MEGABYTE)} if declared else {}
+        answer = await client.post("/api/echo/x", content=parts(), headers=length)
+        assert answer.status_code == status
+        after = (await client.get("/api/peak")).json()
+    assert (after - before) / MEGABYTE < grown
+    assert await host.stop() == 0
 
 
 async def test_head_has_headers_only(client: httpx.AsyncClient) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 import json
 import os
+import resource
+import sys
 import threading
 from pathlib import Path
 
@@ -51,6 +53,13 @@ async def echo(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("bytes", methods=["POST", "HEAD"])
 async def mirror(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse(req.get_body(), mimetype="application/octet-stream")
+
+
+@app.route("peak", methods=["GET"])
+async def peak(req: func.HttpRequest) -> func.HttpResponse:
+    """The most memory that this process has had, in bytes; macOS counts bytes, Linux kibibytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return _json(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 
 
 @app.route("files/{*path}", methods=["GET"])
