@@ -1,6 +1,9 @@
 """The timer trigger: NCRONTAB schedules, whose last run outlives the host.
 
-https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer
+Source: "Timer trigger for Azure Functions" (learn.microsoft.com). What that leaves open is as in
+the timer extension's ScheduleMonitor and TimerListener: a run that was missed is made up for once,
+at the next start, by a timer that has run before and whose schedule is still the same; and a time
+that comes while the function still runs is served right after.
 """
 
 import asyncio
@@ -26,6 +29,8 @@ FIELD = re.compile(r"[\d*/,\-]+|(?:[A-Za-z]{3}[,\-]?)+")
 # The clock may be set or the machine may sleep meanwhile, so that long waits are looked at again.
 LONGEST_WAIT = timedelta(seconds=30)
 RETRY_WAIT = timedelta(seconds=1)
+# .NET's default time, which stands for none.
+NEVER = "0001-01-01T00:00:00+00:00"
 
 
 class Schedule:
@@ -88,8 +93,9 @@ class Timer:
         ready.set()
         if past_due or self._run_on_startup:
             await self._run_scheduled(past_due=past_due)
-        while await self._wait(self._schedule.after(datetime.now(UTC)), stopping):
-            await self._run_scheduled(past_due=False)
+        due = self._schedule.after(datetime.now(UTC))
+        while await self._wait(due, stopping):
+            due = self._schedule.after(await self._run_scheduled(past_due=False))
         if self._by_hand:
             await asyncio.wait(self._by_hand)
 
@@ -98,22 +104,32 @@ class Timer:
         if self._storage is None:
             return False
         await self._storage.open()
+        now = datetime.now(UTC)
         found = await self._storage.read(self._name)
         if found is None:
-            await self._remember(None)
+            await self._remember(NEVER, self._schedule.after(now), now)
             return False
         self._status = found
-        last = datetime.fromisoformat(found.get("Last") or found["LastUpdated"])
-        return self._schedule.after(last) <= datetime.now(UTC)
+        last = found["Last"]
+        expected = self._schedule.after(
+            now if last.startswith("0001-") else datetime.fromisoformat(last)
+        )
+        if expected == datetime.fromisoformat(found["Next"]):
+            return expected < now
+        # The schedule is another one now, or the timer has never run.
+        await self._remember(NEVER, self._schedule.after(now) if expected < now else expected, now)
+        return False
 
-    async def _run_scheduled(self, *, past_due: bool) -> None:
+    async def _run_scheduled(self, *, past_due: bool) -> datetime:
+        """Run the function and note that; when it started."""
         started = datetime.now(UTC)
         await self._invoke(past_due=past_due)
         try:
-            await self._remember(started)
+            await self._remember(started.isoformat(), self._schedule.after(started), started)
         except AzureError as error:
             # The run itself is done; at worst the next host start makes up for it once more.
             log.warning("%s: the last run was not written: %s", self.function.name, error)
+        return started
 
     async def _invoke(self, *, past_due: bool) -> None:
         document = {
@@ -123,16 +139,15 @@ class Timer:
         }
         await self._invoker.run(self.function, Datum(json.dumps(document), "json"))
 
-    async def _remember(self, last: datetime | None) -> None:
-        now = datetime.now(UTC)
+    async def _remember(self, last: str, following: datetime, updated: datetime) -> None:
+        if self._storage is None:
+            return
         self._status = {
-            "Next": self._schedule.after(now).isoformat(),
-            "LastUpdated": now.isoformat(),
+            "Last": last,
+            "Next": following.isoformat(),
+            "LastUpdated": updated.isoformat(),
         }
-        if last is not None:
-            self._status["Last"] = last.isoformat()
-        if self._storage is not None:
-            await self._storage.write(self._name, self._status)
+        await self._storage.write(self._name, self._status)
 
     @property
     def _name(self) -> str:

@@ -1,5 +1,12 @@
-"""Timers: their schedules, and functions fired by a real host process."""
+"""Timers: their schedules, and functions fired by a real host process.
 
+What holds is in "Timer trigger for Azure Functions" (NCRONTAB expressions, the trigger's attributes
+and its usage) and, for the endpoint, "Manually run a non HTTP-triggered function", both on
+learn.microsoft.com.
+"""
+
+import asyncio
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -42,12 +49,12 @@ def test_what_is_no_ncrontab_is_refused(expression: str) -> None:
 
 @pytest.fixture
 def timed(new_host: Callable[..., Host], storage: str) -> Host:
-    host = new_host("timers", AzureWebJobsStorage=storage, YEARLY="0 0 0 1 1 *")
+    host = new_host("timers", AzureWebJobsStorage=storage, YEARLY="0 0 0 1 1 *", HELD="0 0 0 1 1 *")
     host.settings["AzureFunctionsWebHost__hostid"] = f"host{host.port}"
     return host
 
 
-def status(storage: str, host: Host, function: str) -> str:
+def status(host: Host, function: str) -> str:
     name = host.settings["AzureFunctionsWebHost__hostid"]
     return f"timers/{name}/Host.Functions.{function}/status"
 
@@ -80,24 +87,82 @@ async def test_a_timer_can_be_fired_by_hand(timed: Host) -> None:
 
 
 async def test_a_missed_run_is_made_up_for_once(timed: Host, storage: str) -> None:
-    hosts = ContainerClient.from_connection_string(storage, "azure-webjobs-hosts")
-    await timed.start()
-    assert await timed.stop() == 0
-    assert not ran(timed, "daily")
-
-    long_ago = (datetime.now(UTC) - timedelta(days=2)).isoformat()
+    last = datetime.now(UTC).replace(hour=6, minute=0, second=0, microsecond=0) - timedelta(days=3)
+    missed = {"Last": last, "Next": last + timedelta(days=1), "LastUpdated": last}
     for function in ("daily", "unmonitored"):
-        hosts.upload_blob(
-            status(storage, timed, function), f'{{"LastUpdated": "{long_ago}"}}', overwrite=True
-        )
-    await timed.start()
-    await eventually(lambda: ran(timed, "daily"))
-    assert await timed.stop() == 0
-    await timed.start()
-    assert await timed.stop() == 0
+        keep(storage, timed, function, missed)
+    for _ in range(2):
+        await timed.start()
+        await eventually(lambda: ran(timed, "daily"))
+        assert await timed.stop() == 0
 
     runs = ran(timed, "daily")
     assert [run["past_due"] for run in runs] == [True]
-    assert runs[0]["status"] == {"LastUpdated": long_ago}
+    assert runs[0]["status"] == {name: when.isoformat() for name, when in missed.items()}
     assert not ran(timed, "unmonitored")
-    hosts.close()
+    now = kept(storage, timed, "daily")
+    assert last < now["Last"] == now["LastUpdated"] < now["Next"]
+    assert now["Next"].hour == 6
+
+
+NEVER = datetime(1, 1, 1, tzinfo=UTC)
+AT_SIX = datetime(2026, 1, 1, 6, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        # A timer that has never run has missed nothing.
+        {"Last": NEVER, "Next": AT_SIX, "LastUpdated": AT_SIX - timedelta(days=1)},
+        # The time that went by was that of another schedule.
+        {"Last": AT_SIX, "Next": AT_SIX + timedelta(hours=1), "LastUpdated": AT_SIX},
+    ],
+)
+async def test_what_the_schedule_did_not_ask_for_is_not_made_up_for(
+    timed: Host, storage: str, status: dict[str, datetime]
+) -> None:
+    keep(storage, timed, "daily", status)
+    await timed.start()
+    await eventually(lambda: ran(timed, "every_second"))
+    assert await timed.stop() == 0
+    assert not ran(timed, "daily")
+    now = kept(storage, timed, "daily")
+    assert now["Last"] == NEVER
+    assert now["Next"] > datetime.now(UTC) - timedelta(minutes=5)
+
+
+async def test_the_next_run_waits_for_the_last_and_sigterm_for_both(timed: Host) -> None:
+    timed.settings["HELD"] = "*/2 * * * * *"
+    await timed.start()
+    await eventually(lambda: ran(timed, "held"))
+    # Its next time comes and goes meanwhile.
+    await asyncio.sleep(3)
+    assert len(ran(timed, "held")) == 1
+    timed.gate.touch()
+    await eventually(lambda: len(ran(timed, "held done")) >= 2)
+    timed.gate.unlink()
+    await eventually(lambda: len(ran(timed, "held")) > len(ran(timed, "held done")))
+    stopping = asyncio.create_task(timed.stop())
+    await eventually(lambda: "stopping" in timed.log)
+    assert timed.exit_code is None
+    timed.gate.touch()
+    assert await stopping == 0
+    # In turns: one starts when the other has ended.
+    names = [str(run["name"]) for run in timed.records if str(run["name"]).startswith("held")]
+    assert names == ["held", "held done"] * (len(names) // 2)
+
+
+def keep(storage: str, host: Host, function: str, times: dict[str, datetime]) -> None:
+    """Put the status of a timer where the Functions host has it."""
+    with ContainerClient.from_connection_string(storage, "azure-webjobs-hosts") as hosts:
+        if not hosts.exists():
+            hosts.create_container()
+        text = json.dumps({name: when.isoformat() for name, when in times.items()})
+        hosts.upload_blob(status(host, function), text, overwrite=True)
+
+
+def kept(storage: str, host: Host, function: str) -> dict[str, datetime]:
+    """The status of a timer."""
+    with ContainerClient.from_connection_string(storage, "azure-webjobs-hosts") as hosts:
+        text = hosts.download_blob(status(host, function)).readall()
+    return {name: datetime.fromisoformat(when) for name, when in json.loads(text).items()}

@@ -1,5 +1,6 @@
 """Timers that record each run."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -33,3 +34,22 @@ async def daily(timer: func.TimerRequest) -> None:
 @app.timer_trigger("timer", "0 0 6 * * *", use_monitor=False)
 def unmonitored(timer: func.TimerRequest) -> None:
     _record("unmonitored", timer)
+
+
+@app.timer_trigger("timer", "%HELD%")
+async def held(timer: func.TimerRequest) -> None:
+    _record("held", timer)
+    await _gate()
+    _record("held done", timer)
+
+
+async def _gate() -> None:
+    """Return once the file that the setting GATE names is there."""
+    while True:
+        if _opened():
+            return
+        await asyncio.sleep(0.01)
+
+
+def _opened() -> bool:
+    return Path(os.environ["GATE"]).exists()
