@@ -9,7 +9,7 @@ JSON content type required of POST, which no web page can send across origins wi
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 
 from starlette.responses import JSONResponse, Response
@@ -29,12 +29,14 @@ class Admin:
         functions: list[Function],
         fire: Mapping[str, Callable[[], None]],
         routes: Mapping[str, str],
+        disabled: Collection[str],
     ) -> None:
         """``routes`` has the templates of the HTTP functions, route prefix included."""
         self._host = host
         self._functions = {function.name.lower(): function for function in functions}
         self._fire = {name.lower(): action for name, action in fire.items()}
         self._routes = routes
+        self._disabled = disabled
         self._started = time.monotonic()
         self.state = "Starting"
 
@@ -84,7 +86,7 @@ class Admin:
             },
             "files": None,
             "test_data": "",
-            "isDisabled": False,
+            "isDisabled": function.name in self._disabled,
             "isDirect": False,
             "isProxy": False,
         }

@@ -18,6 +18,7 @@ from azure.storage.blob import BlobType
 from azure.storage.blob.aio import ContainerClient
 from azure_functions_runtime.bindings.datumdef import Datum
 
+from infra.local.host.hostjson import HostSettings
 from infra.local.host.invoke import Invoker
 from infra.local.host.loading import Function
 from infra.local.host.patterns import BlobPattern
@@ -25,7 +26,7 @@ from infra.local.host.poison import PoisonQueue, poison_queue
 from infra.local.host.protos import ModelBindingData
 from infra.local.host.receipts import Receipts
 from infra.local.host.refusals import RefusedError
-from infra.local.host.settings import AppSettings, HostSettings
+from infra.local.host.settings import AppSettings
 from infra.local.host.storage import HostStorage, container_client
 
 log = logging.getLogger("host.blobs")

@@ -12,6 +12,7 @@ from azure_functions_runtime import start_threadpool_executor, stop_threadpool_e
 from infra.local.host import logs
 from infra.local.host.admin import Admin
 from infra.local.host.blobs import blob_triggers
+from infra.local.host.hostjson import read_host_json
 from infra.local.host.http import HttpApp, body_limit, endpoints
 from infra.local.host.invoke import Invoker
 from infra.local.host.keys import access_keys
@@ -19,7 +20,7 @@ from infra.local.host.loading import Function, load
 from infra.local.host.queues import queue_triggers
 from infra.local.host.refusals import RefusedError
 from infra.local.host.server import HttpServer, listen
-from infra.local.host.settings import AppSettings, read_host_json
+from infra.local.host.settings import AppSettings
 from infra.local.host.storage import CONNECTION as STORAGE_CONNECTION
 from infra.local.host.storage import CONTAINER as HOSTS_CONTAINER
 from infra.local.host.storage import HostStorage, container_client, host_id
@@ -48,26 +49,29 @@ async def run(folder: Path, port: int, environment: Mapping[str, str], grace: fl
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
     app_settings = AppSettings(environment)
-    settings = read_host_json(folder / "host.json")
+    settings = read_host_json(folder / "host.json", environment)
     in_flight: dict[str, str] = {}
     logs.start(settings.log_level, in_flight)
     start_threadpool_executor()
+    app_settings.check()
     functions = load(folder)
+    enabled = [function for function in functions if not app_settings.disabled(function.name)]
     invoker = Invoker(in_flight, settings.function_timeout)
     (storage,) = _all(lambda: _storage(functions, app_settings, folder))
     routes, keys, limit, clocks, queues, blobs = _all(
-        lambda: endpoints(functions, settings),
-        lambda: access_keys(functions, app_settings, folder),
+        lambda: endpoints(enabled, settings),
+        lambda: access_keys(enabled, app_settings, folder),
         lambda: body_limit(app_settings),
         lambda: timers(functions, app_settings, invoker, storage),
-        lambda: queue_triggers(functions, app_settings, settings, invoker),
-        lambda: blob_triggers(functions, app_settings, settings, invoker, storage),
+        lambda: queue_triggers(enabled, app_settings, settings, invoker),
+        lambda: blob_triggers(enabled, app_settings, settings, invoker, storage),
     )
     admin = Admin(
         host_id(app_settings, folder),
         functions,
         {clock.function.name: clock.fire for clock in clocks},
         {endpoint.function.name: endpoint.route.template for endpoint in routes},
+        {function.name for function in functions} - {function.name for function in enabled},
     )
     web = HttpServer(HttpApp(routes, invoker, admin, limit, keys), listen(port))
     guards = [] if keys is None else [keys]

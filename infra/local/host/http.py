@@ -11,12 +11,13 @@ from starlette.types import Receive, Scope, Send
 from infra.local.host import protos
 from infra.local.host.admin import Admin
 from infra.local.host.envelopes import joined_headers, request_datum, response_of
+from infra.local.host.hostjson import HostSettings
 from infra.local.host.invoke import Invoker
 from infra.local.host.keys import ADMIN, ANONYMOUS, Keys, level_of
 from infra.local.host.loading import Function
 from infra.local.host.refusals import RefusedError
 from infra.local.host.routes import Route, compile_route, path_of
-from infra.local.host.settings import AppSettings, HostSettings
+from infra.local.host.settings import AppSettings
 
 # Azure's default, and the app setting that changes it (bytes).
 BODY_LIMIT = 100 * 1024 * 1024

@@ -13,6 +13,7 @@ from azure_functions_runtime import handle_event
 from azure_functions_runtime.bindings.meta import load_binding_registry
 from azure_functions_runtime.functions import FunctionInfo, FunctionLoadError
 from azure_functions_runtime.handle_event import _functions as registry
+from azure_functions_runtime.http_v2 import HttpV2Registry
 from azure_functions_runtime.loader import index_function_app, process_indexed_function
 
 from infra.local.host import protos
@@ -82,6 +83,8 @@ def load(folder: Path) -> list[Function]:
     indexed = index_function_app(str(folder / SCRIPT))
     if not indexed:
         raise RefusedError(f"{SCRIPT}: the app has no functions")
+    if HttpV2Registry.http_v2_enabled():
+        raise RefusedError("HTTP streams (azurefunctions.extensions.http) are not supported")
     try:
         metadata, _ = process_indexed_function(protos, registry, indexed, str(folder))
     except FunctionLoadError as error:

@@ -3,11 +3,12 @@
 from azure.servicebus.aio import ServiceBusClient
 
 from infra.local.host.batches import BatchTrigger, SessionBatchTrigger
+from infra.local.host.hostjson import HostSettings
 from infra.local.host.invoke import Invoker
 from infra.local.host.loading import Function
 from infra.local.host.refusals import RefusedError
 from infra.local.host.servicebus import QueueTrigger, SessionTrigger
-from infra.local.host.settings import AppSettings, HostSettings
+from infra.local.host.settings import AppSettings
 
 # By whether the queue has sessions and whether the function takes batches.
 KINDS = {

@@ -16,10 +16,10 @@ from azure.servicebus.aio import AutoLockRenewer, ServiceBusClient, ServiceBusRe
 from azure.servicebus.exceptions import OperationTimeoutError
 from azure_functions_runtime.bindings.datumdef import Datum
 
+from infra.local.host.hostjson import HostSettings
 from infra.local.host.invoke import Invoker
 from infra.local.host.loading import Function
 from infra.local.host.metadata import body_of, metadata_of
-from infra.local.host.settings import HostSettings
 
 log = logging.getLogger("host.servicebus")
 

@@ -63,15 +63,25 @@ class Timer:
     """Fires one function on its schedule; two scheduled runs never overlap."""
 
     def __init__(
-        self, function: Function, schedule: Schedule, invoker: Invoker, storage: HostStorage | None
+        self,
+        function: Function,
+        schedule: Schedule,
+        invoker: Invoker,
+        storage: HostStorage | None,
+        *,
+        disabled: bool,
     ) -> None:
-        """``storage`` keeps the last run, so that a missed one is made up for; None: nothing is."""
+        """``storage`` keeps the last run, so that a missed one is made up for; None: nothing is.
+
+        A timer that is disabled runs only by hand.
+        """
         self.function = function
         self._schedule = schedule
         self._invoker = invoker
         self._storage = storage
         self._status: dict[str, str] = {}
         self._by_hand: set[asyncio.Task[None]] = set()
+        self._disabled = disabled
         self._run_on_startup = bool(function.trigger.get("runOnStartup"))
 
     def fire(self) -> None:
@@ -82,6 +92,15 @@ class Timer:
 
     async def run(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
         """Fire until ``stopping``; return when no run is in flight."""
+        if self._disabled:
+            ready.set()
+            await stopping.wait()
+        else:
+            await self._keep_time(ready, stopping)
+        if self._by_hand:
+            await asyncio.wait(self._by_hand)
+
+    async def _keep_time(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
         past_due = None
         while past_due is None:
             try:
@@ -96,8 +115,6 @@ class Timer:
         due = self._schedule.after(datetime.now(UTC))
         while await self._wait(due, stopping):
             due = self._schedule.after(await self._run_scheduled(past_due=False))
-        if self._by_hand:
-            await asyncio.wait(self._by_hand)
 
     async def _recall(self) -> bool:
         """Read the last run; whether the schedule had a time between it and now."""
@@ -182,7 +199,10 @@ def timers(
             wrong += [f"function {function.name}: {line}" for line in refused.lines]
             continue
         monitored = function.trigger.get("useMonitor") is not False and not schedule.frequent
-        found.append(Timer(function, schedule, invoker, storage if monitored else None))
+        disabled = settings.disabled(function.name)
+        found.append(
+            Timer(function, schedule, invoker, storage if monitored else None, disabled=disabled)
+        )
     if found and settings.get("WEBSITE_TIME_ZONE"):
         wrong.append("the app setting WEBSITE_TIME_ZONE is not supported: schedules are in UTC")
     if wrong:

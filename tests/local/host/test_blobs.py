@@ -1,4 +1,9 @@
-"""Blob functions: each blob once, whatever happens to the host."""
+"""Blob functions: each blob once, whatever happens to the host.
+
+What holds is in "Azure Blob storage trigger for Azure Functions" (blob name patterns, receipts,
+poison blobs, concurrency) and "Use SDK type bindings" of the Python developer guide
+(learn.microsoft.com).
+"""
 
 import asyncio
 import base64
@@ -7,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,7 +26,7 @@ from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
 from infra.local.host.patterns import BlobPattern
 from infra.local.host.refusals import RefusedError
-from tests.local.host.harness import Host, eventually
+from tests.local.host.harness import APPS, Host, eventually
 
 
 @pytest.mark.parametrize(
@@ -204,6 +210,25 @@ async def test_a_failing_blob_is_retried_then_put_on_the_poison_queue(
         "ETag": properties.etag.strip('"'),
     }
     assert "content" not in host.log
+
+
+async def test_five_attempts_are_made_unless_host_json_says_otherwise(
+    new_host: Callable[..., Host], tmp_path: Path, storage: str
+) -> None:
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "function_app.py").write_text((APPS / "blobs/function_app.py").read_text())
+    (app / "host.json").write_text('{"version": "2.0"}')
+    host = new_host(app, AzureWebJobsStorage=storage, FILES=storage, CONTAINER="five-times")
+    async with ContainerClient.from_connection_string(storage, "five-times") as container:
+        await container.create_container()
+        await upload(container, "fail/five")
+    await host.start()
+    await eventually(lambda: "gave up on a blob" in host.log)
+    assert await host.stop() == 0
+    assert [record["name"] for record in host.records] == ["started"] * 5
+    messages = [one for one in await poisoned(storage) if one["ContainerName"] == "five-times"]
+    assert [one["BlobName"] for one in messages] == ["fail/five"]
 
 
 async def test_a_blob_in_flight_is_finished_on_sigterm(

@@ -1,4 +1,8 @@
-"""HTTP functions, served by a real host process to a real client."""
+"""HTTP functions, served by a real host process to a real client.
+
+What holds is in "Azure Functions HTTP trigger" (routes, methods, route prefix, limits) and "Azure
+Functions Python developer guide" (request and response objects), both on learn.microsoft.com.
+"""
 
 import asyncio
 import hashlib

@@ -1,4 +1,8 @@
-"""A host process from start to end."""
+"""A host process from start to end.
+
+That what is in flight may finish is in "Scale in behaviors", "Event-driven scaling in Azure
+Functions" (learn.microsoft.com).
+"""
 
 import asyncio
 import signal
@@ -41,6 +45,58 @@ async def test_the_grace_period_ends(new_host: Callable[..., Host]) -> None:
         with pytest.raises(httpx.HTTPError):
             (await asked).raise_for_status()
     assert "gave up on invocations still running" in host.log
+
+
+async def test_a_disabled_function_is_there_but_not_triggered(
+    new_host: Callable[..., Host], storage: str
+) -> None:
+    """ "How to disable functions in Azure Functions" (learn.microsoft.com)."""
+    off = {
+        "AzureWebJobs.text.Disabled": "true",
+        "AzureWebJobs.every_second.Disabled": "true",
+        "AzureWebJobs.at_startup.Disabled": "1",
+    }
+    host = new_host("http", **off)
+    await host.start()
+    async with httpx.AsyncClient(base_url=host.url, trust_env=False) as client:
+        assert (await client.get("/api/text")).status_code == 404
+        assert (await client.get("/api/cookies")).status_code == 204
+        listed = (await client.get("/admin/functions")).json()
+        assert [one["name"] for one in listed if one["isDisabled"]] == ["text"]
+    assert await host.stop() == 0
+
+    timed = new_host(
+        "timers",
+        AzureWebJobsStorage=storage,
+        AzureFunctionsWebHost__hostid=f"disabled{host.port}",
+        YEARLY="0 0 0 1 1 *",
+        HELD="* * * * * *",
+        **off,
+    )
+    timed.gate.touch()
+    await timed.start()
+    # This one, which is not, shows that time has gone by.
+    await eventually(lambda: [run["name"] for run in timed.records].count("held") >= 3)
+    assert {run["name"] for run in timed.records} == {"held", "held done"}
+    async with httpx.AsyncClient(base_url=timed.url, trust_env=False) as client:
+        # By hand it runs all the same.
+        fired = await client.post("/admin/functions/every_second", json={"input": ""})
+        assert fired.status_code == 202
+    await eventually(lambda: "every_second" in {run["name"] for run in timed.records})
+    assert await timed.stop() == 0
+
+
+async def test_a_function_that_takes_too_long_is_cancelled(new_host: Callable[..., Host]) -> None:
+    """functionTimeout: "host.json reference for Azure Functions" (learn.microsoft.com)."""
+    host = new_host("http", AzureFunctionsJobHost__functionTimeout="00:00:01")
+    await host.start()
+    async with httpx.AsyncClient(base_url=host.url, timeout=60, trust_env=False) as client:
+        answer = await client.get("/api/gate")
+        assert (answer.status_code, answer.content) == (500, b"")
+        assert (await client.get("/api/text")).text == "plain"
+    assert "ran longer than functionTimeout and was cancelled" in host.log
+    assert [record["name"] for record in host.records] == ["waiting"]
+    assert await host.stop() == 0
 
 
 async def test_it_can_start_again_at_once_on_its_port(new_host: Callable[..., Host]) -> None:

@@ -1,4 +1,8 @@
-"""What the host refuses at start: exit code 1 and a line that names what is wrong."""
+"""What the host refuses at start: exit code 1 and a line that names what is wrong.
+
+The Functions host would serve all of this; what a binding or setting would do there is in
+"Triggers and bindings in Azure Functions" and "host.json reference" (learn.microsoft.com).
+"""
 
 import socket
 from collections.abc import Callable
@@ -138,6 +142,20 @@ async def test_what_the_runtime_refuses_is_said(
 ) -> None:
     (said,) = await refused(text)
     assert said.startswith(line)
+
+
+async def test_http_streams_are_refused(refused: Callable[..., object]) -> None:
+    # What azurefunctions.extensions.http.fastapi does when it is imported.
+    lines = await refused("""
+from azurefunctions.extensions.base import WebServer
+
+class Streams(WebServer):
+    async def serve(self): ...
+
+@app.route("x")
+def f(req: func.HttpRequest) -> str: ...
+""")
+    assert lines == ["host: HTTP streams (azurefunctions.extensions.http) are not supported"]
 
 
 async def test_a_timer_or_blob_needs_the_hosts_storage(refused: Callable[..., object]) -> None:

@@ -1,4 +1,8 @@
-"""Service Bus queue functions: what a message is to them and what becomes of it."""
+"""Service Bus queue functions: what a message is to them and what becomes of it.
+
+What holds is in "Azure Service Bus trigger for Azure Functions" (PeekLock behaviour, poison
+messages, message metadata) and, for sessions, "Message sessions" (learn.microsoft.com).
+"""
 
 from collections.abc import AsyncIterator
 

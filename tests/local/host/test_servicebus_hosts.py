@@ -1,4 +1,9 @@
-"""Service Bus queue functions: hosts that start, end and die with messages on their way."""
+"""Service Bus queue functions: hosts that start, end and die with messages on their way.
+
+What holds is in "Azure Service Bus bindings for Azure Functions", host.json settings (concurrent
+calls and sessions, renewal of locks), and "Azure Service Bus trigger for Azure Functions", PeekLock
+behaviour (learn.microsoft.com).
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

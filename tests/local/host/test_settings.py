@@ -1,4 +1,8 @@
-"""host.json and app settings: what is read, and what is refused by name."""
+"""host.json and app settings: what is read, and what is refused by name.
+
+The settings and their defaults are those of "host.json reference for Azure Functions 2.x and
+later" and "App settings reference for Azure Functions" (learn.microsoft.com).
+"""
 
 import json
 from pathlib import Path
@@ -6,14 +10,15 @@ from typing import Any
 
 import pytest
 
+from infra.local.host.hostjson import HostSettings, read_host_json, seconds
 from infra.local.host.refusals import RefusedError
-from infra.local.host.settings import AppSettings, HostSettings, read_host_json, seconds
+from infra.local.host.settings import AppSettings
 
 
 def read(directory: Path, **document: Any) -> HostSettings:
     path = directory / "host.json"
     path.write_text(json.dumps({"version": "2.0", **document}))
-    return read_host_json(path)
+    return read_host_json(path, {})
 
 
 def test_without_settings_azures_defaults_hold(tmp_path: Path) -> None:
@@ -88,6 +93,58 @@ def test_what_is_not_supported_is_refused_by_name(
     assert named in str(refused.value)
 
 
+def test_an_app_setting_goes_before_host_json(tmp_path: Path) -> None:
+    """ "Override host.json values", host.json reference (learn.microsoft.com)."""
+    path = tmp_path / "host.json"
+    path.write_text('{"version": "2.0", "extensions": {"HTTP": {"RoutePrefix": "api"}}}')
+    settings = read_host_json(
+        path,
+        {
+            "AzureFunctionsJobHost__extensions__http__routePrefix": "v2",
+            "AzureFunctionsJobHost__functionTimeout": "00:00:10",
+            "AzureFunctionsJobHost__Extensions__ServiceBus__MaxConcurrentCalls": "3",
+            "azurefunctionsjobhost__extensions__serviceBus__autoCompleteMessages": "true",
+            "AzureFunctionsJobHost__logging__logLevel__default": "Warning",
+            "AzureFunctionsJobHost__logging__console__isEnabled": "true",
+        },
+    )
+    assert settings == HostSettings(
+        route_prefix="v2", function_timeout=10, max_concurrent_calls=3, log_level="Warning"
+    )
+    wrong = {
+        "AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls": "many",
+        "AzureFunctionsJobHost__extensions__queues__batchSize": "1",
+    }
+    with pytest.raises(RefusedError) as refused:
+        read_host_json(path, wrong)
+    calls, size = refused.value.lines
+    assert calls.startswith(f"the app setting {next(iter(wrong))}: 'many' is not")
+    assert size.startswith(
+        "the app setting AzureFunctionsJobHost__extensions__queues__batchSize is"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FUNCTIONS_WORKER_RUNTIME", "node"),
+        ("FUNCTIONS_WORKER_PROCESS_COUNT", "4"),
+        ("FUNCTIONS_EXTENSION_VERSION", "~3"),
+    ],
+)
+def test_another_host_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(RefusedError, match=f"{name}={value} is not supported"):
+        AppSettings({name: value}).check()
+    AppSettings({name: ""}).check()
+
+
+@pytest.mark.parametrize("value", ["true", "True", "1"])
+def test_a_function_is_disabled_by_its_setting(value: str) -> None:
+    settings = AppSettings({"AzureWebJobs.one.Disabled": value, "AzureWebJobs_two_Disabled": value})
+    assert [settings.disabled(name) for name in ("one", "two", "three")] == [True, True, False]
+    assert not AppSettings({"AzureWebJobs.one.Disabled": "false"}).disabled("one")
+
+
 def test_all_wrong_settings_are_reported_together(tmp_path: Path) -> None:
     with pytest.raises(RefusedError) as refused:
         read(tmp_path, functionTimeout="soon", singleton={"lockPeriod": "00:00:15"})
@@ -96,10 +153,10 @@ def test_all_wrong_settings_are_reported_together(tmp_path: Path) -> None:
 
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match=r"host\.json: there is none"):
-        read_host_json(tmp_path / "host.json")
+        read_host_json(tmp_path / "host.json", {})
     (tmp_path / "host.json").write_text("{")
     with pytest.raises(RefusedError, match=r"host\.json: not JSON"):
-        read_host_json(tmp_path / "host.json")
+        read_host_json(tmp_path / "host.json", {})
 
 
 @pytest.mark.parametrize(
