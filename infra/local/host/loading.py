@@ -36,6 +36,7 @@ TRIGGERS: dict[str, frozenset[str]] = {
             "isSessionsEnabled",
             "cardinality",
             "accessRights",
+            "autoCompleteMessages",
         )
     ),
     "blobTrigger": frozenset(("path", "connection", "source")),

@@ -43,6 +43,8 @@ def _queue_trigger(
     trigger = function.trigger
     if "queueName" not in trigger:
         raise RefusedError("topics are not supported by the local host, only queues")
+    if trigger.get("autoCompleteMessages") is False:
+        raise RefusedError("autoCompleteMessages false is not supported: the host settles messages")
     cardinality = str(trigger.get("cardinality") or "ONE").upper()
     if cardinality not in ("ONE", "MANY"):
         raise RefusedError(f"cardinality {trigger['cardinality']} is neither ONE nor MANY")

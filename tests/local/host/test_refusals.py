@@ -52,9 +52,6 @@ def blob_in(req: func.HttpRequest, blob: func.InputStream) -> str: ...
 @app.service_bus_queue_output("out", "BUS", "queue")
 def bus_out(req: func.HttpRequest, out: func.Out[str]) -> str: ...
 
-@app.service_bus_queue_trigger("m", "BUS", "queue", auto_complete_messages=False)
-def settles(m: func.ServiceBusMessage) -> None: ...
-
 @app.route("c")
 @app.retry("fixed_delay", "3", delay_interval="00:00:01")
 def retries(req: func.HttpRequest) -> str: ...
@@ -63,10 +60,6 @@ def retries(req: func.HttpRequest) -> str: ...
         "host: function storage_queue: input binding queueTrigger is not supported",
         "host: function blob_in: input binding blob is not supported",
         "host: function bus_out: output binding serviceBus is not supported",
-        (
-            "host: function settles: property autoCompleteMessages of serviceBusTrigger"
-            " is not supported"
-        ),
         "host: function retries: retry policies are not supported by the local host",
     ]
 
@@ -92,6 +85,9 @@ def last_day(t: func.TimerRequest) -> None: ...
 @app.service_bus_topic_trigger("m", "BUS", "topic", "subscription")
 def topic(m: func.ServiceBusMessage) -> None: ...
 
+@app.service_bus_queue_trigger("m", "BUS", "queue", auto_complete_messages=False)
+def settles(m: func.ServiceBusMessage) -> None: ...
+
 @app.service_bus_queue_trigger("m", "NOWHERE", "queue")
 def unconnected(m: func.ServiceBusMessage) -> None: ...
 
@@ -114,6 +110,7 @@ def loads(blob: func.InputStream) -> None: ...
         "span: schedule '00:05:00' is not a six-field NCRONTAB expression",
         "last_day: schedule '0 0 0 L * *' is not a six-field NCRONTAB expression",
         "topic: topics are not supported by the local host, only queues",
+        "settles: autoCompleteMessages false is not supported",
         "unconnected: the connection setting NOWHERE is missing",
         "misconnected: the connection setting FILES is wrong: ",
         "unnamed: the app setting QUEUE is missing",

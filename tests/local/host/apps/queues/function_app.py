@@ -67,7 +67,9 @@ async def sessions(message: func.ServiceBusMessage) -> None:
     _record(name="ended", session=message.session_id, body=message.get_body().decode())
 
 
-@app.service_bus_queue_trigger("message", queue_name="texts", connection="BUS")
+@app.service_bus_queue_trigger(
+    "message", queue_name="texts", connection="BUS", auto_complete_messages=True
+)
 def text(message: str) -> None:
     _record(name="text", body=message)
 
