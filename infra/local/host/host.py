@@ -13,7 +13,7 @@ from infra.local.host import logs
 from infra.local.host.admin import Admin
 from infra.local.host.blobs import blob_triggers
 from infra.local.host.hostjson import read_host_json
-from infra.local.host.http import HttpApp, body_limit, endpoints
+from infra.local.host.http import HOMEPAGE_SETTING, HttpApp, body_limit, endpoints
 from infra.local.host.invoke import Invoker
 from infra.local.host.keys import access_keys
 from infra.local.host.loading import Function, load
@@ -73,7 +73,9 @@ async def run(folder: Path, port: int, environment: Mapping[str, str], grace: fl
         {endpoint.function.name: endpoint.route.template for endpoint in routes},
         {function.name for function in functions} - {function.name for function in enabled},
     )
-    web = HttpServer(HttpApp(routes, invoker, admin, limit, keys), listen(port))
+    homepage = (app_settings.get(HOMEPAGE_SETTING) or "").lower() != "true"
+    app = HttpApp(routes, invoker, admin, limit, keys, homepage=homepage)
+    web = HttpServer(app, listen(port))
     guards = [] if keys is None else [keys]
     try:
         await _serve([web, *guards, *clocks, *queues, *blobs], admin, port, stopping, grace)

@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -22,6 +22,10 @@ from infra.local.host.settings import AppSettings
 # Azure's default, and the app setting that changes it (bytes).
 BODY_LIMIT = 100 * 1024 * 1024
 BODY_LIMIT_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
+
+# What the root shows, until the app setting turns it off or a function has that route.
+HOMEPAGE = "<!doctype html><title>Functions</title><p>Your function app is up and running."
+HOMEPAGE_SETTING = "AzureWebJobsDisableHomepage"
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,8 @@ class HttpApp:
         admin: Admin,
         limit: int,
         keys: Keys | None,
+        *,
+        homepage: bool,
     ) -> None:
         """``limit`` is that of a body, in bytes; without ``keys`` every endpoint is anonymous."""
         self._endpoints = endpoints
@@ -102,10 +108,15 @@ class HttpApp:
         self._admin = admin
         self._limit = limit
         self._keys = keys
+        self._home = (200, HOMEPAGE) if homepage else (204, "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        response = await self._answer(request)
+        try:
+            response = await self._answer(request)
+        except ClientDisconnect:
+            # Nobody is left to answer, and without its body the request was none.
+            return
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -117,6 +128,9 @@ class HttpApp:
             allowed = not endpoint.methods or request.method in endpoint.methods
             if parameters is not None and allowed:
                 return await self._call(endpoint, request, parameters)
+        if (request.method, path) == ("GET", ""):
+            status, page = self._home
+            return Response(page, status, media_type="text/html")
         # A known route with another method is a 404 too, HEAD on a GET route included:
         # https://github.com/Azure/azure-functions-host/issues/10098 and 11625.
         return await _without_body(request, 404)
@@ -183,9 +197,12 @@ class HttpApp:
                 headers.get("traceparent", ""), headers.get("tracestate", "")
             ),
         )
-        if not outcome.succeeded or outcome.returned is None:
+        if not outcome.succeeded:
             return Response(status_code=500)
-        return response_of(outcome.returned)
+        # "By default, an HTTP trigger returns HTTP 204 No Content with an empty body".
+        return (
+            Response(status_code=204) if outcome.returned is None else response_of(outcome.returned)
+        )
 
 
 async def _without_body(request: Request, status: int) -> Response:

@@ -79,7 +79,7 @@ async def test_the_most_exact_route_answers(
     [
         ("GET", "/api/nowhere"),
         ("GET", "/text"),
-        ("GET", "/"),
+        ("POST", "/"),
         ("DELETE", "/api/echo/x"),
         ("GET", "/api/numbers/10"),
         ("HEAD", "/api/cookies"),
@@ -175,6 +175,37 @@ async def test_a_text_is_a_response_too(client: httpx.AsyncClient) -> None:
     answer = await client.put("/api/text")
     assert (answer.status_code, answer.text) == (200, "plain")
     assert answer.headers["content-type"].startswith("text/plain")
+
+
+async def test_without_an_output_there_is_no_content(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/silent")
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+async def test_the_root_is_a_page_until_it_is_turned_off(
+    client: httpx.AsyncClient, new_host: Callable[..., Host]
+) -> None:
+    """AzureWebJobsDisableHomepage: "App settings reference for Azure Functions"."""
+    page = await client.get("/")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    host = new_host("http", AzureWebJobsDisableHomepage="true")
+    await host.start()
+    none = await client.get(host.url)
+    assert (none.status_code, none.content) == (204, b"")
+    assert await host.stop() == 0
+
+
+async def test_a_client_that_goes_away_is_no_fault(host: Host, client: httpx.AsyncClient) -> None:
+    for path in ("/api/bytes", "/api/nowhere", "/admin/functions/echo"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", host.port)
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+        writer.write(head.encode() + b"part of it")
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        assert await reader.read() == b""
+    assert (await client.get("/api/text")).text == "plain"
+    assert "Disconnect" not in host.log
 
 
 async def test_a_failing_function_is_an_empty_500_and_logged(

@@ -101,6 +101,11 @@ def text(req: func.HttpRequest) -> str:
     return "plain"
 
 
+@app.generic_trigger("req", "httpTrigger", route="silent", methods=["POST"], authLevel="anonymous")
+async def silent(req: func.HttpRequest) -> None:
+    """Without an output binding it has nothing to answer with."""
+
+
 @app.route("fails")
 async def fails(req: func.HttpRequest) -> func.HttpResponse:
     raise RuntimeError("broken on purpose")
