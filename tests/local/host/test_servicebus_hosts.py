@@ -59,6 +59,39 @@ async def test_the_locks_are_renewed_while_functions_run(host: Host, bus: Servic
     assert await host.stop() == 0
 
 
+async def test_without_renewal_a_lock_that_runs_out_is_lost(
+    host: Host, bus: ServiceBusClient
+) -> None:
+    place = "AzureFunctionsJobHost__extensions__serviceBus__maxAutoLockRenewalDuration"
+    host.settings[place] = "00:00:00"
+    await host.start()
+    await send(bus, "plain", message("slow", "wait", message_id="not renewed"))
+    # Nobody renews, so the queue hands it out again while the function still runs.
+    await eventually(lambda: len(named(host, "plain", message_id="not renewed")) >= 2)
+    host.gate.touch()
+    await emptied(bus, "plain")
+    counts = [one["delivery_count"] for one in named(host, "plain", message_id="not renewed")]
+    assert counts[:2] == [1, 2]
+    assert await host.stop() == 0
+
+
+async def test_a_session_that_is_idle_makes_room_for_the_next(
+    host: Host, bus: ServiceBusClient
+) -> None:
+    """sessionIdleTimeout, with one session at a time (maxConcurrentSessions)."""
+    place = "AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentSessions"
+    host.settings[place] = "1"
+    await send(bus, "sessions", *(message("1", "wait", session_id=key) for key in "pq"))
+    await host.start()
+    await eventually(lambda: len(named(host, "started")) == 1)
+    # The second session waits for the first.
+    assert [one.get("name") for one in host.records] == ["started"]
+    host.gate.touch()
+    await eventually(lambda: len(named(host, "ended")) == 2)
+    assert {one["session"] for one in named(host, "ended")} == {"p", "q"}
+    assert await host.stop() == 0
+
+
 async def test_the_host_waits_for_its_broker_and_outlives_it(host: Host, broker: Broker) -> None:
     broker.kill()
     host.spawn()
