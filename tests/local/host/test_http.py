@@ -177,6 +177,29 @@ async def test_a_text_is_a_response_too(client: httpx.AsyncClient) -> None:
     assert answer.headers["content-type"].startswith("text/plain")
 
 
+async def test_a_function_is_told_its_context(host: Host, client: httpx.AsyncClient) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    seen = (await client.get("/api/context", headers={"traceparent": trace})).json()
+    assert f"[its_context {seen.pop('invocation')}]" in host.log
+    assert seen == {"function": "its_context", "directory": str(host.app), "trace": trace}
+
+
+async def test_a_form_and_its_files_arrive(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/form", data={"a": "1"}, files={"b": ("b.txt", b"two")})
+    assert answer.json() == {"form": {"a": "1"}, "files": {"b": "two"}}
+
+
+async def test_a_whole_asgi_application_is_served(new_host: Callable[..., Host]) -> None:
+    host = new_host("asgi")
+    await host.start()
+    async with httpx.AsyncClient(base_url=host.url, timeout=60, trust_env=False) as client:
+        answer = await client.post("/api/items/one?b=2", content=b"body")
+        assert (answer.status_code, answer.headers["x-from"]) == (201, "starlette")
+        assert answer.json() == {"name": "one", "query": {"b": "2"}, "body": "body"}
+        assert (await client.get("/api/items/one")).status_code == 405
+    assert await host.stop() == 0
+
+
 async def test_without_an_output_there_is_no_content(client: httpx.AsyncClient) -> None:
     answer = await client.post("/api/silent")
     assert (answer.status_code, answer.content) == (204, b"")

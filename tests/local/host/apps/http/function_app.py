@@ -87,6 +87,24 @@ async def hexadecimal(req: func.HttpRequest) -> func.HttpResponse:
     return _json({"function": "hexadecimal", "n": req.route_params["n"]})
 
 
+@app.route("context", methods=["GET"])
+async def its_context(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    return _json(
+        {
+            "invocation": context.invocation_id,
+            "function": context.function_name,
+            "directory": context.function_directory,
+            "trace": context.trace_context.Traceparent,
+        }
+    )
+
+
+@app.route("form", methods=["POST"])
+def form(req: func.HttpRequest) -> func.HttpResponse:
+    files = {name: file.read().decode() for name, file in req.files.items()}
+    return _json({"form": dict(req.form), "files": files})
+
+
 @app.route("cookies", methods=["GET"])
 async def cookies(req: func.HttpRequest) -> func.HttpResponse:
     response = func.HttpResponse(status_code=204)
