@@ -46,7 +46,7 @@ def run(step: Step) -> list[Result]:
                 times.append(_ask(connection))
         host, alone = (statistics.median(times[1:]) for times in taken.values())
     return [
-        Result("http", host / alone, "of bare uvicorn's time"),
+        Result("http", host / alone, "of bare uvicorn's time", "<= 2"),
         Result("http-overhead", (host - alone) * 1000, "ms more than bare uvicorn"),
     ]
 

@@ -21,6 +21,7 @@ from infra.local.host.servicebus import BROKEN, QueueTrigger, log
 # A receive is never cut short, as what it has already taken would stay locked; a host that stops
 # waits this long for it.
 SLICE_SECONDS = 1.0
+SHORTEST_SECONDS = 0.01
 
 
 class BatchTrigger(QueueTrigger):
@@ -78,5 +79,6 @@ class SessionBatchTrigger(BatchTrigger):
         loop = asyncio.get_running_loop()
         idle_at = loop.time() + self._host.session_idle_timeout
         while not self._stopping.is_set() and loop.time() < idle_at:
-            if await self._run_next(receiver, min(SLICE_SECONDS, idle_at - loop.time())):
+            wait = max(SHORTEST_SECONDS, min(SLICE_SECONDS, idle_at - loop.time()))
+            if await self._run_next(receiver, wait):
                 idle_at = loop.time() + self._host.session_idle_timeout

@@ -96,12 +96,18 @@ class Keys:
 
     async def _read(self, name: str, make: Callable[[], dict[str, Any]]) -> Mapping[str, Any]:
         place = f"{self._storage.host}/{name}.json"
-        if (found := await self._storage.read(place)) is not None:
-            return found
-        if await self._storage.create(place, make()):
-            log.info("made access keys: %s in %s", place, CONTAINER)
-        # Another host may have been first, and then its keys are the ones.
-        return await self._storage.read(place) or {}
+        try:
+            found = await self._storage.read(place)
+            if found is None:
+                if await self._storage.create(place, make()):
+                    log.info("made access keys: %s in %s", place, CONTAINER)
+                # Another host may have been first, and then its keys are the ones.
+                found = await self._storage.read(place)
+        except ValueError:
+            raise _malformed() from None
+        if not isinstance(found, dict):
+            raise _malformed()
+        return found
 
 
 def access_keys(functions: list[Function], settings: AppSettings, folder: Path) -> Keys | None:
@@ -142,14 +148,18 @@ def _key(name: str) -> dict[str, Any]:
 
 def _values(keys: object) -> list[str]:
     if not isinstance(keys, list):
-        raise RefusedError(f"access keys in {CONTAINER} are not in the format of Azure Functions")
+        raise _malformed()
     return [_value(key) for key in keys]
 
 
 def _value(key: object) -> str:
     value = key.get("value") if isinstance(key, dict) else None
     if not isinstance(key, dict) or not isinstance(value, str) or not value:
-        raise RefusedError(f"access keys in {CONTAINER} are not in the format of Azure Functions")
+        raise _malformed()
     if key.get("encrypted"):
         raise RefusedError(f"access keys in {CONTAINER} are encrypted, which is not supported")
     return value
+
+
+def _malformed() -> RefusedError:
+    return RefusedError(f"access keys in {CONTAINER} are not in the format of Azure Functions")

@@ -205,6 +205,7 @@ async def test_nobody_is_let_in_before_the_keys_are_there(new_host: Callable[...
         ({"masterKey": key("master", "sealed", encrypted=True)}, "are encrypted"),
         ({"masterKey": "bare"}, "are not in the format of Azure Functions"),
         ({"functionKeys": []}, "are not in the format of Azure Functions"),
+        (["the-master-key"], "are not in the format of Azure Functions"),
     ],
 )
 async def test_keys_that_cannot_be_read_end_the_host(
