@@ -138,16 +138,19 @@ class BlobTrigger:
         try:
             if time.monotonic() - one.listed > FRESH_SECONDS and not await self._current(one):
                 return
-            for attempt in range(1, self._attempts + 1):
+            failures = self._receipts.failures(one.name, one.etag)
+            while failures < self._attempts:
                 outcome = await self._invoker.run(self._function, *self._inputs(one))
                 if outcome.succeeded:
                     break
                 # Deleted or replaced meanwhile: nobody wants this version any more.
                 if not await self._current(one):
                     return
-                await self._pause(min(0.1 * 2**attempt, LONGEST_RETRY_SECONDS))
-                if self._stopping.is_set():
-                    return
+                failures = await self._receipts.fail(one.name, one.etag)
+                if failures < self._attempts:
+                    await self._pause(min(0.1 * 2**failures, LONGEST_RETRY_SECONDS))
+                    if self._stopping.is_set():
+                        return
             else:
                 log.error("%s: gave up on a blob, see the poison queue", self._function.name)
                 await self._poison.add(self._poison_message(one))

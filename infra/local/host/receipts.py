@@ -1,8 +1,9 @@
 """Which blobs a function is done with: a receipt for each, as long as the blob is there.
 
 A receipt's name is a hash of the blob's name and ETag, so that it fits any name and reveals none.
-All receipts are held in memory too, so that listing costs no look-ups; both go when their blob has
-gone, so that neither grows with what was done long ago.
+How often a blob has failed is kept in the same way, so that a host that starts again goes on
+counting. All of it is held in memory too, so that listing costs no look-ups; both go when their
+blob has gone, so that neither grows with what was done long ago.
 """
 
 import asyncio
@@ -22,7 +23,9 @@ class Receipts:
         self._function = function
         self._container = container
         self._prefix = f"blobreceipts/{storage.host}/Host.Functions.{function}/"
+        self._failures_prefix = f"blobfailures/{storage.host}/Host.Functions.{function}/"
         self._done: set[str] = set()
+        self._failures: dict[str, int] = {}
         self._writing: set[str] = set()
 
     async def load(self) -> None:
@@ -31,6 +34,9 @@ class Receipts:
         self._done = {
             name.removeprefix(self._prefix) async for name in self._storage.names(self._prefix)
         }
+        async for name in self._storage.names(self._failures_prefix):
+            counted = await self._storage.read(name) or {"failures": 0}
+            self._failures[name.removeprefix(self._failures_prefix)] = counted["failures"]
 
     def key(self, name: str, etag: str) -> str:
         """The receipt's name for one version of a blob."""
@@ -42,8 +48,23 @@ class Receipts:
         return self.key(name, etag) in self._done
 
     def settled(self) -> frozenset[str]:
-        """The receipts there are now. Those missing in a listing begun later are of no use."""
-        return frozenset(self._done - self._writing)
+        """The records there are now. Those missing in a listing begun later are of no use."""
+        return frozenset((self._done | self._failures.keys()) - self._writing)
+
+    def failures(self, name: str, etag: str) -> int:
+        """How often the function has failed with this version of the blob."""
+        return self._failures.get(self.key(name, etag), 0)
+
+    async def fail(self, name: str, etag: str) -> int:
+        """Record that the function has failed with this version of the blob once more."""
+        key = self.key(name, etag)
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        self._writing.add(key)
+        try:
+            await self._storage.write(self._failures_prefix + key, {"failures": failures})
+        finally:
+            self._writing.discard(key)
+        return failures
 
     async def write(self, name: str, etag: str) -> None:
         """Record that the function is done with this version of the blob."""
@@ -53,17 +74,23 @@ class Receipts:
         self._writing.add(key)
         try:
             await self._storage.write(self._prefix + key, {})
+            if self._failures.pop(key, 0):
+                await self._storage.delete(self._failures_prefix + key)
         finally:
             self._writing.discard(key)
 
     async def forget(self, keys: Set[str]) -> None:
-        """Delete receipts."""
+        """Delete the records with these names."""
         at_once = asyncio.Semaphore(DELETES_AT_ONCE)
 
         async def delete(key: str) -> None:
             async with at_once:
-                await self._storage.delete(self._prefix + key)
-            self._done.discard(key)
+                if key in self._done:
+                    await self._storage.delete(self._prefix + key)
+                    self._done.discard(key)
+                if key in self._failures:
+                    await self._storage.delete(self._failures_prefix + key)
+                    self._failures.pop(key, None)
 
         # What fails stays known and is tried again after the next listing.
         results = await asyncio.gather(*map(delete, keys), return_exceptions=True)

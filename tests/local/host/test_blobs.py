@@ -26,7 +26,7 @@ from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
 from infra.local.host.patterns import BlobPattern
 from infra.local.host.refusals import RefusedError
-from tests.local.host.harness import APPS, Host, eventually
+from tests.local.host.harness import APPS, PATIENCE_SECONDS, Host, eventually
 
 
 @pytest.mark.parametrize(
@@ -229,6 +229,51 @@ async def test_five_attempts_are_made_unless_host_json_says_otherwise(
     assert [record["name"] for record in host.records] == ["started"] * 5
     messages = [one for one in await poisoned(storage) if one["ContainerName"] == "five-times"]
     assert [one["BlobName"] for one in messages] == ["fail/five"]
+
+
+async def test_a_host_that_starts_again_goes_on_counting(
+    host: Host, incoming: ContainerClient, kept: ContainerClient
+) -> None:
+    await upload(incoming, "fail/often")
+    host.settings["AzureFunctionsJobHost__extensions__blobs__poisonBlobThreshold"] = "6"
+    for starts in range(1, 3):
+        await host.start()
+        await eventually(lambda starts=starts: len(host.records) >= starts * 2)
+        # The host notes a failure before it waits to try again.
+        await until_counted(kept, host, 1)
+        await host.kill()
+    await host.start()
+    await eventually(lambda: "gave up on a blob" in host.log)
+    await until_counted(kept, host, 0)
+    assert await host.stop() == 0
+    # What was in flight when the host was killed may not have been counted.
+    assert 6 <= len(host.records) <= 8
+
+
+async def test_the_count_goes_with_its_blob(
+    host: Host, incoming: ContainerClient, kept: ContainerClient
+) -> None:
+    await upload(incoming, "fail/once")
+    await host.start()
+    await until_counted(kept, host, 1)
+    await incoming.delete_blob("fail/once")
+    await until_counted(kept, host, 0)
+    assert await host.stop() == 0
+    assert "gave up" not in host.log
+
+
+async def counts(kept: ContainerClient, host: Host) -> list[str]:
+    prefix = f"blobfailures/{host.settings['AzureFunctionsWebHost__hostid']}/"
+    return [name async for name in kept.list_blob_names(name_starts_with=prefix)]
+
+
+async def until_counted(kept: ContainerClient, host: Host, blobs: int) -> None:
+    """Return once the failures of this many blobs are kept."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            if len(await counts(kept, host)) == blobs:
+                return
+            await asyncio.sleep(0.02)
 
 
 async def test_a_blob_in_flight_is_finished_on_sigterm(
