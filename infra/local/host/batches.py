@@ -1,9 +1,10 @@
 """The Service Bus queue trigger with cardinality "many": one call for several messages.
 
 As in the Service Bus extension, one batch runs at a time, of what is there when it asks, at most
-maxMessageBatchSize. All of it is completed when the function succeeds and abandoned when it fails.
-No lock is renewed meanwhile, and in a queue with sessions one session is served at a time:
-maxAutoLockRenewalDuration and maxConcurrentSessions are for functions that take single messages.
+maxMessageBatchSize and, for as long as maxBatchWaitTime, at least minMessageBatchSize. All of it is
+completed when the function succeeds and abandoned when it fails. No lock is renewed meanwhile, and
+in a queue with sessions one session is served at a time: maxAutoLockRenewalDuration and
+maxConcurrentSessions are for functions that take single messages.
 Source: "Azure Service Bus bindings for Azure Functions", host.json settings (learn.microsoft.com).
 """
 
@@ -41,11 +42,30 @@ class BatchTrigger(QueueTrigger):
         messages = await receiver.receive_messages(
             self._host.max_message_batch_size, max_wait_time=seconds
         )
-        if messages:
-            succeeded = await self._run_batch(messages)
-            for message in messages:
-                await self._settle(receiver, message, succeeded=succeeded)
-        return bool(messages)
+        if not messages:
+            return False
+        await self._fill(receiver, messages)
+        succeeded = await self._run_batch(messages)
+        for message in messages:
+            await self._settle(receiver, message, succeeded=succeeded)
+        return True
+
+    async def _fill(
+        self, receiver: ServiceBusReceiver, messages: list[ServiceBusReceivedMessage]
+    ) -> None:
+        """Add what comes in time, until the batch has its minimum size."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._fill_seconds()
+        while len(messages) < self._host.min_message_batch_size and not self._stopping.is_set():
+            if (left := until - loop.time()) <= 0:
+                return
+            messages += await receiver.receive_messages(
+                self._host.max_message_batch_size - len(messages),
+                max_wait_time=max(SHORTEST_SECONDS, min(SLICE_SECONDS, left)),
+            )
+
+    def _fill_seconds(self) -> float:
+        return self._host.max_batch_wait
 
     async def _run_batch(self, messages: Sequence[ServiceBusReceivedMessage]) -> bool:
         try:
@@ -82,3 +102,7 @@ class SessionBatchTrigger(BatchTrigger):
             wait = max(SHORTEST_SECONDS, min(SLICE_SECONDS, idle_at - loop.time()))
             if await self._run_next(receiver, wait):
                 idle_at = loop.time() + self._host.session_idle_timeout
+
+    def _fill_seconds(self) -> float:
+        # A session that has gone idle is closed, and what was taken of it is run before.
+        return min(self._host.max_batch_wait, self._host.session_idle_timeout)

@@ -50,6 +50,8 @@ class HostSettings:
     max_concurrent_sessions: int = 8
     max_lock_renewal: float = 5 * 60.0
     max_message_batch_size: int = 1000
+    min_message_batch_size: int = 1
+    max_batch_wait: float = 30.0
     session_idle_timeout: float = 60.0
     blob_parallelism: int = 16
     poison_blob_threshold: int = 5
@@ -87,9 +89,12 @@ def read_host_json(path: Path, environment: Mapping[str, str]) -> HostSettings:
         else:
             if field is not None:
                 values[field] = taken
+    settings = HostSettings(**values)
+    if 1 < settings.min_message_batch_size >= settings.max_message_batch_size:
+        wrong.append("minMessageBatchSize of serviceBus must be less than its maxMessageBatchSize")
     if wrong:
         raise RefusedError(*wrong)
-    return HostSettings(**values)
+    return settings
 
 
 def _leaves(node: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str, Any]]:
@@ -171,9 +176,8 @@ SETTINGS: dict[str, tuple[str | None, Any]] = {
     f"{SERVICE_BUS}.maxConcurrentCalls": ("max_concurrent_calls", _count),
     f"{SERVICE_BUS}.maxConcurrentSessions": ("max_concurrent_sessions", _count),
     f"{SERVICE_BUS}.maxMessageBatchSize": ("max_message_batch_size", _count),
-    # The wait is for a batch of the minimum size; with one message there is nothing to wait for.
-    f"{SERVICE_BUS}.minMessageBatchSize": (None, _only(1)),
-    f"{SERVICE_BUS}.maxBatchWaitTime": (None, seconds),
+    f"{SERVICE_BUS}.minMessageBatchSize": ("min_message_batch_size", _count),
+    f"{SERVICE_BUS}.maxBatchWaitTime": ("max_batch_wait", seconds),
     f"{SERVICE_BUS}.maxAutoLockRenewalDuration": ("max_lock_renewal", seconds),
     f"{SERVICE_BUS}.sessionIdleTimeout": ("session_idle_timeout", seconds),
     f"{SERVICE_BUS}.autoCompleteMessages": (None, _only(True)),

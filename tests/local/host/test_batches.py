@@ -89,6 +89,44 @@ async def test_a_batch_that_keeps_failing_is_dead_lettered(
     assert await host.stop() == 0
 
 
+async def test_a_batch_waits_for_its_minimum(host: Host, bus: ServiceBusClient) -> None:
+    for name, value in {"minMessageBatchSize": "5", "maxBatchWaitTime": "00:01:00"}.items():
+        host.settings[f"AzureFunctionsJobHost__extensions__serviceBus__{name}"] = value
+    await host.start()
+    await send(bus, "batches", *(message(str(number)) for number in range(3)))
+    # They are taken, and wait for more.
+    await asyncio.sleep(1)
+    assert bodies(host, "batch") == []
+    await send(bus, "batches", *(message(str(number)) for number in range(3, 6)))
+    await eventually(lambda: bodies(host, "batch"))
+    first = bodies(host, "batch")[0]
+    assert first == [str(number) for number in range(len(first))]
+    assert len(first) >= 5
+    assert await host.stop() == 0
+    await drained(bus)
+
+
+async def test_a_batch_waits_no_longer_than_it_may(host: Host, bus: ServiceBusClient) -> None:
+    for name, value in {"minMessageBatchSize": "5", "maxBatchWaitTime": "00:00:01"}.items():
+        host.settings[f"AzureFunctionsJobHost__extensions__serviceBus__{name}"] = value
+    await host.start()
+    await send(bus, "batches", message("a"), message("b"))
+    await send(bus, "session-batches", message("c", session_id="few"))
+    await eventually(lambda: bodies(host, "session batch"))
+    await emptied(bus, "batches")
+    assert [body for batch in bodies(host, "batch done") for body in batch] == ["a", "b"]
+    assert bodies(host, "session batch") == [["c"]]
+    assert await host.stop() == 0
+
+
+async def drained(bus: ServiceBusClient) -> None:
+    """Leave nothing in the queue for the next test."""
+    async with bus.get_queue_receiver("batches") as receiver:
+        while await left(bus, "batches"):
+            for one in await receiver.receive_messages(10, max_wait_time=1):
+                await receiver.complete_message(one)
+
+
 async def test_a_batch_of_a_session_queue_is_of_one_session_and_in_order(
     host: Host, bus: ServiceBusClient
 ) -> None:
