@@ -21,13 +21,13 @@ VERSION = "4.0.0.0"
 
 
 class Admin:
-    """Answers admin requests; ``fire`` maps the functions that can be fired to how."""
+    """Answers admin requests; ``fire`` maps the functions that can be run by hand to how."""
 
     def __init__(
         self,
         host: str,
         functions: list[Function],
-        fire: Mapping[str, Callable[[], None]],
+        fire: Mapping[str, Callable[[str], None]],
         routes: Mapping[str, str],
         disabled: Collection[str],
     ) -> None:
@@ -98,10 +98,11 @@ class Admin:
             given = json.loads(body)
         except ValueError:
             given = None
-        if not isinstance(given, dict):
+        text = given.get("input", "") if isinstance(given, dict) else None
+        if not isinstance(text, str):
             return Response('The body must be a JSON object such as {"input": ""}.', 400)
         fire = self._fire.get(name.lower())
         if fire is None:
-            return Response(f"{name} is not a timer function: use its own trigger.", 400)
-        fire()
+            return Response(f"{name} is no timer or queue function: use its own trigger.", 400)
+        fire(text)
         return Response(status_code=202)

@@ -28,6 +28,8 @@ SHORTEST_SECONDS = 0.01
 class BatchTrigger(QueueTrigger):
     """Runs one function for the messages of one queue, several in each call."""
 
+    batch = True
+
     async def _receive(self, client: ServiceBusClient, renewer: AutoLockRenewer | None) -> None:
         del renewer
         receiver = client.get_queue_receiver(self._queue)
@@ -67,13 +69,15 @@ class BatchTrigger(QueueTrigger):
     def _fill_seconds(self) -> float:
         return self._host.max_batch_wait
 
+    def _value(self, bodies: list[bytes]) -> Datum:
+        return Datum(protos.CollectionBytes(bodies), "collection_bytes")
+
     async def _run_batch(self, messages: Sequence[ServiceBusReceivedMessage]) -> bool:
         try:
-            bodies = protos.CollectionBytes([body_of(message) for message in messages])
+            value = self._value([body_of(message) for message in messages])
         except ValueError as error:
             log.warning("%s: a batch cannot be bound: %s", self._function.name, error)
             return False
-        value = Datum(bodies, "collection_bytes")
         outcome = await self._invoker.run(self._function, value, batch_metadata_of(messages))
         return outcome.succeeded
 

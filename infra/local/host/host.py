@@ -69,7 +69,7 @@ async def run(folder: Path, port: int, environment: Mapping[str, str], grace: fl
     admin = Admin(
         host_id(app_settings, folder),
         functions,
-        {clock.function.name: clock.fire for clock in clocks},
+        {trigger.function.name: trigger.fire for trigger in (*clocks, *queues)},
         {endpoint.function.name: endpoint.route.template for endpoint in routes},
         {function.name for function in functions} - {function.name for function in enabled},
     )

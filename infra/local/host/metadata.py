@@ -5,6 +5,7 @@ The names and kinds are those that the Service Bus extension sends and that
 """
 
 import json
+import uuid
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -47,6 +48,18 @@ def batch_metadata_of(messages: Sequence[ServiceBusReceivedMessage]) -> dict[str
         for name, value in (_values(message) | properties).items():
             columns.setdefault(f"{name}Array", []).append(value)
     return {name: Datum(_json(column), "json") for name, column in columns.items()}
+
+
+def metadata_by_hand(*, batch: bool) -> dict[str, Datum]:
+    """The trigger metadata of a message that is none but a text in an admin request."""
+    values: dict[str, object] = {"MessageId": str(uuid.uuid4()), "DeliveryCount": 1}
+    values |= {name: {} for name in PROPERTIES}
+    if batch:
+        values = {f"{name}Array": [value] for name, value in values.items()}
+    return {
+        name: Datum(value, "string") if isinstance(value, str) else Datum(_json(value), "json")
+        for name, value in values.items()
+    }
 
 
 def _properties(message: ServiceBusReceivedMessage) -> dict[str, object]:

@@ -19,7 +19,7 @@ from azure_functions_runtime.bindings.datumdef import Datum
 from infra.local.host.hostjson import HostSettings
 from infra.local.host.invoke import Invoker
 from infra.local.host.loading import Function
-from infra.local.host.metadata import body_of, metadata_of
+from infra.local.host.metadata import body_of, metadata_by_hand, metadata_of
 
 log = logging.getLogger("host.servicebus")
 
@@ -37,6 +37,8 @@ BROKEN = (AzureError, OSError, ValueError)
 class QueueTrigger:
     """Runs one function for the messages of one queue, several at a time."""
 
+    batch = False
+
     def __init__(
         self, function: Function, queue: str, connection: str, invoker: Invoker, host: HostSettings
     ) -> None:
@@ -47,8 +49,22 @@ class QueueTrigger:
         self._host = host
         self._slots = asyncio.Semaphore(self._concurrency(host))
         self._running: set[asyncio.Task[None]] = set()
+        self._by_hand: set[asyncio.Task[Any]] = set()
         self._ready = asyncio.Event()
         self._stopping = asyncio.Event()
+
+    @property
+    def function(self) -> Function:
+        """The function that it runs."""
+        return self._function
+
+    def fire(self, text: str) -> None:
+        """Run the function now with this text for a message, as the admin endpoint does."""
+        value = self._value([text.encode()])
+        work = self._invoker.run(self._function, value, metadata_by_hand(batch=self.batch))
+        task = asyncio.create_task(work)
+        self._by_hand.add(task)
+        task.add_done_callback(self._by_hand.discard)
 
     async def run(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
         """Receive until ``stopping``, over every broken connection; then finish and return."""
@@ -64,6 +80,14 @@ class QueueTrigger:
                 wait = FIRST_BACKOFF_SECONDS if lasted > wait else wait * 2
                 wait = min(wait, LONGEST_BACKOFF_SECONDS)
                 await self._or_stop(asyncio.sleep(wait))
+        if self._by_hand:
+            await asyncio.wait(self._by_hand)
+
+    def _value(self, bodies: list[bytes]) -> Datum:
+        """What the function's parameter takes. Raises ValueError for a text that is none."""
+        (body,) = bodies
+        text = self._function.info.input_types[self._function.parameter].pytype is str
+        return Datum(body.decode(), "string") if text else Datum(body, "bytes")
 
     @staticmethod
     def _concurrency(host: HostSettings) -> int:
@@ -137,9 +161,7 @@ class QueueTrigger:
         """Run the function for one message and settle it."""
         succeeded = False
         try:
-            text = self._function.info.input_types[self._function.parameter].pytype is str
-            body = body_of(message)
-            value = Datum(body.decode(), "string") if text else Datum(body, "bytes")
+            value = self._value([body_of(message)])
         except ValueError as error:
             log.warning("%s: a message cannot be bound: %s", self._function.name, error)
         else:

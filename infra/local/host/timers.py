@@ -84,8 +84,12 @@ class Timer:
         self._disabled = disabled
         self._run_on_startup = bool(function.trigger.get("runOnStartup"))
 
-    def fire(self) -> None:
-        """Run the function now, beside its schedule, as the admin endpoint does."""
+    def fire(self, text: str) -> None:
+        """Run the function now, beside its schedule, as the admin endpoint does.
+
+        The text means nothing to a timer.
+        """
+        del text
         task = asyncio.create_task(self._invoke(past_due=False))
         self._by_hand.add(task)
         task.add_done_callback(self._by_hand.discard)

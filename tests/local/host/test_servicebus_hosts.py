@@ -8,6 +8,7 @@ behaviour (learn.microsoft.com).
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+import httpx
 import pytest
 from azure.servicebus.aio import ServiceBusClient
 
@@ -89,6 +90,23 @@ async def test_a_session_that_is_idle_makes_room_for_the_next(
     host.gate.touch()
     await eventually(lambda: len(named(host, "ended")) == 2)
     assert {one["session"] for one in named(host, "ended")} == {"p", "q"}
+    assert await host.stop() == 0
+
+
+async def test_a_queue_function_is_run_by_hand_with_a_text(host: Host) -> None:
+    """ "Manually run a non HTTP-triggered function" (learn.microsoft.com)."""
+    await host.start()
+    async with httpx.AsyncClient(base_url=host.url, trust_env=False) as client:
+        for function in ("plain", "text", "batches"):
+            place = f"/admin/functions/{function}"
+            assert (await client.post(place, json={"input": "grüße"})).status_code == 202
+        assert (await client.post("/admin/functions/plain", json={"input": 1})).status_code == 400
+    await eventually(lambda: named(host, "plain done") and named(host, "text"))
+    await eventually(lambda: named(host, "batch done"))
+    assert [one["body"] for one in named(host, "text")] == ["grüße"]
+    assert [one["bodies"] for one in named(host, "batch")] == [["grüße"]]
+    (seen,) = named(host, "plain")
+    assert (seen["body"], seen["delivery_count"], seen["properties"]) == ("grüße", 1, {})
     assert await host.stop() == 0
 
 

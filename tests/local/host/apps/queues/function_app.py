@@ -28,6 +28,11 @@ def _record(**values: object) -> None:
         file.write(json.dumps(values) + "\n")
 
 
+def _moment(message: func.ServiceBusMessage) -> str | None:
+    """When it was put in its queue, unless it never was in one."""
+    return message.enqueued_time_utc.isoformat() if message.enqueued_time_utc else None
+
+
 async def _obey(message: func.ServiceBusMessage) -> None:
     order = message.application_properties.get("order")
     if order == "fail":
@@ -50,7 +55,7 @@ async def plain(message: func.ServiceBusMessage) -> None:
         subject=message.subject,
         properties=message.application_properties,
         user_properties=message.user_properties,
-        enqueued=message.enqueued_time_utc.isoformat(),
+        enqueued=_moment(message),
         sequence_number=message.sequence_number,
         lock_token=message.lock_token,
     )
@@ -83,7 +88,7 @@ def _record_batch(name: str, messages: list[func.ServiceBusMessage]) -> None:
         sessions=[one.session_id for one in messages],
         content_types=[one.content_type for one in messages],
         properties=[one.application_properties for one in messages],
-        enqueued=[one.enqueued_time_utc.isoformat() for one in messages],
+        enqueued=[_moment(one) for one in messages],
     )
 
 
