@@ -9,6 +9,7 @@ import asyncio
 import base64
 import json
 import re
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -58,9 +59,10 @@ def test_an_unsupported_path_is_refused(path: str) -> None:
 @pytest.fixture
 def host(new_host: Callable[..., Host], storage: str) -> Host:
     made = new_host("blobs", AzureWebJobsStorage=storage, FILES=storage)
-    # Each test has a container and a host identity of its own.
-    made.settings["CONTAINER"] = f"incoming-{made.port}"
-    made.settings["AzureFunctionsWebHost__hostid"] = f"host-{made.port}"
+    # Each test has a container and a host identity of its own; a port may come again.
+    name = uuid.uuid4().hex
+    made.settings["CONTAINER"] = f"incoming-{name}"
+    made.settings["AzureFunctionsWebHost__hostid"] = f"host-{name}"
     return made
 
 

@@ -7,6 +7,7 @@ learn.microsoft.com.
 
 import asyncio
 import json
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -50,7 +51,7 @@ def test_what_is_no_ncrontab_is_refused(expression: str) -> None:
 @pytest.fixture
 def timed(new_host: Callable[..., Host], storage: str) -> Host:
     host = new_host("timers", AzureWebJobsStorage=storage, YEARLY="0 0 0 1 1 *", HELD="0 0 0 1 1 *")
-    host.settings["AzureFunctionsWebHost__hostid"] = f"host{host.port}"
+    host.settings["AzureFunctionsWebHost__hostid"] = f"host{uuid.uuid4().hex}"
     return host
 
 
