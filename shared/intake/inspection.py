@@ -12,6 +12,8 @@ import hashlib
 import tempfile
 from typing import IO
 
+import msgspec
+
 from shared.intake.archive import is_archive
 from shared.intake.content_type import detect
 from shared.intake.identifiers import index_keys
@@ -24,8 +26,9 @@ _SPOOL_IN_MEMORY = 4 * 1024 * 1024
 # second, since a file of any type may have an archive at its end.
 _SPOOL_LIMIT = 512 * 1024 * 1024
 _SPOOL_LIMIT_OTHERS = 64 * 1024 * 1024
-# What fits in one column of a row beside each other's keys.
-_MAX_PEOPLE = 200
+# Characters of JSON that fit in one column, which has at most 32 Ki of them: "Understanding the Table
+# service data model", property types.
+_MAX_COLUMN = 32_000
 
 
 class Pass:
@@ -92,9 +95,15 @@ class Pass:
             return [], "metadata-too-large"
         self._spool.seek(0)
         metadata = read(self._spool)
-        people = [
-            PersonFound(field=person.field, keys=index_keys(person.identifier, self._secret))
-            for person in metadata.people[:_MAX_PEOPLE]
-        ]
-        note = "metadata-truncated" if len(metadata.people) > _MAX_PEOPLE else metadata.note
-        return [person for person in people if person.keys], note
+        people: list[PersonFound] = []
+        room = _MAX_COLUMN
+        for person in metadata.people:
+            found = PersonFound(
+                field=person.field, keys=index_keys(person.identifier, self._secret)
+            )
+            room -= len(msgspec.json.encode(found)) + 1
+            if room < 0:
+                return people, "metadata-truncated"
+            if found.keys:
+                people.append(found)
+        return people, metadata.note

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Final, Literal
+from urllib.parse import quote
 
 from shared.errors import InvalidInputError
 from shared.rows import Stored
@@ -17,6 +18,9 @@ UPLOAD_URL_LIFETIME: Final = timedelta(minutes=15)
 # A blob's name is at most 1,024 characters, of at most 254 segments, and must not end with a dot
 # or a slash ("Naming and referencing containers, blobs, and metadata", learn.microsoft.com).
 _MAX_NAME = 1024
+# A server-side copy names its source in a header of at most 2 KiB, the account and the container
+# included: "Copy Blob From URL", x-ms-copy-source.
+_MAX_ENCODED = 1700
 _MAX_SEGMENTS = 254
 
 type Verdict = Literal["clean", "infected", "refused"]
@@ -151,6 +155,10 @@ def _path_fault(name: str) -> str | None:
     segments = name.split("/")
     checks = (
         (len(name) > _MAX_NAME, f"with the tenant it is longer than {_MAX_NAME} characters"),
+        (
+            len(quote(name, errors="replace")) > _MAX_ENCODED,
+            f"with the tenant and percent-encoded it is longer than {_MAX_ENCODED} characters",
+        ),
         (len(segments) > _MAX_SEGMENTS, f"it has more than {_MAX_SEGMENTS} segments"),
         ("" in segments, "it has an empty segment"),
         ("." in segments or ".." in segments, "a segment is . or .."),

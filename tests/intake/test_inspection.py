@@ -2,6 +2,8 @@ import hashlib
 import json
 from pathlib import Path
 
+import exiv2
+import msgspec
 import pytest
 
 from samples.eicar import eicar
@@ -52,6 +54,20 @@ def test_samples_are_cleared_with_their_people_as_keys_and_no_name(scanner, samp
 def test_cut_pictures_are_cleared(scanner, file, length):
     inspection = inspect(scanner, (SAMPLES / file).read_bytes()[:length])
     assert decide(inspection) == CLEAN
+
+
+def test_more_people_than_a_row_can_hold_are_cut_with_a_note(scanner):
+    image = exiv2.ImageFactory.open((SAMPLES / "cat.jpg").read_bytes())
+    image.readMetadata()
+    # Each with two keys, as written and without its diacritics.
+    people = [f"Zoë Müller Ñ {number:04}" for number in range(400)]
+    image.xmpData()["Xmp.iptcExt.PersonInImage"] = people
+    image.writeMetadata()
+    inspection = inspect(scanner, bytes(image.io().mmap()))
+    assert decide(inspection) == CLEAN
+    assert inspection.metadata_note == "metadata-truncated"
+    # What Table Storage takes in one property: 64 KiB of UTF-16.
+    assert 30_000 < len(msgspec.json.encode(inspection.people).decode()) <= 32 * 1024
 
 
 def test_an_infected_picture_is_not_asked_for_its_people(scanner):
