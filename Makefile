@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up down test bench check lint types imports format lock clean
+.PHONY: help setup demo up services down test bench check lint types imports format lock clean
 
 PYTHON := .venv/bin/python
 
@@ -37,6 +37,9 @@ demo: setup ## Run the main job on real photos, step by step, and stop again
 
 up: setup ## Start the local stack and leave it running; restart what has died
 	@$(PYTHON) -m infra.local up
+
+services: setup ## Start the local stack without the app's host, for `func start`
+	@$(PYTHON) -m infra.local up --without host
 
 down: setup ## Stop the local stack
 	@$(PYTHON) -m infra.local down

@@ -1,18 +1,21 @@
-"""`python -m infra.local up` and `down`: what `make up` and `make down` run."""
+"""`python -m infra.local up`, `down` and `environment`: what `make up` and its like run."""
 
 import argparse
 import json
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from infra.local import supervisor
+from infra.local import coretools, supervisor
 from infra.local.errors import StackError
 from infra.local.ports import Ports
 from infra.local.settings import ROOT
+from infra.local.stack import PROCESSES
 
 # Which endpoints each process of the stack serves.
 SERVES = {
@@ -24,8 +27,8 @@ SERVES = {
 }
 
 
-def up(console: Console) -> None:
-    """Start the stack and show where its parts are."""
+def up(console: Console, processes: Sequence[str]) -> None:
+    """Start these processes of the stack and show where they are."""
     ports = Ports.from_environment()
     with console.status("Starting the stack") as status:
 
@@ -35,7 +38,7 @@ def up(console: Console) -> None:
             else:
                 console.print(step)
 
-        info = supervisor.up(ports, report)
+        info = supervisor.up(ports, report, processes=processes)
     console.print(_table(info))
     console.print(f"Everything a client needs: {supervisor.INFO_FILE.relative_to(ROOT)}")
     console.print("A token, here for the administrator of a tenant called acme:")
@@ -48,6 +51,15 @@ def down(console: Console) -> None:
     with console.status("Stopping the stack"):
         stopped = supervisor.down()
     console.print("The stack has stopped." if stopped else "The stack was not running.")
+
+
+def environment() -> None:
+    """Print what Core Tools needs beside local.settings.json, as exports for a shell.
+
+    Raises StackError when the stack does not run.
+    """
+    for name, value in coretools.environment(supervisor.INFO_FILE).items():
+        print(f"export {name}={shlex.quote(value)}")
 
 
 def _table(info: dict[str, Any]) -> Table:
@@ -67,20 +79,34 @@ def main() -> None:
     """Run the command; one that fails says why in a message and exits with status 1."""
     parser = argparse.ArgumentParser(prog="python -m infra.local", description="The local stack.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="start it in the background; restart what has died")
+    start = commands.add_parser("up", help="start it in the background; restart what has died")
+    start.add_argument(
+        "--without",
+        nargs="+",
+        choices=PROCESSES,
+        default=[],
+        metavar="PROCESS",
+        help=f"leave out, as something else takes its place: {', '.join(PROCESSES)}",
+    )
+    commands.add_parser("environment", help="print what `func start` needs, for a shell's eval")
     commands.add_parser("down", help="stop it")
     supervise = commands.add_parser("supervise", help="be what `up` starts in the background")
     supervise.add_argument("directory", type=Path)
     supervise.add_argument("info_file", type=Path)
     supervise.add_argument("ports", type=json.loads)
+    supervise.add_argument("processes", nargs="+", choices=PROCESSES)
     options = parser.parse_args()
     try:
         if options.command == "up":
-            up(Console())
+            up(Console(), [name for name in PROCESSES if name not in options.without])
         elif options.command == "down":
             down(Console())
+        elif options.command == "environment":
+            environment()
         else:
-            supervisor.serve(Ports(**options.ports), options.directory, options.info_file)
+            supervisor.serve(
+                Ports(**options.ports), options.processes, options.directory, options.info_file
+            )
     except StackError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any, TextIO
 from infra.local.errors import StackError
 from infra.local.ports import Ports
 from infra.local.settings import ROOT
-from infra.local.stack import Stack
+from infra.local.stack import PROCESSES, Stack
 
 DIRECTORY = ROOT / "build/stack"
 INFO_FILE = ROOT / "build/stack.json"
@@ -44,19 +44,21 @@ def up(
     ports: Ports,
     report: Callable[[str], None],
     *,
+    processes: Sequence[str] = PROCESSES,
     directory: Path = DIRECTORY,
     info_file: Path = INFO_FILE,
 ) -> dict[str, Any]:
     """Start the stack, or what has died of it, and return its `info` once all of it serves.
 
+    `processes` are those to start; without `host`, another Functions host can take its place.
     Raises StackError when it does not come up; when it did not run before, nothing runs then,
     also after an interrupt.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    started = None if _holder(directory) else _spawn(directory, info_file, ports)
+    started = None if _holder(directory) else _spawn(directory, info_file, ports, processes)
     try:
         with _connect(directory, started) as connection:
-            return _ask_up(connection, ports, report)
+            return _ask_up(connection, ports, processes, report)
     except BaseException:
         if started is not None:
             started.terminate()
@@ -82,11 +84,11 @@ def down(*, directory: Path = DIRECTORY, info_file: Path = INFO_FILE) -> bool:
     return pid is not None
 
 
-def serve(ports: Ports, directory: Path, info_file: Path) -> None:
+def serve(ports: Ports, processes: Sequence[str], directory: Path, info_file: Path) -> None:
     """Be the supervisor: bring the stack up when asked, until SIGTERM."""
     signal.signal(signal.SIGTERM, _end)
     with _hold(directory), _listen(directory) as listener:
-        stack = Stack(directory, ports=ports)
+        stack = Stack(directory, ports=ports, processes=processes)
         try:
             _serve(stack, listener, info_file)
         finally:
@@ -127,9 +129,14 @@ def _bring_up(stack: Stack, connection: socket.socket, info_file: Path) -> dict[
 
         answer: dict[str, Any]
         try:
-            asked = Ports(**json.loads(stream.readline()))
-            if asked != stack.ports:
+            asked = json.loads(stream.readline())
+            if Ports(**asked["ports"]) != stack.ports:
                 raise StackError("The stack runs on other ports. Stop it first: make down")
+            running = stack.info["processes"]
+            if set(asked["processes"]) != running.keys():
+                raise StackError(
+                    f"The stack was started as {', '.join(running)}. Stop it first: make down"
+                )
             stack.start(report=lambda text: send({"report": text}))
             answer = {"info": {**stack.info, "supervisor": os.getpid()}}
             _write_info(info_file, answer["info"])
@@ -144,11 +151,14 @@ def _bring_up(stack: Stack, connection: socket.socket, info_file: Path) -> dict[
 
 
 def _ask_up(
-    connection: socket.socket, ports: Ports, report: Callable[[str], None]
+    connection: socket.socket,
+    ports: Ports,
+    processes: Sequence[str],
+    report: Callable[[str], None],
 ) -> dict[str, Any]:
     try:
         with connection.makefile("rw") as stream:
-            stream.write(json.dumps(asdict(ports)) + "\n")
+            stream.write(json.dumps({"ports": asdict(ports), "processes": processes}) + "\n")
             stream.flush()
             for line in stream:
                 answer = json.loads(line)
@@ -162,10 +172,12 @@ def _ask_up(
     raise StackError(ENDED)
 
 
-def _spawn(directory: Path, info_file: Path, ports: Ports) -> subprocess.Popen[bytes]:
+def _spawn(
+    directory: Path, info_file: Path, ports: Ports, processes: Sequence[str]
+) -> subprocess.Popen[bytes]:
     log = directory / "logs/supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    options = (str(directory), str(info_file), json.dumps(asdict(ports)))
+    options = (str(directory), str(info_file), json.dumps(asdict(ports)), *processes)
     with log.open("ab") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "infra.local", "supervise", *options],

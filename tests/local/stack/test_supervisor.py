@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 from infra.local import supervisor
 from infra.local.errors import StackError
 from infra.local.ports import LOOPBACK, Ports
+from infra.local.stack import PROCESSES
 
 # `up` in a program of its own, which can be interrupted; it prints each step as it is reported.
 UP = """
@@ -44,10 +45,13 @@ class Background:
         self.info_file = directory / "stack.json"
         self.ports = Ports.free()
 
-    def up(self, ports: Ports | None = None) -> dict[str, Any]:
+    def up(
+        self, ports: Ports | None = None, processes: Sequence[str] = PROCESSES
+    ) -> dict[str, Any]:
         return supervisor.up(
             ports or self.ports,
             lambda _: None,
+            processes=processes,
             directory=self.directory,
             info_file=self.info_file,
         )
@@ -128,13 +132,24 @@ def test_up_with_other_ports_says_to_stop_first(background: Background) -> None:
         background.up(Ports.free())
 
 
+def test_the_services_run_without_the_host_whose_port_stays_free(background: Background) -> None:
+    services = [name for name in PROCESSES if name != "host"]
+    assert list(background.up(processes=services)["processes"]) == services
+    background.ports.check_free(["host"])
+    with pytest.raises(StackError, match="make down"):
+        background.up()
+    assert background.down()
+    background.assert_gone()
+
+
 def test_one_who_asks_and_goes_away_does_not_end_the_stack(background: Background) -> None:
     supervised = background.up()["supervisor"]
     for dead in ("keyvault", "identity"):
         crash(pids(json.loads(background.info_file.read_text()))[dead])
     with socket.socket(socket.AF_UNIX) as asking, contextlib.chdir(background.directory):
         asking.connect(supervisor.SOCKET)
-        asking.sendall(json.dumps(asdict(background.ports)).encode() + b"\n")
+        asked = {"ports": asdict(background.ports), "processes": PROCESSES}
+        asking.sendall(json.dumps(asked).encode() + b"\n")
     assert background.up()["supervisor"] == supervised
 
 
