@@ -42,10 +42,10 @@ class Stack:
     """The stack's processes, their ports, files and settings; a context manager.
 
     Everything it writes is in `directory`: logs, certificates, the vault's secrets and, unless
-    `in_memory`, what Azurite stores. `ports` are free ones when not given. `settings` override
-    or add to the settings that the app gets. `lock_duration` is the queues' (ISO 8601, `PT10S`)
-    in place of the declared one. `app` is the folder of the function app that the host runs.
-    `processes` are those to start, a part of `PROCESSES` where a test needs no more.
+    `in_memory`, what Azurite and the queues hold. `ports` are free ones when not given. `settings`
+    override or add to the settings that the app gets. `lock_duration` is the queues' (ISO 8601,
+    `PT10S`) in place of the declared one. `app` is the folder of the function app that the host
+    runs. `processes` are those to start, a part of `PROCESSES` where a test needs no more.
     """
 
     def __init__(
@@ -217,9 +217,15 @@ class Stack:
         port = self.ports.service_bus
         lock = [] if self._lock_duration is None else ["--lock-duration", self._lock_duration]
         config = names.ROOT / "infra/local/servicebus/Config.json"
+        store = ["--store", self.directory / "servicebus/messages.db"]
         return self._program(
             "servicebus",
-            [*_module("infra.local.servicebus"), *("--port", str(port), "--config", config), *lock],
+            [
+                *_module("infra.local.servicebus"),
+                *("--port", str(port), "--config", config),
+                *lock,
+                *([] if self._in_memory else store),
+            ],
             probes.listening(port),
         )
 

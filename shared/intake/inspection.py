@@ -26,8 +26,8 @@ _SPOOL_IN_MEMORY = 4 * 1024 * 1024
 # second, since a file of any type may have an archive at its end.
 _SPOOL_LIMIT = 512 * 1024 * 1024
 _SPOOL_LIMIT_OTHERS = 64 * 1024 * 1024
-# Characters of JSON that fit in one column, which has at most 32 Ki of them: "Understanding the Table
-# service data model", property types.
+# Characters of JSON that fit in one column, which has at most 32 Ki of them ("Understanding the
+# Table service data model", property types).
 _MAX_COLUMN = 32_000
 
 

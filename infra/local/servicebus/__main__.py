@@ -11,9 +11,10 @@ from pathlib import Path
 from infra.local.servicebus import config
 from infra.local.servicebus.broker import HOST, Broker
 from infra.local.servicebus.messages import QueueSettings
+from infra.local.servicebus.store import Store, StoreError
 
 
-async def _serve(queues: list[QueueSettings], port: int) -> None:
+async def _serve(queues: list[QueueSettings], port: int, store: Store | None) -> None:
     loop = asyncio.get_running_loop()
     stop, ready = asyncio.Event(), loop.create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -23,7 +24,11 @@ async def _serve(queues: list[QueueSettings], port: int) -> None:
             print(f"ready {HOST}:{future.result()}", flush=True) if not future.cancelled() else None
         )
     )
-    await Broker(queues).serve(port, stop, ready)
+    try:
+        await Broker(queues, store).serve(port, stop, ready)
+    finally:
+        if store is not None:
+            store.close()
 
 
 def _arguments() -> argparse.Namespace:
@@ -32,6 +37,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=5672, help="0 takes a free one")
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("Config.json"))
     parser.add_argument("--lock-duration", metavar="PT10S", help="overrides that of every queue")
+    parser.add_argument("--store", type=Path, help="the file that keeps messages; none by default")
     return parser.parse_args()
 
 
@@ -43,8 +49,9 @@ def main() -> int:
         if arguments.lock_duration is not None:
             lock = config.seconds(arguments.lock_duration, "--lock-duration")
             queues = [replace(queue, lock_duration=lock) for queue in queues]
-        asyncio.run(_serve(queues, arguments.port))
-    except config.ConfigError as error:
+        store = None if arguments.store is None else Store(arguments.store)
+        asyncio.run(_serve(queues, arguments.port, store))
+    except (config.ConfigError, StoreError) as error:
         print(f"servicebus: {error}", file=sys.stderr)
         return 1
     except OSError as error:

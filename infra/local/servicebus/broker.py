@@ -10,6 +10,7 @@ from infra.local.servicebus.connection import AmqpConnection
 from infra.local.servicebus.entity import Entity
 from infra.local.servicebus.messages import QueueSettings
 from infra.local.servicebus.queue import Queue
+from infra.local.servicebus.store import Store
 from infra.local.servicebus.wire import Content
 
 HOST = "127.0.0.1"
@@ -17,9 +18,13 @@ DEAD_LETTERS = "/$deadletterqueue"
 
 
 class Broker:
-    """All queues of the one namespace; everything happens in one event loop."""
+    """All queues of the one namespace; everything happens in one event loop.
 
-    def __init__(self, queues: Iterable[QueueSettings]) -> None:
+    With a store, the queues go on with what it holds, and what they tell clients is in it.
+    """
+
+    def __init__(self, queues: Iterable[QueueSettings], store: Store | None = None) -> None:
+        self._store = store
         self.connections: set[AmqpConnection] = set()
         self._entities: dict[str, Entity] = {}
         self._touched: dict[Entity, None] = {}
@@ -31,8 +36,11 @@ class Broker:
             return f"{prefix}{next(numbers) & 0xFFFFFFFF:08x}"
 
         for settings in queues:
-            dead = Queue[Content](_dead_letter_settings(settings), new_token)
-            queue = Queue[Content](settings, new_token, dead)
+            dead = Queue[Content](_dead_letter_settings(settings), new_token, None, store)
+            queue = Queue[Content](settings, new_token, dead, store)
+            if store is not None:
+                store.restore(dead)
+                store.restore(queue)
             address = settings.name.lower()
             main = Entity(address, queue, self)
             main.dead_letters = Entity(address + DEAD_LETTERS, dead, self)
@@ -56,6 +64,8 @@ class Broker:
         while self._touched or self._writers:
             while self._touched:
                 self._touched.popitem()[0].serve()
+            if self._store is not None:
+                self._store.commit()
             if self._writers:
                 self._writers.popitem()[0].flush()
 
@@ -63,12 +73,16 @@ class Broker:
         """Listen on loopback until `stop`; `ready` gets the port. Raises OSError when busy."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: AmqpConnection(self), HOST, port)
+        for entity in self._entities.values():
+            self.touch(entity)
+        self.flush()
         ready.set_result(server.sockets[0].getsockname()[1])
         await stop.wait()
         server.close()
         for connection in list(self.connections):
             connection.close()
         await server.wait_closed()
+        self.flush()
 
 
 def _dead_letter_settings(settings: QueueSettings) -> QueueSettings:

@@ -7,6 +7,7 @@ from proton import Delivery, Receiver
 
 from infra.local.servicebus.endpoint import Endpoint, error
 from infra.local.servicebus.messages import RefusedError
+from infra.local.servicebus.queue import Queue
 from infra.local.servicebus.wire import (
     BATCH_FORMAT,
     Content,
@@ -100,26 +101,29 @@ class IncomingLink(ReceivingLink):
             contents = [parse(one) for one in encoded]
         except MalformedMessageError as malformed:
             raise RejectedError("amqp:decode-error", str(malformed)) from malformed
-        self._check(contents)
-        now = time.time()
-        for content in contents:
-            self._entity.queue.enqueue(
-                content,
-                now,
-                message_id=content.message_id,
-                session_id=content.session_id,
-                ttl=content.ttl,
-            )
+        try:
+            enqueue(self._entity.queue, contents, time.time())
+        except RefusedError as refusal:
+            raise RejectedError(refusal.condition, str(refusal)) from refusal
         self._entity.touch()
 
-    def _check(self, contents: list[Content]) -> None:
-        for content in contents:
-            if content.scheduled:
-                raise RejectedError(
-                    "amqp:not-implemented",
-                    "x-opt-scheduled-enqueue-time: the local broker schedules no messages.",
-                )
-            try:
-                self._entity.queue.admits(content.session_id)
-            except RefusedError as refusal:
-                raise RejectedError(refusal.condition, str(refusal)) from refusal
+
+def enqueue(queue: Queue[Content], contents: list[Content], now: float) -> list[int]:
+    """Store all messages or none; the sequence number of each, 0 for a duplicate.
+
+    Raises `RefusedError`.
+    """
+    for content in contents:
+        queue.admits(content.session_id)
+    stored = [
+        queue.enqueue(
+            content,
+            now,
+            message_id=content.message_id,
+            session_id=content.session_id,
+            ttl=content.ttl,
+            not_before=content.not_before,
+        )
+        for content in contents
+    ]
+    return [0 if message is None else message.sequence for message in stored]

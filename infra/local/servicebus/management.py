@@ -11,12 +11,15 @@ from typing import Any
 
 from proton import UNDESCRIBED, Array, Data, symbol, timestamp
 
-from infra.local.servicebus.delivery import encoded
-from infra.local.servicebus.messages import RefusedError
+from infra.local.servicebus.delivery import encoded, property_change
+from infra.local.servicebus.incoming import MAX_MESSAGE_BYTES, enqueue
+from infra.local.servicebus.messages import MessageNotFoundError, RefusedError
 from infra.local.servicebus.queue import Queue
-from infra.local.servicebus.wire import Content
+from infra.local.servicebus.wire import Content, MalformedMessageError, parse
 
-OK, NO_CONTENT, BAD_REQUEST, GONE, NOT_IMPLEMENTED = 200, 204, 400, 410, 501
+OK, NO_CONTENT, BAD_REQUEST, NOT_FOUND, GONE, NOT_IMPLEMENTED = 200, 204, 400, 404, 410, 501
+# What a client sends for "any time": the end of .NET's calendar, or a millisecond before it.
+_ANY_TIME = 253_402_300_799.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,12 @@ class Result:
     body: Any = None
 
 
+class TooLargeError(RefusedError):
+    """A message is larger than the tier allows."""
+
+    condition = "amqp:link:message-size-exceeded"
+
+
 def run(operation: str, call: Call) -> Result:
     """Carry out an operation by name."""
     known = _OPERATIONS.get(operation)
@@ -50,9 +59,11 @@ def run(operation: str, call: Call) -> Result:
         )
     try:
         return known(call)
+    except MessageNotFoundError as missing:
+        return Result(NOT_FOUND, str(missing), symbol(missing.condition))
     except RefusedError as refusal:
         return Result(GONE, str(refusal), symbol(refusal.condition))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, MalformedMessageError) as error:
         return Result(
             BAD_REQUEST,
             f"{operation}: bad request: {error!r}",
@@ -87,21 +98,71 @@ def _set_session_state(call: Call) -> Result:
 def _update_disposition(call: Call) -> Result:
     """Settle by lock token: how the SDK settles when the receiving link is gone."""
     status = call.body["disposition-status"]
+    change = property_change(call.body.get("properties-to-modify"))
     for token in _tokens(call):
         match status:
             case "completed":
                 call.queue.complete(token, call.now)
             case "abandoned":
-                call.queue.abandon(token, call.now)
+                call.queue.abandon(token, call.now, change)
             case "defered":  # So spelt in the protocol.
-                call.queue.defer(token, call.now)
+                call.queue.defer(token, call.now, change)
             case "suspended":
                 reason = str(call.body.get("deadletter-reason") or "")
                 description = str(call.body.get("deadletter-description") or "")
-                call.queue.dead_letter(token, call.now, reason, description)
+                call.queue.dead_letter(token, call.now, reason, description, change)
             case _:
                 raise ValueError(f"disposition-status {status!r}")
     return Result(body={})
+
+
+def _schedule(call: Call) -> Result:
+    """Take messages that each say when they become active; one whose time has come is sent."""
+    encodings = [bytes(entry["message"]) for entry in call.body["messages"]]
+    if any(len(encoding) > MAX_MESSAGE_BYTES for encoding in encodings):
+        raise TooLargeError(f"A message is larger than the limit of {MAX_MESSAGE_BYTES} bytes.")
+    contents = [parse(encoding) for encoding in encodings]
+    if any(content.not_before is None for content in contents):
+        raise ValueError("a message has no x-opt-scheduled-enqueue-time")
+    numbers = enqueue(call.queue, contents, call.now)
+    return Result(body={"sequence-numbers": Array(UNDESCRIBED, Data.LONG, *numbers)})
+
+
+def _cancel_scheduled(call: Call) -> Result:
+    call.queue.cancel_scheduled(_sequences(call))
+    return Result(body={})
+
+
+def _receive_deferred(call: Call) -> Result:
+    session = call.body.get("session-id")
+    # A receiver that settles first has its messages removed as they are handed over.
+    remove = int(call.body["receiver-settle-mode"]) == 0
+    found = call.queue.receive_deferred(
+        _sequences(call),
+        call.now,
+        session_id=None if session is None else str(session),
+        owner=call.holder,
+        remove=remove,
+    )
+    entries = []
+    for message in found:
+        entry: dict[str, Any] = {"message": encoded(message)}
+        if message.token is not None:
+            entry["lock-token"] = uuid.UUID(bytes_le=message.token.encode("ascii"))
+        entries.append(entry)
+    return Result(body={"messages": entries})
+
+
+def _list_sessions(call: Call) -> Result:
+    if not call.queue.settings.requires_session:
+        raise RefusedError("Sessions are listed of a queue that requires sessions.")
+    changed = int(call.body["last-updated-time"]) / 1000
+    skip, top = int(call.body["skip"]), int(call.body["top"])
+    ids = call.queue.session_ids(None if changed > _ANY_TIME else changed)[skip : skip + top]
+    if not ids:
+        return Result(NO_CONTENT, "No sessions.", symbol("com.microsoft:session-not-found"))
+    names = Array(UNDESCRIBED, Data.STRING, *ids)
+    return Result(body={"skip": skip + len(ids), "sessions-ids": names})
 
 
 def _peek(call: Call) -> Result:
@@ -122,6 +183,10 @@ def _tokens(call: Call) -> list[str]:
     return [token.bytes_le.decode("ascii", "replace") for token in tokens]
 
 
+def _sequences(call: Call) -> list[int]:
+    return [int(sequence) for sequence in call.body["sequence-numbers"]]
+
+
 def _session(call: Call) -> str:
     return str(call.body["session-id"])
 
@@ -137,4 +202,8 @@ _OPERATIONS: dict[str, Callable[[Call], Result]] = {
     "com.microsoft:set-session-state": _set_session_state,
     "com.microsoft:update-disposition": _update_disposition,
     "com.microsoft:peek-message": _peek,
+    "com.microsoft:schedule-message": _schedule,
+    "com.microsoft:cancel-scheduled-message": _cancel_scheduled,
+    "com.microsoft:receive-by-sequence-number": _receive_deferred,
+    "com.microsoft:get-message-sessions": _list_sessions,
 }

@@ -28,27 +28,36 @@ class State(Enum):
     READY = auto()
     LOCKED = auto()
     DEFERRED = auto()
-
-    @property
-    def wire(self) -> int:
-        """The value of x-opt-message-state: 0 active, 1 deferred."""
-        return int(self is State.DEFERRED)
+    SCHEDULED = auto()
 
 
 @dataclass(slots=True)
 class Message[C]:
-    """One queued message. `content` is opaque here; times are seconds since the epoch."""
+    """One queued message. `content` is opaque here; times are seconds since the epoch.
+
+    `lifetime` is its time to live in seconds, which counts from when it becomes active;
+    `not_before` is when that is, for a scheduled message. A deferred message that is locked, or
+    given back, stays deferred.
+    """
 
     sequence: int
     content: C
     enqueued_at: float
     session_id: str | None = None
+    lifetime: float | None = None
     expires_at: float | None = None
+    not_before: float | None = None
+    deferred: bool = False
     delivery_count: int = 0
     state: State = State.READY
     token: str | None = None
     locked_until: float = 0.0
     dead_letter: tuple[str, str] | None = None
+
+    @property
+    def wire_state(self) -> int:
+        """The value of x-opt-message-state: 0 active, 1 deferred, 2 scheduled."""
+        return 2 if self.state is State.SCHEDULED else int(self.deferred)
 
 
 class Lane:
@@ -72,7 +81,10 @@ class Lane:
 
 @dataclass(slots=True)
 class Session[C]:
-    """One session: its ready messages, who holds it until when, what is locked, its state."""
+    """One session: its ready messages, who holds it until when, what is locked, its state.
+
+    `state_changed_at` is when the state was last set, in seconds since the epoch.
+    """
 
     id: str
     lane: Lane = field(default_factory=Lane)
@@ -80,6 +92,7 @@ class Session[C]:
     locked_until: float = 0.0
     locked: dict[str, Message[C]] = field(default_factory=dict)
     state: bytes | None = None
+    state_changed_at: float = 0.0
 
 
 class RefusedError(Exception):
@@ -92,6 +105,12 @@ class MessageLockLostError(RefusedError):
     """The lock expired or was never given (exceptions of the SDK: MessageLockLostError)."""
 
     condition = "com.microsoft:message-lock-lost"
+
+
+class MessageNotFoundError(RefusedError):
+    """No such message, or not in the state that the operation is for."""
+
+    condition = "com.microsoft:message-not-found"
 
 
 class SessionLockLostError(RefusedError):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from proton import Delivery, Link, Sender, symbol
 
-from infra.local.servicebus.delivery import encoded
+from infra.local.servicebus.delivery import encoded, property_change
 from infra.local.servicebus.endpoint import Endpoint, error
 from infra.local.servicebus.messages import RefusedError, Session
 from infra.local.servicebus.wire import Content
@@ -154,15 +154,16 @@ class OutgoingLink(Endpoint):
                 queue.complete(token, now)
             case Delivery.RELEASED:
                 queue.release(token, now)
-            case Delivery.MODIFIED if delivery.remote.undeliverable:
-                queue.defer(token, now)
             case Delivery.MODIFIED:
-                queue.abandon(token, now)
+                change = property_change(delivery.remote.annotations)
+                settle = queue.defer if delivery.remote.undeliverable else queue.abandon
+                settle(token, now, change)
             case Delivery.REJECTED:
                 condition = delivery.remote.condition
-                info = (condition.info if condition else None) or {}
+                info = dict((condition.info if condition else None) or {})
+                reason, description = info.pop(_REASON, None), info.pop(_DESCRIPTION, None)
                 queue.dead_letter(
-                    token, now, str(info.get(_REASON) or ""), str(info.get(_DESCRIPTION) or "")
+                    token, now, str(reason or ""), str(description or ""), property_change(info)
                 )
             case other:
                 raise RefusedError(f"The outcome {other} is not supported.")

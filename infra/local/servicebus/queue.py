@@ -2,27 +2,33 @@
 
 Every operation takes `now` (seconds since the epoch). Peek-lock, settlement, delivery count,
 dead-lettering and time to live follow "Message transfers, locks, and settlement" and "Overview of
-Service Bus dead-letter queues"; duplicates follow "Duplicate detection"; sessions follow
-"Message sessions" (learn.microsoft.com/azure/service-bus-messaging). No operation scans a queue:
-costs are O(log n) at most, amortised.
+Service Bus dead-letter queues"; duplicates follow "Duplicate detection"; scheduled messages follow
+"Message sequencing and timestamps"; deferral follows "Message deferral" (all under
+learn.microsoft.com/azure/service-bus-messaging). No operation but listing scans a queue: costs are
+O(log n) at most, amortised.
+
+Locks are the broker's alone: after a restart every message that was locked is ready again, and the
+delivery that was under way is not counted.
 """
 
 import bisect
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from itertools import islice
 
 from infra.local.servicebus.deadlines import Deadlines
+from infra.local.servicebus.journal import Journal, NoJournal
 from infra.local.servicebus.messages import (
     Lane,
     Message,
     MessageLockLostError,
+    MessageNotFoundError,
     QueueSettings,
     RefusedError,
     Session,
-    SessionCannotBeLockedError,
     SessionLockLostError,
     State,
 )
+from infra.local.servicebus.sessions import Sessions
 
 _SLACK = 64
 
@@ -30,7 +36,9 @@ _SLACK = 64
 class Queue[C]:
     """One queue and, unless it is one itself, its dead-letter queue.
 
-    `new_token` gives each lock a fresh token; tokens are unique for the broker's lifetime.
+    `new_token` gives each lock a fresh token; tokens are unique for the broker's lifetime. The
+    journal is told of all that must outlive the broker. A `change` that goes with a settlement
+    makes the content that the message has from then on.
     """
 
     def __init__(
@@ -38,10 +46,12 @@ class Queue[C]:
         settings: QueueSettings,
         new_token: Callable[[], str],
         dead_letters: "Queue[C] | None" = None,
+        journal: Journal[C] | None = None,
     ) -> None:
         self.settings = settings
         self.dead_letters = dead_letters
         self._new_token = new_token
+        self._journal: Journal[C] = journal or NoJournal()
         self._messages: dict[int, Message[C]] = {}
         self._order: list[int] = []
         self._last_sequence = 0
@@ -49,14 +59,32 @@ class Queue[C]:
         self._by_token: dict[str, Message[C]] = {}
         self._locks = Deadlines[str]()
         self._ttl = Deadlines[int]()
-        self._history = Deadlines[Hashable]()
-        self._sessions: dict[str, Session[C]] = {}
-        self._session_locks = Deadlines[str]()
-        # Unlocked sessions with something to receive, in the order they became so.
-        self._available: dict[str, None] = {}
+        self._scheduled = Deadlines[int]()
+        self._history = Deadlines[str]()
+        self._sessions = Sessions[C](settings.lock_duration, self._is_ready)
 
     def __len__(self) -> int:
         return len(self._messages)
+
+    def restore(
+        self,
+        last_sequence: int,
+        messages: Iterable[Message[C]],
+        history: Iterable[tuple[str, float]],
+        states: Iterable[tuple[str, bytes, float]],
+    ) -> None:
+        """Bring back what the journal was told: messages by sequence number, and the rest."""
+        self._last_sequence = last_sequence
+        for message_id, until in history:
+            self._history.set(message_id, until)
+        for session_id, state, at in states:
+            self._sessions.restore(session_id, state, at)
+        for message in messages:
+            self._messages[message.sequence] = message
+            self._order.append(message.sequence)
+            if message.expires_at is not None:
+                self._ttl.set(message.sequence, message.expires_at)
+            self._place(message)
 
     # -- sending ---------------------------------------------------------------------------------
 
@@ -68,23 +96,30 @@ class Queue[C]:
         message_id: Hashable = None,
         session_id: str | None = None,
         ttl: float | None = None,
+        not_before: float | None = None,
     ) -> Message[C] | None:
         """Store a message; None when it is a duplicate, which the sender is told was accepted.
 
-        Raises `RefusedError` when the queue requires a session id and the message has none.
+        With a `not_before` that lies ahead it is scheduled: it becomes active then, with a
+        sequence number of its own. Raises `RefusedError` when the queue requires a session id and
+        the message has none.
         """
         self.admits(session_id)
         if message_id is not None and self.settings.duplicate_window is not None:
             self._forget_history(now)
-            if message_id in self._history:
+            key, until = repr(message_id), now + self.settings.duplicate_window
+            if key in self._history:
                 return None
-            self._history.set(message_id, now + self.settings.duplicate_window)
-        self._last_sequence += 1
-        message = Message(self._last_sequence, content, now, session_id)
+            self._history.set(key, until)
+            self._journal.remember(self.settings.name, key, until)
         lifetimes = [life for life in (ttl, self.settings.default_ttl) if life is not None]
-        if lifetimes:
-            message.expires_at = now + min(lifetimes)
-            self._ttl.set(message.sequence, message.expires_at)
+        message = Message(
+            self._next_sequence(), content, now, session_id, min(lifetimes, default=None)
+        )
+        if not_before is not None and not_before > now:
+            message.not_before = not_before
+        else:
+            self._start_lifetime(message, now)
         self._store(message)
         return message
 
@@ -97,9 +132,15 @@ class Queue[C]:
                 "the SessionId set to a valid value."
             )
 
+    def cancel_scheduled(self, sequences: Iterable[int]) -> None:
+        """Remove scheduled messages, all or none. Raises `MessageNotFoundError`."""
+        for message in self._all_in(State.SCHEDULED, sequences):
+            self._remove(message)
+
     def adopt(self, message: Message[C]) -> None:
         """Take over a dead-lettered message as it is; a dead-lettered message never expires."""
-        message.expires_at = None
+        message.lifetime = message.expires_at = None
+        message.deferred = False
         self._store(message)
 
     # -- receiving -------------------------------------------------------------------------------
@@ -107,18 +148,8 @@ class Queue[C]:
     def receive(self, now: float, session_id: str | None = None) -> Message[C] | None:
         """Lock the next message (peek-lock), or None when nothing is ready."""
         message = self._next_ready(now, session_id)
-        if message is None:
-            return None
-        message.state = State.LOCKED
-        message.token = self._new_token()
-        self._by_token[message.token] = message
-        if session_id is None:
-            message.locked_until = now + self.settings.lock_duration
-            self._locks.set(message.token, message.locked_until)
-        else:
-            session = self._sessions[session_id]
-            message.locked_until = session.locked_until
-            session.locked[message.token] = message
+        if message is not None:
+            self._lock(message, now)
         return message
 
     def take(self, now: float, session_id: str | None = None) -> Message[C] | None:
@@ -127,6 +158,38 @@ class Queue[C]:
         if message is not None:
             self._remove(message)
         return message
+
+    def receive_deferred(
+        self,
+        sequences: Iterable[int],
+        now: float,
+        *,
+        session_id: str | None = None,
+        owner: Hashable = None,
+        remove: bool = False,
+    ) -> list[Message[C]]:
+        """Lock deferred messages by sequence number, or `remove` them; all or none.
+
+        Raises `MessageNotFoundError`, or `SessionLockLostError` when their session is not held
+        by `owner`.
+        """
+        messages = self._all_in(State.DEFERRED, sequences)
+        if self.settings.requires_session:
+            session = self._sessions.held(session_id or "", owner, now)
+            if any(message.session_id != session.id for message in messages):
+                raise MessageNotFoundError(f"Not all messages are of the session '{session.id}'.")
+        # Only now does a deferred message expire ("Message deferral").
+        lapsed = [message for message in messages if _expired(message, now)]
+        for message in lapsed:
+            self._lapse(message)
+        if lapsed:
+            raise MessageNotFoundError("A message has expired.")
+        for message in messages:
+            if remove:
+                self._remove(message)
+            else:
+                self._lock(message, now)
+        return messages
 
     def peek(
         self, from_sequence: int, count: int, now: float, session_id: str | None = None
@@ -137,7 +200,7 @@ class Queue[C]:
             message
             for at in range(start, len(self._order))
             if (message := self._messages.get(self._order[at])) is not None
-            and not _expired(message, now)
+            and (message.deferred or not _expired(message, now))
             and session_id in (None, message.session_id)
         )
         return list(islice(live, count))
@@ -148,24 +211,34 @@ class Queue[C]:
         """Remove a locked message. Raises `MessageLockLostError` or `SessionLockLostError`."""
         self._remove(self._unlock(self._locked(token, now)))
 
-    def abandon(self, token: str, now: float) -> None:
+    def abandon(self, token: str, now: float, change: Callable[[C], C] | None = None) -> None:
         """Give a locked message back as a failed delivery; raises as `complete` does."""
-        self._give_back(self._locked(token, now), now, failed=True)
+        self._give_back(_changed(self._locked(token, now), change), now, failed=True)
 
     def release(self, token: str, now: float) -> None:
         """Give a locked message back as if never delivered; raises as `complete` does."""
         self._give_back(self._locked(token, now), now, failed=False)
 
-    def defer(self, token: str, now: float) -> None:
-        """Set a locked message aside, out of order of delivery; raises as `complete` does."""
-        self._unlock(self._locked(token, now)).state = State.DEFERRED
+    def defer(self, token: str, now: float, change: Callable[[C], C] | None = None) -> None:
+        """Set a locked message aside, to be had by its number; raises as `complete` does."""
+        message = self._unlock(_changed(self._locked(token, now), change))
+        message.deferred = True
+        self._place(message)
+        self._journal.keep(self.settings.name, message)
 
-    def dead_letter(self, token: str, now: float, reason: str, description: str) -> None:
+    def dead_letter(
+        self,
+        token: str,
+        now: float,
+        reason: str,
+        description: str,
+        change: Callable[[C], C] | None = None,
+    ) -> None:
         """Move a locked message to the dead-letter queue; raises as `complete` does."""
         message = self._locked(token, now)
         if self.dead_letters is None:
             raise RefusedError("A message of a dead-letter queue cannot be dead-lettered again.")
-        self._bury(self._unlock(message), reason, description)
+        self._bury(self._unlock(_changed(message, change)), reason, description)
 
     def renew(self, token: str, now: float) -> float:
         """Prolong a message lock; the new end. Raises `MessageLockLostError`."""
@@ -185,34 +258,11 @@ class Queue[C]:
 
         Raises `SessionCannotBeLockedError` when the named session is held by someone else.
         """
-        if session_id is None:
-            session_id = self._first_available(now)
-            if session_id is None:
-                return None
-        session = self._sessions.setdefault(session_id, Session(session_id))
-        if session.owner is not None:
-            raise SessionCannotBeLockedError(
-                f"The requested session '{session_id}' cannot be accepted. "
-                "It may be locked by another receiver."
-            )
-        self._available.pop(session_id, None)
-        session.owner = owner
-        self.renew_session(session_id, owner, now)
-        return session
+        return self._sessions.accept(session_id, owner, now)
 
     def renew_session(self, session_id: str, owner: Hashable, now: float) -> float:
         """Prolong a session lock; the new end. Raises `SessionLockLostError`."""
-        session = self._sessions.get(session_id)
-        fresh = session is not None and not session.locked_until
-        if session is None or session.owner != owner:
-            raise _session_lost(session_id)
-        if not fresh and session.locked_until <= now:
-            raise _session_lost(session_id)
-        session.locked_until = now + self.settings.lock_duration
-        self._session_locks.set(session_id, session.locked_until)
-        for message in session.locked.values():
-            message.locked_until = session.locked_until
-        return session.locked_until
+        return self._sessions.renew(session_id, owner, now)
 
     def close_session(self, session_id: str, owner: Hashable, now: float) -> None:
         """End a receiver's hold on a session, if it still has it.
@@ -226,19 +276,41 @@ class Queue[C]:
 
     def session_state(self, session_id: str, owner: Hashable, now: float) -> bytes | None:
         """The application's state of a held session. Raises `SessionLockLostError`."""
-        return self._held(session_id, owner, now).state
+        return self._sessions.held(session_id, owner, now).state
 
     def set_session_state(
         self, session_id: str, owner: Hashable, now: float, state: bytes | None
     ) -> None:
         """Store or clear the application's state. Raises `SessionLockLostError`."""
-        self._held(session_id, owner, now).state = state
+        session = self._sessions.held(session_id, owner, now)
+        session.state, session.state_changed_at = state, now
+        self._journal.set_state(self.settings.name, session_id, state, now)
+
+    def session_ids(self, changed_after: float | None = None) -> list[str]:
+        """The sessions that have active messages or state, by id.
+
+        With `changed_after`, those whose state was set after that time.
+        """
+        if changed_after is not None:
+            changed = (each for each in self._sessions if each.state_changed_at > changed_after)
+            return sorted(session.id for session in changed if session.state is not None)
+        active = {
+            message.session_id or ""
+            for message in self._messages.values()
+            if message.state in (State.READY, State.LOCKED)
+        }
+        return sorted(active | {each.id for each in self._sessions if each.state is not None})
 
     # -- time ------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
         """When `expire` next has something to do, or None."""
-        deadlines = (self._locks.next(), self._session_locks.next(), self._ttl.next())
+        deadlines = (
+            self._locks.next(),
+            self._sessions.next_deadline(),
+            self._ttl.next(),
+            self._scheduled.next(),
+        )
         return min((at for at in deadlines if at is not None), default=None)
 
     def expire(self, now: float) -> list[tuple[str, Hashable]]:
@@ -246,19 +318,29 @@ class Queue[C]:
         for token in self._locks.pop_due(now):
             self._give_back(self._by_token[token], now, failed=True)
         lost = []
-        for session_id in self._session_locks.pop_due(now):
-            session = self._sessions[session_id]
-            lost.append((session_id, session.owner))
+        for session in self._sessions.pop_due(now):
+            lost.append((session.id, session.owner))
             self._free(session, now, failed=True)
+        for sequence in self._scheduled.pop_due(now):
+            self._activate(self._messages[sequence], now)
         for sequence in self._ttl.pop_due(now):
             message = self._messages.get(sequence)
             # A locked message stays with its receiver; giving it back will find it expired.
-            if message is not None and message.state is not State.LOCKED:
+            if message is not None and message.state is State.READY:
                 self._lapse(message)
         self._forget_history(now)
         return lost
 
     # -- inside ----------------------------------------------------------------------------------
+
+    def _next_sequence(self) -> int:
+        self._last_sequence += 1
+        return self._last_sequence
+
+    def _start_lifetime(self, message: Message[C], now: float) -> None:
+        if message.lifetime is not None:
+            message.expires_at = now + message.lifetime
+            self._ttl.set(message.sequence, message.expires_at)
 
     def _store(self, message: Message[C]) -> None:
         self._messages[message.sequence] = message
@@ -268,30 +350,70 @@ class Queue[C]:
             bisect.insort(self._order, message.sequence)
         if len(self._order) > 2 * len(self._messages) + _SLACK:
             self._order = [sequence for sequence in self._order if sequence in self._messages]
-        self._make_ready(message)
+        self._place(message)
+        self._journal.keep(self.settings.name, message)
 
-    def _make_ready(self, message: Message[C]) -> None:
-        message.state = State.READY
-        if not self.settings.requires_session:
-            self._lane.push(message.sequence)
-            return
-        session_id = message.session_id or ""
-        session = self._sessions.setdefault(session_id, Session(session_id))
-        session.lane.push(message.sequence)
-        if session.owner is None:
-            self._available[session_id] = None
+    def _place(self, message: Message[C]) -> None:
+        """Put a message that nobody has locked where its next receiver looks for it."""
+        if message.deferred:
+            message.state = State.DEFERRED
+        elif message.not_before is not None:
+            message.state = State.SCHEDULED
+            self._scheduled.set(message.sequence, message.not_before)
+        else:
+            message.state = State.READY
+            if self.settings.requires_session:
+                self._sessions.push(message.session_id or "", message.sequence)
+            else:
+                self._lane.push(message.sequence)
+
+    def _activate(self, message: Message[C], now: float) -> None:
+        """Append a scheduled message as if it had been sent now, with a new sequence number."""
+        self._remove(message)
+        message.sequence, message.enqueued_at = self._next_sequence(), now
+        message.not_before = None
+        self._start_lifetime(message, now)
+        self._store(message)
 
     def _next_ready(self, now: float, session_id: str | None) -> Message[C] | None:
-        lane = self._lane if session_id is None else self._sessions[session_id].lane
+        lane = self._lane if session_id is None else self._sessions.lane(session_id)
         while (sequence := lane.peek()) is not None:
             lane.pop()
-            message = self._messages.get(sequence)
-            if message is None or message.state is not State.READY:
-                continue  # Expired or dead-lettered since it was put in the lane.
-            if not _expired(message, now):
-                return message
-            self._lapse(message)
+            if self._is_ready(sequence, now):
+                return self._messages[sequence]
         return None
+
+    def _is_ready(self, sequence: int, now: float) -> bool:
+        message = self._messages.get(sequence)
+        if message is None or message.state is not State.READY:
+            return False  # Expired or dead-lettered since it was put in the lane.
+        if _expired(message, now):
+            self._lapse(message)
+            return False
+        return True
+
+    def _all_in(self, state: State, sequences: Iterable[int]) -> list[Message[C]]:
+        found = []
+        for sequence in dict.fromkeys(sequences):
+            message = self._messages.get(sequence)
+            if message is None or message.state is not state:
+                raise MessageNotFoundError(
+                    f"No {state.name.lower()} message has the sequence number {sequence}."
+                )
+            found.append(message)
+        return found
+
+    def _lock(self, message: Message[C], now: float) -> None:
+        message.state = State.LOCKED
+        message.token = self._new_token()
+        self._by_token[message.token] = message
+        session = self._sessions.get(message.session_id) if self.settings.requires_session else None
+        if session is None:
+            message.locked_until = now + self.settings.lock_duration
+            self._locks.set(message.token, message.locked_until)
+        else:
+            message.locked_until = session.locked_until
+            session.locked[message.token] = message
 
     def _locked(self, token: str, now: float) -> Message[C]:
         message = self._by_token.get(token)
@@ -308,8 +430,9 @@ class Queue[C]:
         token, message.token = message.token or "", None
         del self._by_token[token]
         self._locks.cancel(token)
-        if message.session_id in self._sessions:
-            self._sessions[message.session_id].locked.pop(token, None)
+        session = self._sessions.get(message.session_id)
+        if session is not None:
+            session.locked.pop(token, None)
         return message
 
     def _give_back(self, message: Message[C], now: float, *, failed: bool) -> None:
@@ -322,10 +445,12 @@ class Queue[C]:
                 "MaxDeliveryCountExceeded",
                 f"Message could not be consumed after {limit} delivery attempts.",
             )
-        elif _expired(message, now):
+        elif _expired(message, now) and not message.deferred:
             self._lapse(message)
         else:
-            self._make_ready(message)
+            self._place(message)
+            if failed:
+                self._journal.keep(self.settings.name, message)
 
     def _lapse(self, message: Message[C]) -> None:
         if self.settings.dead_letter_on_expiration:
@@ -342,49 +467,25 @@ class Queue[C]:
     def _remove(self, message: Message[C]) -> None:
         del self._messages[message.sequence]
         self._ttl.cancel(message.sequence)
-
-    def _held(self, session_id: str, owner: Hashable, now: float) -> Session[C]:
-        session = self._sessions.get(session_id)
-        if session is None or session.owner != owner or session.locked_until <= now:
-            raise _session_lost(session_id)
-        return session
+        self._scheduled.cancel(message.sequence)
+        self._journal.drop(self.settings.name, message.sequence)
 
     def _free(self, session: Session[C], now: float, *, failed: bool) -> None:
-        self._session_locks.cancel(session.id)
-        session.owner, session.locked_until = None, 0.0
+        self._sessions.release(session)
         for message in list(session.locked.values()):
             self._give_back(message, now, failed=failed)
-        if self._session_has_ready(session, now):
-            self._available[session.id] = None
-        elif session.state is None:
-            self._available.pop(session.id, None)
-            del self._sessions[session.id]
-
-    def _first_available(self, now: float) -> str | None:
-        while (session_id := next(iter(self._available), None)) is not None:
-            if self._session_has_ready(self._sessions[session_id], now):
-                return session_id
-            del self._available[session_id]  # All it had has expired.
-        return None
-
-    def _session_has_ready(self, session: Session[C], now: float) -> bool:
-        while (sequence := session.lane.peek()) is not None:
-            message = self._messages.get(sequence)
-            if message is not None and message.state is State.READY:
-                if not _expired(message, now):
-                    return True
-                self._lapse(message)
-            session.lane.pop()
-        return False
+        self._sessions.tidy(session, now)
 
     def _forget_history(self, now: float) -> None:
-        for _ in self._history.pop_due(now):
-            pass
+        for message_id in self._history.pop_due(now):
+            self._journal.forget(self.settings.name, message_id)
 
 
 def _expired[C](message: Message[C], now: float) -> bool:
     return message.expires_at is not None and message.expires_at <= now
 
 
-def _session_lost(session_id: str) -> SessionLockLostError:
-    return SessionLockLostError(f"The session lock has expired on the session '{session_id}'.")
+def _changed[C](message: Message[C], change: Callable[[C], C] | None) -> Message[C]:
+    if change is not None:
+        message.content = change(message.content)
+    return message

@@ -7,7 +7,7 @@ written anew, and a dead-lettered message gets two application properties as in 
 
 import struct
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 BATCH_FORMAT = 0x80013700
@@ -16,7 +16,7 @@ Service Bus and Event Hubs protocol guide")."""
 
 _HEADER, _DELIVERY_ANNOTATIONS, _ANNOTATIONS, _PROPERTIES = 0x70, 0x71, 0x72, 0x73
 _APPLICATION_PROPERTIES, _DATA = 0x74, 0x75
-_NULL = b"\x40"
+_NULL, _TIMESTAMP = b"\x40", 0x83
 _UNSIGNED = frozenset({0x43, 0x44, 0x52, 0x53, 0x70, 0x80})
 _BINARY = frozenset({0xA0, 0xB0})
 # Variable-width types, each with the width of its size: binary, string, symbol.
@@ -40,7 +40,7 @@ class MalformedMessageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """An encoded message taken apart at its section borders."""
+    """An encoded message taken apart at its section borders; times in seconds."""
 
     header: tuple[bytes, ...]
     annotations: tuple[bytes, ...]
@@ -50,7 +50,7 @@ class Content:
     message_id: object = None
     session_id: str | None = None
     ttl: float | None = None
-    scheduled: bool = False
+    not_before: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def descriptor(data: bytes, at: int) -> tuple[object, int]:
 def parse(data: bytes) -> Content:
     """Take an encoded message apart. Raises `MalformedMessageError`."""
     try:
-        return _parse(data)
+        return _parse(bytes(data))
     except (IndexError, ValueError) as error:  # ValueError: no UTF-8, or a key without a value.
         raise MalformedMessageError(f"the message makes no sense: {error}") from error
 
@@ -175,8 +175,17 @@ def _parse(data: bytes) -> Content:
         message_id=properties[_MESSAGE_ID],
         session_id=group if isinstance(group, str) else None,
         ttl=ttl / 1000 if isinstance(ttl, int) else None,
-        scheduled=any(scalar(key, 0) == _SCHEDULED for key in annotations[::2]),
+        not_before=_not_before(annotations),
     )
+
+
+def _not_before(annotations: list[bytes]) -> float | None:
+    for key, value in zip(annotations[::2], annotations[1::2], strict=True):
+        if scalar(key, 0) == _SCHEDULED and value != _NULL:
+            if value[0] != _TIMESTAMP:
+                raise MalformedMessageError(f"{_SCHEDULED} is no timestamp")
+            return int.from_bytes(value[1:], signed=True) / 1000
+    return None
 
 
 def _skip_body(data: bytes, at: int) -> int:
@@ -208,13 +217,31 @@ def _data_sections(data: bytes) -> Iterator[bytes]:
 def dead_lettered(content: Content, reason: str, description: str) -> Content:
     """The content with Service Bus's two dead-letter application properties set."""
     added = {"DeadLetterReason": reason, "DeadLetterErrorDescription": description}
+    return with_properties(content, {key: _text(value) for key, value in added.items()})
+
+
+def with_properties(content: Content, added: Mapping[str, bytes]) -> Content:
+    """The content with application properties set, each an encoded value by its name."""
     raw = content.application_properties
     pairs = [raw[a:b] for a, b in items(raw, descriptor(raw, 0)[1])] if raw else []
     pairs = _pairs_without(pairs, frozenset(added))
     for key, value in added.items():
-        pairs += [_text(key), _text(value)]
+        pairs += [_text(key), value]
     return replace(
         content, application_properties=_section(_APPLICATION_PROPERTIES, b"\xd1", pairs)
+    )
+
+
+def pack(content: Content) -> bytes:
+    """The message as it came, for `parse` to take apart again."""
+    return b"".join(
+        (
+            _section(_HEADER, b"\xd0", list(content.header)),
+            _section(_ANNOTATIONS, b"\xd1", list(content.annotations)),
+            content.properties,
+            content.application_properties,
+            content.body,
+        )
     )
 
 
@@ -273,4 +300,4 @@ def _long(value: int) -> bytes:
 
 
 def _timestamp(seconds: float) -> bytes:
-    return b"\x83" + struct.pack(">q", round(seconds * 1000))
+    return bytes((_TIMESTAMP,)) + struct.pack(">q", round(seconds * 1000))

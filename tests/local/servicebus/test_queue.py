@@ -5,6 +5,7 @@ import pytest
 from infra.local.servicebus.deadlines import Deadlines
 from infra.local.servicebus.messages import (
     MessageLockLostError,
+    MessageNotFoundError,
     RefusedError,
 )
 from tests.local.servicebus.model import LOCK, MAX, TTL, dead, drain, lock, new_queue
@@ -37,7 +38,7 @@ def test_a_deferred_message_stays_and_can_be_peeked():
     queue = new_queue()
     queue.enqueue("a", 0.0)
     queue.defer(lock(queue), 1.0)
-    assert [message.state.wire for message in queue.peek(1, 5, 2.0)] == [1]
+    assert [message.wire_state for message in queue.peek(1, 5, 2.0)] == [1]
     assert drain(queue, 2.0) == []
 
 
@@ -186,3 +187,94 @@ def test_deadlines_forget_what_was_cancelled_or_moved():
     assert len(deadlines) == 0
     assert deadlines.next() is None
     assert list(deadlines.pop_due(1e9)) == []
+
+
+def numbers(queue, now: float) -> list[int]:
+    return [message.sequence for message in queue.peek(1, 10, now)]
+
+
+def test_a_scheduled_message_is_sent_when_its_time_comes():
+    """ "Message sequencing and timestamps": with a sequence number of its own."""
+    queue = new_queue()
+    scheduled = queue.enqueue("later", 0.0, not_before=10.0)
+    queue.enqueue("now", 0.0)
+    assert scheduled is not None
+    assert [message.wire_state for message in queue.peek(1, 5, 1.0)] == [2, 0]
+    assert drain(queue, 1.0) == ["now"]
+    assert queue.next_deadline() == 10.0
+    queue.expire(10.0)
+    message = queue.receive(10.0)
+    assert message is not None
+    assert (message.content, message.sequence, message.enqueued_at) == ("later", 3, 10.0)
+    # Its time to live counts from then.
+    assert message.expires_at == 10.0 + TTL
+
+
+def test_a_message_scheduled_for_the_past_is_sent_at_once():
+    queue = new_queue()
+    queue.enqueue("now", 5.0, not_before=4.0)
+    assert drain(queue, 5.0) == ["now"]
+
+
+def test_a_scheduled_message_is_cancelled_by_its_number():
+    queue = new_queue()
+    first = queue.enqueue("a", 0.0, not_before=10.0)
+    second = queue.enqueue("b", 0.0, not_before=10.0)
+    active = queue.enqueue("c", 0.0)
+    with pytest.raises(MessageNotFoundError, match="3"):
+        queue.cancel_scheduled([first.sequence, active.sequence])
+    queue.cancel_scheduled([first.sequence])
+    with pytest.raises(MessageNotFoundError):
+        queue.cancel_scheduled([first.sequence])
+    assert numbers(queue, 1.0) == [second.sequence, active.sequence]
+    queue.expire(10.0)
+    assert sorted(drain(queue, 10.0)) == ["b", "c"]
+
+
+def test_a_deferred_message_is_had_by_its_number_and_stays_deferred_until_settled():
+    queue = new_queue()
+    queue.enqueue("a", 0.0)
+    queue.defer(lock(queue), 0.0)
+    assert drain(queue, 0.0) == []
+    (message,) = queue.receive_deferred([1], 0.0)
+    with pytest.raises(MessageNotFoundError):
+        queue.receive_deferred([1], 0.0)
+    queue.abandon(message.token, 1.0)
+    assert drain(queue, 1.0) == []
+    (message,) = queue.receive_deferred([1], 1.0)
+    assert message.delivery_count == 1
+    queue.expire(1.0 + LOCK)
+    (message,) = queue.receive_deferred([1], 1.0 + LOCK)
+    assert (message.delivery_count, message.wire_state) == (2, 1)
+    queue.complete(message.token, 1.0 + LOCK)
+    assert len(queue) == 0
+
+
+def test_deferred_messages_are_had_all_or_none():
+    queue = new_queue()
+    for content in "ab":
+        queue.enqueue(content, 0.0)
+    queue.defer(lock(queue), 0.0)
+    with pytest.raises(MessageNotFoundError, match="2"):
+        queue.receive_deferred([1, 2], 0.0)
+    assert [message.content for message in queue.receive_deferred([1], 0.0, remove=True)] == ["a"]
+    assert drain(queue, 0.0) == ["b"]
+
+
+def test_a_deferred_message_expires_only_when_it_is_asked_for():
+    """ "Message deferral"."""
+    queue = new_queue()
+    queue.enqueue("a", 0.0)
+    queue.defer(lock(queue), 0.0)
+    queue.expire(TTL + 1)
+    assert numbers(queue, TTL + 1) == [1]
+    with pytest.raises(MessageNotFoundError, match="expired"):
+        queue.receive_deferred([1], TTL + 1)
+    assert dead(queue, TTL + 1) == [("a", "TTLExpiredException")]
+
+
+def test_a_settlement_may_change_the_content():
+    queue = new_queue()
+    queue.enqueue("a", 0.0)
+    queue.abandon(lock(queue), 0.0, str.upper)
+    assert drain(queue, 0.0) == ["A"]

@@ -1,0 +1,126 @@
+"""The sessions of a queue: who holds which until when, and which are free to be taken.
+
+Source: "Message sessions" (learn.microsoft.com/azure/service-bus-messaging). Pure, as the queue is.
+"""
+
+from collections.abc import Callable, Hashable, Iterator
+
+from infra.local.servicebus.deadlines import Deadlines
+from infra.local.servicebus.messages import (
+    Lane,
+    Session,
+    SessionCannotBeLockedError,
+    SessionLockLostError,
+)
+
+
+class Sessions[C]:
+    """Sessions by id. `is_ready` says whether the message of a sequence number can be received."""
+
+    def __init__(self, lock_duration: float, is_ready: Callable[[int, float], bool]) -> None:
+        self._lock_duration = lock_duration
+        self._is_ready = is_ready
+        self._sessions: dict[str, Session[C]] = {}
+        self._locks = Deadlines[str]()
+        # Unlocked sessions with something to receive, in the order they became so.
+        self._available: dict[str, None] = {}
+
+    def __iter__(self) -> Iterator[Session[C]]:
+        return iter(self._sessions.values())
+
+    def get(self, session_id: str | None) -> Session[C] | None:
+        """The session with this id, if there is anything to know of it."""
+        return None if session_id is None else self._sessions.get(session_id)
+
+    def lane(self, session_id: str) -> Lane:
+        """The ready messages of a session."""
+        return self._sessions[session_id].lane
+
+    def push(self, session_id: str, sequence: int) -> None:
+        """Make a message ready in its session."""
+        session = self._sessions.setdefault(session_id, Session(session_id))
+        session.lane.push(sequence)
+        if session.owner is None:
+            self._available[session_id] = None
+
+    def restore(self, session_id: str, state: bytes, at: float) -> None:
+        """Bring back the state of a session that was set at this time."""
+        session = self._sessions.setdefault(session_id, Session(session_id))
+        session.state, session.state_changed_at = state, at
+
+    def accept(self, session_id: str | None, owner: Hashable, now: float) -> Session[C] | None:
+        """Lock a session for one receiver; None for any session when none is available.
+
+        Raises `SessionCannotBeLockedError` when the named session is held by someone else.
+        """
+        if session_id is None:
+            session_id = self._first_available(now)
+            if session_id is None:
+                return None
+        session = self._sessions.setdefault(session_id, Session(session_id))
+        if session.owner is not None:
+            raise SessionCannotBeLockedError(
+                f"The requested session '{session_id}' cannot be accepted. "
+                "It may be locked by another receiver."
+            )
+        self._available.pop(session_id, None)
+        session.owner = owner
+        self._lock(session, now)
+        return session
+
+    def renew(self, session_id: str, owner: Hashable, now: float) -> float:
+        """Prolong a session lock; the new end. Raises `SessionLockLostError`."""
+        session = self.held(session_id, owner, now)
+        self._lock(session, now)
+        return session.locked_until
+
+    def held(self, session_id: str, owner: Hashable, now: float) -> Session[C]:
+        """A session that this receiver holds. Raises `SessionLockLostError`."""
+        session = self._sessions.get(session_id)
+        if session is None or session.owner != owner or session.locked_until <= now:
+            raise SessionLockLostError(
+                f"The session lock has expired on the session '{session_id}'."
+            )
+        return session
+
+    def release(self, session: Session[C]) -> None:
+        """End a receiver's hold; what it had locked is for the queue to take back."""
+        self._locks.cancel(session.id)
+        session.owner, session.locked_until = None, 0.0
+
+    def tidy(self, session: Session[C], now: float) -> None:
+        """List a released session as available, or drop it when nothing is left of it."""
+        if self._has_ready(session, now):
+            self._available[session.id] = None
+        elif session.state is None:
+            self._available.pop(session.id, None)
+            del self._sessions[session.id]
+
+    def next_deadline(self) -> float | None:
+        """When the next session lock ends, or None."""
+        return self._locks.next()
+
+    def pop_due(self, now: float) -> Iterator[Session[C]]:
+        """The sessions whose lock has ended, which no longer count as locked."""
+        for session_id in self._locks.pop_due(now):
+            yield self._sessions[session_id]
+
+    def _lock(self, session: Session[C], now: float) -> None:
+        session.locked_until = now + self._lock_duration
+        self._locks.set(session.id, session.locked_until)
+        for message in session.locked.values():
+            message.locked_until = session.locked_until
+
+    def _first_available(self, now: float) -> str | None:
+        while (session_id := next(iter(self._available), None)) is not None:
+            if self._has_ready(self._sessions[session_id], now):
+                return session_id
+            del self._available[session_id]  # All it had has expired.
+        return None
+
+    def _has_ready(self, session: Session[C], now: float) -> bool:
+        while (sequence := session.lane.peek()) is not None:
+            if self._is_ready(sequence, now):
+                return True
+            session.lane.pop()
+        return False
