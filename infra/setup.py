@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin/python"
+# There once the environment is whole: one whose making was interrupted may lack pip.
+VENV_MADE = VENV / ".made"
 AZURITE = ROOT / "infra/local/azurite"
 LOGS = ROOT / "build/logs"
 WANTED = (3, 13)
@@ -130,8 +132,9 @@ def run(log: Path, *command: str) -> None:
 def make_venv(python: str) -> None:
     """Make `.venv` with this Python and put rich into it, for showing what follows."""
     usable = examine(str(VENV_PYTHON))
-    if not usable or tuple(usable["version"]) != WANTED:
+    if not usable or tuple(usable["version"]) != WANTED or not VENV_MADE.exists():
         run(LOGS / "setup-venv.log", python, "-I", "-m", "venv", "--clear", str(VENV))
+        VENV_MADE.touch()
     constraints = str(ROOT / "requirements-dev.txt")
     run(
         LOGS / "setup-rich.log",

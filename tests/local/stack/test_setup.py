@@ -70,15 +70,32 @@ def test_a_machine_without_python_is_told_how_to_get_it(clone: Path, programs: P
 def test_all_that_is_missing_is_named_before_anything_is_installed(
     clone: Path, programs: Path
 ) -> None:
-    # A Python that is not 3.13: it runs the set-up, which then finds no other.
-    old = 'case "$*" in *json*) echo "{\\"version\\": [3, 11]}";; *) exec {} "$@";; esac'
-    write_program(programs / "python3", old.replace("{}", sys.executable, 1))
-    (programs / "python3").write_text(
-        f'#!/bin/sh\ncase "$*" in *json*) echo "{{\\"version\\": [3, 11]}}";; '
-        f'*) exec {sys.executable} "$@";; esac\n'
-    )
+    write_program(programs / "python3", f'exec {sys.executable} "$@"')
     done = make_setup(clone, programs)
     assert done.returncode != 0
+    assert "a C compiler, as `no-such-compiler`" in done.stderr
+    assert not (clone / ".venv").exists()
+
+
+def test_an_environment_whose_making_was_interrupted_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venv = tmp_path / ".venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    commands: list[tuple[str, ...]] = []
+
+    def run(_: Path, *command: str) -> None:
+        commands.append(command)
+        venv.mkdir(exist_ok=True)
+
+    monkeypatch.setattr(setup, "VENV", venv)
+    monkeypatch.setattr(setup, "VENV_PYTHON", venv / "bin/python")
+    monkeypatch.setattr(setup, "VENV_MADE", venv / ".made")
+    monkeypatch.setattr(setup, "run", run)
+    for made in (["venv", "pip"], ["pip"]):
+        commands.clear()
+        setup.make_venv(sys.executable)
+        assert [command[command.index("-m") + 1] for command in commands] == made
 
 
 @pytest.mark.parametrize(
