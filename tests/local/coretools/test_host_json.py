@@ -2,8 +2,8 @@
 
 The rules are those of the published schema (https://json.schemastore.org/host.json, its definition
 `version-2-ext-5`) for the parts that we use, written down here by hand: the schema itself is not
-kept in this repository. What stands in no rule fails, until its rule is added. One gap is known: the
-schema has no `minMessageBatchSize` of `serviceBus`, though it explains `maxBatchWaitTime` by it.
+kept in this repository. What stands in no rule fails, until its rule is added. One gap is known:
+the schema has no `minMessageBatchSize` of `serviceBus`, but explains `maxBatchWaitTime` by it.
 """
 
 import json

@@ -6,6 +6,7 @@ learn.microsoft.com).
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from tests.local.host.harness import Host
 
 # All that is deployed.
 DEPLOYED = ("function_app.py", "host.json", "requirements.txt", "functions", "shared")
+CONNECTION = re.compile(r'connection="(\w+)"')
+ENVIRONMENT = re.compile(r"\bos\.environ|\bgetenv\b")
 BACKUPS = "infra/local/backups"
 APP_ALONE = """
 import importlib.util, sys
@@ -85,6 +88,21 @@ def test_the_app_loads_without_the_stack_in_reach(app):
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 10
+
+
+def test_the_sample_has_each_connection_and_the_environment_is_read_in_known_places():
+    sources = {
+        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+        for folder in ("functions", "shared")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    connections = {name for text in sources.values() for name in CONNECTION.findall(text)}
+    assert connections
+    assert connections <= sample(Ports()).keys()
+    # The first reads `Settings`, which tests/test_documents.py holds the sample to; the second
+    # hands a child what the system needs of it (PATH and the like), and no setting.
+    readers = {name for name, text in sources.items() if ENVIRONMENT.search(text)}
+    assert readers == {"shared/composition.py", "shared/intake/metadata.py"}
 
 
 async def test_an_upload_is_filed_by_an_app_that_has_only_settings(services, app, tmp_path):
