@@ -24,7 +24,8 @@ type Status = Literal["discovering", "awaiting-approval", "erasing", "completed"
 class Erasure(Stored, frozen=True):
     """An erasure request. `identifier` is the data subject's, encrypted, and gone at the end.
 
-    `assets`, `bytes` and `index_rows` are the preview: what would be erased.
+    `assets`, `bytes` and `index_rows` are the preview: what would be erased. `discovery` is the
+    run of discovery whose finds were previewed, and are erased.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Erasure(Stored, frozen=True):
     assets: int | None = None
     bytes: int | None = None
     index_rows: int | None = None
+    discovery: str | None = None
     previewed_at: datetime | None = None
     approved_by: Actor | None = None
     approved_at: datetime | None = None
@@ -74,8 +76,8 @@ def open_request(
     return Decision(state, entry(state, "erasure.requested", actor))
 
 
-def discovered(state: Erasure, preview: Preview, now: datetime) -> Decision:
-    """The request with its preview. One that has gone on stays as it is."""
+def discovered(state: Erasure, preview: Preview, discovery: str, now: datetime) -> Decision:
+    """The request with the preview of one run of discovery. One that has gone on stays as it is."""
     if state.status != "discovering":
         return Decision(state, None)
     state = msgspec.structs.replace(
@@ -84,6 +86,7 @@ def discovered(state: Erasure, preview: Preview, now: datetime) -> Decision:
         assets=preview.assets,
         bytes=preview.bytes,
         index_rows=preview.index_rows,
+        discovery=discovery,
         previewed_at=now,
     )
     return Decision(state, entry(state, "erasure.previewed", SYSTEM))

@@ -8,6 +8,7 @@ from shared.erasures import rules
 from shared.erasures.rules import SYSTEM, Erasure, Preview
 from shared.erasures.store import ErasureStore
 from shared.errors import InvalidInputError, PreconditionFailedError, RowConflictError
+from shared.ids import new_id
 from shared.intake import Assets, index_keys
 from shared.messages import encode, queues
 from shared.messages.contracts import (
@@ -65,18 +66,19 @@ class Erasures:
     async def discover(self, tenant: str, request: str) -> None:
         """Find the assets in which the person is named, and set the preview up for approval."""
         state, etag = await self._store.load(tenant, request)
-        preview = Preview(0, 0, 0)
+        preview, discovery = Preview(0, 0, 0), new_id(self._clock())
         if state.status == "discovering" and state.identifier is not None:
             name = await self._decrypted(state.identifier)
             keys = index_keys(name, await self._assets.subject_secret())
             assets = await self._assets.of_subject(tenant, keys)
-            await self._store.keep_items(state, [asset.id for asset in assets])
+            await self._store.keep_items(state, discovery, [asset.id for asset in assets])
             preview = Preview(
                 assets=len(assets),
                 bytes=sum(asset.size for asset in assets),
                 index_rows=sum(len(asset.subjects) for asset in assets),
             )
-        await self._store.commit(rules.discovered(state, preview, self._clock()), etag)
+        decision = rules.discovered(state, preview, discovery, self._clock())
+        await self._store.commit(decision, etag)
 
     async def find(self, tenant: str, request: str) -> tuple[Erasure, str]:
         """A request and its ETag. Raises NotFoundError if the tenant has none with that id."""

@@ -1,7 +1,7 @@
 """The rows of erasure requests: their state, what they found, and their batches.
 
-All are in the tenant's partition of `erasures`: `request|id`, `item|id|batch|asset` and
-`batch|id|batch`.
+All are in the tenant's partition of `erasures`: `request|id`, `item|id|discovery|batch|asset`
+and `batch|id|batch`.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -13,9 +13,7 @@ from shared.messages import Outbox
 from shared.messages.contracts import AccessRecorded
 from shared.ports import (
     Clock,
-    Delete,
     Insert,
-    Operation,
     OutgoingMessage,
     Replace,
     Row,
@@ -76,26 +74,27 @@ class ErasureStore:
         """Send what a crash left unsent in the tenant's partition."""
         await self._outbox.flush(_TABLE, key(tenant))
 
-    async def keep_items(self, state: Erasure, assets: Sequence[str]) -> None:
-        """Keep which assets were found, in batches, in place of what an earlier try kept."""
+    async def keep_items(self, state: Erasure, discovery: str, assets: Sequence[str]) -> None:
+        """Keep which assets one run of discovery found, in batches.
+
+        `discovery` is the run's id: only the run that the request names counts. So one that was
+        overtaken changes nothing of what was previewed; it leaves ids that nobody reads.
+        """
         partition = key(state.tenant)
-        kept = {
-            row.row
-            async for row in self._tables.scan(_TABLE, partition, prefix=key("item", state.id, ""))
-        }
-        wanted = {
-            _item(state.id, place // BATCH_SIZE, asset): asset for place, asset in enumerate(assets)
-        }
-        operations: list[Operation] = [Delete(partition, row) for row in sorted(kept - set(wanted))]
-        operations += [
-            Upsert(Row(partition, row, {"asset": asset})) for row, asset in wanted.items()
+        operations = [
+            Upsert(Row(partition, _item(state.id, discovery, place, asset), {"asset": asset}))
+            for place, asset in enumerate(assets)
         ]
         for start in range(0, len(operations), _CHUNK):
             await self._tables.commit(_TABLE, operations[start : start + _CHUNK])
 
     async def items(self, state: Erasure, batch: int | None = None) -> AsyncIterator[str]:
         """The ids of the assets that were found, of one batch or of all."""
-        parts = ("item", state.id) if batch is None else ("item", state.id, f"{batch:06d}")
+        if state.discovery is None:
+            return
+        parts = ["item", state.id, state.discovery]
+        if batch is not None:
+            parts.append(f"{batch:06d}")
         async for row in self._tables.scan(_TABLE, key(state.tenant), prefix=key(*parts, "")):
             yield str(row.values["asset"])
 
@@ -132,8 +131,8 @@ class ErasureStore:
         return entry_message(entry, new_id(now), now)
 
 
-def _item(request: str, batch: int, asset: str) -> str:
-    return key("item", request, f"{batch:06d}", asset)
+def _item(request: str, discovery: str, place: int, asset: str) -> str:
+    return key("item", request, discovery, f"{place // BATCH_SIZE:06d}", asset)
 
 
 def _batch(request: str, batch: int) -> str:

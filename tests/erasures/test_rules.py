@@ -27,7 +27,7 @@ def opened():
 
 
 def previewed(assets=3):
-    return discovered(opened(), Preview(assets, 100, 7), NOW).state
+    return discovered(opened(), Preview(assets, 100, 7), "D1", NOW).state
 
 
 def erasing(assets=3):
@@ -49,7 +49,7 @@ def test_discovery_sets_the_preview_once():
         100,
         7,
     )
-    again = discovered(state, Preview(9, 9, 9), NOW)
+    again = discovered(state, Preview(9, 9, 9), "D2", NOW)
     assert again.state is state
     assert again.entry is None
 

@@ -1,0 +1,137 @@
+"""Erasures that other deliveries cross: one delivery is held up where another overtakes it."""
+
+import base64
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from infra.local.stack import Stack
+from shared.azure.settings import read_settings
+from shared.composition import App
+from shared.erasures.rules import batches
+from shared.errors import RowConflictError
+from shared.identity.rules import VENDOR_SERVICE, Caller
+from shared.ids import new_id
+from shared.messages.contracts import Actor, BlobUploaded
+from shared.ports import Secret
+from shared.tenancy import Registration
+
+PHOTO = (Path(__file__).parents[2] / "samples/astronaut.jpg").read_bytes()
+PERSON = "Eileen Collins"
+PORTAL = Caller("portal", frozenset({VENDOR_SERVICE}), None, "vendor")
+MIA = Actor(id="mia", role="tenant.dam_manager", organisation="A tenant")
+NOOR = Actor(id="noor", role="tenant.dam_manager", organisation="A tenant")
+FERNET = Fernet.generate_key().decode()
+
+
+class TwoSecrets:
+    """A vault in place of the real one, for which this process has no identity."""
+
+    async def get(self, name):
+        hmac = base64.b64encode(b"a key of these tests").decode()
+        return Secret(hmac if name.startswith("subject") else FERNET, "1")
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory):
+    """Storage and bus without a host, whose own deliveries would be in the way."""
+    directory = tmp_path_factory.mktemp("services")
+    with Stack(directory, in_memory=True, processes=("azurite", "servicebus")) as started:
+        yield started
+
+
+@asynccontextmanager
+async def made(services):
+    """The app's composition in this process, on these services."""
+    app = App(read_settings(services.settings))
+    app.secrets = TwoSecrets()
+    yield app
+    for client in (app.tables, app.blobs, app.bus):
+        await client.close()
+
+
+@pytest.fixture
+async def fast(services):
+    async with made(services) as app:
+        yield app
+
+
+@pytest.fixture
+async def slow(services):
+    """A second instance of the app, to be held up."""
+    async with made(services) as app:
+        yield app
+
+
+@pytest.fixture
+async def tenant(fast):
+    identifier = f"t{new_id(datetime.now(UTC)).lower()}"
+    registration = Registration(id=identifier, display_name="A tenant", residency_zone="eu")
+    await fast.tenants.register(registration, PORTAL, fast.new_id())
+    return identifier
+
+
+async def uploaded(app, name):
+    """Put a photo that names the person into `incoming`, and say what the trigger would."""
+    await app.blobs.ensure_container("incoming")
+    await app.blobs.write("incoming", name, PHOTO, "image/jpeg")
+    blob = await app.blobs.head("incoming", name)
+    return BlobUploaded(name=name, etag=blob.etag, last_modified=blob.last_modified)
+
+
+async def assets(app, tenant):
+    found, _ = await app.assets.page(tenant, size=10, continuation=None)
+    return found
+
+
+async def approved(app, tenant, request):
+    """Approve what is previewed now. Returns how many assets that are."""
+    state, etag = await app.erasures.find(tenant, request)
+    await app.erasures.approve(tenant, request, NOOR, etag)
+    return state.assets
+
+
+async def finished(app, tenant, request):
+    """The request once it has been started and its batches have run."""
+    state, _ = await app.erasures.find(tenant, request)
+    await app.erasures.start(tenant, request)
+    for batch in range(batches(state)):
+        await app.erasures.erase_batch(tenant, request, batch)
+    state, _ = await app.erasures.find(tenant, request)
+    return state
+
+
+async def erased(app, tenant):
+    """A request for the person's erasure, from beginning to end."""
+    request = (await app.erasures.request(tenant, PERSON, MIA, app.new_id())).id
+    await app.erasures.discover(tenant, request)
+    await approved(app, tenant, request)
+    state = await finished(app, tenant, request)
+    assert state.status == "completed"
+    return state
+
+
+async def test_a_discovery_that_was_overtaken_changes_nothing_of_what_was_approved(
+    fast, slow, tenant, monkeypatch
+):
+    for number in range(2):
+        await fast.intake.take_in(await uploaded(fast, f"{tenant}/{number}.jpg"))
+    request = (await fast.erasures.request(tenant, PERSON, MIA, fast.new_id())).id
+    search = slow.assets.of_subject
+
+    async def overtaken(*sought):
+        found = await search(*sought)
+        await fast.intake.take_in(await uploaded(fast, f"{tenant}/2.jpg"))
+        await fast.erasures.discover(tenant, request)
+        assert await approved(fast, tenant, request) == 3
+        return found
+
+    monkeypatch.setattr(slow.assets, "of_subject", overtaken)
+    with pytest.raises(RowConflictError):
+        await slow.erasures.discover(tenant, request)
+    state = await finished(fast, tenant, request)
+    assert (state.status, state.assets) == ("completed", 3)
+    assert await assets(fast, tenant) == []
