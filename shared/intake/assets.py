@@ -56,8 +56,22 @@ class Assets:
         try:
             await self._outbox.commit(ASSETS, partition, [Insert(row)], messages)
         except RowConflictError:
-            # Another delivery of the same message was faster; what it filed is the same.
+            # Another delivery of the same message was faster, or the asset is erased by now.
+            filed = await self._filed(partition, asset.id)
+            for subject in sorted(asset.subjects - (filed.subjects if filed else frozenset())):
+                await self._unindex(asset.tenant, subject, asset.id)
             await self.flush(partition)
+
+    async def tidy(self, partition: str, asset: str, places: Iterable[tuple[str, str]]) -> None:
+        """Delete the copies of a known asset in `places` that its row does not name.
+
+        Deliveries that crashed, or that were overtaken, leave such. A place is a container and a
+        name in it. Nothing is left of an asset that was erased.
+        """
+        filed = await self._filed(partition, asset)
+        for container, name in places:
+            if filed is None or (filed.container, filed.blob) != (container, name):
+                await self._delete_copy(container, name, asset)
 
     async def flush(self, partition: str) -> None:
         """Send what a crash left unsent in the partition."""
@@ -110,21 +124,38 @@ class Assets:
             await self.flush(partition)
             return
         kept = from_values(Asset, row.values)
-        blob = await self._blobs.head(kept.container, kept.blob)
-        # After a crash here, the name may have been given to another upload since.
-        if blob is not None and blob.metadata.get("asset") == asset:
-            await self._blobs.delete(kept.container, kept.blob, blob.etag)
-        for subject in sorted(kept.subjects):
-            await self._tables.delete(SUBJECTS, subject_partition(tenant, subject), asset)
+        await self._remove(kept)
         now = self._clock()
         tombstone = Tombstone(id=asset, tenant=tenant, erased_at=now, erasure_request=request)
         left = Row(partition, row.row, to_values(tombstone), row.etag)
         message = entry_message(entry, new_id(now), now)
         await self._outbox.commit(ASSETS, partition, [Replace(left)], [message])
+        # A late delivery of the upload may have put them back before there was a tombstone.
+        await self._remove(kept)
 
     async def subject_secret(self) -> bytes:
         """The HMAC key of the subject index."""
         return base64.b64decode((await self._secrets.get(SUBJECT_SECRET)).value)
+
+    async def _filed(self, partition: str, asset: str) -> Asset | None:
+        row = await self._tables.get(ASSETS, partition, asset_row(asset))
+        if row is None or row.values.get("erasedAt"):
+            return None
+        return from_values(Asset, row.values)
+
+    async def _remove(self, asset: Asset) -> None:
+        await self._delete_copy(asset.container, asset.blob, asset.id)
+        for subject in sorted(asset.subjects):
+            await self._unindex(asset.tenant, subject, asset.id)
+
+    async def _delete_copy(self, container: str, name: str, asset: str) -> None:
+        blob = await self._blobs.head(container, name)
+        # The name may have been given to another upload since.
+        if blob is not None and blob.metadata.get("asset") == asset:
+            await self._blobs.delete(container, name, blob.etag)
+
+    async def _unindex(self, tenant: str, subject: str, asset: str) -> None:
+        await self._tables.delete(SUBJECTS, subject_partition(tenant, subject), asset)
 
     async def _index(self, asset: Asset) -> None:
         limit = asyncio.Semaphore(_CONCURRENT_WRITES)

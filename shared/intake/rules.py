@@ -151,6 +151,18 @@ def destinations(filing: Filing, name: str, asset: str) -> tuple[str, tuple[str,
     return container_of(tenant), (path, versioned)
 
 
+def places(name: str, tenant: Tenant | None, asset: str) -> list[tuple[str, str]]:
+    """Every container, and name in it, that an upload may have been copied to."""
+    filings = [Filing("refused", None)]
+    if tenant is not None and _path_fault(name) is None:
+        filings.append(Filing("clean", None))
+    return [
+        (container, place)
+        for container, names in (destinations(filing, name, asset) for filing in filings)
+        for place in names
+    ]
+
+
 def _path_fault(name: str) -> str | None:
     segments = name.split("/")
     checks = (

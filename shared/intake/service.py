@@ -24,6 +24,7 @@ from shared.intake.rules import (
     check_path,
     decide,
     destinations,
+    places,
     refuse_unread,
     split_name,
 )
@@ -107,6 +108,7 @@ class Intake:
                 # Another delivery of the same message may have been faster.
                 if not await self._assets.is_known(partition, identifier):
                     raise _gone() from error
+        await self._assets.tidy(partition, identifier, places(uploaded.name, tenant, identifier))
         await self._blobs.delete(INCOMING, uploaded.name, uploaded.etag)
 
     async def _file(

@@ -6,15 +6,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from azure.data.tables.aio import TableServiceClient
+from azure.storage.blob.aio import BlobServiceClient
 from cryptography.fernet import Fernet
 
 from infra.local.stack import Stack
 from shared.azure.settings import read_settings
 from shared.composition import App
 from shared.erasures.rules import batches
-from shared.errors import RowConflictError
+from shared.errors import RowConflictError, UnavailableError
 from shared.identity.rules import VENDOR_SERVICE, Caller
 from shared.ids import new_id
+from shared.intake import SUBJECTS
+from shared.intake.rules import Filing
 from shared.messages.contracts import Actor, BlobUploaded
 from shared.ports import Secret
 from shared.tenancy import Registration
@@ -82,6 +86,22 @@ async def uploaded(app, name):
     return BlobUploaded(name=name, etag=blob.etag, last_modified=blob.last_modified)
 
 
+async def left(services, tenant):
+    """What is left of a tenant's people: blobs of its container, and rows of the subject index."""
+    storage = services.info["connection_strings"]["storage"]
+    async with (
+        BlobServiceClient.from_connection_string(storage) as blobs,
+        TableServiceClient.from_connection_string(storage) as tables,
+    ):
+        container = blobs.get_container_client(f"tenant-{tenant}")
+        names = [name async for name in container.list_blob_names()]
+        index = tables.get_table_client(SUBJECTS).query_entities(
+            "PartitionKey ge @first and PartitionKey lt @end",
+            parameters={"first": f"{tenant}|", "end": f"{tenant}}}"},
+        )
+        return names, [row["RowKey"] async for row in index]
+
+
 async def assets(app, tenant):
     found, _ = await app.assets.page(tenant, size=10, continuation=None)
     return found
@@ -135,3 +155,68 @@ async def test_a_discovery_that_was_overtaken_changes_nothing_of_what_was_approv
     state = await finished(fast, tenant, request)
     assert (state.status, state.assets) == ("completed", 3)
     assert await assets(fast, tenant) == []
+
+
+async def test_a_delivery_that_an_erasure_overtook_does_not_index_the_person_again(
+    services, fast, slow, tenant, monkeypatch
+):
+    event = await uploaded(fast, f"{tenant}/a.jpg")
+    index = slow.assets._index
+
+    async def overtaken(asset):
+        await fast.intake.take_in(event)
+        assert (await erased(fast, tenant)).assets == 1
+        await index(asset)
+
+    monkeypatch.setattr(slow.assets, "_index", overtaken)
+    await slow.intake.take_in(event)
+    assert await left(services, tenant) == ([], [])
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+async def test_a_delivery_that_an_erasure_overtook_does_not_bring_the_bytes_back(
+    services, fast, slow, tenant, monkeypatch, crashes
+):
+    event = await uploaded(fast, f"{tenant}/a.jpg")
+    copy, delete, add = slow.blobs.copy, fast.blobs.delete, slow.assets.add
+
+    async def crash(*_):
+        raise UnavailableError("storage")
+
+    async def overtaken(*wanted):
+        monkeypatch.setattr(fast.blobs, "delete", crash)
+        with pytest.raises(UnavailableError):
+            await fast.intake.take_in(event)
+        monkeypatch.setattr(fast.blobs, "delete", delete)
+        assert (await erased(fast, tenant)).assets == 1
+        return await copy(*wanted)
+
+    monkeypatch.setattr(slow.blobs, "copy", overtaken)
+    if crashes:
+        monkeypatch.setattr(slow.assets, "add", crash)
+        with pytest.raises(UnavailableError):
+            await slow.intake.take_in(event)
+        monkeypatch.setattr(slow.assets, "add", add)
+    await slow.intake.take_in(event)
+    assert await left(services, tenant) == ([], [])
+
+
+async def test_a_delivery_that_finds_malware_after_a_crash_leaves_no_cleared_copy(
+    services, fast, tenant, monkeypatch
+):
+    event = await uploaded(fast, f"{tenant}/a.jpg")
+
+    async def crash(*_):
+        raise UnavailableError("storage")
+
+    add = fast.assets.add
+    monkeypatch.setattr(fast.assets, "add", crash)
+    with pytest.raises(UnavailableError):
+        await fast.intake.take_in(event)
+    monkeypatch.setattr(fast.assets, "add", add)
+    # As it would be with signatures that are newer than those of the first delivery.
+    newer = Filing("infected", "malware-found")
+    monkeypatch.setattr("shared.intake.service.decide", lambda _: newer)
+    await fast.intake.take_in(event)
+    assert [asset.verdict for asset in await assets(fast, tenant)] == ["infected"]
+    assert await left(services, tenant) == ([], [])
