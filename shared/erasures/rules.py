@@ -46,7 +46,10 @@ class Erasure(Stored, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What discovery found. `bytes` is the sum of the assets' sizes."""
+    """What discovery found. `bytes` is the sum of the assets' sizes.
+
+    Uploads that are still being taken in count as assets, and with nothing else yet.
+    """
 
     assets: int
     bytes: int

@@ -70,10 +70,11 @@ class Erasures:
         if state.status == "discovering" and state.identifier is not None:
             name = await self._decrypted(state.identifier)
             keys = index_keys(name, await self._assets.subject_secret())
-            assets = await self._assets.of_subject(tenant, keys)
-            await self._store.keep_items(state, discovery, [asset.id for asset in assets])
+            assets, unfiled = await self._assets.of_subject(tenant, keys)
+            found = sorted([asset.id for asset in assets] + unfiled)
+            await self._store.keep_items(state, discovery, found)
             preview = Preview(
-                assets=len(assets),
+                assets=len(found),
                 bytes=sum(asset.size for asset in assets),
                 index_rows=sum(len(asset.subjects) for asset in assets),
             )

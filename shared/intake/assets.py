@@ -98,40 +98,56 @@ class Assets:
         assets = [from_values(Asset, r.values) for r in page.rows if not r.values.get("erasedAt")]
         return assets, page.continuation
 
-    async def of_subject(self, tenant: str, subjects: Iterable[str]) -> list[Asset]:
-        """The tenant's assets that stand in the index under any of `subjects`, by id."""
-        found = {
-            row.row
+    async def of_subject(
+        self, tenant: str, subjects: Iterable[str]
+    ) -> tuple[list[Asset], list[str]]:
+        """The tenant's assets that stand in the index under any of `subjects`, by id.
+
+        The second list are the ids of those that are indexed and have no row yet: uploads that
+        are being taken in. Index rows that were left of an erased asset are removed.
+        """
+        found = [
+            (row.row, subject)
             for subject in subjects
             async for row in self._tables.scan(SUBJECTS, subject_partition(tenant, subject))
-        }
-        assets = []
-        for identifier in sorted(found):
+        ]
+        assets, unfiled = [], []
+        for identifier in sorted({identifier for identifier, _ in found}):
             row = await self._tables.get(ASSETS, key(tenant), asset_row(identifier))
-            if row is not None and not row.values.get("erasedAt"):
+            if row is None:
+                unfiled.append(identifier)
+            elif not row.values.get("erasedAt"):
                 assets.append(from_values(Asset, row.values))
-        return assets
+            else:
+                for subject in (subject for indexed, subject in found if indexed == identifier):
+                    await self._unindex(tenant, subject, identifier)
+        return assets, unfiled
 
     async def erase(self, tenant: str, asset: str, request: str, entry: AccessRecorded) -> None:
         """Erase an asset's bytes, its index rows and its row, and leave a tombstone.
 
         The row goes last, as it says where the rest is. `request` is the erasure request, `entry`
-        what the tenant's log is told. An asset that is not there, or erased, is left as it is.
+        what the tenant's log is told. An asset that is not there yet is given its tombstone now:
+        the intake that was about to file it then removes what it wrote. One that was erased is
+        left as it is. Raises RowConflictError when it is filed in the meantime.
         """
         partition = key(tenant)
         row = await self._tables.get(ASSETS, partition, asset_row(asset))
-        if row is None or row.values.get("erasedAt"):
+        if row is not None and row.values.get("erasedAt"):
             await self.flush(partition)
             return
-        kept = from_values(Asset, row.values)
-        await self._remove(kept)
+        kept = None if row is None else from_values(Asset, row.values)
+        if kept is not None:
+            await self._remove(kept)
         now = self._clock()
         tombstone = Tombstone(id=asset, tenant=tenant, erased_at=now, erasure_request=request)
-        left = Row(partition, row.row, to_values(tombstone), row.etag)
+        left = Row(partition, asset_row(asset), to_values(tombstone), row.etag if row else None)
         message = entry_message(entry, new_id(now), now)
-        await self._outbox.commit(ASSETS, partition, [Replace(left)], [message])
+        operation = Insert(left) if row is None else Replace(left)
+        await self._outbox.commit(ASSETS, partition, [operation], [message])
         # A late delivery of the upload may have put them back before there was a tombstone.
-        await self._remove(kept)
+        if kept is not None:
+            await self._remove(kept)
 
     async def subject_secret(self) -> bytes:
         """The HMAC key of the subject index."""

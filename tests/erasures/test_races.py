@@ -17,7 +17,7 @@ from shared.erasures.rules import batches
 from shared.errors import RowConflictError, UnavailableError
 from shared.identity.rules import VENDOR_SERVICE, Caller
 from shared.ids import new_id
-from shared.intake import SUBJECTS
+from shared.intake import SUBJECTS, index_keys, subject_partition
 from shared.intake.rules import Filing
 from shared.messages.contracts import Actor, BlobUploaded
 from shared.ports import Secret
@@ -100,6 +100,13 @@ async def left(services, tenant):
             parameters={"first": f"{tenant}|", "end": f"{tenant}}}"},
         )
         return names, [row["RowKey"] async for row in index]
+
+
+async def indexed(app, tenant):
+    """The ids that stand in the index under the person's name."""
+    keys = index_keys(PERSON, await app.assets.subject_secret())
+    partitions = [subject_partition(tenant, subject) for subject in keys]
+    return {row.row for part in partitions async for row in app.tables.scan(SUBJECTS, part)}
 
 
 async def assets(app, tenant):
@@ -220,3 +227,39 @@ async def test_a_delivery_that_finds_malware_after_a_crash_leaves_no_cleared_cop
     await fast.intake.take_in(event)
     assert [asset.verdict for asset in await assets(fast, tenant)] == ["infected"]
     assert await left(services, tenant) == ([], [])
+
+
+async def test_an_upload_that_is_being_taken_in_is_erased_too(
+    services, fast, slow, tenant, monkeypatch
+):
+    event = await uploaded(fast, f"{tenant}/a.jpg")
+    commit = slow.outbox.commit
+
+    async def overtaken(*wanted):
+        assert (await erased(fast, tenant)).assets == 1
+        await commit(*wanted)
+
+    monkeypatch.setattr(slow.outbox, "commit", overtaken)
+    await slow.intake.take_in(event)
+    assert await assets(fast, tenant) == []
+    assert await left(services, tenant) == ([], [])
+
+
+async def test_index_rows_that_a_crash_left_of_an_erased_asset_go_with_the_next_request(
+    fast, slow, tenant, monkeypatch
+):
+    event = await uploaded(fast, f"{tenant}/a.jpg")
+    index = slow.assets._index
+
+    async def overtaken(asset):
+        await fast.intake.take_in(event)
+        await erased(fast, tenant)
+        await index(asset)
+        raise UnavailableError("storage")
+
+    monkeypatch.setattr(slow.assets, "_index", overtaken)
+    with pytest.raises(UnavailableError):
+        await slow.intake.take_in(event)
+    assert await indexed(fast, tenant)
+    assert (await erased(fast, tenant)).assets == 0
+    assert not await indexed(fast, tenant)
