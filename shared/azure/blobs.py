@@ -133,11 +133,12 @@ class AzureBlobs:
         client = self._service.get_blob_client(container, name)
         while True:
             with as_unavailable("storage"):
-                state = (await client.get_blob_properties()).copy
-            if state.status in (None, "success"):
+                found = await client.get_blob_properties()
+            if found.copy.status in (None, "success"):
                 return
-            if state.status != "pending":
-                await self.delete(container, name)
+            if found.copy.status != "pending":
+                # Another delivery may have seen it too, and have made a good copy since.
+                await self.delete(container, name, found.etag)
                 raise UnavailableError("storage")
             await asyncio.sleep(_COPY_POLL_SECONDS)
 

@@ -1,12 +1,13 @@
 """The adapter of Blob Storage, on Azurite: which version is read, copied and deleted."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import httpx
 import pytest
 
 from shared.azure.blobs import CHUNK, AzureBlobs
-from shared.errors import BlobChangedError
+from shared.errors import BlobChangedError, UnavailableError
 from shared.ids import new_id
 
 CONTAINER = "adaptertests"
@@ -199,3 +200,28 @@ async def test_a_url_that_has_run_out_or_names_another_blob_opens_nothing(kept, 
         expired = kept.read_url(CONTAINER, name, past, "a.jpg")
         assert (await client.get(expired)).status_code == 403
         assert (await client.get(f"{foreign}?{good.split('?')[1]}")).status_code == 403
+
+
+async def test_a_failed_copy_is_removed_unless_another_took_its_place(kept, blobs, name, written):
+    """Azurite never fails a copy, so the answer that says so is changed on its way here."""
+    assert await kept.copy(written, TARGET, name, MARK)
+    client = kept._service.get_blob_client(TARGET, name)
+    properties = client.get_blob_properties
+
+    async def failed(*, overtaken):
+        found = await properties()
+        found.copy.status = "failed"
+        if overtaken:
+            await blobs.get_blob_client(TARGET, name).upload_blob(b"good", overwrite=True)
+        return found
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(client, "get_blob_properties", partial(failed, overtaken=True))
+        patched.setattr(kept._service, "get_blob_client", lambda *_: client)
+        with pytest.raises(UnavailableError):
+            await kept._finish_copy(TARGET, name)
+        assert await content(blobs, TARGET, name) == b"good"
+        patched.setattr(client, "get_blob_properties", partial(failed, overtaken=False))
+        with pytest.raises(UnavailableError):
+            await kept._finish_copy(TARGET, name)
+    assert await kept.head(TARGET, name) is None
