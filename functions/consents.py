@@ -7,14 +7,12 @@ import azure.functions as func
 from functions.http import Call, Reply, endpoint
 from functions.messages import Delivery, consumer
 from functions.requests import GrantRequest
-from shared.consents.rules import Grant, status
-from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER, TENANT_ROLES
+from shared.consents.rules import GRANTING, Grant, status
+from shared.identity.rules import TENANT_ROLES
 from shared.messages import queues
 from shared.messages.contracts import ConsentGranted, ConsentRevoked
 
 blueprint = func.Blueprint()
-
-_GRANTING = {TENANT_ADMIN, TENANT_DAM_MANAGER}
 
 
 @blueprint.service_bus_queue_trigger(
@@ -32,7 +30,7 @@ async def apply_consent(delivery: Delivery[ConsentGranted | ConsentRevoked]) -> 
 
 
 @blueprint.route("tenants/{tenant}/consent-grants", methods=["POST"])
-@endpoint(roles=_GRANTING)
+@endpoint(roles=GRANTING)
 async def grant_consent(call: Call) -> Reply:
     """Let one engineer act on the assets under a path prefix, for one purpose, until a time."""
     request = call.read(GrantRequest)
@@ -45,7 +43,7 @@ async def grant_consent(call: Call) -> Reply:
         ticket=request.ticket,
         engineer=request.engineer,
         expires_at=request.expires_at,
-        granted_by=call.caller.actor(_GRANTING),
+        granted_by=call.caller.actor(GRANTING),
     )
     grant = await call.app.consents.apply(command)
     location = f"/api/tenants/{call.tenant}/consent-grants/{grant.id}"
@@ -71,12 +69,12 @@ async def read_consent(call: Call) -> Reply:
 
 
 @blueprint.route("tenants/{tenant}/consent-grants/{grant}/revocation", methods=["PUT"])
-@endpoint(roles=_GRANTING)
+@endpoint(roles=GRANTING)
 async def revoke_consent(call: Call) -> Reply:
     """Revoke a grant, at once and for good; revoking it again changes nothing."""
     grant = await call.app.consents.find(call.tenant, call.param("grant"))
     command = ConsentRevoked(
-        grant_id=grant.id, tenant=call.tenant, revoked_by=call.caller.actor(_GRANTING)
+        grant_id=grant.id, tenant=call.tenant, revoked_by=call.caller.actor(GRANTING)
     )
     return Reply(200, _view(call, await call.app.consents.apply(command)))
 

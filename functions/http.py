@@ -5,6 +5,7 @@ Errors are RFC 9457 problems with a stable `type`, a `title`, a `detail` and a `
 
 import hashlib
 import logging
+import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -83,7 +84,7 @@ class Call:
     def page_size(self) -> int:
         """Rows a page, from `?limit=`: 100 unless it says otherwise, at most 1,000."""
         text = self.request.params.get("limit", "100")
-        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= _MAX_PAGE:
+        if not re.fullmatch("[1-9][0-9]{0,3}", text) or int(text) > _MAX_PAGE:
             raise InvalidInputError(
                 "limit-invalid",
                 "The limit is not a whole number that is allowed.",

@@ -7,13 +7,18 @@ Art. 5(1)(b), purpose limitation.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, datetime
+from typing import Final
 
 import msgspec
 
-from shared.errors import ConflictError, InvalidInputError, NotFoundError
+from shared.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
+from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER
 from shared.ids import in_milliseconds, rfc3339
 from shared.messages.contracts import AccessRecorded, Actor, ConsentGranted, ConsentRevoked
 from shared.rows import Stored
+
+GRANTING: Final = frozenset({TENANT_ADMIN, TENANT_DAM_MANAGER})
+"""The roles of those who may give and revoke a grant."""
 
 
 class Grant(Stored, frozen=True):
@@ -58,9 +63,16 @@ def decide(
     """What `command` makes of the grant. The same command twice changes nothing.
 
     A revocation may overtake its grant: it is kept, and the grant is then revoked from the start.
-    Raises InvalidInputError for terms that cannot be, ConflictError for a grant id that stands for
-    other terms.
+    Raises ForbiddenError for one who may not give or revoke, InvalidInputError for terms that
+    cannot be, ConflictError for a grant id that stands for other terms.
     """
+    actor = command.revoked_by if isinstance(command, ConsentRevoked) else command.granted_by
+    if actor.role not in GRANTING:
+        raise ForbiddenError(
+            "role-missing",
+            "The role of the one who gives or revokes the grant does not allow that.",
+            f"Let the tenant's own people do it: {' or '.join(sorted(GRANTING))}.",
+        )
     if isinstance(command, ConsentRevoked):
         return _revoke(state, command, now)
     # At the ends of the calendar a time in another zone has none in UTC.

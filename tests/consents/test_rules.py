@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from shared.consents.rules import Request, covers, decide, find_grant, status
-from shared.errors import ConflictError, InvalidInputError
+from shared.errors import ConflictError, ForbiddenError, InvalidInputError
 from shared.messages.contracts import Actor, ConsentGranted, ConsentRevoked
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -35,6 +35,18 @@ def test_a_grant_is_kept_and_logged():
     assert status(decision.grant, NOW) == "active"
     assert decision.entry is not None
     assert (decision.entry.action, decision.entry.grant_id) == ("consent.granted", "G1")
+
+
+@pytest.mark.parametrize("role", ["vendor.support", "vendor.service", "tenant.viewer", ""])
+def test_only_the_tenants_own_people_give_and_revoke(role):
+    stranger = Actor(id="eng-7", role=role, organisation="vendor")
+    for command in (
+        msgspec.structs.replace(GRANT, granted_by=stranger),
+        msgspec.structs.replace(REVOKE, revoked_by=stranger),
+    ):
+        with pytest.raises(ForbiddenError) as refused:
+            decide(granted(), command, NOW)
+        assert refused.value.code == "role-missing"
 
 
 def test_the_same_grant_twice_changes_nothing():
