@@ -100,5 +100,5 @@ def _view(state: Erasure) -> dict[str, Any]:
     import msgspec
 
     view: dict[str, Any] = msgspec.to_builtins(state)
-    del view["identifier"]
+    del view["identifier"], view["discovery"]
     return view

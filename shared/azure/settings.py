@@ -1,5 +1,7 @@
 """The app's settings, read once at start."""
 
+import base64
+import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -52,7 +54,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 def _connection_string(*required: str) -> Callable[[str], str | None]:
     def check(value: str) -> str | None:
-        parts = dict(part.partition("=")[::2] for part in value.split(";") if part)
+        parts = _parts(value)
         missing = [name for name in required if not parts.get(name)]
         return f"is a connection string without {', '.join(missing)}" if missing else None
 
@@ -62,14 +64,37 @@ def _connection_string(*required: str) -> Callable[[str], str | None]:
 def _storage(value: str) -> str | None:
     if value == "UseDevelopmentStorage=true":
         return None
-    return _connection_string("AccountName", "AccountKey")(value)
+    fault = _connection_string("AccountName", "AccountKey")(value)
+    if fault:
+        return fault
+    try:
+        base64.b64decode(_parts(value)["AccountKey"], validate=True)
+    except binascii.Error:
+        return "is a connection string whose AccountKey is not in base64"
+    return None
+
+
+def _bus(value: str) -> str | None:
+    fault = _connection_string("Endpoint", "SharedAccessKeyName", "SharedAccessKey")(value)
+    if fault:
+        return fault
+    fault = _url("sb")(_parts(value)["Endpoint"])
+    return f"is a connection string whose Endpoint {fault}" if fault else None
+
+
+def _parts(value: str) -> dict[str, str]:
+    return dict(part.partition("=")[::2] for part in value.split(";") if part)
 
 
 def _url(*schemes: str) -> Callable[[str], str | None]:
     def check(value: str) -> str | None:
-        parts = urlsplit(value)
-        if parts.scheme in schemes and parts.netloc:
-            return None
+        try:
+            parts = urlsplit(value)
+            # Reading the port is what checks it.
+            if parts.scheme in schemes and parts.hostname and parts.port != 0:
+                return None
+        except ValueError:
+            return "is not a URL"
         return f"must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}"
 
     return check
@@ -89,7 +114,7 @@ def _any(_value: str) -> None:
 
 _CHECKS: Mapping[str, Callable[[str], str | None]] = {
     "DAM_STORAGE": _storage,
-    "SERVICE_BUS": _connection_string("Endpoint", "SharedAccessKeyName", "SharedAccessKey"),
+    "SERVICE_BUS": _bus,
     "KEY_VAULT_URL": _url("https"),
     "STAMP_REGION": _region,
     "TOKEN_ISSUER": _url("https", "http"),

@@ -4,7 +4,7 @@ Source: CloudEvents specification 1.0.2, and its JSON event format.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -39,6 +39,9 @@ class Event:
     data: Contract
 
 
+# Keys of rows count milliseconds from then on.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _DATA = {name: msgspec.json.Decoder(contract) for name, contract in CONTRACTS.items()}
 
@@ -53,6 +56,12 @@ def decode(body: bytes) -> Event:
             f"The message is not a CloudEvents 1.0 event in JSON: {error}.",
             "Send structured mode JSON with specversion, id, source, type, time and data.",
         ) from error
+    if envelope.time < _EPOCH:
+        raise MalformedInputError(
+            "message-invalid",
+            "The message's time lies before 1970.",
+            "Send the time at which the event occurred.",
+        )
     decoder = _DATA.get(envelope.type)
     if decoder is None:
         raise MalformedInputError(
@@ -68,6 +77,17 @@ def decode(body: bytes) -> Event:
             f"The data does not meet the contract of {envelope.type}: {error}.",
             "Mend the field that is named and send the message again with a new id.",
         ) from error
+    early = [
+        name
+        for name in data.__struct_fields__
+        if isinstance(value := getattr(data, name), datetime) and value < _EPOCH
+    ]
+    if early:
+        raise MalformedInputError(
+            "message-data-invalid",
+            f"The data of {envelope.type} has a time before 1970: {', '.join(early)}.",
+            "Mend the field that is named and send the message again with a new id.",
+        )
     return Event(envelope.id, envelope.source, envelope.type, envelope.time, envelope.subject, data)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 type Text = Annotated[str, Meta(min_length=1, max_length=512)]
+type MaybeText = Annotated[str, Meta(max_length=512)] | None
 type Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
 type TenantId = Annotated[str, Meta(min_length=1, max_length=64)]
 type AwareTime = Annotated[datetime, Meta(tz=True)]
@@ -65,11 +66,11 @@ class AccessRecorded(Contract, frozen=True):
     action: Text
     resource: Annotated[str, Meta(max_length=1100)]
     outcome: Literal["allowed", "denied", "failed"]
-    purpose: str | None = None
-    ticket: str | None = None
-    grant_id: str | None = None
-    reason: str | None = None
-    client_address: str | None = None
+    purpose: MaybeText = None
+    ticket: MaybeText = None
+    grant_id: MaybeText = None
+    reason: MaybeText = None
+    client_address: MaybeText = None
 
 
 class ErasureRequested(Contract, frozen=True):

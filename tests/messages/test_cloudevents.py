@@ -49,6 +49,8 @@ def test_names_are_camel_case_on_the_wire():
         (event(id=...), "message-invalid"),
         (event(time="yesterday"), "message-invalid"),
         (event(time="2026-11-23T12:00:00"), "message-invalid"),
+        (event(time="0001-01-01T00:00:00Z"), "message-invalid"),
+        (event(time="1970-01-01T00:00:00+14:00"), "message-invalid"),
         (event(surprise=1), "message-invalid"),
         (event(data=...), "message-invalid"),
         (event(type="vouchsafe.consent.revoked.v2"), "message-type-unknown"),
@@ -65,6 +67,39 @@ def test_what_is_not_of_the_contract_is_refused_with_its_reason(body, code):
     with pytest.raises(MalformedInputError) as refused:
         decode(body)
     assert refused.value.code == code
+
+
+def uploaded(last_modified: str) -> bytes:
+    data = {"name": "acme/a.jpg", "etag": "e", "lastModified": last_modified}
+    return event(type="vouchsafe.blob.uploaded.v1", data=data)
+
+
+def recorded(**fields: str) -> bytes:
+    actor = {"id": "a", "role": "r", "organisation": "o"}
+    data = {"tenant": "acme", "actor": actor, "action": "a", "resource": "r", "outcome": "denied"}
+    return event(type="vouchsafe.access.recorded.v1", data=data | fields)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        uploaded("0001-01-01T00:00:00Z"),
+        *(
+            recorded(**{field: "x" * 513})
+            for field in ("purpose", "ticket", "grantId", "reason", "clientAddress")
+        ),
+    ],
+)
+def test_what_no_table_could_keep_is_refused(body):
+    """ "Understanding the Table service data model": keys, and the size of a property."""
+    with pytest.raises(MalformedInputError) as refused:
+        decode(body)
+    assert refused.value.code == "message-data-invalid"
+
+
+def test_what_a_table_can_keep_is_read():
+    assert decode(uploaded("1970-01-01T00:00:00Z")).id == "E1"
+    assert decode(recorded(purpose="x" * 512, clientAddress="")).id == "E1"
 
 
 def test_the_reason_names_the_field():
