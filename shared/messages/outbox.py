@@ -79,9 +79,11 @@ class Outbox:
     async def sweep(self) -> int:
         """Send what crashes left anywhere. Returns how many messages were found.
 
-        Raises UnavailableError when the bus is down: the next sweep tries again.
+        Raises UnavailableError when a queue could not be sent to, once the messages to all others
+        are sent: the next sweep tries again.
         """
         found = 0
+        failed: dict[object, UnavailableError] = {}
         now = self._clock()
         async for marker in self._tables.scan(TABLE, _MARKERS):
             table, partition = str(marker.values["table"]), str(marker.values["partition"])
@@ -89,10 +91,23 @@ class Outbox:
             due = [row for row in rows if _age(row, now) > _SWEEP_AFTER]
             if due:
                 found += len(due)
-                await self._send(table, due)
+                await self._send_by_queue(table, due, failed)
             elif not rows and _age(marker, now) > _FORGET_AFTER:
                 await self._forget(marker)
+        for error in failed.values():
+            raise error
         return found
+
+    async def _send_by_queue(
+        self, table: str, rows: Sequence[Row], failed: dict[object, UnavailableError]
+    ) -> None:
+        """Send to each queue that has not failed yet, so that a broken one holds up no other."""
+        for queue in dict.fromkeys(row.values["queue"] for row in rows):
+            if queue not in failed:
+                try:
+                    await self._send(table, [row for row in rows if row.values["queue"] == queue])
+                except UnavailableError as error:
+                    failed[queue] = error
 
     async def _mark(self, table: str, partition: str, now: datetime) -> None:
         marked_at = self._marked.get((table, partition))

@@ -16,7 +16,7 @@ from shared.azure.tables import AzureTables
 from shared.errors import RowConflictError, UnavailableError
 from shared.ids import key, new_id
 from shared.messages import Outbox, queues
-from shared.ports import Insert, Replace, Row
+from shared.ports import Insert, OutgoingMessage, Replace, Row
 from tests.journeys.portal import eventually
 from tests.messages.outbox_child import PLACES, TABLE, messages
 from tests.queues import peeked
@@ -170,6 +170,34 @@ async def test_a_sweep_while_the_bus_is_down_keeps_the_rows(kept, sending, bus, 
     assert await waiting(kept, partition) == ids(partition)
     await Outbox(kept, sending, later).sweep()
     assert await sent(bus, partition) == expected(partition)
+
+
+class HalfBus:
+    """A bus of which one queue cannot be sent to: disabled, say, or full."""
+
+    def __init__(self, bus):
+        self.bus = bus
+
+    async def send(self, messages):
+        if any(message.queue == queues.INCIDENTS for message in messages):
+            raise UnavailableError("bus")
+        await self.bus.send(messages)
+
+
+async def test_a_queue_that_cannot_be_sent_to_holds_up_no_other(kept, sending, bus, partition):
+    writer = Outbox(kept, UnreachableBus(), now)
+    stuck, before, after = f"{partition}-1", f"{partition}-0", f"{partition}-2"
+    broken = OutgoingMessage(queues.INCIDENTS, f"{stuck}-i", b"{}")
+    for one, held in ((before, []), (stuck, [broken]), (after, [])):
+        await writer.commit(TABLE, one, [], [*held, *messages(one)])
+    with pytest.raises(UnavailableError):
+        await Outbox(kept, HalfBus(sending), later).sweep()
+    wanted = [expected(one) for one in (before, stuck, after)]
+    assert await sent(bus, partition) == sorted(pair for one in wanted for pair in one)
+    assert await waiting(kept, stuck) == [broken.id]
+    # Never to be sent: others read that queue.
+    await kept.delete(TABLE, stuck, "outbox|" + key(broken.queue, broken.id))
+    assert await waiting(kept, stuck) == []
 
 
 async def test_one_sweep_finds_what_waits_in_any_partition(kept, sending, bus, partition):
