@@ -25,7 +25,6 @@ blueprint = func.Blueprint()
 async def apply_consent(delivery: Delivery[ConsentGranted | ConsentRevoked]) -> None:
     """Give or revoke a grant that another service reports, in the order of its tenant's session."""
     delivery.require_session(delivery.data.tenant)
-    await delivery.app.tenants.require(delivery.data.tenant)
     await delivery.app.consents.apply(delivery.data)
 
 

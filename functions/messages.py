@@ -57,6 +57,9 @@ def consumer[T: Contract](
 ) -> Callable[[Callable[[Delivery[T]], Awaitable[None]]], Consumer]:
     """Make a queue function of a handler that takes the data of `contracts`.
 
+    A message that names a tenant gets to the handler only if this stamp has that tenant and may
+    keep its data.
+
     A message that can never succeed is copied to `parked-messages` with the reason and completed;
     any other failure is raised, so that Service Bus delivers the message again and, after the
     queue's limit, dead-letters it.
@@ -70,6 +73,9 @@ def consumer[T: Contract](
                 event = decode(received.body)
                 if not isinstance(event.data, contracts):
                     raise _misdirected(queue, event.type)
+                tenant = getattr(event.data, "tenant", None)
+                if tenant is not None:
+                    await current.tenants.require(tenant)
                 await handler(Delivery(current, event, cast("T", event.data), received))
             except RefusalError as reason:
                 await current.bus.send([parked(received, reason, current.clock())])

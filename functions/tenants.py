@@ -1,16 +1,18 @@
-"""Registering tenants, and reading them."""
+"""Tenants: registered, listed, read and changed by the vendor."""
 
 import azure.functions as func
 
-from functions.http import Call, Reply, endpoint
+from functions.http import Call, Reply, endpoint, etag_header
 from shared.identity.rules import TENANT_ROLES, VENDOR_DPO, VENDOR_SERVICE
-from shared.tenancy.rules import Registration
+from shared.tenancy.rules import Registration, TenantChange
 
 blueprint = func.Blueprint()
 
+_REGISTERING = {VENDOR_SERVICE, VENDOR_DPO}
+
 
 @blueprint.route("tenants", methods=["POST"])
-@endpoint(roles={VENDOR_SERVICE, VENDOR_DPO})
+@endpoint(roles=_REGISTERING)
 async def register_tenant(call: Call) -> Reply:
     """Register a tenant with this stamp; the same registration again changes nothing."""
     registration = call.read(Registration)
@@ -19,8 +21,32 @@ async def register_tenant(call: Call) -> Reply:
     return Reply(201, tenant, {"Location": f"/api/tenants/{tenant.id}"})
 
 
+@blueprint.route("tenants", methods=["GET"])
+@endpoint(roles=_REGISTERING)
+async def list_tenants(call: Call) -> Reply:
+    """The tenants of this stamp, by id."""
+    tenants, continuation = await call.app.tenants.page(
+        size=call.page_size, continuation=call.continuation
+    )
+    return Reply(200, {"tenants": tenants, "continuation": continuation})
+
+
 @blueprint.route("tenants/{tenant}", methods=["GET"])
-@endpoint(roles={VENDOR_SERVICE, VENDOR_DPO, *TENANT_ROLES})
+@endpoint(roles={*_REGISTERING, *TENANT_ROLES})
 async def read_tenant(call: Call) -> Reply:
-    """One tenant."""
-    return Reply(200, await call.app.tenants.require(call.tenant))
+    """One tenant. Gives the ETag."""
+    tenant, etag = await call.app.tenants.read(call.tenant)
+    return Reply(200, tenant, {"ETag": etag_header(etag)})
+
+
+@blueprint.route("tenants/{tenant}", methods=["PATCH"])
+@endpoint(roles=_REGISTERING)
+async def change_tenant(call: Call) -> Reply:
+    """Change the name, the contacts or the status of a tenant that was seen (If-Match)."""
+    changed = call.read(TenantChange)
+    seen, etag = await call.app.tenants.read(call.tenant)
+    call.require_match(etag)
+    tenant, etag = await call.app.tenants.change(
+        seen, etag, changed, call.caller, call.app.new_id()
+    )
+    return Reply(200, tenant, {"ETag": etag_header(etag)})

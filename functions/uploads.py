@@ -12,6 +12,7 @@ from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER, TENANT_ROLES
 from shared.intake.rules import Asset
 from shared.messages import queues
 from shared.messages.contracts import BlobUploaded
+from shared.tenancy.rules import check_active
 
 blueprint = func.Blueprint()
 
@@ -21,6 +22,7 @@ blueprint = func.Blueprint()
 async def request_upload(call: Call) -> Reply:
     """A URL to which one file can be uploaded, with the real storage SDKs or a plain PUT."""
     path = call.read(UploadRequest).path
+    check_active(await call.app.tenants.require(call.tenant))
     url, expires = await call.app.intake.upload_url(call.tenant, path)
     return Reply(201, {"path": path, "url": url, "expiresAt": expires})
 

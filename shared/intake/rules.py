@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from shared.errors import InvalidInputError
 from shared.rows import Stored
-from shared.tenancy.rules import ZONES, Tenant, container_of, is_tenant_id
+from shared.tenancy.residency import serves
+from shared.tenancy.rules import Tenant, container_of, is_tenant_id
 
 INCOMING: Final = "incoming"
 QUARANTINE: Final = "quarantine"
@@ -117,7 +118,7 @@ def refuse_unread(name: str, size: int, tenant: Tenant | None, region: str) -> F
         (tenant is None, "tenant-unknown"),
         (tenant is not None and tenant.status != "active", "tenant-not-active"),
         (
-            tenant is not None and region not in ZONES.get(tenant.residency_zone, ()),
+            tenant is not None and not serves(region, tenant.residency_zone),
             "residency-zone-not-served",
         ),
         (_path_fault(name) is not None, "path-invalid"),

@@ -1,24 +1,15 @@
-"""Which tenants a stamp may take: pure rules."""
+"""Which tenants a stamp may take, and how they change: pure rules."""
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from shared.errors import ConflictError, InvalidInputError
 from shared.rows import Stored
-
-# Which regions serve which residency zone. `eu` is the EU/EEA, where GDPR chapter V sees no
-# transfer to a third country; `de` is for tenants whose own law or contract says Germany.
-# Where each region lies: "Azure geographies", learn.microsoft.com.
-ZONES: Final[Mapping[str, frozenset[str]]] = {
-    "us": frozenset({"eastus"}),
-    "eu": frozenset({"westeurope", "germanywestcentral"}),
-    "de": frozenset({"germanywestcentral"}),
-    "au": frozenset({"australiaeast"}),
-}
+from shared.tenancy.residency import ZONES, serves
 
 # A tenant's container is `tenant-{id}`, and a container's name is at most 63 characters of
 # lower-case letters, digits and single hyphens ("Naming and referencing containers, blobs, and
@@ -26,13 +17,20 @@ ZONES: Final[Mapping[str, frozenset[str]]] = {
 _TENANT_ID = re.compile(r"[a-z0-9](?:-?[a-z0-9]){1,55}")
 _MAX_TENANT_ID = 56
 
+type Status = Literal["active", "leaving", "erased"]
+# RFC 5321 section 4.5.3.1.3: a path of 256 octets, of which two are angle brackets.
+type Contact = Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+type Contacts = Annotated[tuple[Contact, ...], Meta(max_length=20)]
+type DisplayName = Annotated[str, Meta(min_length=1, max_length=200)]
+
 
 class Registration(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """What the vendor says of a new tenant."""
+    """What the vendor says of a new tenant. `contacts` are the addresses that notices go to."""
 
     id: str
-    display_name: Annotated[str, Meta(min_length=1, max_length=200)]
+    display_name: DisplayName
     residency_zone: str
+    contacts: Contacts = ()
 
 
 class Tenant(Stored, frozen=True):
@@ -41,8 +39,17 @@ class Tenant(Stored, frozen=True):
     id: str
     display_name: str
     residency_zone: str
-    status: Literal["active", "leaving", "erased"]
+    status: Status
     created: datetime
+    contacts: tuple[str, ...] = ()
+
+
+class TenantChange(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """What the vendor changes of a tenant; what is left out stays as it is."""
+
+    display_name: DisplayName | None = None
+    contacts: Contacts | None = None
+    status: Status | None = None
 
 
 def is_tenant_id(text: str) -> bool:
@@ -53,6 +60,27 @@ def is_tenant_id(text: str) -> bool:
 def container_of(tenant: str) -> str:
     """The container that holds a tenant's cleared assets."""
     return f"tenant-{tenant}"
+
+
+def check_residency(zone: str, region: str) -> None:
+    """Hold a tenant to its zone. Raises InvalidInputError where `region` does not serve it."""
+    if not serves(region, zone):
+        regions = ZONES[zone].regions if zone in ZONES else ()
+        raise InvalidInputError(
+            "residency-zone-not-served",
+            f"This stamp is in {region}, which does not serve the tenant's residency zone.",
+            f"Use a stamp in: {', '.join(sorted(regions)) or 'no region there is'}.",
+        )
+
+
+def check_active(tenant: Tenant) -> None:
+    """Whether a tenant may still bring in files. Raises ConflictError for one that leaves."""
+    if tenant.status != "active":
+        raise ConflictError(
+            "tenant-not-active",
+            "The tenant is leaving, or has left: nothing more can be uploaded.",
+            "Ask the vendor if that is not so.",
+        )
 
 
 def register(
@@ -70,35 +98,52 @@ def register(
             f"Use 2 to {_MAX_TENANT_ID} lower-case letters, digits and single hyphens, with a "
             "letter or digit at both ends.",
         )
-    regions = ZONES.get(registration.residency_zone)
-    if regions is None:
+    if registration.residency_zone not in ZONES:
         raise InvalidInputError(
             "residency-zone-unknown",
             "There is no such residency zone.",
             f"Use one of: {', '.join(sorted(ZONES))}.",
         )
-    if region not in regions:
-        raise InvalidInputError(
-            "residency-zone-not-served",
-            f"This stamp is in {region}, which does not serve that residency zone.",
-            f"Register the tenant with a stamp in: {', '.join(sorted(regions))}.",
-        )
-    if existing is None:
-        return Tenant(
-            id=registration.id,
-            display_name=registration.display_name,
-            residency_zone=registration.residency_zone,
-            status="active",
-            created=now,
-        )
-    same = (existing.display_name, existing.residency_zone) == (
-        registration.display_name,
-        registration.residency_zone,
+    check_residency(registration.residency_zone, region)
+    new = Tenant(
+        id=registration.id,
+        display_name=registration.display_name,
+        residency_zone=registration.residency_zone,
+        contacts=registration.contacts,
+        status="active",
+        created=now,
     )
-    if not same:
+    if existing is None:
+        return new
+    if existing != msgspec.structs.replace(new, created=existing.created):
         raise ConflictError(
             "tenant-exists",
-            "The tenant id is taken, by a tenant with another name or zone.",
-            "Choose another id.",
+            "The tenant id is taken, by a tenant with other data.",
+            "Choose another id, or change the tenant that there is.",
         )
     return existing
+
+
+# A tenant is erased by its erasure and not by a change, and what leaves does not come back:
+# it may have lost some of its data by then.
+_TRANSITIONS: Final = {("active", "leaving")}
+
+
+def change(tenant: Tenant, changed: TenantChange) -> Tenant:
+    """The tenant after a change; the same one if nothing differs.
+
+    Raises ConflictError for a change of status that there is not.
+    """
+    status = changed.status or tenant.status
+    if status != tenant.status and (tenant.status, status) not in _TRANSITIONS:
+        raise ConflictError(
+            "tenant-status-final",
+            f"A tenant that is {tenant.status} does not become {status}.",
+            "An active tenant can become leaving, and nothing else.",
+        )
+    return msgspec.structs.replace(
+        tenant,
+        status=status,
+        display_name=changed.display_name or tenant.display_name,
+        contacts=tenant.contacts if changed.contacts is None else changed.contacts,
+    )

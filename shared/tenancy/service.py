@@ -1,13 +1,24 @@
-"""Registering and finding tenants."""
+"""Registering, finding and changing tenants."""
+
+from collections.abc import Sequence
 
 from shared.accesslog import entry_message
 from shared.errors import RowConflictError
 from shared.identity.rules import Caller, tenant_not_found
 from shared.messages import Outbox
 from shared.messages.contracts import AccessRecorded
-from shared.ports import Blobs, Clock, Insert, Row, Tables
+from shared.ports import Blobs, Clock, Insert, Replace, Row, Tables
 from shared.rows import from_values, to_values
-from shared.tenancy.rules import Registration, Tenant, container_of, is_tenant_id, register
+from shared.tenancy.rules import (
+    Registration,
+    Tenant,
+    TenantChange,
+    change,
+    check_residency,
+    container_of,
+    is_tenant_id,
+    register,
+)
 
 TABLE = "tenants"
 
@@ -35,32 +46,74 @@ class Tenants:
         await self._blobs.ensure_container(container_of(tenant.id))
         if existing is not None:
             return existing
-        entry = AccessRecorded(
-            tenant=tenant.id,
-            actor=caller.actor(),
-            action="tenant.registered",
-            resource=f"tenants/{tenant.id}",
-            outcome="allowed",
-        )
         row = Row(self._region, tenant.id, to_values(tenant))
+        entry = entry_message(_entry(tenant, "tenant.registered", caller), identifier, now)
         try:
-            await self._outbox.commit(
-                TABLE, self._region, [Insert(row)], [entry_message(entry, identifier, now)]
-            )
+            await self._outbox.commit(TABLE, self._region, [Insert(row)], [entry])
         except RowConflictError:
             return register(await self.find(tenant.id), registration, self._region, now)
         return tenant
 
+    async def change(
+        self, seen: Tenant, etag: str, changed: TenantChange, caller: Caller, identifier: str
+    ) -> tuple[Tenant, str]:
+        """Change a tenant that was `seen` with `etag`; gives it with its new ETag.
+
+        A change that changes nothing is no change, and not logged. `identifier` is the id of the
+        entry in the tenant's log. Raises what `rules.change` does, and RowConflictError when the
+        tenant is another by now.
+        """
+        now = self._clock()
+        after = change(seen, changed)
+        if after != seen:
+            row = Row(self._region, seen.id, to_values(after), etag)
+            action = "tenant.leaving" if after.status != seen.status else "tenant.changed"
+            entry = entry_message(_entry(after, action, caller), identifier, now)
+            await self._outbox.commit(TABLE, self._region, [Replace(row)], [entry])
+        return await self.read(seen.id)
+
     async def find(self, tenant: str) -> Tenant | None:
         """The tenant of this stamp with that id, or None."""
-        if not is_tenant_id(tenant):
-            return None
-        row = await self._tables.get(TABLE, self._region, tenant)
+        row = await self._row(tenant)
         return None if row is None else from_values(Tenant, row.values)
 
-    async def require(self, tenant: str) -> Tenant:
-        """The tenant with that id. Raises NotFoundError if this stamp has none."""
-        found = await self.find(tenant)
-        if found is None:
+    async def read(self, tenant: str) -> tuple[Tenant, str]:
+        """The tenant with that id, and its ETag. Raises NotFoundError if this stamp has none."""
+        row = await self._row(tenant)
+        if row is None or row.etag is None:
             raise tenant_not_found()
+        return from_values(Tenant, row.values), row.etag
+
+    async def require(self, tenant: str) -> Tenant:
+        """The tenant with that id, whose data this stamp may keep.
+
+        Every request and every message that names a tenant comes through here. Raises
+        NotFoundError if this stamp has no such tenant, and InvalidInputError if its zone is one
+        that the stamp's region does not serve (as when its rows were restored elsewhere).
+        """
+        found, _ = await self.read(tenant)
+        check_residency(found.residency_zone, self._region)
         return found
+
+    async def page(
+        self, *, size: int, continuation: str | None
+    ) -> tuple[Sequence[Tenant], str | None]:
+        """One page of the stamp's tenants, by id, and where to read on."""
+        page = await self._tables.page(TABLE, self._region, size=size, continuation=continuation)
+        rows = [row for row in page.rows if is_tenant_id(row.row)]
+        return [from_values(Tenant, row.values) for row in rows], page.continuation
+
+    async def _row(self, tenant: str) -> Row | None:
+        if not is_tenant_id(tenant):
+            return None
+        return await self._tables.get(TABLE, self._region, tenant)
+
+
+def _entry(tenant: Tenant, action: str, caller: Caller) -> AccessRecorded:
+    return AccessRecorded(
+        tenant=tenant.id,
+        actor=caller.actor(),
+        action=action,
+        resource=f"tenants/{tenant.id}",
+        outcome="allowed",
+    )
