@@ -1,0 +1,95 @@
+"""The right edge of a tree: all that is needed to append to it and to know its root."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from shared.merkle.errors import ProofError
+from shared.merkle.tiles import MAX_SIZE, WIDTH, Tile, fold, width_at
+from shared.merkle.tree import EMPTY_ROOT, HASH_SIZE, node_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The partial tile of each level, from level 0 up: at most 255 hashes of 32 bytes each.
+
+    A level without a partial tile is empty bytes; the highest is never empty.
+    """
+
+    levels: tuple[bytes, ...]
+
+    @classmethod
+    def empty(cls) -> Self:
+        """The edge of the tree without leaves."""
+        return cls(())
+
+    @classmethod
+    def of(cls, size: int, levels: Sequence[bytes]) -> Self:
+        """The edge kept as `levels` for a tree of `size`. Raises ProofError when they disagree."""
+        if not 0 <= size <= MAX_SIZE:
+            raise ProofError("There is no tree of this size.")
+        widths = [width_at(level, size) for level in range(-(-size.bit_length() // 8))]
+        if [len(hashes) for hashes in levels] != [width * HASH_SIZE for width in widths]:
+            raise ProofError(f"The kept edge is not that of a tree of {size}.")
+        return cls(tuple(levels))
+
+    @property
+    def size(self) -> int:
+        """How many leaves the tree has."""
+        return sum(
+            len(hashes) // HASH_SIZE << 8 * level for level, hashes in enumerate(self.levels)
+        )
+
+    def root(self) -> bytes:
+        """The root of the tree. Hashes the edge: at most 255 nodes a level."""
+        roots: list[bytes] = []
+        for hashes in self.levels:
+            # The perfect subtrees of a partial tile stand in the binary digits of its width.
+            end = len(hashes)
+            while end:
+                taken = end & -end
+                roots.append(fold(hashes[end - taken : end]))
+                end -= taken
+        if not roots:
+            return EMPTY_ROOT
+        computed = roots[0]
+        for left in roots[1:]:
+            computed = node_hash(left, computed)
+        return computed
+
+    def tiles(self) -> Mapping[Tile, bytes]:
+        """The partial tiles that the edge is made of, as `inclusion_proof` and others take them."""
+        size = self.size
+        return {
+            Tile(level, size >> 8 * (level + 1), len(hashes) // HASH_SIZE): hashes
+            for level, hashes in enumerate(self.levels)
+            if hashes
+        }
+
+    def append(self, leaf_hashes: Iterable[bytes]) -> tuple["Edge", list[tuple[Tile, bytes]]]:
+        """The edge with the leaves added, and the tiles of all levels that became full thereby.
+
+        The tiles come level by level, each level from left to right. Costs one node for each leaf
+        whose tile became full, however large the tree. Raises ProofError for a hash that is none.
+        """
+        added = list(leaf_hashes)
+        if any(len(leaf) != HASH_SIZE for leaf in added):
+            raise ProofError(f"A hash is {HASH_SIZE} bytes.")
+        size, levels = self.size, list(self.levels)
+        if size + len(added) > MAX_SIZE:
+            raise ProofError("The tree is full.")
+        full: list[tuple[Tile, bytes]] = []
+        rising, level = b"".join(added), 0
+        while rising:
+            if level == len(levels):
+                levels.append(b"")
+            hashes, index = levels[level] + rising, size >> 8 * (level + 1)
+            risen, at = [], 0
+            while len(hashes) - at >= WIDTH * HASH_SIZE:
+                tile = hashes[at : at + WIDTH * HASH_SIZE]
+                full.append((Tile(level, index), tile))
+                risen.append(fold(tile))
+                at, index = at + len(tile), index + 1
+            levels[level] = hashes[at:]
+            rising, level = b"".join(risen), level + 1
+        return Edge(tuple(levels)), full

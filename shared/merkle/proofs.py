@@ -1,0 +1,137 @@
+"""Roots and proofs out of tiles: which tiles are needed, and the proof once they are there.
+
+Every tile is named as wide as the tree of that size has it, so that a partial one is asked for by
+the path that C2SP tlog-tiles gives it. Off the right edge an inclusion proof needs at most
+ceil(log256 size) tiles; those on the right edge are in `Edge.tiles()`, which a log keeps together.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from shared.merkle.errors import ProofError
+from shared.merkle.tiles import MAX_SIZE, WIDTH, Tile, fold
+from shared.merkle.tree import EMPTY_ROOT, HASH_SIZE, node_hash
+
+# Half-open ranges of leaves, each the leaves below one hash of a proof.
+type _Ranges = list[tuple[int, int]]
+
+
+def root_tiles(size: int) -> list[Tile]:
+    """The tiles that `root` needs."""
+    return _tiles([(0, size)], size)
+
+
+def root(size: int, tiles: Mapping[Tile, bytes]) -> bytes:
+    """The root of the tree of `size`. Raises ProofError when a tile is missing or misshapen."""
+    return _hash_of(0, size, size, tiles) if size else EMPTY_ROOT
+
+
+def inclusion_tiles(index: int, size: int) -> list[Tile]:
+    """The tiles that `inclusion_proof` needs."""
+    return _tiles(_inclusion(index, size), size)
+
+
+def inclusion_proof(index: int, size: int, tiles: Mapping[Tile, bytes]) -> list[bytes]:
+    """The proof that entry `index` is in the tree of `size`, from the leaf's sibling upwards.
+
+    Raises ProofError when there is no such entry or a tile is missing or misshapen.
+    """
+    return [_hash_of(first, end, size, tiles) for first, end in _inclusion(index, size)]
+
+
+def consistency_tiles(old: int, new: int) -> list[Tile]:
+    """The tiles that `consistency_proof` needs."""
+    return _tiles(_consistency(old, new), new)
+
+
+def consistency_proof(old: int, new: int, tiles: Mapping[Tile, bytes]) -> list[bytes]:
+    """The proof that the tree of size `new` continues the one of size `old`; empty from 0.
+
+    Raises ProofError when the sizes are none or a tile is missing or misshapen.
+    """
+    return [_hash_of(first, end, new, tiles) for first, end in _consistency(old, new)]
+
+
+def _inclusion(index: int, size: int) -> _Ranges:
+    """RFC 9162 section 2.1.3.1, from the root down and then turned round."""
+    if not 0 <= index < size <= MAX_SIZE:
+        raise ProofError(f"There is no entry {index} in a tree of {size}.")
+    siblings, first, end = [], 0, size
+    while end - first > 1:
+        middle = first + _split(end - first)
+        if index < middle:
+            siblings.append((middle, end))
+            end = middle
+        else:
+            siblings.append((first, middle))
+            first = middle
+    return siblings[::-1]
+
+
+def _consistency(old: int, new: int) -> _Ranges:
+    """RFC 9162 section 2.1.4.1, from the root down and then turned round."""
+    if not 0 <= old <= new <= MAX_SIZE:
+        raise ProofError(f"A tree of {new} cannot continue one of {old}.")
+    if old in {0, new}:
+        return []
+    siblings, first, end = [], 0, new
+    while old != end:
+        middle = first + _split(end - first)
+        if old <= middle:
+            siblings.append((middle, end))
+            end = middle
+        else:
+            siblings.append((first, middle))
+            first = middle
+    # The verifier knows the old root, so a subtree that is the whole old tree is left out.
+    if first:
+        siblings.append((first, end))
+    return siblings[::-1]
+
+
+def _split(count: int) -> int:
+    """The largest power of two below `count`."""
+    return 1 << (count - 1).bit_length() - 1
+
+
+def _tiles(ranges: _Ranges, size: int) -> list[Tile]:
+    if not 0 <= size <= MAX_SIZE:
+        raise ProofError("There is no tree of this size.")
+    needed = (
+        _place(at, height, size)[0] for first, end in ranges for at, height in _trees(first, end)
+    )
+    return sorted(set(needed))
+
+
+def _trees(first: int, end: int) -> Iterator[tuple[int, int]]:
+    """First leaf and height of the perfect subtrees that make up a range, from the left."""
+    while first < end:
+        height = (end - first).bit_length() - 1
+        yield first, height
+        first += 1 << height
+
+
+def _place(first: int, height: int, size: int) -> tuple[Tile, int]:
+    """The tile that holds the hashes below a perfect subtree, and the number of the first."""
+    level = height // 8
+    number = first >> 8 * level
+    index = number // WIDTH
+    width = min(WIDTH, (size >> 8 * level) - index * WIDTH)
+    return Tile(level, index, width), number % WIDTH
+
+
+def _hash_of(first: int, end: int, size: int, tiles: Mapping[Tile, bytes]) -> bytes:
+    roots = [_subtree(at, height, size, tiles) for at, height in _trees(first, end)]
+    computed = roots.pop()
+    while roots:
+        computed = node_hash(roots.pop(), computed)
+    return computed
+
+
+def _subtree(first: int, height: int, size: int, tiles: Mapping[Tile, bytes]) -> bytes:
+    tile, at = _place(first, height, size)
+    hashes = tiles.get(tile)
+    if hashes is None:
+        raise ProofError(f"{tile.path} is missing.")
+    if len(hashes) != tile.width * HASH_SIZE:
+        raise ProofError(f"{tile.path} has {len(hashes)} bytes, not {tile.width * HASH_SIZE}.")
+    return fold(hashes[at * HASH_SIZE : (at + (1 << height % 8)) * HASH_SIZE])
