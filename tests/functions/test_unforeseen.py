@@ -10,16 +10,17 @@ from azure.functions.servicebus import ServiceBusMessage
 from functions import http, messages
 from shared import composition
 from shared.errors import RowConflictError, UnavailableError
-from shared.messages.contracts import ErasureRequested
+from shared.messages.contracts import IncidentOpened
 
 SECRET = "Ada Lovelace, ada@example.com"
 EVENT = {
     "specversion": "1.0",
     "id": "e1",
     "source": "/test",
-    "type": "vouchsafe.erasure.requested.v1",
+    "type": "vouchsafe.incident.opened.v1",
     "time": "2026-11-23T12:00:00Z",
-    "data": {"tenant": "acme", "requestId": "R1"},
+    # It names no tenant, so that none is looked for.
+    "data": {"kind": "k", "severity": "warning", "summary": "s", "resource": "r"},
 }
 
 
@@ -47,7 +48,7 @@ def consumer_of(error):
     async def handler(_delivery):
         raise error
 
-    return messages.consumer("erasure-requests", ErasureRequested)(handler)
+    return messages.consumer("incidents", IncidentOpened)(handler)
 
 
 def delivery():
