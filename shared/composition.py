@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shared.erasures import Erasures
     from shared.identity import Tokens
     from shared.intake import Assets, Intake
+    from shared.intake.scanner import Scanner
     from shared.messages import Outbox
     from shared.reservations import Reservations
     from shared.tenancy import Tenants
@@ -126,7 +127,14 @@ class App:
             self.tenants,
             self.clock,
             self.settings.STAMP_REGION,
+            self.scanner,
         )
+
+    @cached_property
+    def scanner(self) -> "Scanner":
+        from shared.intake.embedded import EmbeddedScanner
+
+        return EmbeddedScanner()
 
     @cached_property
     def consents(self) -> "Consents":

@@ -19,7 +19,7 @@ from shared.intake.content_type import detect
 from shared.intake.identifiers import index_keys
 from shared.intake.metadata import SUPPORTED, read
 from shared.intake.rules import Inspection, PersonFound
-from shared.intake.scanner import YaraScanner
+from shared.intake.scanner import Scan
 
 _SPOOL_IN_MEMORY = 4 * 1024 * 1024
 # What must be read at random gets a temporary file up to the first limit; anything else up to the
@@ -34,10 +34,12 @@ _MAX_COLUMN = 32_000
 class Pass:
     """One pass. Not for use by more than one thread at a time; nothing in it touches a loop."""
 
-    def __init__(self, scanner: YaraScanner, secret: bytes, size: int) -> None:
-        """`secret` is the subject index's HMAC key; `size` the blob's, in bytes."""
-        self._scanner = scanner
-        self._scan = scanner.begin()
+    def __init__(self, scan: Scan, secret: bytes, size: int) -> None:
+        """`secret` is the subject index's HMAC key; `size` the blob's, in bytes.
+
+        Leaving the pass closes `scan`.
+        """
+        self._scan = scan
         self._secret = secret
         self._size = size
         self._seen = 0
@@ -49,6 +51,7 @@ class Pass:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._scan.close()
         if self._spool is not None:
             self._spool.close()
 
@@ -69,19 +72,21 @@ class Pass:
         if self._spool is not None:
             self._spool.seek(0)
         findings = self._scan.finish(self._spool)
+        sha256 = self._hash.hexdigest()
+        refusal = findings.refusal
+        if findings.sha256 not in (None, sha256):
+            refusal = "scan-of-other-bytes"
         people: list[PersonFound] = []
         note = None
         if self._media_type in SUPPORTED and not findings.matches:
             people, note = self._people()
         return Inspection(
             size=self._seen,
-            sha256=self._hash.hexdigest(),
+            sha256=sha256,
             media_type=self._media_type,
-            engine=self._scanner.engine,
-            engine_version=self._scanner.engine_version,
-            signature_version=self._scanner.signature_version,
+            engine=self._scan.engine,
             signatures=findings.matches,
-            unscannable=findings.refusal,
+            unscannable=refusal,
             people=people,
             metadata_note=note,
         )

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from urllib.parse import quote
 
 from shared.errors import InvalidInputError
+from shared.intake.scanner import Engine
 from shared.rows import Stored
 from shared.tenancy.residency import serves
 from shared.tenancy.rules import Tenant, container_of, is_tenant_id
@@ -52,6 +53,8 @@ class Asset(Stored, frozen=True):
     engine: str | None = None
     engine_version: str | None = None
     signature_version: str | None = None
+    signatures_made_at: datetime | None = None
+    signature_age_days: int | None = None
     signatures: tuple[str, ...] = ()
     people: tuple[PersonFound, ...] = ()
     metadata_note: str | None = None
@@ -78,9 +81,7 @@ class Inspection:
     size: int
     sha256: str
     media_type: str
-    engine: str
-    engine_version: str
-    signature_version: str
+    engine: Engine
     signatures: Sequence[str]
     unscannable: str | None
     people: Sequence[PersonFound]
@@ -134,6 +135,11 @@ def decide(inspection: Inspection) -> Filing:
     if inspection.unscannable:
         return Filing("refused", inspection.unscannable)
     return Filing("clean", None)
+
+
+def age_in_days(engine: Engine, now: datetime) -> int | None:
+    """The age of the engine's signatures in whole days; None where the engine does not tell."""
+    return None if engine.signatures_made_at is None else (now - engine.signatures_made_at).days
 
 
 def destinations(filing: Filing, name: str, asset: str) -> tuple[str, tuple[str, ...]]:

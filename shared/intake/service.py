@@ -8,8 +8,6 @@ known, and the upload is removed last.
 import asyncio
 import logging
 from datetime import datetime
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 from shared.accesslog import entry_message
 from shared.errors import BlobChangedError, NotFoundError, RefusalError
@@ -21,6 +19,7 @@ from shared.intake.rules import (
     Asset,
     Filing,
     Inspection,
+    age_in_days,
     check_path,
     decide,
     destinations,
@@ -28,6 +27,7 @@ from shared.intake.rules import (
     refuse_unread,
     split_name,
 )
+from shared.intake.scanner import Scanner, ScanPendingError
 from shared.messages import encode, queues
 from shared.messages.contracts import AccessRecorded, Actor, BlobUploaded, IncidentOpened
 from shared.ports import (
@@ -38,9 +38,6 @@ from shared.ports import (
     OutgoingMessage,
 )
 from shared.tenancy import Tenant, Tenants
-
-if TYPE_CHECKING:
-    from shared.intake.scanner import YaraScanner
 
 # Where uploads are recorded that belong to no tenant of this stamp.
 _NO_TENANT = "_unknown"
@@ -60,6 +57,7 @@ class Intake:
         tenants: Tenants,
         clock: Clock,
         region: str,
+        scanner: Scanner,
     ) -> None:
         self._assets = assets
         self._blobs = blobs
@@ -67,6 +65,7 @@ class Intake:
         self._tenants = tenants
         self._clock = clock
         self._region = region
+        self._scanner = scanner
 
     async def upload_url(self, tenant: str, path: str) -> tuple[str, datetime]:
         """A URL with which one new blob can be uploaded to `path`, and until when.
@@ -90,7 +89,8 @@ class Intake:
     async def take_in(self, uploaded: BlobUploaded) -> None:
         """Inspect one version of an uploaded blob and file it.
 
-        Raises RefusalError when that version is gone and was never filed.
+        One whose scan result is to come is left where it is. Raises RefusalError when that version
+        is gone and was never filed.
         """
         identifier = _asset_id(uploaded)
         folder, _ = split_name(uploaded.name)
@@ -104,12 +104,17 @@ class Intake:
         else:
             try:
                 await self._file(blob, tenant, partition, identifier)
+            except ScanPendingError:
+                # The engine's result will be announced as the upload was.
+                logger.info("asset %s: waiting for its scan result", identifier)
+                return
             except BlobChangedError as error:
                 # Another delivery of the same message may have been faster.
                 if not await self._assets.is_known(partition, identifier):
                     raise _gone() from error
         await self._assets.tidy(partition, identifier, places(uploaded.name, tenant, identifier))
         await self._blobs.delete(INCOMING, uploaded.name, uploaded.etag)
+        await self._scanner.forget(identifier)
 
     async def _file(
         self, blob: BlobInfo, tenant: Tenant | None, partition: str, identifier: str
@@ -117,7 +122,7 @@ class Intake:
         filing = refuse_unread(blob.name, blob.size, tenant, self._region)
         inspection = None
         if filing is None:
-            inspection = await self._inspect(blob)
+            inspection = await self._inspect(blob, identifier)
             filing = decide(inspection)
         container, name = await self._store(blob, filing, identifier)
         now = self._clock()
@@ -125,21 +130,15 @@ class Intake:
         await self._assets.add(partition, asset, _messages(asset, tenant, now))
         logger.info("asset %s: %s %s", identifier, filing.verdict, filing.reason or "")
 
-    async def _inspect(self, blob: BlobInfo) -> Inspection:
+    async def _inspect(self, blob: BlobInfo, identifier: str) -> Inspection:
         from shared.intake.inspection import Pass
 
-        scanner = await asyncio.to_thread(lambda: self._scanner)
-        with Pass(scanner, await self._assets.subject_secret(), blob.size) as inspecting:
+        secret = await self._assets.subject_secret()
+        with Pass(await self._scanner.begin(identifier, blob), secret, blob.size) as inspecting:
             async with self._blobs.read(blob) as chunks:
                 async for chunk in chunks:
                     await asyncio.to_thread(inspecting.feed, chunk)
             return await asyncio.to_thread(inspecting.finish)
-
-    @cached_property
-    def _scanner(self) -> "YaraScanner":
-        from shared.intake.scanner import YaraScanner
-
-        return YaraScanner()
 
     async def _store(self, blob: BlobInfo, filing: Filing, identifier: str) -> tuple[str, str]:
         container, names = destinations(filing, blob.name, identifier)
@@ -179,13 +178,16 @@ def _asset(
         return asset
     import msgspec
 
+    engine = inspection.engine
     return msgspec.structs.replace(
         asset,
         media_type=inspection.media_type,
         sha256=inspection.sha256,
-        engine=inspection.engine,
-        engine_version=inspection.engine_version,
-        signature_version=inspection.signature_version,
+        engine=engine.name,
+        engine_version=engine.version,
+        signature_version=engine.signatures,
+        signatures_made_at=engine.signatures_made_at,
+        signature_age_days=age_in_days(engine, now),
         signatures=tuple(inspection.signatures),
         people=tuple(inspection.people) if filing.verdict == "clean" else (),
         metadata_note=inspection.metadata_note,

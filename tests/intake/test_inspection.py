@@ -10,7 +10,8 @@ from samples.eicar import eicar
 from shared.intake.identifiers import index_keys
 from shared.intake.inspection import Pass
 from shared.intake.rules import Filing, Inspection, decide
-from shared.intake.scanner import YaraScanner
+from shared.intake.scanner import Engine, Findings
+from shared.intake.yara import Signatures
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 MANIFEST = json.loads((SAMPLES / "manifest.json").read_text(encoding="utf-8"))["samples"]
@@ -20,14 +21,14 @@ CLEAN = Filing("clean", None)
 
 
 @pytest.fixture(scope="module")
-def scanner() -> YaraScanner:
-    return YaraScanner()
+def scanner() -> Signatures:
+    return Signatures()
 
 
-def inspect(scanner: YaraScanner, *chunks: bytes, size: int | None = None) -> Inspection:
+def inspect(scanner: Signatures, *chunks: bytes, size: int | None = None) -> Inspection:
     """One pass over chunks; `size` is what the blob is said to have, where it is not fed whole."""
     whole = sum(len(chunk) for chunk in chunks)
-    with Pass(scanner, SECRET, whole if size is None else size) as inspecting:
+    with Pass(scanner.begin(), SECRET, whole if size is None else size) as inspecting:
         for chunk in chunks:
             inspecting.feed(chunk)
         return inspecting.finish()
@@ -97,3 +98,41 @@ def test_the_largest_picture_whose_metadata_is_read(scanner, size, people, note)
 def test_an_archive_that_is_not_looked_into_is_refused(scanner, size, reason):
     inspection = inspect(scanner, b"PK\3\4" + bytes(1000), size=size)
     assert decide(inspection) == Filing("refused", reason)
+
+
+class Elsewhere:
+    """A scan by an engine that reads the upload on its own."""
+
+    engine = Engine("elsewhere", None, None, None)
+    closed = False
+
+    def __init__(self, findings):
+        self._findings = findings
+
+    def feed(self, chunk):
+        pass
+
+    def finish(self, file):
+        return self._findings
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    ("findings", "filing"),
+    [
+        (Findings(), CLEAN),
+        (Findings(sha256=hashlib.sha256(b"text").hexdigest()), CLEAN),
+        (Findings(sha256="0" * 64), Filing("refused", "scan-of-other-bytes")),
+        (Findings(("worm",), sha256="0" * 64), Filing("infected", "malware-found")),
+    ],
+)
+def test_an_engine_must_have_scanned_these_very_bytes(findings, filing):
+    scan = Elsewhere(findings)
+    with Pass(scan, SECRET, 4) as inspecting:
+        inspecting.feed(b"text")
+        inspection = inspecting.finish()
+    assert decide(inspection) == filing
+    assert inspection.engine == scan.engine
+    assert scan.closed

@@ -1,6 +1,6 @@
 """Where an upload goes."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -9,16 +9,19 @@ from shared.errors import InvalidInputError
 from shared.intake.rules import (
     Filing,
     Inspection,
+    age_in_days,
     check_path,
     decide,
     destinations,
     refuse_unread,
 )
+from shared.intake.scanner import Engine
 from shared.tenancy import Tenant
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ACME = Tenant(id="acme", display_name="Acme", residency_zone="eu", status="active", created=NOW)
 CLEAN = Filing("clean", None)
+ENGINE = Engine("yara-x", "1", "1", NOW)
 
 
 def inspection(signatures=(), unscannable=None):
@@ -26,9 +29,7 @@ def inspection(signatures=(), unscannable=None):
         size=1,
         sha256="00",
         media_type="image/jpeg",
-        engine="yara-x",
-        engine_version="1",
-        signature_version="1",
+        engine=ENGINE,
         signatures=signatures,
         unscannable=unscannable,
         people=(),
@@ -140,3 +141,16 @@ def test_a_versioned_name_is_a_valid_name_of_its_own(path):
 def test_a_version_whose_folder_leaves_no_room_for_its_id_goes_to_the_root():
     _, names = destinations(CLEAN, f"acme/{'x' * 1000}/a.jpg", "ID" * 13)
     assert names[1] == "ID" * 13 + ".jpg"
+
+
+@pytest.mark.parametrize(
+    ("made_at", "days"),
+    [
+        (NOW, 0),
+        (NOW - timedelta(hours=23), 0),
+        (NOW - timedelta(days=8, hours=1), 8),
+        (None, None),
+    ],
+)
+def test_the_age_of_signatures(made_at, days):
+    assert age_in_days(Engine("clamd", None, None, made_at), NOW) == days

@@ -1,13 +1,15 @@
 import concurrent.futures
 import io
 import tracemalloc
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from samples.eicar import eicar
-from shared.intake.scanner import Findings, YaraScanner
+from shared.intake.scanner import Findings
+from shared.intake.yara import Signatures
 
 MIB = 1024 * 1024
 INFECTED = Findings(("eicar_test_file",))
@@ -15,11 +17,11 @@ CLEAN = Findings()
 
 
 @pytest.fixture(scope="module")
-def scanner() -> YaraScanner:
-    return YaraScanner()
+def scanner() -> Signatures:
+    return Signatures()
 
 
-def scan(scanner: YaraScanner, *chunks: bytes) -> Findings:
+def scan(scanner: Signatures, *chunks: bytes) -> Findings:
     """The findings of chunks that make up one upload, with the spool that a pass would keep."""
     running = scanner.begin()
     for chunk in chunks:
@@ -28,28 +30,43 @@ def scan(scanner: YaraScanner, *chunks: bytes) -> Findings:
 
 
 def test_says_what_scanned(scanner):
-    assert scanner.engine == "yara-x"
-    assert scanner.engine_version.count(".") == 2
-    assert len(scanner.signature_version) == 16
-    assert YaraScanner().signature_version == scanner.signature_version
+    engine = scanner.engine
+    assert engine.name == "yara-x"
+    assert engine.version.count(".") == 2
+    assert len(engine.signatures) == 16
+    assert engine.signatures_made_at.tzinfo is UTC
+    assert Signatures().engine == scanner.begin().engine == engine
 
 
 def test_another_rule_is_another_signature_version(scanner, tmp_path):
-    rule = 'rule {} {{ meta: reach = 5 strings: $a = "hello" condition: any of them }}'
-    (tmp_path / "a.yar").write_text(rule.format("first"))
-    first = YaraScanner(tmp_path)
+    rule = 'rule {} {{ meta: date = "{}" reach = 5 strings: $a = "hello" condition: any of them }}'
+    (tmp_path / "a.yar").write_text(rule.format("first", "2026-01-02"))
+    first = Signatures(tmp_path)
     assert scan(first, b"oh hello there") == Findings(("first",))
-    (tmp_path / "a.yar").write_text(rule.format("second"))
-    assert YaraScanner(tmp_path).signature_version != first.signature_version
+    assert first.engine.signatures_made_at == datetime(2026, 1, 2, tzinfo=UTC)
+    (tmp_path / "b.yar").write_text(rule.format("second", "2026-03-04"))
+    second = Signatures(tmp_path)
+    assert second.engine.signatures != first.engine.signatures
+    assert second.engine.signatures_made_at == datetime(2026, 3, 4, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("meta", ["", "meta: reach = 1", 'meta: reach = "5"'])
-def test_a_rule_must_state_its_reach(tmp_path, meta):
+@pytest.mark.parametrize(
+    "meta",
+    [
+        "",
+        'meta: date = "2026-01-02"',
+        'meta: date = "2026-01-02" reach = 1',
+        'meta: date = "2026-01-02" reach = "5"',
+        "meta: reach = 5",
+        'meta: reach = 5 date = "soon"',
+    ],
+)
+def test_a_rule_must_state_its_reach_and_its_date(tmp_path, meta):
     (tmp_path / "a.yar").write_text(
         f'rule careless {{ {meta} strings: $a = "hello" condition: any of them }}'
     )
     with pytest.raises(ValueError, match="careless"):
-        YaraScanner(tmp_path)
+        Signatures(tmp_path)
 
 
 @pytest.mark.parametrize("split", range(len(eicar()) + 1))

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from samples.eicar import eicar, eicar_nested_zip, eicar_zip
 from shared.intake.archive import HEAD_SIZE, Limits, is_archive
-from shared.intake.scanner import Findings, YaraScanner
+from shared.intake.scanner import Findings
+from shared.intake.yara import Signatures
 
 MIB = 1024 * 1024
 CLEAN = Findings()
@@ -24,8 +25,8 @@ INFECTED = Findings(("eicar_test_file",))
 
 
 @pytest.fixture(scope="module")
-def scanner() -> YaraScanner:
-    return YaraScanner()
+def scanner() -> Signatures:
+    return Signatures()
 
 
 def packed(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -42,7 +43,7 @@ def nested(data: bytes, depth: int) -> bytes:
     return data
 
 
-def scan(scanner: YaraScanner, data: bytes) -> Findings:
+def scan(scanner: Signatures, data: bytes) -> Findings:
     running = scanner.begin()
     running.feed(data)
     return running.finish(io.BytesIO(data))
@@ -237,7 +238,7 @@ def test_a_giant_directory_is_not_read(scanner):
 
 
 def test_limits_can_be_set():
-    narrow = YaraScanner(limits=Limits(depth=1, members=2, free=1000, ratio=1))
+    narrow = Signatures(limits=Limits(depth=1, members=2, free=1000, ratio=1))
     assert scan(narrow, packed(("a", b"a"), ("b", b"b"))) == CLEAN
     assert (
         scan(narrow, packed(("a", b"a"), ("b", b"b"), ("c", b"c"))).refusal == "archive-too-large"

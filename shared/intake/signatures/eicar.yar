@@ -1,6 +1,7 @@
 // The standard test file that every scanner must report: https://www.eicar.org/download-anti-malware-testfile/
 rule eicar_test_file {
     meta:
+        date = "2026-11-23"
         reach = 68
     strings:
         $file = {
