@@ -1,53 +1,13 @@
-"""Exiv2 at work: the people in EXIF, IPTC-IIM and XMP, here or in a process of limited means.
+"""Exiv2 at work: the people in EXIF, IPTC-IIM and XMP."""
 
-Run as a program, it reads the picture at a path within its limits and prints JSON. It imports
-nothing of ours, so that such a process starts in little more than the time that Exiv2 takes.
-"""
-
-import json
 import logging
 import re
-import resource
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import exiv2
 
-MAX_LENGTH: Final = 256
-"""Characters of an identifier that are kept."""
-
-MAX_PEOPLE: Final = 1000
-"""People of one file that are kept."""
-
-UNREADABLE: Final = "metadata-unreadable"
-TOO_LARGE: Final = "metadata-too-large"
-NOT_SUPPORTED: Final = "metadata-not-supported"
-CUT: Final = "metadata-cut"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Person:
-    """A name or an e-mail address, and the metadata field that holds it."""
-
-    identifier: str
-    field: str
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """The people found, sorted and each once, and why some may be missing.
-
-    `note` is None or "metadata-unreadable" (all or a part of it is broken; what could be read is
-    in `people`), "metadata-not-supported" (Exiv2 does not know the type), "metadata-too-large" (it
-    takes more memory or time than is given, so nothing was read) or "metadata-cut" (more or longer
-    names than are kept).
-    """
-
-    people: tuple[Person, ...] = ()
-    note: str | None = None
-
+from shared.media.found import NOT_SUPPORTED, Found, Metadata
 
 # The fields that identify a natural person, by Exiv2's key. Arrays of structures carry indices and
 # the parts of structures the file's own prefixes, which are taken off first. Right: the name of the
@@ -85,20 +45,16 @@ _UNKNOWN_TYPE: Final = (
     exiv2.ErrorCode.kerUnsupportedImageType,
 )
 
-# Of a process that reads one picture: bytes on its heap, and seconds of computing.
-_MEMORY: Final = 192 * 1024 * 1024
-_SECONDS: Final = 5
 
-
-def read_picture(source: bytes | str) -> Metadata:
-    """Return the people that the picture `source`, or the one at that path, names.
+def read_picture(path: str) -> Metadata:
+    """Return the people that the picture at `path` names.
 
     Not for two threads at once: Exiv2's XMP toolkit and its log handler are one for the process.
     """
     with _Complaints() as complaints:
-        found = _Found()
+        found = Found()
         try:
-            image = exiv2.ImageFactory.open(source)
+            image = exiv2.ImageFactory.open(path)
             image.readMetadata()
             for people in (_xmp_people, _iptc_people, _exif_people):
                 people(image, found.add)
@@ -110,39 +66,7 @@ def read_picture(source: bytes | str) -> Metadata:
             # The XMP toolkit keeps the namespaces of every file, for the whole process: one file
             # could give "dc" another meaning for those after it, and many could fill the memory.
             exiv2.XmpParser.terminate()
-    note = UNREADABLE if complaints.serious else CUT if found.cut else None
-    return Metadata(tuple(sorted(found.people)), note)
-
-
-def main() -> None:
-    """Read the picture at the path in the first argument, and die if it takes too much."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
-    metadata = read_picture(sys.argv[1])
-    people = [(person.identifier, person.field) for person in metadata.people]
-    json.dump({"people": people, "note": metadata.note}, sys.stdout)
-
-
-class _Found:
-    """The people so far, within the limits."""
-
-    def __init__(self) -> None:
-        self.people: set[Person] = set()
-        self.cut = False
-
-    def add(self, identifier: str, field: str) -> None:
-        # Exiv2 hands bytes that are no UTF-8 on as lone surrogates, which nothing could encode.
-        text = identifier.encode("utf-8", "replace").decode().replace("\0", " ")
-        name = " ".join(text.split())
-        if not name:
-            return
-        self.cut |= len(name) > MAX_LENGTH
-        person = Person(name[:MAX_LENGTH].rstrip(), field)
-        if len(self.people) < MAX_PEOPLE:
-            self.people.add(person)
-        elif person not in self.people:
-            self.cut = True
+    return found.metadata(broken=complaints.serious)
 
 
 type _Add = Callable[[str, str], None]
@@ -234,7 +158,3 @@ class _Complaints(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.ERROR or record.getMessage().startswith("Failed to"):
             self.serious = True
-
-
-if __name__ == "__main__":
-    main()

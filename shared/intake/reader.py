@@ -1,0 +1,122 @@
+"""The near end of the processes in which files are parsed (`shared.media`).
+
+A parser that crashes, hangs or takes too much costs the metadata of the one file, and not this
+process. Starting one takes a tenth of a second, so one is fed files until it dies.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from typing import Final
+
+from shared.media.found import TOO_LARGE, UNREADABLE, Metadata, Person
+
+# Seconds after which a process is ended that does not answer. It ends itself after fewer of
+# computing; this is for one that does not come to compute.
+_GIVE_UP: Final = 60.0
+# What a process may need of the environment, which holds secrets.
+_ENVIRONMENT: Final = frozenset({"LD_LIBRARY_PATH", "PATH", "PYTHONHOME"})
+_CRASHES: Final = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE})
+
+
+class Reader:
+    """Reads one file at a time in a process of its own, which it starts when it first needs it.
+
+    Threads may share one. The process ends with this one, however that ends.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+
+    def read(self, kind: bytes, descriptor: int) -> Metadata:
+        """What the open file `descriptor` says; `kind` names its parser in `shared.media`.
+
+        Blocks. A file whose parser dies is noted as "metadata-unreadable" where that crashed, else
+        as "metadata-too-large". Raises OSError where no process can be started.
+        """
+        with self._lock:
+            other = self._started()
+            try:
+                socket.send_fds(other, [kind], [descriptor])
+                said = json.loads(_received(other))
+            except (OSError, EOFError):
+                status = self._end()
+                return Metadata(note=UNREADABLE if -status in _CRASHES else TOO_LARGE)
+            if said["last"]:
+                self._end()
+            return Metadata(tuple(Person(*person) for person in said["people"]), said["note"])
+
+    def close(self) -> None:
+        """End the process; the next file gets another."""
+        with self._lock:
+            self._end()
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process, or None while there is none."""
+        return self._process.pid if self._process else None
+
+    def _started(self) -> socket.socket:
+        # One may have been ended from outside while it waited.
+        if self._process is not None and self._process.poll() is not None:
+            self._end()
+        if self._socket is None:
+            here, there = socket.socketpair()
+            try:
+                self._process = _start(there)
+            except BaseException:
+                here.close()
+                raise
+            finally:
+                there.close()
+            here.settimeout(_GIVE_UP)
+            self._socket = here
+        return self._socket
+
+    def _end(self) -> int:
+        """Let the process go, and return its exit status; 0 if there is none."""
+        if self._socket is not None:
+            self._socket.close()
+        process, self._socket, self._process = self._process, None, None
+        if process is None:
+            return 0
+        # One that is dead keeps its own status.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(0.2)
+        process.kill()
+        return process.wait()
+
+
+def _start(there: socket.socket) -> subprocess.Popen[bytes]:
+    """What the process says of a failure may quote names, and goes nowhere."""
+    environment = {name: os.environ[name] for name in _ENVIRONMENT & os.environ.keys()}
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "shared.media"],
+        env={**environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=there.fileno(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _received(other: socket.socket) -> bytes:
+    (length,) = struct.unpack(">I", _exactly(other, 4))
+    return _exactly(other, length)
+
+
+def _exactly(other: socket.socket, length: int) -> bytes:
+    data = bytearray()
+    while len(data) < length:
+        more = other.recv(length - len(data))
+        if not more:
+            raise EOFError
+        data += more
+    return bytes(data)
