@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up services down test bench check lint types imports format lock clean
+.PHONY: help setup demo up services down test bench check lint types imports docs drift format lock clean
 
 PYTHON := .venv/bin/python
 
@@ -51,7 +51,7 @@ test: setup ## Run all tests on stacks of their own
 bench: setup ## Run the benchmarks; results in build/bench.json
 	@$(PYTHON) -m tests.benchmarks
 
-check: lint types imports ## What CI checks before the tests
+check: lint types imports drift ## What CI checks before the tests
 
 lint: setup ## Check style and format
 	@$(PYTHON) -m ruff check
@@ -62,6 +62,12 @@ types: setup ## Check the types
 
 imports: setup ## Check that imports point one way
 	@.venv/bin/lint-imports
+
+docs: setup ## Write docs/openapi.json and docs/asyncapi.json from the code
+	@$(PYTHON) -m infra.docs
+
+drift: setup ## Check that the documents in docs/ are what the code makes
+	@$(PYTHON) -m infra.docs --check
 
 format: setup ## Format the code and fix what can be fixed
 	@$(PYTHON) -m ruff check --fix

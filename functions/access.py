@@ -3,6 +3,8 @@
 import azure.functions as func
 
 from functions.http import Call, Reply, endpoint
+from functions.operations import Raw
+from functions.replies import Link
 from functions.requests import AccessRequest
 from shared.identity.rules import ROLES
 
@@ -11,7 +13,12 @@ blueprint = func.Blueprint()
 
 # Any role gets as far as the decision, so that an attempt without the right one is recorded too.
 @blueprint.route("tenants/{tenant}/accesses", methods=["POST"])
-@endpoint(roles=ROLES, of_any_tenant=True)
+@endpoint(
+    roles=ROLES,
+    of_any_tenant=True,
+    body=AccessRequest,
+    replies={200: Raw(), 303: Link},
+)
 async def access_asset(call: Call) -> Reply:
     """Hand an asset's bytes to an engineer whom a live grant allows it; recorded either way.
 
@@ -31,5 +38,5 @@ async def access_asset(call: Call) -> Reply:
     given = await call.app.accesses.attempt(attempt, call.caller)
     headers = {"Vouchsafe-Log-Entry": given.entry, "Vouchsafe-Consent-Grant": given.grant}
     if given.link is not None:
-        return Reply(303, {"location": given.link}, {**headers, "Location": given.link})
+        return Reply(303, Link(location=given.link), {**headers, "Location": given.link})
     return Reply(200, None, headers, given.content, given.media_type)

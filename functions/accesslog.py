@@ -4,6 +4,8 @@ import azure.functions as func
 
 from functions.http import Call, Reply, endpoint
 from functions.messages import Delivery, consumer
+from functions.operations import PAGING
+from functions.replies import EntryPage
 from shared.identity.rules import TENANT_ROLES, VENDOR_DPO
 from shared.messages import queues
 from shared.messages.contracts import AccessRecorded
@@ -22,10 +24,10 @@ async def record_access(delivery: Delivery[AccessRecorded]) -> None:
 
 
 @blueprint.route("tenants/{tenant}/log/entries", methods=["GET"])
-@endpoint(roles={*TENANT_ROLES, VENDOR_DPO})
+@endpoint(roles={*TENANT_ROLES, VENDOR_DPO}, replies={200: EntryPage}, query=PAGING)
 async def list_entries(call: Call) -> Reply:
     """The tenant's entries, newest first: who, when, what, for what purpose."""
     entries, continuation = await call.app.accesslog.read(
         call.tenant, call.caller, size=call.page_size, continuation=call.continuation
     )
-    return Reply(200, {"entries": entries, "continuation": continuation})
+    return Reply(200, EntryPage(entries=list(entries), continuation=continuation))

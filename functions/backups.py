@@ -5,6 +5,9 @@ from datetime import date
 import azure.functions as func
 
 from functions.http import Call, Reply, endpoint
+from functions.operations import PAGING
+from functions.replies import BackupAuditPage
+from shared.backups.rules import Report
 from shared.composition import app
 from shared.errors import InvalidInputError
 from shared.identity.rules import (
@@ -28,7 +31,7 @@ async def audit_backups(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the
 
 
 @blueprint.route("backup-audits", methods=["POST"])
-@endpoint(roles=_AUDITING)
+@endpoint(roles=_AUDITING, replies={201: Report}, idempotent=True)
 async def request_backup_audit(call: Call) -> Reply:
     """Audit the backups now, and answer with the report."""
     report = await call.app.backups.audit(await call.identifier("backup-audits"))
@@ -36,17 +39,17 @@ async def request_backup_audit(call: Call) -> Reply:
 
 
 @blueprint.route("backup-audits/{day}", methods=["GET"])
-@endpoint(roles=_READING)
+@endpoint(roles=_READING, replies={200: BackupAuditPage}, query=PAGING)
 async def list_backup_audits(call: Call) -> Reply:
     """The audits of a day, oldest first."""
     audits, continuation = await call.app.backups.page(
         _day(call), size=call.page_size, continuation=call.continuation
     )
-    return Reply(200, {"backupAudits": audits, "continuation": continuation})
+    return Reply(200, BackupAuditPage(backup_audits=list(audits), continuation=continuation))
 
 
 @blueprint.route("backup-audits/{day}/{audit}", methods=["GET"])
-@endpoint(roles=_READING)
+@endpoint(roles=_READING, replies={200: Report})
 async def read_backup_audit(call: Call) -> Reply:
     """The report of one audit."""
     return Reply(200, await call.app.backups.find(_day(call), call.param("audit")))

@@ -1,11 +1,12 @@
 """Consent grants: from the queue and from the portal, decided alike."""
 
-from typing import Any
-
 import azure.functions as func
+from msgspec import structs
 
 from functions.http import Call, Reply, endpoint
 from functions.messages import Delivery, consumer
+from functions.operations import PAGING
+from functions.replies import GrantPage, GrantView
 from functions.requests import GrantRequest
 from shared.consents.rules import GRANTING, Grant, status
 from shared.identity.rules import TENANT_ROLES
@@ -29,7 +30,7 @@ async def apply_consent(delivery: Delivery[ConsentGranted | ConsentRevoked]) -> 
 
 
 @blueprint.route("tenants/{tenant}/consent-grants", methods=["POST"])
-@endpoint(roles=GRANTING)
+@endpoint(roles=GRANTING, body=GrantRequest, replies={201: GrantView}, idempotent=True)
 async def grant_consent(call: Call) -> Reply:
     """Let one engineer act on the assets under a path prefix, for one purpose, until a time."""
     request = call.read(GrantRequest)
@@ -50,25 +51,25 @@ async def grant_consent(call: Call) -> Reply:
 
 
 @blueprint.route("tenants/{tenant}/consent-grants", methods=["GET"])
-@endpoint(roles=TENANT_ROLES)
+@endpoint(roles=TENANT_ROLES, replies={200: GrantPage}, query=PAGING)
 async def list_consents(call: Call) -> Reply:
     """The tenant's grants: active, revoked and expired."""
     grants, continuation = await call.app.consents.page(
         call.tenant, size=call.page_size, continuation=call.continuation
     )
     views = [_view(call, grant) for grant in grants]
-    return Reply(200, {"consentGrants": views, "continuation": continuation})
+    return Reply(200, GrantPage(consent_grants=views, continuation=continuation))
 
 
 @blueprint.route("tenants/{tenant}/consent-grants/{grant}", methods=["GET"])
-@endpoint(roles=TENANT_ROLES)
+@endpoint(roles=TENANT_ROLES, replies={200: GrantView})
 async def read_consent(call: Call) -> Reply:
     """One grant."""
     return Reply(200, _view(call, await call.app.consents.find(call.tenant, call.param("grant"))))
 
 
 @blueprint.route("tenants/{tenant}/consent-grants/{grant}/revocation", methods=["PUT"])
-@endpoint(roles=GRANTING)
+@endpoint(roles=GRANTING, replies={200: GrantView})
 async def revoke_consent(call: Call) -> Reply:
     """Revoke a grant, at once and for good; revoking it again changes nothing."""
     grant = await call.app.consents.find(call.tenant, call.param("grant"))
@@ -78,7 +79,5 @@ async def revoke_consent(call: Call) -> Reply:
     return Reply(200, _view(call, await call.app.consents.apply(command)))
 
 
-def _view(call: Call, grant: Grant) -> dict[str, Any]:
-    import msgspec
-
-    return {**msgspec.to_builtins(grant), "status": status(grant, call.app.clock())}
+def _view(call: Call, grant: Grant) -> GrantView:
+    return GrantView(**structs.asdict(grant), status=status(grant, call.app.clock()))

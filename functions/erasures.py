@@ -1,11 +1,12 @@
 """Erasure requests: asked for, previewed, approved by a second person, carried out."""
 
-from typing import Any
-
 import azure.functions as func
+from msgspec import convert
 
 from functions.http import Call, Reply, endpoint, etag_header
 from functions.messages import Delivery, consumer
+from functions.operations import PAGING
+from functions.replies import ErasurePage, ErasureView, FoundAssets
 from functions.requests import ErasureRequest
 from shared.erasures.rules import Erasure
 from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER
@@ -22,7 +23,7 @@ _MANAGING = {TENANT_ADMIN, TENANT_DAM_MANAGER}
 
 
 @blueprint.route("tenants/{tenant}/erasure-requests", methods=["POST"])
-@endpoint(roles=_MANAGING)
+@endpoint(roles=_MANAGING, body=ErasureRequest, replies={202: ErasureView}, idempotent=True)
 async def request_erasure(call: Call) -> Reply:
     """Ask for the erasure of all assets that name a person; discovery starts at once."""
     name = call.read(ErasureRequest).name
@@ -35,18 +36,18 @@ async def request_erasure(call: Call) -> Reply:
 
 
 @blueprint.route("tenants/{tenant}/erasure-requests", methods=["GET"])
-@endpoint(roles=_MANAGING)
+@endpoint(roles=_MANAGING, replies={200: ErasurePage}, query=PAGING)
 async def list_erasures(call: Call) -> Reply:
     """The tenant's erasure requests, oldest first."""
     requests, continuation = await call.app.erasures.page(
         call.tenant, size=call.page_size, continuation=call.continuation
     )
     views = [_view(state) for state in requests]
-    return Reply(200, {"erasureRequests": views, "continuation": continuation})
+    return Reply(200, ErasurePage(erasure_requests=views, continuation=continuation))
 
 
 @blueprint.route("tenants/{tenant}/erasure-requests/{request}", methods=["GET"])
-@endpoint(roles=_MANAGING)
+@endpoint(roles=_MANAGING, replies={200: ErasureView})
 async def read_erasure(call: Call) -> Reply:
     """One request: its status and, once discovery is done, its preview. Gives the ETag."""
     state, etag = await call.app.erasures.find(call.tenant, call.param("request"))
@@ -54,15 +55,15 @@ async def read_erasure(call: Call) -> Reply:
 
 
 @blueprint.route("tenants/{tenant}/erasure-requests/{request}/assets", methods=["GET"])
-@endpoint(roles=_MANAGING)
+@endpoint(roles=_MANAGING, replies={200: FoundAssets})
 async def list_found_assets(call: Call) -> Reply:
     """The ids of the assets that the request found and, once approved, erases."""
     found = call.app.erasures.found(call.tenant, call.param("request"))
-    return Reply(200, {"assets": [asset async for asset in found]})
+    return Reply(200, FoundAssets(assets=[asset async for asset in found]))
 
 
 @blueprint.route("tenants/{tenant}/erasure-requests/{request}/approval", methods=["PUT"])
-@endpoint(roles={TENANT_DAM_MANAGER})
+@endpoint(roles={TENANT_DAM_MANAGER}, replies={200: ErasureView}, conditional=True)
 async def approve_erasure(call: Call) -> Reply:
     """Approve the preview that was seen (If-Match), as another DAM manager than the requester."""
     state, etag = await call.app.erasures.find(call.tenant, call.param("request"))
@@ -96,9 +97,5 @@ async def erase_batch(delivery: Delivery[ErasureBatchReady]) -> None:
     await delivery.app.erasures.erase_batch(data.tenant, data.request_id, data.batch)
 
 
-def _view(state: Erasure) -> dict[str, Any]:
-    import msgspec
-
-    view: dict[str, Any] = msgspec.to_builtins(state)
-    del view["identifier"], view["discovery"]
-    return view
+def _view(state: Erasure) -> ErasureView:
+    return convert(state, ErasureView, from_attributes=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import azure.functions as func
 import msgspec
 
+from functions.operations import OPERATIONS, Endpoint, Operation, Parameter, Raw
 from shared.composition import App, app
 from shared.errors import (
     InvalidInputError,
@@ -152,16 +153,23 @@ def etag_header(etag: str) -> str:
 
 
 type Handler = Callable[[Call], Awaitable[Reply]]
-type Endpoint = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
 
 def endpoint(
-    roles: Collection[str] | None, *, of_any_tenant: bool = False
+    roles: Collection[str] | None,
+    *,
+    of_any_tenant: bool = False,
+    body: type | None = None,
+    replies: Mapping[int, type | Raw | None] | None = None,
+    query: tuple[Parameter, ...] = (),
+    idempotent: bool = False,
+    conditional: bool = False,
 ) -> Callable[[Handler], Endpoint]:
     """Make an endpoint of a handler: check the token, the role and the tenant in the path.
 
     `roles` are those of which the caller needs one; None is for everybody, without a token.
-    `of_any_tenant` leaves it to the handler to turn away other tenants' people.
+    `of_any_tenant` leaves it to the handler to turn away other tenants' people. The others say
+    what the endpoint takes and answers, as `Operation` has it.
     """
 
     def decorate(handler: Handler) -> Endpoint:
@@ -194,6 +202,7 @@ def endpoint(
 
         run.__name__ = handler.__name__
         run.__doc__ = handler.__doc__
+        OPERATIONS[run] = Operation(roles, body, replies or {}, query, idempotent, conditional)
         return run
 
     return decorate

@@ -3,8 +3,10 @@
 import azure.functions as func
 
 from functions.http import Call, Reply, endpoint, etag_header
+from functions.operations import PAGING
+from functions.replies import TenantPage
 from shared.identity.rules import TENANT_ROLES, VENDOR_DPO, VENDOR_SERVICE
-from shared.tenancy.rules import Registration, TenantChange
+from shared.tenancy.rules import Registration, Tenant, TenantChange
 
 blueprint = func.Blueprint()
 
@@ -12,7 +14,7 @@ _REGISTERING = {VENDOR_SERVICE, VENDOR_DPO}
 
 
 @blueprint.route("tenants", methods=["POST"])
-@endpoint(roles=_REGISTERING)
+@endpoint(roles=_REGISTERING, body=Registration, replies={201: Tenant}, idempotent=True)
 async def register_tenant(call: Call) -> Reply:
     """Register a tenant with this stamp; the same registration again changes nothing."""
     registration = call.read(Registration)
@@ -22,17 +24,17 @@ async def register_tenant(call: Call) -> Reply:
 
 
 @blueprint.route("tenants", methods=["GET"])
-@endpoint(roles=_REGISTERING)
+@endpoint(roles=_REGISTERING, replies={200: TenantPage}, query=PAGING)
 async def list_tenants(call: Call) -> Reply:
     """The tenants of this stamp, by id."""
     tenants, continuation = await call.app.tenants.page(
         size=call.page_size, continuation=call.continuation
     )
-    return Reply(200, {"tenants": tenants, "continuation": continuation})
+    return Reply(200, TenantPage(tenants=list(tenants), continuation=continuation))
 
 
 @blueprint.route("tenants/{tenant}", methods=["GET"])
-@endpoint(roles={*_REGISTERING, *TENANT_ROLES})
+@endpoint(roles={*_REGISTERING, *TENANT_ROLES}, replies={200: Tenant})
 async def read_tenant(call: Call) -> Reply:
     """One tenant. Gives the ETag."""
     tenant, etag = await call.app.tenants.read(call.tenant)
@@ -40,7 +42,7 @@ async def read_tenant(call: Call) -> Reply:
 
 
 @blueprint.route("tenants/{tenant}", methods=["PATCH"])
-@endpoint(roles=_REGISTERING)
+@endpoint(roles=_REGISTERING, body=TenantChange, replies={200: Tenant}, conditional=True)
 async def change_tenant(call: Call) -> Reply:
     """Change the name, the contacts or the status of a tenant that was seen (If-Match)."""
     changed = call.read(TenantChange)

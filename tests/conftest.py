@@ -12,6 +12,7 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from infra.local import ports
 from infra.local.stack import Stack
+from tests.contracts import check_contract
 
 # Short, so that a test of a crash sees its message delivered again soon.
 LOCK_DURATION = "PT10S"
@@ -81,7 +82,10 @@ def token(stack: Stack) -> Tokens:
 async def http(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client of the app, for paths such as `/api/health`."""
     async with httpx.AsyncClient(
-        base_url=stack.info["endpoints"]["app"], timeout=30, trust_env=False
+        base_url=stack.info["endpoints"]["app"],
+        timeout=30,
+        trust_env=False,
+        event_hooks={"response": [check_contract]},
     ) as client:
         yield client
 

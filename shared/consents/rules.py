@@ -7,7 +7,7 @@ Art. 5(1)(b), purpose limitation.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, datetime
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -16,6 +16,8 @@ from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER
 from shared.ids import in_milliseconds, rfc3339
 from shared.messages.contracts import AccessRecorded, Actor, ConsentGranted, ConsentRevoked
 from shared.rows import Stored
+
+type Status = Literal["active", "revoked", "expired"]
 
 GRANTING: Final = frozenset({TENANT_ADMIN, TENANT_DAM_MANAGER})
 """The roles of those who may give and revoke a grant."""
@@ -145,8 +147,8 @@ def is_live(grant: Grant, now: datetime) -> bool:
     return grant.revoked_at is None and grant.expires_at is not None and now < grant.expires_at
 
 
-def status(grant: Grant, now: datetime) -> str:
-    """`active`, `revoked` or `expired`."""
+def status(grant: Grant, now: datetime) -> Status:
+    """Whether the grant holds at `now`, and if not, why."""
     if grant.revoked_at is not None:
         return "revoked"
     return "active" if is_live(grant, now) else "expired"

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from shared.messages import queues
+
 type Text = Annotated[str, Meta(min_length=1, max_length=512)]
 type MaybeText = Annotated[str, Meta(max_length=512)] | None
 type Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -117,3 +119,15 @@ CONTRACTS: dict[str, type[Contract]] = {
 }
 
 TYPES: dict[type[Contract], str] = {contract: name for name, contract in CONTRACTS.items()}
+
+QUEUES: dict[type[Contract], str] = {
+    BlobUploaded: queues.INTAKE,
+    ConsentGranted: queues.CONSENT_GRANTS,
+    ConsentRevoked: queues.CONSENT_GRANTS,
+    AccessRecorded: queues.ACCESS_EVENTS,
+    ErasureRequested: queues.ERASURE_REQUESTS,
+    ErasureApproved: queues.ERASURE_REQUESTS,
+    ErasureBatchReady: queues.ERASURE_BATCHES,
+    IncidentOpened: queues.INCIDENTS,
+}
+"""The queue that carries each contract."""

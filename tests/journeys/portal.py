@@ -9,6 +9,7 @@ import httpx
 from azure.storage.blob.aio import BlobClient
 
 from infra.local.stack import Stack
+from tests.contracts import check_contract
 
 # Far more than anything takes; a journey that waits so long has failed.
 PATIENCE_SECONDS = 120.0
@@ -35,7 +36,10 @@ class Portal:
         self._tokens: dict[str, str] = {}
         self._token_endpoint = stack.info["token"]["endpoint"]
         self._http = httpx.AsyncClient(
-            base_url=f"{stack.info['endpoints']['app']}/api", timeout=60, trust_env=False
+            base_url=f"{stack.info['endpoints']['app']}/api",
+            timeout=60,
+            trust_env=False,
+            event_hooks={"response": [check_contract]},
         )
 
     async def __aenter__(self) -> Self:

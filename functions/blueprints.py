@@ -1,0 +1,30 @@
+"""The triggers of every flow."""
+
+from functions import (
+    access,
+    accesslog,
+    backups,
+    consents,
+    documents,
+    erasures,
+    health,
+    outbox,
+    tenants,
+    uploads,
+)
+
+BLUEPRINTS = tuple(
+    flow.blueprint
+    for flow in (
+        health,
+        documents,
+        tenants,
+        uploads,
+        consents,
+        access,
+        accesslog,
+        erasures,
+        backups,
+        outbox,
+    )
+)

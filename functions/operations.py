@@ -1,0 +1,58 @@
+"""What each endpoint takes and answers, for the OpenAPI document that is made of it."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Final
+
+from msgspec import Meta
+
+if TYPE_CHECKING:
+    import azure.functions as func
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """An answer that is no JSON of ours: bytes of one of `media_types`."""
+
+    media_types: tuple[str, ...] = ("*/*",)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of the query: its name, what it means, and the type of its value."""
+
+    name: str
+    description: str
+    kind: object = str
+
+
+PAGING: Final = (
+    Parameter(
+        "limit",
+        "How many at most; 100 where it is left out.",
+        Annotated[int, Meta(ge=1, le=1000)],
+    ),
+    Parameter("continuation", "The `continuation` of the page before, to read on."),
+)
+"""The parameters of every list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One endpoint. `roles` None is for everybody; `replies` are by status, None for no body.
+
+    `idempotent` endpoints take an Idempotency-Key, `conditional` ones need If-Match.
+    """
+
+    roles: Collection[str] | None
+    body: type | None = None
+    replies: Mapping[int, type | Raw | None] = field(default_factory=dict)
+    query: tuple[Parameter, ...] = ()
+    idempotent: bool = False
+    conditional: bool = False
+
+
+type Endpoint = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+
+OPERATIONS: Final[dict[Endpoint, Operation]] = {}
+"""The operation of each endpoint, by the function that serves it."""

@@ -1,0 +1,83 @@
+"""The AsyncAPI 3.0 document: every queue, and the messages that travel on it.
+
+Source: AsyncAPI Specification 3.0.0; the envelope is CloudEvents 1.0.2 in JSON.
+"""
+
+import inspect
+from typing import Any, Final
+
+import msgspec
+
+from shared.messages import queues
+from shared.messages.contracts import QUEUES, TYPES, Contract
+
+_SCHEMAS: Final = "#/components/schemas/"
+_CONTENT_TYPE: Final = "application/cloudevents+json"
+
+
+def document() -> dict[str, Any]:
+    """The whole document."""
+    contracts = tuple(TYPES)
+    schemas, components = msgspec.json.schema_components(
+        contracts, ref_template=_SCHEMAS + "{name}"
+    )
+    messages = {
+        contract.__name__: _message(contract, schema)
+        for contract, schema in zip(contracts, schemas, strict=True)
+    }
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Vouchsafe",
+            "version": "1",
+            "description": (
+                "CloudEvents 1.0 in structured JSON mode on Service Bus queues, delivered at least "
+                "once. Set the message id to the event's `id`. A message that can never succeed is "
+                "copied to `parked-messages` with `parked-reason`."
+            ),
+            "license": {"name": "GPL-3.0-or-later"},
+        },
+        "defaultContentType": _CONTENT_TYPE,
+        "channels": {queue: _channel(queue) for queue in queues.ALL},
+        "components": {"messages": messages, "schemas": dict(sorted(components.items()))},
+    }
+
+
+def _channel(queue: str) -> dict[str, Any]:
+    carried = [contract.__name__ for contract, name in QUEUES.items() if name == queue]
+    channel: dict[str, Any] = {
+        "address": queue,
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in carried},
+    }
+    if queue in queues.WITH_SESSIONS:
+        channel["description"] = "Needs sessions: the session id is the tenant's id."
+    if queue == queues.PARKED_MESSAGES:
+        channel["description"] = (
+            "Copies of messages that can never succeed, as they came, with `parked-reason`, "
+            "`parked-detail`, `parked-remedy` and `parked-queue` as application properties."
+        )
+    return channel
+
+
+def _message(contract: type[Contract], schema: dict[str, Any]) -> dict[str, Any]:
+    kind = TYPES[contract]
+    return {
+        "name": kind,
+        "summary": " ".join(inspect.cleandoc(contract.__doc__ or "").split()),
+        "contentType": _CONTENT_TYPE,
+        "payload": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["specversion", "id", "source", "type", "time", "data"],
+            "properties": {
+                "specversion": {"const": "1.0"},
+                "id": {"type": "string", "minLength": 1, "maxLength": 128},
+                "source": {"type": "string", "minLength": 1, "maxLength": 512},
+                "type": {"const": kind},
+                "subject": {"type": ["string", "null"], "maxLength": 512},
+                "time": {"type": "string", "format": "date-time"},
+                "datacontenttype": {"const": "application/json"},
+                "data": schema,
+            },
+        },
+    }
