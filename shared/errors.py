@@ -95,7 +95,15 @@ class UnavailableError(Exception):
 
 
 class RowConflictError(Exception):
-    """A compare-and-set in Table Storage lost: reload the state and decide again."""
+    """A compare-and-set in Table Storage lost: reload the state and decide again.
+
+    `position` is that of the operation which lost, in the order of the transaction, where the
+    service told it.
+    """
+
+    def __init__(self, table: str, position: int | None = None) -> None:
+        super().__init__(table)
+        self.position = position
 
 
 class BlobChangedError(Exception):

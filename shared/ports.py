@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 type Clock = Callable[[], datetime]
-type Value = str | int | float | bool
+type Value = str | int | float | bool | bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,11 @@ class Tables(Protocol):
     async def get(self, table: str, partition: str, row: str) -> Row | None:
         """One entity, or None."""
 
-    async def commit(self, table: str, operations: Sequence[Operation]) -> None:
+    async def commit(self, table: str, operations: Sequence[Operation]) -> Sequence[str | None]:
         """Run `operations` on one partition as one entity-group transaction, at most 100.
 
-        Raises RowConflictError when a precondition of any of them does not hold.
+        Returns the ETag that each row has now, None for a deleted one. Raises RowConflictError
+        when a precondition of any of them does not hold.
         """
 
     async def delete(self, table: str, partition: str, row: str) -> None:
@@ -95,6 +96,14 @@ class Tables(Protocol):
 
     def scan(self, table: str, partition: str, *, prefix: str = "") -> AsyncIterator[Row]:
         """Every row of a partition whose RowKey begins with `prefix`, in order."""
+
+    def between(
+        self, table: str, partition: str, first: str, last: str, *, size: int = 1000
+    ) -> AsyncIterator[Row]:
+        """The rows of a partition with keys from `first` to `last`, both included, in order.
+
+        `size` is how many are asked for at once.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,18 @@
 """The access log: who did what to a tenant's data, when and for what purpose."""
 
+from shared.accesslog.calls import EventIdReusedError, NewEntry
+from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.rules import Entry, entry_message, entry_of
 from shared.accesslog.service import AccessLog
+from shared.accesslog.store import LogStore
 
-__all__ = ["AccessLog", "Entry", "entry_message", "entry_of"]
+__all__ = [
+    "AccessLog",
+    "Entry",
+    "EventIdReusedError",
+    "LogDamagedError",
+    "LogStore",
+    "NewEntry",
+    "entry_message",
+    "entry_of",
+]

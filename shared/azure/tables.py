@@ -48,28 +48,25 @@ class AzureTables:
                 return None
         return _from_entity(entity)
 
-    async def commit(self, table: str, operations: Sequence[Operation]) -> None:
+    async def commit(self, table: str, operations: Sequence[Operation]) -> Sequence[str | None]:
         batch = [_to_operation(operation) for operation in operations]
-        client = self._service.get_table_client(table)
         with as_unavailable("storage"):
             try:
-                await client.submit_transaction(batch)
+                return await self._submit(table, batch)
             except HttpResponseError as error:
-                code = getattr(error, "error_code", None)
-                if code in _CONFLICTS:
-                    raise RowConflictError(table) from error
-                if code != TableErrorCode.TABLE_NOT_FOUND:
+                if getattr(error, "error_code", None) != TableErrorCode.TABLE_NOT_FOUND:
                     raise
-                await self._create(table)
-                await self._retry(client, table, batch)
+            await self._create(table)
+            return await self._submit(table, batch)
 
-    async def _retry(self, client: Any, table: str, batch: list[Any]) -> None:  # noqa: ANN401 - the SDK's own types are not exported
+    async def _submit(self, table: str, batch: list[Any]) -> Sequence[str | None]:
         try:
-            await client.submit_transaction(batch)
+            answers = await self._service.get_table_client(table).submit_transaction(batch)
         except HttpResponseError as error:
             if getattr(error, "error_code", None) in _CONFLICTS:
-                raise RowConflictError(table) from error
+                raise RowConflictError(table, _position(error)) from error
             raise
+        return [answer.get("etag") for answer in answers]
 
     async def _create(self, table: str) -> None:
         try:
@@ -108,6 +105,21 @@ class AzureTables:
             except ResourceNotFoundError:
                 return
 
+    async def between(
+        self, table: str, partition: str, first: str, last: str, *, size: int = 1000
+    ) -> AsyncIterator[Row]:
+        query = "PartitionKey eq @partition and RowKey ge @first and RowKey le @last"
+        parameters = {"partition": partition, "first": first, "last": last}
+        found = self._service.get_table_client(table).query_entities(
+            query, parameters=parameters, results_per_page=size
+        )
+        with as_unavailable("storage"):
+            try:
+                async for entity in found:
+                    yield _from_entity(entity)
+            except ResourceNotFoundError:
+                return
+
     def _query(self, table: str, partition: str, prefix: str, size: int) -> Any:  # noqa: ANN401 - AsyncItemPaged[TableEntity], which the SDK leaves untyped
         query = "PartitionKey eq @partition"
         parameters = {"partition": partition}
@@ -117,6 +129,13 @@ class AzureTables:
         return self._service.get_table_client(table).query_entities(
             query, parameters=parameters, results_per_page=size
         )
+
+
+def _position(error: HttpResponseError) -> int | None:
+    # The SDK says 0 where the answer names no operation, which is "<position>:<text>": "Performing
+    # entity group transactions", learn.microsoft.com.
+    position, colon, _ = error.message.partition(":")
+    return int(position) if colon and position.isdecimal() else None
 
 
 def _to_operation(operation: Operation) -> tuple[Any, ...]:

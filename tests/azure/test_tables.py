@@ -57,6 +57,8 @@ async def test_values_come_back_as_they_were(kept, partition):
         "ratio": 0.5,
         "yes": True,
         "no": False,
+        "bytes": bytes(range(256)) * 256,
+        "none": b"",
     }
     await kept.commit(TABLE, [Insert(row(partition, "one", **values))])
     found = await kept.get(TABLE, partition, "one")
@@ -109,6 +111,44 @@ async def test_one_conflict_undoes_the_whole_transaction(kept, partition, kind):
         await kept.commit(TABLE, [Insert(row(partition, "other")), operation])
     assert await names(kept, partition) == ["one"]
     assert (await kept.get(TABLE, partition, "one")).values == {"step": 2}
+
+
+async def test_a_conflict_tells_which_operation_it_was(kept, partition):
+    await kept.commit(TABLE, [Insert(row(partition, "one"))])
+    inserts = [Insert(row(partition, name)) for name in ("zero", "one", "two")]
+    with pytest.raises(RowConflictError) as lost:
+        await kept.commit(TABLE, inserts)
+    assert lost.value.position == 1
+    stale = Replace(row(partition, "one", "W/\"datetime'2026-01-01T00%3A00%3A00.0000000Z'\""))
+    with pytest.raises(RowConflictError) as lost:
+        await kept.commit(TABLE, [stale, *inserts])
+    assert lost.value.position == 0
+
+
+async def test_a_commit_tells_the_version_that_each_row_has_now(kept, partition):
+    inserts = [Insert(row(partition, name)) for name in ("one", "two")]
+    first = await kept.commit(TABLE, inserts)
+    assert list(first) == [(await kept.get(TABLE, partition, n)).etag for n in ("one", "two")]
+    replaced, deleted, upserted = await kept.commit(
+        TABLE,
+        [
+            Replace(row(partition, "one", first[0], step=2)),
+            Delete(partition, "two", first[1]),
+            Upsert(row(partition, "three")),
+        ],
+    )
+    assert replaced == (await kept.get(TABLE, partition, "one")).etag != first[0]
+    assert deleted is None
+    assert upserted == (await kept.get(TABLE, partition, "three")).etag
+
+
+async def test_the_rows_between_two_keys_are_found_with_both(kept, partition):
+    await filled(kept, partition, ["a", "b", "ba", "c", "d"])
+    await filled(kept, partition + "x", ["b"])
+    for size in (2, 1000):
+        found = kept.between(TABLE, partition, "b", "c", size=size)
+        assert [one.row async for one in found] == ["b", "ba", "c"]
+    assert [one async for one in kept.between("nosuchtable", partition, "a", "z")] == []
 
 
 async def test_a_delete_with_the_version_it_read_deletes(kept, partition):

@@ -1,0 +1,183 @@
+"""Group commit: one commit at a time to a tenant's log, with the entries of all who wait.
+
+The head's ETag serialises the appenders of all instances, and the rows of the events tell what is
+in the log already. So a commit can be tried again whatever became of the one before: where it was
+done and only the answer was lost, its events are found.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from shared.accesslog import layout
+from shared.accesslog.calls import Call, Item, NewEntry, Same, distinct
+from shared.accesslog.commits import HEAD_POSITION, Head, commit_of
+from shared.accesslog.damage import LogDamagedError
+from shared.accesslog.events import Event, Events, Found
+from shared.errors import RowConflictError, UnavailableError
+from shared.merkle import Edge, ProofError
+from shared.ports import Tables
+
+# What an entry costs in a segment beside its own bytes, at most.
+_OVERHEAD_BYTES: Final = 16
+# A commit that loses against other instances' waits, each time up to twice as long. One that has
+# always lost is given up after these tries, some 20 seconds.
+_FIRST_WAIT_SECONDS: Final = 0.005
+_LONGEST_WAIT_SECONDS: Final = 0.5
+_MOST_TRIES: Final = 80
+# So many conflicts that neither another instance nor a known event explains, are damage.
+_MOST_UNEXPLAINED: Final = 4
+
+
+class Appender:
+    """Appends to the log of one tenant. One an instance; any number of instances."""
+
+    def __init__(
+        self, tables: Tables, partition: str, events: Events, same: Same, digest_bits: int
+    ) -> None:
+        self._tables = tables
+        self._partition = partition
+        self._events = events
+        self._same = same
+        self._digest_bits = digest_bits
+        self._waiting: deque[Call] = deque()
+        self._running: asyncio.Task[None] | None = None
+        self._head: Head | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for it."""
+        return self._running is None
+
+    async def append(self, entries: Iterable[NewEntry]) -> Sequence[int]:
+        """As `LogStore.append`. Cancelling it harms nobody else; its entries may be kept or not."""
+        call = Call(entries, self._digest_bits)
+        if not call.items:
+            return []
+        self._waiting.append(call)
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+        return await call.answer
+
+    async def _run(self) -> None:
+        group: Sequence[Item] = []
+        try:
+            while True:
+                # Who has just had an answer may come again before the next group is made.
+                await asyncio.sleep(0)
+                group = self._next_group()
+                if not group:
+                    return
+                await self._flush(group)
+        except UnavailableError as error:
+            # All others would only wait for the same: they are told at once.
+            for call in self._abandon(group):
+                call.fail(UnavailableError(error.service))
+        except asyncio.CancelledError:
+            for call in self._abandon(group):
+                call.answer.cancel()
+            raise
+        finally:
+            self._running = None
+
+    def _abandon(self, group: Sequence[Item]) -> Iterable[Call]:
+        """The calls of `group` and all that wait, which are then waited for no more."""
+        calls = [*dict.fromkeys(item.call for item in group), *self._waiting]
+        self._waiting.clear()
+        return calls
+
+    def _next_group(self) -> Sequence[Item]:
+        """The entries that wait longest, in their order, as many as go into one commit."""
+        group: list[Item] = []
+        size = 0
+        while self._waiting:
+            call = self._waiting[0]
+            # Nothing is left of a call whose caller went away or has an error for its answer.
+            left = [] if call.answer.done() else call.items[call.taken :]
+            for item in left:
+                size += len(item.entry.payload) + _OVERHEAD_BYTES
+                if len(group) == layout.GROUP_ENTRIES or size > layout.GROUP_BYTES:
+                    return group
+                group.append(item)
+                call.taken += 1
+            self._waiting.popleft()
+        return group
+
+    async def _flush(self, group: Sequence[Item]) -> None:
+        """Commit `group`; where that fails for no known reason, each of its calls by itself."""
+        try:
+            await self._commit(distinct(group))
+        except UnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the callers get it
+            calls = dict.fromkeys(item.call for item in group)
+            if len(calls) == 1:
+                group[0].call.fail(error)
+                return
+            for call in calls:
+                await self._flush([item for item in group if item.call is call])
+
+    async def _commit(self, items: Sequence[Item]) -> None:
+        wait = _FIRST_WAIT_SECONDS
+        lost_against: str | None = None
+        unexplained = 0
+        is_answer_lost = False
+        for _ in range(_MOST_TRIES):
+            if not items:
+                return
+            head = self._head or await load_head(self._tables, self._partition)
+            if head.etag != lost_against:
+                unexplained = 0
+            # Not known again until a commit has answered.
+            self._head = None
+            commit = commit_of(self._partition, head, items)
+            try:
+                etags = await self._tables.commit(layout.TABLE, commit.operations)
+            except RowConflictError as conflict:
+                is_same_head = head.etag is not None and head.etag == lost_against
+                lost_against = head.etag
+                if conflict.position != HEAD_POSITION or is_same_head:
+                    left = await self._without_kept(items)
+                    unexplained = unexplained + 1 if len(left) == len(items) else 0
+                    items = left
+                if unexplained > _MOST_UNEXPLAINED:
+                    raise LogDamagedError(head.edge.size) from conflict
+            except UnavailableError:
+                # It may be done all the same, or be done yet; the next try would lose against it.
+                if is_answer_lost:
+                    raise
+                is_answer_lost = True
+                items = await self._without_kept(items)
+            else:
+                self._head = Head(commit.edge, etags[HEAD_POSITION])
+                for index, item in enumerate(items, head.edge.size):
+                    item.settle(index, item.entry.payload, self._same)
+                return
+            await asyncio.sleep(random.uniform(0, wait))  # noqa: S311 - it only spreads the tries
+            wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
+        raise UnavailableError("storage")
+
+    async def _without_kept(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Settle the items whose events are in the log; the others are left."""
+        events = [Event(*item.identity, item.digest) for item in items]
+        left = []
+        for item, known in zip(items, await self._events.find(events), strict=True):
+            if isinstance(known, Found):
+                item.settle(known.index, known.payload, self._same)
+            else:
+                item.attempt = known.others
+                left.append(item)
+        return left
+
+
+async def load_head(tables: Tables, partition: str) -> Head:
+    """The head as it is in storage. Raises LogDamagedError when it contradicts itself."""
+    row = await tables.get(layout.TABLE, partition, layout.HEAD)
+    if row is None:
+        return Head(Edge.empty(), None)
+    try:
+        return Head(layout.edge_of(row), row.etag)
+    except (KeyError, ProofError) as error:
+        raise LogDamagedError(0) from error

@@ -1,0 +1,155 @@
+"""How a tenant's log lies in Table Storage: keys and columns. Pure.
+
+One partition a tenant, so that one entity-group transaction can hold all that an append changes:
+
+- `head`: the size, and in `edge0`, `edge1`, ... the partial tile of each level. Every append
+  replaces it under its ETag, which serialises all appenders.
+- `s|{inverted index}`: a *segment*, the entries that one commit appended, as a C2SP entry bundle
+  cut into binary columns `e0`, `e1`, ... A key counts down from the index of the first entry, so
+  that the newest come first. `checks` has the first bytes of each leaf hash: they only tell which
+  entry of a segment was changed, the tree tells that one was.
+- `t|{level}|{index}`: a full tile of level 1 or above. Full tiles of level 0 are computed from
+  their 256 entries, which saves 32 bytes an entry; partial tiles are in `head`.
+- `i|{digest}` with `|1`, `|2`, ... for other events of the same digest: where an event's entry is.
+  Inserted with the entry, so that the same event cannot be appended twice.
+
+Source of the limits: "Understanding the Table service data model" and "Performing entity group
+transactions", learn.microsoft.com.
+"""
+
+import hashlib
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from shared.merkle import Edge, Tile, decode_bundle, encode_bundle
+from shared.ports import Row, Value
+
+TABLE: Final = "accesslog"
+HEAD: Final = "head"
+# With the segment, the head and a tile of each of levels 1 to 5 that may become full at once, a
+# transaction is at most 100 operations.
+GROUP_ENTRIES: Final = 93
+# An entity is at most 1 MiB and a transaction 4 MiB, of which base64 takes its share.
+GROUP_BYTES: Final = 700_000
+# 48 bits of an event's digest: two events of a log of a million share them once in 560 logs.
+DIGEST_BITS: Final = 48
+_COLUMN_BYTES: Final = 65_536
+_CHECK_BYTES: Final = 8
+_LAST: Final = (1 << 48) - 1
+# The place of an entry in its segment goes into the low bits of where it is.
+_OFFSET_BITS: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The entries that one commit appended; `checks` are the beginnings of their leaf hashes."""
+
+    first: int
+    entries: Sequence[bytes]
+    checks: bytes
+    etag: str | None = None
+
+    @property
+    def end(self) -> int:
+        """The index behind its last entry."""
+        return self.first + len(self.entries)
+
+    def check(self, offset: int) -> bytes:
+        """What is kept of the leaf hash of an entry."""
+        return self.checks[offset * _CHECK_BYTES : (offset + 1) * _CHECK_BYTES]
+
+
+def segment_key(first: int) -> str:
+    """The RowKey of the segment whose first entry has this index."""
+    return f"s|{_LAST - first:012x}"
+
+
+def segment_keys(first: int, end: int) -> tuple[str, str]:
+    """The RowKeys between which every segment with an entry from `first` up to `end` lies.
+
+    The first of them may begin earlier, by less than a group; some may end before `first`.
+    """
+    return segment_key(end - 1), segment_key(max(0, first - GROUP_ENTRIES + 1))
+
+
+def tile_key(level: int, index: int) -> str:
+    """The RowKey of a full tile."""
+    return f"t|{level}|{index:012x}"
+
+
+def digest(source: str, identifier: str, bits: int = DIGEST_BITS) -> str:
+    """The first bits of an event's digest, as they stand in the key of its row."""
+    whole = hashlib.sha256(f"{source}\n{identifier}".encode()).digest()
+    size = -(-bits // 8)
+    kept = int.from_bytes(whole[:size], "big") >> (8 * size - bits)
+    return urlsafe_b64encode(kept.to_bytes(size, "big")).decode().rstrip("=")
+
+
+def id_key(of: str, attempt: int) -> str:
+    """The RowKey of an event, where `attempt` others have the same digest."""
+    return f"i|{of}|{attempt}" if attempt else f"i|{of}"
+
+
+def id_row(partition: str, row_key: str, first: int, offset: int) -> Row:
+    """Where an event's entry is: number `offset` of the segment that begins at `first`."""
+    return Row(partition, row_key, {"at": (first + offset) << _OFFSET_BITS | offset})
+
+
+def place_of(row: Row) -> tuple[int, int]:
+    """The index of an event's entry, and that of the first entry of its segment."""
+    at = int(row.values["at"])
+    index, offset = at >> _OFFSET_BITS, at & (1 << _OFFSET_BITS) - 1
+    return index, index - offset
+
+
+def head_row(partition: str, edge: Edge, etag: str | None) -> Row:
+    """The row of a log's head."""
+    values: dict[str, Value] = {"size": edge.size}
+    values |= {f"edge{level}": hashes for level, hashes in enumerate(edge.levels) if hashes}
+    return Row(partition, HEAD, values, etag)
+
+
+def edge_of(row: Row) -> Edge:
+    """The right edge that a head keeps. Raises ProofError when it is not that of its size."""
+    size = int(row.values["size"])
+    levels = range(-(-size.bit_length() // 8))
+    return Edge.of(size, [_binary(row.values.get(f"edge{level}")) for level in levels])
+
+
+def checks_of(leaves: Sequence[bytes]) -> bytes:
+    """The beginnings of leaf hashes, as a segment keeps them."""
+    return b"".join([leaf[:_CHECK_BYTES] for leaf in leaves])
+
+
+def segment_row(partition: str, segment: Segment) -> Row:
+    """The row of a segment: its bundle in columns of the size that one may have."""
+    bundle = encode_bundle(segment.entries)
+    starts = range(0, len(bundle), _COLUMN_BYTES)
+    values: dict[str, Value] = {"count": len(segment.entries), "checks": segment.checks}
+    values |= {f"e{n}": bundle[start : start + _COLUMN_BYTES] for n, start in enumerate(starts)}
+    return Row(partition, segment_key(segment.first), values, segment.etag)
+
+
+def first_of(row: Row) -> int:
+    """The index of the first entry of a segment's row."""
+    return _LAST - int(row.row.removeprefix("s|"), 16)
+
+
+def segment_of(row: Row) -> Segment:
+    """The segment that a row keeps. Raises ProofError when its entries cannot be read."""
+    parts: list[bytes] = []
+    while f"e{len(parts)}" in row.values:
+        parts.append(_binary(row.values[f"e{len(parts)}"]))
+    entries = decode_bundle(b"".join(parts))
+    return Segment(first_of(row), entries, _binary(row.values.get("checks")), row.etag)
+
+
+def tile_row(partition: str, tile: Tile, hashes: bytes) -> Row:
+    """The row of a full tile."""
+    return Row(partition, tile_key(tile.level, tile.index), {"hashes": hashes})
+
+
+def _binary(value: Value | None) -> bytes:
+    return value if isinstance(value, bytes) else b""

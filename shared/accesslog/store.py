@@ -1,0 +1,248 @@
+"""The access log in Table Storage: appended to by any number of instances, read in any order."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
+
+from shared.accesslog import layout
+from shared.accesslog.appender import Appender, load_head
+from shared.accesslog.calls import NewEntry, Same
+from shared.accesslog.damage import LogDamagedError
+from shared.accesslog.events import Event, Events, Found, Identify
+from shared.errors import NotFoundError, RowConflictError, UnavailableError
+from shared.ids import key
+from shared.merkle import HASH_SIZE, WIDTH, Edge, ProofError, Tile, leaf_hash
+from shared.ports import Replace, Row, Tables
+
+# The leaf hash of the entry of a tenant at an index: for a redacted one, what its note states.
+type Leaf = Callable[[str, int, bytes], bytes]
+
+# So many entries are read at once, more where they are small: memory stays flat.
+_FEWEST_AT_ONCE: Final = 256
+_MOST_AT_ONCE: Final = 16_384
+_BYTES_AT_ONCE: Final = 1 << 20
+_ROWS_AT_ONCE: Final = 64
+# Appenders are kept for so many tenants, with the heads that they know.
+_MOST_APPENDERS: Final = 256
+_MOST_TRIES: Final = 10
+
+
+def identify_json(payload: bytes) -> tuple[str, str] | None:
+    """The `source` and `id` of an entry that is a JSON object; None for what is none."""
+    if not payload.startswith(b"{"):
+        return None
+    fields = json.loads(payload)
+    return str(fields.get("source")), str(fields.get("id"))
+
+
+def plain_leaf(_tenant: str, _index: int, entry: bytes) -> bytes:
+    """The leaf hash where no entry is redacted."""
+    return leaf_hash(entry)
+
+
+class LogStore:
+    """Each tenant's entries and the Merkle tree over them.
+
+    `identify` tells of which event an entry is, `same` whether two payloads of one event have the
+    same content, `leaf` the leaf hash of an entry as it is kept. `digest_bits` is how much of an
+    event's digest its row's key has.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        *,
+        identify: Identify = identify_json,
+        same: Same = bytes.__eq__,
+        leaf: Leaf = plain_leaf,
+        digest_bits: int = layout.DIGEST_BITS,
+    ) -> None:
+        self._tables = tables
+        self._identify = identify
+        self._same = same
+        self._leaf = leaf
+        self._digest_bits = digest_bits
+        self._appenders: dict[str, Appender] = {}
+
+    async def append(self, tenant: str, entries: Sequence[NewEntry]) -> Sequence[int]:
+        """Add entries in their order and return their indices; they are durable then.
+
+        An event that is in the log with the same content is not added again: the answer is where
+        it is. Raises UnavailableError when storage could not confirm them; the same call again
+        adds what is missing and nothing twice. Raises EventIdReusedError for events that are in
+        the log with other content, after all others of the call were added; TooLargeError for an
+        entry above 65,535 bytes, with nothing added; LogDamagedError when the log cannot be added
+        to without covering up damage.
+        """
+        return await self._appender(key(tenant)).append(entries)
+
+    async def head(self, tenant: str) -> Edge:
+        """The right edge of the tree: its size, its root, and what it takes to append to it."""
+        return (await load_head(self._tables, key(tenant))).edge
+
+    async def find(self, tenant: str, source: str, identifier: str) -> int | None:
+        """Where the entry of an event is, or None."""
+        digest = layout.digest(source, identifier, self._digest_bits)
+        events = Events(self._tables, key(tenant), self._identify)
+        (known,) = await events.find([Event(source, identifier, digest)])
+        return known.index if isinstance(known, Found) else None
+
+    async def read(
+        self, tenant: str, first: int = 0, end: int | None = None
+    ) -> AsyncIterator[tuple[int, bytes]]:
+        """Index and payload of the entries from `first` up to but without `end`, in order.
+
+        It ends where the log ended when it began. Raises LogDamagedError when an entry is missing.
+        """
+        size = (await self.head(tenant)).size
+        end = size if end is None else min(end, size)
+        width = _FEWEST_AT_ONCE
+        while first < end:
+            entries = await self._range(key(tenant), first, min(end, first + width))
+            for index, entry in enumerate(entries, first):
+                yield index, entry
+            first += len(entries)
+            is_small = sum(map(len, entries)) < _BYTES_AT_ONCE
+            width = min(2 * width, _MOST_AT_ONCE) if is_small else max(width // 2, _FEWEST_AT_ONCE)
+
+    async def read_back(
+        self, tenant: str, before: int | None = None
+    ) -> AsyncIterator[tuple[int, bytes]]:
+        """Index and payload of the entries below `before`, or of all, newest first.
+
+        Raises LogDamagedError when an entry is missing.
+        """
+        if before is None:
+            before = (await self.head(tenant)).size
+        if before <= 0:
+            return
+        newest, oldest = layout.segment_key(before - 1), layout.segment_key(0)
+        rows = self._tables.between(layout.TABLE, key(tenant), newest, oldest, size=_ROWS_AT_ONCE)
+        async for row in rows:
+            segment = _segment_of(row)
+            if segment.end < before:
+                raise LogDamagedError(segment.end)
+            for index in range(before - 1, segment.first - 1, -1):
+                yield index, segment.entries[index - segment.first]
+            before = min(before, segment.first)
+        if before:
+            raise LogDamagedError(before - 1)
+
+    async def bundle(self, tenant: str, index: int, width: int = WIDTH) -> Sequence[bytes]:
+        """The first `width` entries of the bundle `index` of 256, as C2SP tlog-tiles counts them.
+
+        Raises NotFoundError when the log has not grown so far.
+        """
+        first = index * WIDTH
+        if first + width > (await self.head(tenant)).size:
+            raise _no_such_tile()
+        return await self._range(key(tenant), first, first + width)
+
+    async def tile(self, tenant: str, tile: Tile) -> bytes:
+        """The hashes of a tile, one after another, 32 bytes each.
+
+        Raises NotFoundError when the log has not grown so far.
+        """
+        edge = await self.head(tenant)
+        if (tile.index * WIDTH + tile.width) << 8 * tile.level > edge.size:
+            raise _no_such_tile()
+        partial = edge.size >> 8 * (tile.level + 1) == tile.index
+        if partial:
+            return edge.levels[tile.level][: tile.width * HASH_SIZE]
+        if tile.level:
+            return (await self._full_tile(key(tenant), tile))[: tile.width * HASH_SIZE]
+        first = tile.index * WIDTH
+        entries = await self._range(key(tenant), first, first + tile.width)
+        return b"".join(self._leaf(tenant, at, entry) for at, entry in enumerate(entries, first))
+
+    async def edge_at(self, tenant: str, size: int) -> Edge:
+        """The right edge when the log had `size` entries: what a checkpoint of then signed.
+
+        Raises NotFoundError when the log has not grown so far.
+        """
+        levels = []
+        for level in range(-(-size.bit_length() // 8)):
+            index, width = divmod(size >> 8 * level, WIDTH)
+            levels.append(await self.tile(tenant, Tile(level, index, width)) if width else b"")
+        return Edge.of(size, levels)
+
+    async def replace(self, tenant: str, index: int, payload: bytes) -> None:
+        """Put `payload` in the place of an entry, for a redaction; the tree stays as it is.
+
+        Raises NotFoundError when there is no such entry.
+        """
+        for _ in range(_MOST_TRIES):
+            segment = await self._segment(key(tenant), index)
+            entries = list(segment.entries)
+            entries[index - segment.first] = payload
+            changed = layout.Segment(segment.first, entries, segment.checks, segment.etag)
+            row = layout.segment_row(key(tenant), changed)
+            try:
+                await self._tables.commit(layout.TABLE, [Replace(row)])
+            except RowConflictError:
+                continue
+            return
+        raise UnavailableError("storage")
+
+    def _appender(self, partition: str) -> Appender:
+        """The tenant's appender, which is then the one used last."""
+        appender = self._appenders.pop(partition, None)
+        if appender is None:
+            events = Events(self._tables, partition, self._identify)
+            appender = Appender(self._tables, partition, events, self._same, self._digest_bits)
+        self._appenders[partition] = appender
+        if len(self._appenders) > _MOST_APPENDERS:
+            idle = (name for name, kept in self._appenders.items() if kept.is_idle)
+            if (oldest := next(idle, partition)) != partition:
+                del self._appenders[oldest]
+        return appender
+
+    async def _range(self, partition: str, first: int, end: int) -> Sequence[bytes]:
+        """The entries from `first` up to `end`; raises LogDamagedError when one is missing."""
+        keys = layout.segment_keys(first, end)
+        rows = [row async for row in self._tables.between(layout.TABLE, partition, *keys)]
+        entries: list[bytes] = []
+        for row in reversed(rows):
+            segment = _segment_of(row)
+            expected = first + len(entries)
+            if segment.first > expected:
+                break
+            entries += segment.entries[expected - segment.first : end - segment.first]
+        if len(entries) < end - first:
+            raise LogDamagedError(first + len(entries))
+        return entries
+
+    async def _segment(self, partition: str, index: int) -> layout.Segment:
+        keys = layout.segment_keys(index, index + 1)
+        async for row in self._tables.between(layout.TABLE, partition, *keys):
+            segment = _segment_of(row)
+            if segment.first <= index < segment.end:
+                return segment
+        raise NotFoundError(
+            "log-entry-not-found",
+            "The log has no entry with this index.",
+            "Use the index of an entry that the log has.",
+        )
+
+    async def _full_tile(self, partition: str, tile: Tile) -> bytes:
+        name = layout.tile_key(tile.level, tile.index)
+        row = await self._tables.get(layout.TABLE, partition, name)
+        hashes = row.values.get("hashes") if row else None
+        if not isinstance(hashes, bytes) or len(hashes) != WIDTH * HASH_SIZE:
+            raise LogDamagedError(tile.index << 8 * (tile.level + 1))
+        return hashes
+
+
+def _segment_of(row: Row) -> layout.Segment:
+    try:
+        return layout.segment_of(row)
+    except ProofError as error:
+        raise LogDamagedError(layout.first_of(row)) from error
+
+
+def _no_such_tile() -> NotFoundError:
+    return NotFoundError(
+        "log-tile-not-found",
+        "The log has not grown so far.",
+        "Ask for what the newest checkpoint covers.",
+    )

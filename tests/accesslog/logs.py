@@ -1,0 +1,47 @@
+"""What the tests of the log's storage share: entries, tenants and what a sound log is."""
+
+import itertools
+import json
+import os
+
+from shared.accesslog import NewEntry
+from shared.merkle import leaf_hash, root_of
+
+_numbers = itertools.count()
+
+
+def new_tenant():
+    """A tenant that no other test uses, and no other process of a parallel run."""
+    return f"t{os.getpid()}-{next(_numbers)}"
+
+
+def entry(identifier, *, source="tests", **fields):
+    """The entry of an event."""
+    values = {"source": source, "id": str(identifier), **fields}
+    return NewEntry(source, str(identifier), json.dumps(values, sort_keys=True).encode())
+
+
+def entries(*identifiers, **fields):
+    """An entry of each event."""
+    return [entry(identifier, **fields) for identifier in identifiers]
+
+
+async def payloads(store, tenant):
+    """What the log has, in order."""
+    return [payload async for _, payload in store.read(tenant)]
+
+
+async def kept_ids(store, tenant):
+    """The events of the log, in order."""
+    return [json.loads(payload)["id"] for payload in await payloads(store, tenant)]
+
+
+async def assert_sound(store, tenant):
+    """The tree over the log is the one that its entries make, from both ends alike."""
+    kept = await payloads(store, tenant)
+    edge = await store.head(tenant)
+    assert edge.size == len(kept)
+    assert edge.root() == root_of([leaf_hash(payload) for payload in kept])
+    back = [found async for found in store.read_back(tenant)]
+    assert back == list(reversed(list(enumerate(kept))))
+    return kept
