@@ -5,6 +5,7 @@ function needs.
 """
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -184,6 +185,8 @@ _current: App | None = None
 def start(environment: Mapping[str, str] = os.environ) -> None:
     """Read the settings. Raises SettingsError that names each one that is missing or wrong."""
     global _current  # noqa: PLW0603 - one composition a process, as its module says
+    # At the information level the SDKs log each request's URL, and a path may hold a person's name.
+    logging.getLogger("azure").setLevel(logging.WARNING)
     _current = App(read_settings(environment))
 
 
