@@ -6,6 +6,7 @@ Errors are RFC 9457 problems with a stable `type`, a `title`, a `detail` and a `
 import hashlib
 import logging
 import re
+import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import azure.functions as func
 import msgspec
 
 from functions.operations import OPERATIONS, Endpoint, Operation, Parameter, Raw
+from shared import context
 from shared.composition import App, app
 from shared.errors import (
     InvalidInputError,
@@ -35,6 +37,8 @@ PROBLEM = "application/problem+json"
 _TYPE = "urn:vouchsafe:problem:"
 _MAX_PAGE = 1000
 _MAX_IDEMPOTENCY_KEY = 255
+# Neither all zeros nor the version ff is valid (W3C Trace Context, section 3.2.2).
+_TRACE_PARENT = re.compile("(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 logger = logging.getLogger("vouchsafe.http")
 
@@ -95,16 +99,8 @@ class Call:
 
     @property
     def client_address(self) -> str | None:
-        """The caller's address, as the front end that Azure puts before the app reports it.
-
-        It is the last of X-Forwarded-For, there with its port: those before it are what the client
-        itself claims. None where that is no address.
-        """
-        forwarded = self.request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-        for host in (forwarded, forwarded.rpartition(":")[0].strip("[]")):
-            with suppress(ValueError):
-                return str(ip_address(host))
-        return None
+        """The caller's address; see the function of that name."""
+        return client_address(self.request.headers)
 
     @property
     def continuation(self) -> str | None:
@@ -147,6 +143,25 @@ class Call:
             )
 
 
+def client_address(headers: Mapping[str, str]) -> str | None:
+    """The caller's address, as the front end that Azure puts before the app reports it.
+
+    It is the last of X-Forwarded-For, there with its port: those before it are what the client
+    itself claims. None where that is no address.
+    """
+    forwarded = headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    for host in (forwarded, forwarded.rpartition(":")[0].strip("[]")):
+        with suppress(ValueError):
+            return str(ip_address(host))
+    return None
+
+
+def correlation_id(headers: Mapping[str, str]) -> str:
+    """The trace that the caller says the request belongs to (W3C Trace Context), or a new one."""
+    found = _TRACE_PARENT.fullmatch(headers.get("traceparent", ""))
+    return found[1] if found else uuid.uuid4().hex
+
+
 def etag_header(etag: str) -> str:
     """A strong ETag made of the one that Table Storage gave, which is a weak one."""
     return f'"{hashlib.sha256(etag.encode()).hexdigest()[:32]}"'
@@ -174,8 +189,10 @@ def endpoint(
 
     def decorate(handler: Handler) -> Endpoint:
         async def run(req: func.HttpRequest) -> func.HttpResponse:
+            origin = context.Context(correlation_id(req.headers), client_address(req.headers))
             try:
-                reply = await handler(await _admit(req, roles, of_any_tenant))
+                with context.during(origin):
+                    reply = await handler(await _admit(req, roles, of_any_tenant))
             except RefusalError as error:
                 return _problem(error.status, error.code, error.title, error.detail, error.remedy)
             except UnavailableError as error:

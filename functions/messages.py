@@ -1,13 +1,15 @@
-"""The one way in for queues: reading, typing and parking of every message."""
+"""The one way in for queues: reading, typing and parking of every message, single or in batches."""
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import List, cast  # noqa: UP035 - see `batch_consumer`
 
 import azure.functions as func
 
+from shared import context
 from shared.composition import App, app
 from shared.errors import (
     InvalidInputError,
@@ -35,6 +37,11 @@ class Delivery[T: Contract]:
     event: Event
     data: T
     received: Received
+
+    @property
+    def context(self) -> context.Context:
+        """What the work on this message goes back to: at the latest the message itself."""
+        return context.Context(self.event.correlation_id or self.event.id)
 
     def require_session(self, tenant: str) -> None:
         """Hold a message of a session queue to the session of its tenant, which keeps its order.
@@ -69,31 +76,118 @@ def consumer[T: Contract](
         async def run(message: func.ServiceBusMessage) -> None:
             current = app()
             received = _received(queue, message)
-            try:
-                event = decode(received.body)
-                if not isinstance(event.data, contracts):
-                    raise _misdirected(queue, event.type)
-                tenant = getattr(event.data, "tenant", None)
-                if tenant is not None:
-                    await current.tenants.require(tenant)
-                await handler(Delivery(current, event, cast("T", event.data), received))
-            except RefusalError as reason:
-                await current.bus.send([parked(received, reason, current.clock())])
-                logger.warning(
-                    "parked message %s of %s: %s", received.id, received.queue, reason.code
-                )
-            except (UnavailableError, RowConflictError):
-                raise
-            except Exception as error:  # noqa: BLE001 - the last resort, so that nothing leaks
-                # The host logs the text of what is raised here.
-                logger.error("unforeseen %s", kind_and_place(error))  # noqa: TRY400 - see there
-                raise DeliveryFailedError(type(error).__name__) from None
+            with _nothing_leaks():
+                try:
+                    delivery: Delivery[T] = _delivery(current, received, contracts)
+                    tenant = getattr(delivery.data, "tenant", None)
+                    if tenant is not None:
+                        await current.tenants.require(tenant)
+                    with context.during(delivery.context):
+                        await handler(delivery)
+                except RefusalError as reason:
+                    await _park(current, [(received, reason)])
 
         run.__name__ = handler.__name__
         run.__doc__ = handler.__doc__
         return run
 
     return decorate
+
+
+type Refused[T: Contract] = tuple[Delivery[T], RefusalError]
+type BatchHandler[T: Contract] = Callable[
+    [App, Sequence[Delivery[T]]], Awaitable[Sequence[Refused[T]]]
+]
+type BatchConsumer = Callable[[List[func.ServiceBusMessage]], Awaitable[None]]  # noqa: UP006
+
+
+def batch_consumer[T: Contract](
+    queue: str, *contracts: type[Contract]
+) -> Callable[[BatchHandler[T]], BatchConsumer]:
+    """Make a queue function for batches of a handler that takes the data of `contracts`.
+
+    The handler gets what could be read, in the queue's order, and returns what it refuses. Each
+    refused message is parked by itself and the rest is completed. A failure has the whole batch
+    delivered again, so the handler must be idempotent.
+    """
+
+    def decorate(handler: BatchHandler[T]) -> BatchConsumer:
+        # The runtime library takes no list[...] in a signature.
+        async def run(messages: List[func.ServiceBusMessage]) -> None:  # noqa: UP006
+            current = app()
+            deliveries: list[Delivery[T]] = []
+            refused: list[tuple[Received, RefusalError]] = []
+            with _nothing_leaks():
+                served: dict[str, RefusalError | None] = {}
+                batch = [_received(queue, message) for message in messages]
+                for received in sorted(batch, key=lambda one: one.sequence_number):
+                    try:
+                        delivery: Delivery[T] = _delivery(current, received, contracts)
+                        await _require_served(current, delivery.data, served)
+                        deliveries.append(delivery)
+                    except RefusalError as reason:
+                        refused.append((received, reason))
+                try:
+                    if deliveries:
+                        turned_away = await handler(current, deliveries)
+                        refused += [(one.received, reason) for one, reason in turned_away]
+                finally:
+                    # These will never succeed, whatever becomes of the others.
+                    await _park(current, refused)
+
+        run.__name__ = handler.__name__
+        run.__doc__ = handler.__doc__
+        return run
+
+    return decorate
+
+
+@contextmanager
+def _nothing_leaks() -> Iterator[None]:
+    """Let what may pass through, for another delivery; anything else only by its class."""
+    try:
+        yield
+    except (UnavailableError, RowConflictError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the last resort, so that nothing leaks
+        # The host logs the text of what is raised here.
+        logger.error("unforeseen %s", kind_and_place(error))  # noqa: TRY400 - see there
+        raise DeliveryFailedError(type(error).__name__) from None
+
+
+def _delivery[T: Contract](
+    current: App, received: Received, contracts: tuple[type[Contract], ...]
+) -> Delivery[T]:
+    event = decode(received.body)
+    if not isinstance(event.data, contracts):
+        raise _misdirected(received.queue, event.type)
+    return Delivery(current, event, cast("T", event.data), received)
+
+
+async def _require_served(
+    current: App, data: Contract, served: dict[str, RefusalError | None]
+) -> None:
+    """Raise RefusalError for a tenant that is not this stamp's; asks once for each in `served`."""
+    tenant = getattr(data, "tenant", None)
+    if tenant is None:
+        return
+    if tenant not in served:
+        served[tenant] = None
+        try:
+            await current.tenants.require(tenant)
+        except RefusalError as reason:
+            served[tenant] = reason
+    if (found := served[tenant]) is not None:
+        raise found
+
+
+async def _park(current: App, refused: Sequence[tuple[Received, RefusalError]]) -> None:
+    if not refused:
+        return
+    now = current.clock()
+    await current.bus.send([parked(received, reason, now) for received, reason in refused])
+    for received, reason in refused:
+        logger.warning("parked message %s of %s: %s", received.id, received.queue, reason.code)
 
 
 def _received(queue: str, message: func.ServiceBusMessage) -> Received:

@@ -194,11 +194,24 @@ class Secret:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class SecretVersion(Secret):
+    """One version of a secret, and when it was made."""
+
+    created: datetime
+
+
 class Secrets(Protocol):
     """Azure Key Vault secrets."""
 
     async def get(self, name: str) -> Secret:
         """The current version. Raises UnavailableError when the vault does not answer."""
+
+    async def versions(self, name: str) -> Sequence[SecretVersion]:
+        """Every version that is enabled and in force, the oldest first; at least one.
+
+        Raises UnavailableError when the vault does not answer, or has none.
+        """
 
     async def ping(self) -> None:
         """Raise UnavailableError unless the vault answers."""

@@ -19,6 +19,7 @@ def environment(tmp_path):
         "STAMP_REGION": "westeurope",
         "TOKEN_ISSUER": "https://issuer.example/v2.0",
         "TOKEN_AUDIENCE": "api://vouchsafe",
+        "LOG_ORIGIN": "vouchsafe.example/westeurope/api",
         "BACKUP_EXPECTATIONS_FILE": str(file),
         "RECOVERY_SCENARIO_FILE": str(file),
     }
@@ -52,6 +53,10 @@ def test_every_missing_setting_is_named_in_a_line_of_its_own():
         ("STAMP_REGION", "West Europe"),
         ("TOKEN_ISSUER", "issuer"),
         ("TOKEN_AUDIENCE", "  "),
+        ("LOG_ORIGIN", "https://secret.example"),
+        ("LOG_ORIGIN", "secret.example/api/"),
+        ("LOG_ORIGIN", "secret example"),
+        ("LOG_ORIGIN", "secret+example"),
         ("BACKUP_EXPECTATIONS_FILE", "/nowhere/at/all.json"),
     ],
 )

@@ -69,6 +69,7 @@ def app_settings(ports: Ports, authority: Path, identity_header: str) -> dict[st
         "STAMP_REGION": "westeurope",
         "TOKEN_ISSUER": urls["token_issuer"],
         "TOKEN_AUDIENCE": AUDIENCE,
+        "LOG_ORIGIN": "vouchsafe.test/westeurope/api",
         "BACKUP_EXPECTATIONS_FILE": str(ROOT / "infra/local/backups/expectations.json"),
         "RECOVERY_SCENARIO_FILE": str(ROOT / "infra/local/backups/scenario.json"),
         "IDENTITY_ENDPOINT": f"{urls['token_issuer']}/msi/token",

@@ -3,7 +3,7 @@
 from shared.accesslog.calls import EventIdReusedError, NewEntry
 from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.rules import Entry, entry_message, entry_of
-from shared.accesslog.service import AccessLog
+from shared.accesslog.service import AccessLog, Recorded
 from shared.accesslog.store import LogStore
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "LogDamagedError",
     "LogStore",
     "NewEntry",
+    "Recorded",
     "entry_message",
     "entry_of",
 ]

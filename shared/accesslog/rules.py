@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
+from shared.accesslog.entries import attributed, check
 from shared.messages import encode, queues
 from shared.messages.contracts import AccessRecorded, Actor
 from shared.ports import OutgoingMessage
@@ -23,6 +24,7 @@ class Entry(Stored, frozen=True):
     grant_id: str | None = None
     reason: str | None = None
     client_address: str | None = None
+    correlation_id: str | None = None
 
 
 def entry_of(recorded: AccessRecorded, identifier: str, time: datetime) -> Entry:
@@ -39,9 +41,15 @@ def entry_of(recorded: AccessRecorded, identifier: str, time: datetime) -> Entry
         grant_id=recorded.grant_id,
         reason=recorded.reason,
         client_address=recorded.client_address,
+        correlation_id=recorded.correlation_id,
     )
 
 
 def entry_message(recorded: AccessRecorded, identifier: str, now: datetime) -> OutgoingMessage:
-    """The message that brings `recorded` to the log; it goes through the outbox of the change."""
+    """The message that brings `recorded` to the log; it goes through the outbox of the change.
+
+    Raises what `entries.check` does, so that nothing is done that the log would refuse.
+    """
+    recorded = attributed(recorded)
+    check(recorded)
     return encode(queues.ACCESS_EVENTS, recorded, identifier=identifier, now=now)

@@ -1,6 +1,8 @@
 """Azure Key Vault secrets through `azure-keyvault-secrets`, with the app's managed identity."""
 
 import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.identity.aio import ManagedIdentityCredential
@@ -8,18 +10,19 @@ from azure.keyvault.secrets.aio import SecretClient
 
 from shared.azure.faults import as_unavailable
 from shared.errors import UnavailableError
-from shared.ports import Secret
+from shared.ports import Secret, SecretVersion
 
 _KEEP_SECONDS = 300.0
 
 
 class KeyVaultSecrets:
-    """`shared.ports.Secrets` on one vault. A value is kept for five minutes, then read again."""
+    """`shared.ports.Secrets` on one vault. What was read is kept for five minutes."""
 
     def __init__(self, vault_url: str) -> None:
         self._credential = ManagedIdentityCredential()
         self._client = SecretClient(vault_url, self._credential)
         self._kept: dict[str, tuple[float, Secret]] = {}
+        self._kept_versions: dict[str, tuple[float, Sequence[SecretVersion]]] = {}
 
     async def close(self) -> None:
         """Close the connections."""
@@ -42,6 +45,32 @@ class KeyVaultSecrets:
         secret = Secret(found.value, found.properties.version)
         self._kept[name] = (time.monotonic(), secret)
         return secret
+
+    async def versions(self, name: str) -> Sequence[SecretVersion]:
+        read_at, kept = self._kept_versions.get(name, (0.0, ()))
+        if kept and time.monotonic() - read_at < _KEEP_SECONDS:
+            return kept
+        try:
+            with as_unavailable("vault"):
+                found = await self._read_versions(name, datetime.now(UTC))
+        except (ClientAuthenticationError, HttpResponseError) as error:
+            raise UnavailableError("vault") from error
+        if not found:
+            raise UnavailableError("vault")
+        self._kept_versions[name] = (time.monotonic(), found)
+        return found
+
+    async def _read_versions(self, name: str, now: datetime) -> list[SecretVersion]:
+        found = []
+        async for version in self._client.list_properties_of_secret_versions(name):
+            begun = version.not_before is None or version.not_before <= now
+            ended = version.expires_on is not None and version.expires_on <= now
+            if not version.enabled or not begun or ended:
+                continue
+            secret = await self._client.get_secret(name, version.version)
+            if secret.value is not None and version.version and version.created_on is not None:
+                found.append(SecretVersion(secret.value, version.version, version.created_on))
+        return sorted(found, key=lambda one: (one.created, one.version))
 
     async def ping(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -9,6 +10,10 @@ from urllib.parse import urlsplit
 
 # Which Azure regions the vendor runs stamps in; DESIGN.md section 1.
 REGIONS = ("eastus", "westeurope", "germanywestcentral", "australiaeast")
+
+
+# "Origin" in tlog-checkpoint.md and "key name" in signed-note.md, c2sp.org.
+_ORIGIN = re.compile(r"[A-Za-z0-9.:-]+(?:/[A-Za-z0-9._~-]+)*")
 
 
 class SettingsError(Exception):
@@ -31,6 +36,8 @@ class Settings:
     """Issuer of the bearer tokens: OpenID discovery is read below this URL."""
     TOKEN_AUDIENCE: str
     """The audience that a token must be for."""
+    LOG_ORIGIN: str
+    """Host and path below which the API is served, without scheme; every log's origin begins so."""
     BACKUP_EXPECTATIONS_FILE: Path
     """JSON file that declares which backups must run, and how often."""
     RECOVERY_SCENARIO_FILE: Path
@@ -104,6 +111,12 @@ def _region(value: str) -> str | None:
     return None if value in REGIONS else f"must be one of {', '.join(REGIONS)}"
 
 
+def _origin(value: str) -> str | None:
+    if _ORIGIN.fullmatch(value):
+        return None
+    return "must be a host and path without scheme, spaces, plus and a slash at the end"
+
+
 def _file(value: str) -> str | None:
     return None if Path(value).is_file() else "names a file that does not exist"
 
@@ -119,6 +132,7 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = {
     "STAMP_REGION": _region,
     "TOKEN_ISSUER": _url("https", "http"),
     "TOKEN_AUDIENCE": _any,
+    "LOG_ORIGIN": _origin,
     "BACKUP_EXPECTATIONS_FILE": _file,
     "RECOVERY_SCENARIO_FILE": _file,
 }

@@ -24,6 +24,8 @@ ROLES: Final = TENANT_ROLES | VENDOR_ROLES
 
 _MAX_ID = 128
 _MAX_ORGANISATION = 512
+_MAX_METHOD = 128
+_APPLICATION_METHODS: Final[Mapping[Any, str]] = {"1": "client-secret", "2": "client-certificate"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Caller:
     roles: frozenset[str]
     tenant: str | None
     organisation: str
+    authentication_method: str = "bearer"
 
     def acting_role(self, allowed: Collection[str] = ROLES) -> str:
         """The role to name in the log: the first, by name, of those that `allowed` the act."""
@@ -41,7 +44,12 @@ class Caller:
 
     def actor(self, allowed: Collection[str] = ROLES) -> Actor:
         """The caller as the log names them, in the role that `acting_role` gives."""
-        return Actor(id=self.id, role=self.acting_role(allowed), organisation=self.organisation)
+        return Actor(
+            id=self.id,
+            role=self.acting_role(allowed),
+            organisation=self.organisation,
+            authentication_method=self.authentication_method,
+        )
 
 
 ANONYMOUS: Final = Caller("anonymous", frozenset(), None, "none")
@@ -50,9 +58,10 @@ ANONYMOUS: Final = Caller("anonymous", frozenset(), None, "none")
 def caller_of(claims: Mapping[str, Any]) -> Caller:
     """The caller that a valid token's claims describe.
 
-    Claims: `oid` (the directory's object id), `roles`, `tenant` (the DAM tenant, for tenant roles)
-    and `organisation`. Roles that are not ours are passed over. Raises UnauthenticatedError for
-    claims that are not of this form, and for a tenant role without a tenant or with a vendor role.
+    Claims: `oid` (the directory's object id), `roles`, `tenant` (the DAM tenant, for tenant roles),
+    `organisation`, and those that `authentication_method` reads. Roles that are not ours are passed
+    over. Raises UnauthenticatedError for claims that are not of this form, and for a tenant role
+    without a tenant or with a vendor role.
     """
     identifier, tenant = claims.get("oid"), claims.get("tenant") or None
     given, organisation = claims.get("roles") or [], claims.get("organisation")
@@ -69,7 +78,22 @@ def caller_of(claims: Mapping[str, Any]) -> Caller:
         raise _token_refused("a vendor role is not for one tenant")
     if not isinstance(organisation, str) or not organisation:
         organisation = tenant or "unknown"
-    return Caller(identifier, frozenset(roles), tenant, organisation[:_MAX_ORGANISATION])
+    method = authentication_method(claims)
+    return Caller(identifier, frozenset(roles), tenant, organisation[:_MAX_ORGANISATION], method)
+
+
+def authentication_method(claims: Mapping[str, Any]) -> str:
+    """How the caller proved who they are, as far as the token says: `mfa+pwd`, `client-secret`.
+
+    `amr` lists a person's methods (RFC 8176); `azpacr`, or `appidacr` in tokens of version 1, says
+    how an application did. A token that says neither was at least a bearer token.
+    Source: "Access token claims reference", Microsoft identity platform, learn.microsoft.com.
+    """
+    methods = claims.get("amr")
+    if isinstance(methods, list) and methods and all(isinstance(one, str) for one in methods):
+        return "+".join(sorted(methods))[:_MAX_METHOD]
+    application = claims.get("azpacr") or claims.get("appidacr")
+    return _APPLICATION_METHODS.get(application, "bearer")
 
 
 def permit(caller: Caller, roles: Collection[str], tenant: str | None) -> None:

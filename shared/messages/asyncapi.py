@@ -77,6 +77,7 @@ def _message(contract: type[Contract], schema: dict[str, Any]) -> dict[str, Any]
                 "subject": {"type": ["string", "null"], "maxLength": 512},
                 "time": {"type": "string", "format": "date-time"},
                 "datacontenttype": {"const": "application/json"},
+                "correlationid": {"type": ["string", "null"], "minLength": 1, "maxLength": 128},
                 "data": schema,
             },
         },

@@ -1,6 +1,7 @@
 """CloudEvents 1.0 in structured JSON mode (application/cloudevents+json).
 
-Source: CloudEvents specification 1.0.2, and its JSON event format.
+Source: CloudEvents specification 1.0.2, its JSON event format, and its extension "Correlation":
+`correlationid` names the request or event that all of a chain of events goes back to.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from shared import context
 from shared.errors import MalformedInputError
 from shared.messages.contracts import CONTRACTS, TYPES, Contract
 from shared.ports import OutgoingMessage
@@ -25,6 +27,7 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
     data: msgspec.Raw
     subject: Annotated[str, msgspec.Meta(max_length=512)] | None = None
     datacontenttype: Literal["application/json"] = "application/json"
+    correlationid: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Event:
     time: datetime
     subject: str | None
     data: Contract
+    correlation_id: str | None = None
 
 
 # Keys of rows count milliseconds from then on.
@@ -88,7 +92,15 @@ def decode(body: bytes) -> Event:
             f"The data of {envelope.type} has a time before 1970: {', '.join(early)}.",
             "Mend the field that is named and send the message again with a new id.",
         )
-    return Event(envelope.id, envelope.source, envelope.type, envelope.time, envelope.subject, data)
+    return Event(
+        envelope.id,
+        envelope.source,
+        envelope.type,
+        envelope.time,
+        envelope.subject,
+        data,
+        envelope.correlationid,
+    )
 
 
 def encode(
@@ -107,5 +119,6 @@ def encode(
         type=TYPES[type(data)],
         time=now,
         data=msgspec.Raw(msgspec.json.encode(data)),
+        correlationid=context.current().correlation_id,
     )
     return OutgoingMessage(queue, identifier, msgspec.json.encode(envelope), session)

@@ -22,12 +22,16 @@ class Contract(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", 
     """Base of every contract: camelCase names, no unknown fields."""
 
 
-class Actor(Contract, frozen=True):
-    """Who did something. `id` is the directory's object id, never a name."""
+class Actor(Contract, frozen=True, omit_defaults=True):
+    """Who did something. `id` is the directory's object id, never a name.
+
+    `authentication_method` is how the directory says that they proved who they are.
+    """
 
     id: Identifier
     role: Text
     organisation: Text
+    authentication_method: MaybeText = None
 
 
 class BlobUploaded(Contract, frozen=True):
@@ -73,6 +77,7 @@ class AccessRecorded(Contract, frozen=True):
     grant_id: MaybeText = None
     reason: MaybeText = None
     client_address: MaybeText = None
+    correlation_id: MaybeText = None
 
 
 class ErasureRequested(Contract, frozen=True):

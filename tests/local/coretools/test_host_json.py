@@ -67,6 +67,7 @@ RULES = {
     "extensions.serviceBus.maxAutoLockRenewalDuration": time_span,
     "extensions.serviceBus.maxConcurrentCalls": count,
     "extensions.serviceBus.maxConcurrentSessions": count,
+    "extensions.serviceBus.maxMessageBatchSize": count,
     "extensions.serviceBus.sessionIdleTimeout": time_span,
 }
 

@@ -1,0 +1,163 @@
+"""What an entry of the access log says, and the bytes that are kept of it: pure rules.
+
+An entry is a JSON object in the canonical form of RFC 8785, so that everybody who knows what it
+says gets the same bytes and the same hash. What is not known is left out.
+"""
+
+import re
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+import msgspec
+
+from shared import context
+from shared.errors import InvalidInputError
+from shared.ids import rfc3339
+from shared.messages.contracts import AccessRecorded, Actor
+
+# How far a sender's clock may be ahead of ours before its time is marked as not to be trusted.
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+
+# The fields that tell when the log got the event, and not what the event says.
+_OF_RECEIPT: Final = ("receivedAt", "clockAhead")
+_EMAIL: Final = re.compile(r"[^\s@/]+@[^\s@/]+\.[^\s@/]+")
+
+
+class Entry(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """One entry. `source` and `id` are its identity, those of the event that it keeps.
+
+    `time` is when it happened, as the source says; `received_at` when the log got it, and
+    `clock_ahead` marks a time that lay more than five minutes after that. `resource` is an id such
+    as `assets/01J…`, never a name that tells of a person (GDPR Art. 5(1)(c)).
+    """
+
+    id: str
+    source: str
+    time: datetime
+    received_at: datetime
+    tenant: str
+    actor: Actor
+    action: str
+    resource: str
+    outcome: Literal["allowed", "denied", "failed"]
+    purpose: str | None = None
+    ticket: str | None = None
+    grant_id: str | None = None
+    reason: str | None = None
+    client_address: str | None = None
+    correlation_id: str | None = None
+    clock_ahead: bool = False
+
+    @property
+    def trusted_time(self) -> datetime:
+        """When it happened, as far as that can be believed."""
+        return self.received_at if self.clock_ahead else self.time
+
+
+def attributed(recorded: AccessRecorded) -> AccessRecorded:
+    """`recorded` with the correlation id and the client address of the work at hand."""
+    origin = context.current()
+    return msgspec.structs.replace(
+        recorded,
+        correlation_id=recorded.correlation_id or origin.correlation_id,
+        client_address=recorded.client_address or origin.client_address,
+    )
+
+
+def check(recorded: AccessRecorded) -> None:
+    """Hold what is to be logged to the limits of its contract, and to naming nobody.
+
+    Raises InvalidInputError.
+    """
+    try:
+        msgspec.convert(msgspec.to_builtins(recorded), AccessRecorded)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from error
+    for place, text in (("actor.id", recorded.actor.id), ("resource", recorded.resource)):
+        if _EMAIL.search(text):
+            raise InvalidInputError(
+                "log-entry-names-person",
+                f"What looks like an e-mail address stands in {place} of an entry for the log.",
+                "Name persons and things by the ids that the directory and the API give them.",
+            )
+
+
+def entry_of(
+    recorded: AccessRecorded, source: str, identifier: str, time: datetime, received: datetime
+) -> Entry:
+    """The entry that keeps `recorded`, which happened at `time` and came in at `received`."""
+    return Entry(
+        id=identifier,
+        source=source,
+        time=time,
+        received_at=received,
+        tenant=recorded.tenant,
+        actor=recorded.actor,
+        action=recorded.action,
+        resource=recorded.resource,
+        outcome=recorded.outcome,
+        purpose=recorded.purpose,
+        ticket=recorded.ticket,
+        grant_id=recorded.grant_id,
+        reason=recorded.reason,
+        client_address=recorded.client_address,
+        correlation_id=recorded.correlation_id,
+        clock_ahead=time - received > CLOCK_TOLERANCE,
+    )
+
+
+def payload_of(entry: Entry) -> bytes:
+    """The bytes that are kept and hashed. Raises InvalidInputError for text that is no Unicode."""
+    import rfc8785
+
+    try:
+        return rfc8785.dumps(_known(entry))
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        raise _invalid("a text has characters that are not Unicode") from error
+
+
+def entry_from(payload: bytes) -> Entry:
+    """The entry in `payload`. Raises msgspec.DecodeError for what is none."""
+    return msgspec.json.decode(payload, type=Entry)
+
+
+def is_entry(payload: bytes) -> bool:
+    """Whether `payload` is an entry as it was logged, and not what a redaction left of it."""
+    return payload.startswith(b"{")
+
+
+def same(one: bytes, other: bytes) -> bool:
+    """Whether two payloads of one event say the same, whenever each of them came in.
+
+    What was redacted cannot be compared any more; the event's identity must do.
+    """
+    if not (is_entry(one) and is_entry(other)):
+        return True
+    return _said(one) == _said(other)
+
+
+def _said(payload: bytes) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.json.decode(payload)
+    return {name: value for name, value in fields.items() if name not in _OF_RECEIPT}
+
+
+def _known(entry: Entry) -> dict[str, Any]:
+    fields = {
+        field.encode_name: getattr(entry, field.name) for field in msgspec.structs.fields(entry)
+    }
+    fields["time"], fields["receivedAt"] = rfc3339(entry.time), rfc3339(entry.received_at)
+    fields["actor"] = _without_none(msgspec.to_builtins(entry.actor))
+    fields["clockAhead"] = entry.clock_ahead or None
+    return _without_none(fields)
+
+
+def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _invalid(why: str) -> InvalidInputError:
+    return InvalidInputError(
+        "log-entry-invalid",
+        f"What is to be logged does not meet its contract: {why}.",
+        "Mend the field that is named, within the limit that is given.",
+    )

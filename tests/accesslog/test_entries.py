@@ -1,0 +1,164 @@
+"""What an entry says, its canonical bytes, and what the log refuses."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from shared import context
+from shared.accesslog.entries import (
+    attributed,
+    check,
+    entry_from,
+    entry_of,
+    is_entry,
+    payload_of,
+    same,
+)
+from shared.errors import InvalidInputError
+from shared.messages.contracts import AccessRecorded, Actor
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+SVEN = Actor(id="sven", role="vendor.support", organisation="vendor")
+
+
+def recorded(**changed):
+    given = {"tenant": "acme", "actor": SVEN, "action": "asset.read", "resource": "assets/1"}
+    return AccessRecorded(**(given | {"outcome": "allowed"} | changed))
+
+
+def payload(data=None, *, time=NOW, received=NOW, identifier="e1"):
+    return payload_of(entry_of(data or recorded(), "/portal", identifier, time, received))
+
+
+def test_the_bytes_are_the_canonical_form_of_rfc_8785():
+    assert (
+        payload(recorded(purpose="Zoë €\n\u0001", ticket="T-1"))
+        == (
+            '{"action":"asset.read","actor":{"id":"sven","organisation":"vendor",'
+            '"role":"vendor.support"},"id":"e1","outcome":"allowed","purpose":"Zoë €\\n\\u0001",'
+            '"receivedAt":"2026-11-23T12:00:00.000Z","resource":"assets/1","source":"/portal",'
+            '"tenant":"acme","ticket":"T-1","time":"2026-11-23T12:00:00.000Z"}'
+        ).encode()
+    )
+
+
+def test_an_entry_comes_back_as_it_was_logged():
+    told = recorded(
+        actor=msgspec.structs.replace(SVEN, authentication_method="mfa+pwd"),
+        outcome="denied",
+        purpose="p",
+        ticket="t",
+        grant_id="g",
+        reason="r",
+        client_address="192.0.2.1",
+        correlation_id="c",
+    )
+    entry = entry_of(told, "/portal", "e1", NOW, NOW)
+    assert entry_from(payload_of(entry)) == entry
+    for field in told.__struct_fields__:
+        assert getattr(entry, field) == getattr(told, field)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "flagged"),
+    [
+        (timedelta(minutes=-60), False),
+        (timedelta(0), False),
+        (timedelta(minutes=5), False),
+        (timedelta(minutes=5, milliseconds=1), True),
+    ],
+)
+def test_a_clock_more_than_five_minutes_ahead_is_flagged_and_not_trusted(ahead, flagged):
+    entry = entry_of(recorded(), "/portal", "e1", NOW + ahead, NOW)
+    assert entry.clock_ahead is flagged
+    assert json.loads(payload_of(entry)).get("clockAhead", False) is flagged
+    assert entry.trusted_time == (NOW if flagged else NOW + ahead)
+
+
+def test_the_same_event_says_the_same_whenever_it_comes_in():
+    late = timedelta(minutes=10)
+    ahead = payload(time=NOW + late)
+    again = payload(time=NOW + late, received=NOW + late)
+    assert ahead != again
+    assert same(ahead, again)
+    assert not same(payload(), payload(recorded(outcome="failed")))
+    assert not same(payload(), payload(time=NOW + late))
+
+
+def test_what_was_redacted_is_held_for_the_same():
+    redacted = b"vouchsafe.test/log\nredaction/v1\n"
+    assert not is_entry(redacted)
+    assert is_entry(payload())
+    assert same(redacted, payload())
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"purpose": "x" * 513}, "$.purpose"),
+        ({"resource": "x" * 1101}, "$.resource"),
+        ({"action": ""}, "$.action"),
+        ({"outcome": "maybe"}, "$.outcome"),
+        ({"actor": Actor(id="x" * 129, role="r", organisation="o")}, "$.actor.id"),
+        ({"correlation_id": 5}, "$.correlationId"),
+    ],
+)
+def test_a_field_beyond_its_limit_is_named(change, place):
+    with pytest.raises(InvalidInputError) as refused:
+        check(recorded(**change))
+    assert refused.value.code == "log-entry-invalid"
+    assert place in refused.value.detail
+
+
+def test_the_largest_entry_that_is_allowed_fits_in_a_bundle():
+    wide = "\u0001"
+    actor = Actor(wide * 128, wide * 512, wide * 512, wide * 512)
+    largest = recorded(
+        tenant="t" * 64,
+        actor=actor,
+        action=wide * 512,
+        resource=wide * 1100,
+        **dict.fromkeys(
+            ("purpose", "ticket", "grant_id", "reason", "client_address", "correlation_id"),
+            wide * 512,
+        ),
+    )
+    check(largest)
+    assert len(payload_of(entry_of(largest, wide * 512, wide * 128, NOW, NOW))) < 65_536
+
+
+def test_text_that_is_no_unicode_is_refused():
+    with pytest.raises(InvalidInputError) as refused:
+        payload(recorded(purpose="\ud800"))
+    assert refused.value.code == "log-entry-invalid"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"actor": Actor(id="sven@vendor.example", role="r", organisation="o")},
+        {"resource": "mailboxes/zoe.mueller@acme.example"},
+        {"resource": "people/Zoë@bücher.example/photos"},
+    ],
+)
+def test_what_looks_like_an_e_mail_address_is_refused_and_not_repeated(change):
+    with pytest.raises(InvalidInputError) as refused:
+        check(recorded(**change))
+    assert refused.value.code == "log-entry-names-person"
+    assert "@" not in str(refused.value)
+
+
+@pytest.mark.parametrize("resource", ["assets/1@2", "people@", "a@b", "shoots/@home", ""])
+def test_what_is_no_e_mail_address_is_not_taken_for_one(resource):
+    check(recorded(resource=resource))
+
+
+def test_entries_say_which_request_they_go_back_to():
+    assert attributed(recorded()) == recorded()
+    with context.during(context.Context("c1", "192.0.2.1")):
+        assert attributed(recorded()) == recorded(correlation_id="c1", client_address="192.0.2.1")
+        own = recorded(correlation_id="c2", client_address="192.0.2.2")
+        assert attributed(own) == own
+    assert context.current() == context.NOWHERE

@@ -1,0 +1,59 @@
+"""The adapter of Key Vault on a vault of its own, with nothing but the app's settings."""
+
+import json
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from azure.keyvault.secrets import SecretClient
+
+from infra.local.settings import ROOT
+from infra.local.stack import Stack
+from tests.local.keyvault.clients import Principal
+
+
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("vault")
+    with Stack(directory, processes=["identity", "keyvault"]) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def officer(vault):
+    principal = Principal(vault, "secrets-officer")
+    url = vault.settings["KEY_VAULT_URL"]
+    with SecretClient(url, principal, connection_verify=str(vault.authority)) as client:
+        yield client
+
+
+def versions(vault, *names):
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.azure.read_versions", *names],
+        env=vault.settings,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_versions_in_force_come_oldest_first(vault, officer):
+    now = datetime.now(UTC)
+    officer.set_secret("key", "first")
+    # A version's age is kept in whole seconds.
+    time.sleep(1.1)
+    officer.set_secret("key", "second")
+    officer.set_secret("key", "disabled", enabled=False)
+    officer.set_secret("key", "over", expires_on=now - timedelta(seconds=1))
+    officer.set_secret("key", "to come", not_before=now + timedelta(days=1))
+    assert versions(vault, "key") == {"key": ["first", "second"]}
+
+
+def test_a_secret_without_a_version_in_force_is_as_good_as_no_vault(vault, officer):
+    officer.set_secret("off", "value", enabled=False)
+    assert versions(vault, "off", "missing") == {"off": "vault", "missing": "vault"}
