@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up services down test bench check lint types imports docs drift format lock clean
+.PHONY: help setup demo up services down test test-clamd bench check lint types imports docs drift format lock clean
 
 PYTHON := .venv/bin/python
 
@@ -16,8 +16,8 @@ export FUNCTIONS_CORE_TOOLS_TELEMETRY_OPTOUT := 1
 unexport PYTHONPATH
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) \
-		| while IFS='|' read -r target what; do printf '%-15s %s\n' "$$target" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) \
+		| while IFS='|' read -r target what; do printf '%-16s %s\n' "$$target" "$$what"; done
 
 # Any Python from 3.8 on can say what is missing; a pyenv shim without its version cannot run.
 setup: ## Install everything into this clone; at once when nothing has changed
@@ -47,6 +47,12 @@ down: setup ## Stop the local stack
 # Most tests wait for queues and locks rather than compute, so there may be more of them than cores.
 test: setup ## Run all tests on stacks of their own
 	@$(PYTHON) -m pytest --numprocesses 4 --dist loadfile
+
+# The name of Debian's package; others have clamd in `clamav` or `clamd`.
+test-clamd: setup ## Test the scanner clamd with a real one; needs clamd
+	@command -v clamd >/dev/null || { \
+		echo 'clamd was not found. Get it with: sudo apt-get install clamav-daemon' >&2; exit 1; }
+	@$(PYTHON) -m pytest tests/clamd
 
 bench: setup ## Run the benchmarks; results in build/bench.json
 	@$(PYTHON) -m tests.benchmarks

@@ -133,6 +133,11 @@ class App:
 
     @cached_property
     def scanner(self) -> "Scanner":
+        if self.settings.SCANNER == "clamd":
+            from shared.intake.clamd import ClamdScanner
+
+            max_stream = self.settings.CLAMD_MAX_STREAM_MIB * 1024 * 1024
+            return ClamdScanner(self.settings.CLAMD_ADDRESS, max_stream)
         from shared.intake.embedded import EmbeddedScanner
 
         return EmbeddedScanner()

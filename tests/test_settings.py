@@ -1,6 +1,6 @@
 """The app's settings: read once, and every fault named at once."""
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
@@ -22,11 +22,20 @@ def environment(tmp_path):
         "LOG_ORIGIN": "vouchsafe.example/westeurope/api",
         "BACKUP_EXPECTATIONS_FILE": str(file),
         "RECOVERY_SCENARIO_FILE": str(file),
+        "SCANNER": "yara-x",
+        "SIGNATURE_MAX_AGE_DAYS": "30",
     }
+
+
+@pytest.mark.parametrize("address", ["10.0.0.4:3310", "clamd:3310", "[::1]:3310", "/run/clamd.ctl"])
+def test_addresses_of_clamd(environment, address):
+    settings = read_settings(environment | {"CLAMD_ADDRESS": address})
+    assert address == settings.CLAMD_ADDRESS
 
 
 def test_settings_are_read(environment):
     settings = read_settings(environment)
+    assert settings.SIGNATURE_MAX_AGE_DAYS == 30
     assert settings.STAMP_REGION == "westeurope"
     assert isinstance(settings.BACKUP_EXPECTATIONS_FILE, Path)
 
@@ -35,7 +44,27 @@ def test_every_missing_setting_is_named_in_a_line_of_its_own():
     with pytest.raises(SettingsError) as refused:
         read_settings({})
     lines = str(refused.value).splitlines()[1:]
-    assert [line.split()[0] for line in lines] == [field.name for field in fields(Settings)]
+    needed = [field.name for field in fields(Settings) if field.default is MISSING]
+    assert [line.split()[0] for line in lines] == needed
+
+
+@pytest.mark.parametrize(
+    ("scanner", "needed"),
+    [
+        ("yara-x", {}),
+        ("clamd", {"CLAMD_ADDRESS": "clamd:3310", "CLAMD_MAX_STREAM_MIB": "100"}),
+        ("defender", {"SCAN_RESULT_MINUTES": "60"}),
+    ],
+)
+def test_a_scanner_needs_its_own_settings(environment, scanner, needed):
+    chosen = environment | {"SCANNER": scanner}
+    settings = read_settings(chosen | needed)
+    assert {name: str(getattr(settings, name)) for name in needed} == needed
+    if needed:
+        with pytest.raises(SettingsError) as refused:
+            read_settings(chosen)
+        lines = str(refused.value).splitlines()[1:]
+        assert [line.split()[0] for line in lines] == list(needed)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +87,15 @@ def test_every_missing_setting_is_named_in_a_line_of_its_own():
         ("LOG_ORIGIN", "secret example"),
         ("LOG_ORIGIN", "secret+example"),
         ("BACKUP_EXPECTATIONS_FILE", "/nowhere/at/all.json"),
+        ("SCANNER", "nonsense"),
+        ("SIGNATURE_MAX_AGE_DAYS", "0"),
+        ("SIGNATURE_MAX_AGE_DAYS", "1.5"),
+        ("SIGNATURE_MAX_AGE_DAYS", "9" * 5000),
+        ("CLAMD_ADDRESS", "secret"),
+        ("CLAMD_ADDRESS", "secret:70000"),
+        ("CLAMD_ADDRESS", ":3310"),
+        ("CLAMD_MAX_STREAM_MIB", "4096"),
+        ("SCAN_RESULT_MINUTES", "-1"),
     ],
 )
 def test_a_wrong_setting_is_named_and_its_value_is_not(environment, name, value):

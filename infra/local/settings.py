@@ -72,6 +72,12 @@ def app_settings(ports: Ports, authority: Path, identity_header: str) -> dict[st
         "LOG_ORIGIN": "vouchsafe.test/westeurope/api",
         "BACKUP_EXPECTATIONS_FILE": str(ROOT / "infra/local/backups/expectations.json"),
         "RECOVERY_SCENARIO_FILE": str(ROOT / "infra/local/backups/scenario.json"),
+        "SCANNER": "yara-x",
+        "SIGNATURE_MAX_AGE_DAYS": "365",
+        # Read where a stack is started with another scanner.
+        "CLAMD_ADDRESS": "/run/clamav/clamd.ctl",
+        "CLAMD_MAX_STREAM_MIB": "25",
+        "SCAN_RESULT_MINUTES": "60",
         "IDENTITY_ENDPOINT": f"{urls['token_issuer']}/msi/token",
         "IDENTITY_HEADER": identity_header,
         # Python's ssl (so aiohttp and httpx) reads the first, requests the second.

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 # Which Azure regions the vendor runs stamps in; DESIGN.md section 1.
 REGIONS = ("eastus", "westeurope", "germanywestcentral", "australiaeast")
 
+SCANNERS = ("yara-x", "clamd", "defender")
 
 # "Origin" in tlog-checkpoint.md and "key name" in signed-note.md, c2sp.org.
 _ORIGIN = re.compile(r"[A-Za-z0-9.:-]+(?:/[A-Za-z0-9._~-]+)*")
@@ -42,18 +43,32 @@ class Settings:
     """JSON file that declares which backups must run, and how often."""
     RECOVERY_SCENARIO_FILE: Path
     """JSON file that stands for what the recovery vaults report."""
+    SCANNER: str
+    """The engine that scans uploads: yara-x, clamd or defender."""
+    SIGNATURE_MAX_AGE_DAYS: int
+    """Days after which an engine's signatures are old enough for an incident."""
+    CLAMD_ADDRESS: str = ""
+    """Where clamd is: `host:port`, or the path of its Unix socket. Needed for clamd."""
+    CLAMD_MAX_STREAM_MIB: int = 0
+    """The StreamMaxLength of clamd, in MiB. Needed for clamd."""
+    SCAN_RESULT_MINUTES: int = 0
+    """Minutes to wait for a scan result before an incident is opened. Needed for defender."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read and check every setting. Raises SettingsError naming each that is missing or wrong."""
-    values: dict[str, str | Path] = {}
+    values: dict[str, str | int | Path] = {}
     faults = []
+    scanner = environment.get("SCANNER", "").strip()
     for field in fields(Settings):
         value = environment.get(field.name, "").strip()
+        if not value and _ONLY_FOR.get(field.name, scanner) != scanner:
+            continue
         fault = "is not set" if not value else _CHECKS[field.name](value)
         if fault:
             faults.append(f"{field.name} {fault}")
-        values[field.name] = Path(value) if field.type is Path else value
+        else:
+            values[field.name] = field.type(value) if field.type in (int, Path) else value
     if faults:
         raise SettingsError("The settings are not complete:\n  " + "\n  ".join(faults))
     return Settings(**values)  # type: ignore[arg-type]  # each value has its field's type, above
@@ -107,10 +122,6 @@ def _url(*schemes: str) -> Callable[[str], str | None]:
     return check
 
 
-def _region(value: str) -> str | None:
-    return None if value in REGIONS else f"must be one of {', '.join(REGIONS)}"
-
-
 def _origin(value: str) -> str | None:
     if _ORIGIN.fullmatch(value):
         return None
@@ -121,6 +132,29 @@ def _file(value: str) -> str | None:
     return None if Path(value).is_file() else "names a file that does not exist"
 
 
+def _one_of(*names: str) -> Callable[[str], str | None]:
+    def check(value: str) -> str | None:
+        return None if value in names else f"must be one of {', '.join(names)}"
+
+    return check
+
+
+def _number(most: int) -> Callable[[str], str | None]:
+    def check(value: str) -> str | None:
+        if re.fullmatch("[0-9]{1,9}", value) and 1 <= int(value) <= most:
+            return None
+        return f"must be a whole number from 1 to {most}"
+
+    return check
+
+
+def _clamd(value: str) -> str | None:
+    host, _, port = value.rpartition(":")
+    if value.startswith("/") or (host and not _number(65535)(port)):
+        return None
+    return "must be host:port, or the path of a Unix socket that begins with /"
+
+
 def _any(_value: str) -> None:
     return None
 
@@ -129,10 +163,22 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = {
     "DAM_STORAGE": _storage,
     "SERVICE_BUS": _bus,
     "KEY_VAULT_URL": _url("https"),
-    "STAMP_REGION": _region,
+    "STAMP_REGION": _one_of(*REGIONS),
     "TOKEN_ISSUER": _url("https", "http"),
     "TOKEN_AUDIENCE": _any,
     "LOG_ORIGIN": _origin,
     "BACKUP_EXPECTATIONS_FILE": _file,
     "RECOVERY_SCENARIO_FILE": _file,
+    "SCANNER": _one_of(*SCANNERS),
+    "SIGNATURE_MAX_AGE_DAYS": _number(3650),
+    "CLAMD_ADDRESS": _clamd,
+    # INSTREAM states lengths in 32 bits.
+    "CLAMD_MAX_STREAM_MIB": _number(4095),
+    "SCAN_RESULT_MINUTES": _number(60 * 24 * 7),
+}
+# Settings that may be missing unless this scanner is chosen.
+_ONLY_FOR: Mapping[str, str] = {
+    "CLAMD_ADDRESS": "clamd",
+    "CLAMD_MAX_STREAM_MIB": "clamd",
+    "SCAN_RESULT_MINUTES": "defender",
 }
