@@ -14,12 +14,13 @@ from rich.table import Table
 from infra.local import coretools, supervisor
 from infra.local.errors import StackError
 from infra.local.ports import Ports
+from infra.local.programs import FAULTS, PROCESSES
 from infra.local.settings import ROOT
-from infra.local.stack import PROCESSES
 
 # Which endpoints each process of the stack serves.
 SERVES = {
     "azurite": ("blob", "queue", "table"),
+    FAULTS: ("faults",),
     "servicebus": ("service_bus",),
     "identity": ("token_issuer",),
     "keyvault": ("key_vault",),
@@ -88,17 +89,21 @@ def main() -> None:
         metavar="PROCESS",
         help=f"leave out, as something else takes its place: {', '.join(PROCESSES)}",
     )
+    start.add_argument(
+        "--faults", action="store_true", help="put the fault proxy before the app's storage"
+    )
     commands.add_parser("environment", help="print what `func start` needs, for a shell's eval")
     commands.add_parser("down", help="stop it")
     supervise = commands.add_parser("supervise", help="be what `up` starts in the background")
     supervise.add_argument("directory", type=Path)
     supervise.add_argument("info_file", type=Path)
     supervise.add_argument("ports", type=json.loads)
-    supervise.add_argument("processes", nargs="+", choices=PROCESSES)
+    supervise.add_argument("processes", nargs="+", choices=(*PROCESSES, FAULTS))
     options = parser.parse_args()
     try:
         if options.command == "up":
-            up(Console(), [name for name in PROCESSES if name not in options.without])
+            processes = [name for name in PROCESSES if name not in options.without]
+            up(Console(), [*processes, FAULTS] if options.faults else processes)
         elif options.command == "down":
             down(Console())
         elif options.command == "environment":

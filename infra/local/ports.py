@@ -27,6 +27,11 @@ class Ports:
     host: int = 7071
     key_vault: int = 8443
     token_issuer: int = 8444
+    # The fault proxy's, before the first three, and where its rules are set.
+    faulty_blob: int = 10010
+    faulty_queue: int = 10011
+    faulty_table: int = 10012
+    fault_control: int = 10013
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

@@ -1,6 +1,7 @@
 """The settings that the stack gives the app: the same names that Azure would set."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from infra.local.ports import LOOPBACK, Ports
@@ -38,11 +39,7 @@ def connection_strings(ports: Ports) -> dict[str, str]:
     """The connection strings of storage and of the bus."""
     urls = endpoints(ports)
     return {
-        "storage": (
-            f"DefaultEndpointsProtocol=http;AccountName={STORAGE_ACCOUNT};AccountKey={STORAGE_KEY};"
-            f"BlobEndpoint={urls['blob']};QueueEndpoint={urls['queue']};"
-            f"TableEndpoint={urls['table']};"
-        ),
+        "storage": _storage(urls),
         # The emulator's published form; the key is a placeholder there too.
         # https://learn.microsoft.com/azure/service-bus-messaging/test-locally-with-service-bus-emulator
         "service_bus": (
@@ -50,6 +47,20 @@ def connection_strings(ports: Ports) -> dict[str, str]:
             "SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;"
         ),
     }
+
+
+def beyond_faults(ports: Ports) -> Ports:
+    """The ports as a client sees them whose storage is reached through the fault proxy."""
+    return replace(
+        ports, blob=ports.faulty_blob, queue=ports.faulty_queue, table=ports.faulty_table
+    )
+
+
+def _storage(urls: dict[str, str]) -> str:
+    return (
+        f"DefaultEndpointsProtocol=http;AccountName={STORAGE_ACCOUNT};AccountKey={STORAGE_KEY};"
+        f"BlobEndpoint={urls['blob']};QueueEndpoint={urls['queue']};TableEndpoint={urls['table']};"
+    )
 
 
 def app_settings(ports: Ports, authority: Path, identity_header: str) -> dict[str, str]:

@@ -2,36 +2,18 @@
 
 import os
 import secrets
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from infra.local import probes
 from infra.local import settings as names
 from infra.local.certificates import Certificates
 from infra.local.errors import StackError
-from infra.local.node import NODE
 from infra.local.ports import LOOPBACK, Ports
-from infra.local.processes import STOP_SECONDS, Guard, Program
-
-# How long the host lets invocations finish when it is stopped; less than it is given to end.
-HOST_GRACE_SECONDS = STOP_SECONDS - 2
-
-# In the order of starting; the host last, as its triggers connect to the others at once.
-PROCESSES = ("azurite", "servicebus", "identity", "keyvault", "host")
-
-PORTS_OF = {
-    "azurite": ("blob", "queue", "table"),
-    "servicebus": ("service_bus",),
-    "identity": ("token_issuer",),
-    "keyvault": ("key_vault",),
-    "host": ("host",),
-}
-
-AZURITE = names.ROOT / "infra/local/azurite/node_modules/azurite/dist/src/azurite.js"
+from infra.local.processes import STOP_SECONDS, Guard
+from infra.local.programs import FAULTS, PORTS_OF, PROCESSES, Programs
 
 
 def _unreported(_: str) -> None:
@@ -45,7 +27,9 @@ class Stack:
     `in_memory`, what Azurite and the queues hold. `ports` are free ones when not given. `settings`
     override or add to the settings that the app gets. `lock_duration` is the queues' (ISO 8601,
     `PT10S`) in place of the declared one. `app` is the folder of the function app that the host
-    runs. `processes` are those to start, a part of `PROCESSES` where a test needs no more.
+    runs. `processes` are those to start, a part of `PROCESSES` where a test needs no more. With
+    `FAULTS` among them the app reaches its storage through the fault proxy, whose rules are set at
+    `faults_url`; whoever takes the connection strings from `info` still reaches it directly.
     """
 
     def __init__(
@@ -62,22 +46,23 @@ class Stack:
         self.directory = directory.resolve()
         self.ports = ports or Ports.free()
         self._certificates = Certificates.within(self.directory / "tls")
-        self._identity_header = secrets.token_urlsafe(32)
+        identity_header = secrets.token_urlsafe(32)
         self.settings = names.app_settings(
-            self.ports, self._certificates.authority, self._identity_header
+            names.beyond_faults(self.ports) if FAULTS in processes else self.ports,
+            self._certificates.authority,
+            identity_header,
         ) | dict(settings or {})
-        self._base = names.base_environment(os.environ)
-        self._in_memory = in_memory
-        self._lock_duration = lock_duration
-        self._app = app.resolve()
-        made = {
-            "azurite": self._azurite,
-            "servicebus": self._servicebus,
-            "identity": self._identity,
-            "keyvault": self._keyvault,
-            "host": self._host,
-        }
-        self._programs = {name: made[name]() for name in PROCESSES if name in processes}
+        self._programs = Programs(
+            directory=self.directory,
+            ports=self.ports,
+            settings=self.settings,
+            environment=names.base_environment(os.environ),
+            certificates=self._certificates,
+            identity_header=identity_header,
+            app=app.resolve(),
+            in_memory=in_memory,
+            lock_duration=lock_duration,
+        ).made(processes)
         self._exit = ExitStack()
         self._guard: Guard | None = None
 
@@ -130,6 +115,16 @@ class Stack:
         """End one process at once with SIGKILL, as a crash would; `start_process` restarts it."""
         self._programs[name].end(self._started_guard())
 
+    def restart(self, name: str) -> None:
+        """End one process in order, as for an update, and start it again.
+
+        Azurite keeps what it has on disk; in memory it begins anew. Raises StackError as `start`.
+        """
+        program = self._programs[name]
+        program.ask_to_end()
+        program.end(self._started_guard(), grace=STOP_SECONDS)
+        self._start([name], _unreported)
+
     def pid(self, name: str) -> int:
         """The process id of a running process; raises StackError when it does not run."""
         pid = self._programs[name].pid
@@ -147,9 +142,16 @@ class Stack:
         return self._certificates.authority
 
     @property
+    def faults_url(self) -> str:
+        """The fault proxy's control endpoint, for `faults.control.Faults`."""
+        return f"http://{LOOPBACK}:{self.ports.fault_control}"
+
+    @property
     def info(self) -> dict[str, Any]:
         """All that a client needs to know; `make up` writes it to `build/stack.json`."""
         urls = names.endpoints(self.ports)
+        if FAULTS in self._programs:
+            urls["faults"] = f"{self.faults_url}/plan"
         return {
             "endpoints": urls,
             "connection_strings": names.connection_strings(self.ports),
@@ -192,96 +194,3 @@ class Stack:
         if self._guard is None:
             raise StackError("The stack has not been started.")
         return self._guard
-
-    def _azurite(self) -> Program:
-        ports = self.ports
-        storage = ["--location", self.directory / "azurite"]
-        return self._program(
-            "azurite",
-            [
-                NODE,
-                AZURITE,
-                *(["--inMemoryPersistence"] if self._in_memory else storage),
-                *("--blobHost", LOOPBACK, "--blobPort", str(ports.blob)),
-                *("--queueHost", LOOPBACK, "--queuePort", str(ports.queue)),
-                *("--tableHost", LOOPBACK, "--tablePort", str(ports.table)),
-                "--silent",
-                "--disableTelemetry",
-                # The storage SDKs speak versions of the protocol that are newer than any Azurite.
-                "--skipApiVersionCheck",
-            ],
-            probes.listening(ports.blob, ports.queue, ports.table),
-        )
-
-    def _servicebus(self) -> Program:
-        port = self.ports.service_bus
-        lock = [] if self._lock_duration is None else ["--lock-duration", self._lock_duration]
-        config = names.ROOT / "infra/local/servicebus/Config.json"
-        store = ["--store", self.directory / "servicebus/messages.db"]
-        return self._program(
-            "servicebus",
-            [
-                *_module("infra.local.servicebus"),
-                *("--port", str(port), "--config", config),
-                *lock,
-                *([] if self._in_memory else store),
-            ],
-            probes.listening(port),
-        )
-
-    def _identity(self) -> Program:
-        port = self.ports.token_issuer
-        return self._program(
-            "identity",
-            [*_module("infra.local.identity"), "--port", str(port), "--audience", names.AUDIENCE],
-            probes.answering(port, "/.well-known/openid-configuration"),
-            IDENTITY_HEADER=self._identity_header,
-        )
-
-    def _keyvault(self) -> Program:
-        port = self.ports.key_vault
-        files = self._certificates
-        return self._program(
-            "keyvault",
-            [
-                *_module("infra.local.keyvault"),
-                *("--port", str(port)),
-                *("--issuer", names.endpoints(self.ports)["token_issuer"]),
-                *("--certificate", files.server, "--private-key", files.server_key),
-                *("--store", self.directory / "keyvault/secrets.json"),
-            ],
-            probes.answering(port, "/healthstatus", authority=files.authority),
-        )
-
-    def _host(self) -> Program:
-        port = self.ports.host
-        return self._program(
-            "host",
-            [
-                *_module("infra.local.host"),
-                *("--app", self._app, "--port", str(port), "--grace", str(HOST_GRACE_SECONDS)),
-            ],
-            # It listens before its triggers do; this is what Core Tools answers once they run.
-            probes.answering(port, "/admin/host/status", having=b'"Running"'),
-            **self.settings,
-        )
-
-    def _program(
-        self,
-        name: str,
-        command: Sequence[str | Path],
-        is_ready: Callable[[], bool],
-        **environment: str,
-    ) -> Program:
-        return Program(
-            name=name,
-            command=command,
-            environment=self._base | environment,
-            directory=names.ROOT,
-            log=self.directory / "logs" / f"{name}.log",
-            is_ready=is_ready,
-        )
-
-
-def _module(name: str) -> list[str]:
-    return [sys.executable, "-m", name]

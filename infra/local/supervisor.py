@@ -23,8 +23,9 @@ from typing import Any, TextIO
 
 from infra.local.errors import StackError
 from infra.local.ports import Ports
+from infra.local.programs import PROCESSES
 from infra.local.settings import ROOT
-from infra.local.stack import PROCESSES, Stack
+from infra.local.stack import Stack
 
 DIRECTORY = ROOT / "build/stack"
 INFO_FILE = ROOT / "build/stack.json"

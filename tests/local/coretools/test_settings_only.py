@@ -17,8 +17,9 @@ import pytest
 from infra.local import coretools
 from infra.local.errors import StackError
 from infra.local.ports import Ports
+from infra.local.programs import PROCESSES
 from infra.local.settings import ROOT, connection_strings, endpoints
-from infra.local.stack import PROCESSES, Stack
+from infra.local.stack import Stack
 from tests.journeys.portal import Portal, eventually
 from tests.local.host.harness import Host
 

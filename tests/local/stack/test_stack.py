@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import astuple, replace
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -13,7 +13,8 @@ import pytest
 
 from infra.local.errors import StackError
 from infra.local.ports import LOOPBACK, Ports
-from infra.local.stack import PROCESSES, Stack
+from infra.local.programs import PORTS_OF, PROCESSES
+from infra.local.stack import Stack
 
 SMALL = ("identity", "keyvault")
 
@@ -40,7 +41,7 @@ def test_the_whole_stack_listens_on_loopback_only(stack: Stack) -> None:
             if connection.status == psutil.CONN_LISTEN:
                 assert connection.laddr.ip == LOOPBACK, name
                 heard.add(connection.laddr.port)
-    assert heard == set(astuple(stack.ports))
+    assert heard == {getattr(stack.ports, port) for name in PROCESSES for port in PORTS_OF[name]}
 
 
 def test_the_callers_settings_do_not_reach_the_app(

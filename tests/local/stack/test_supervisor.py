@@ -13,13 +13,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
 from infra.local import supervisor
 from infra.local.errors import StackError
 from infra.local.ports import LOOPBACK, Ports
-from infra.local.stack import PROCESSES
+from infra.local.programs import FAULTS, PROCESSES
 
 # `up` in a program of its own, which can be interrupted; it prints each step as it is reported.
 UP = """
@@ -105,6 +106,17 @@ def has_ended(process: psutil.Process) -> bool:
 
 def pids(info: dict[str, Any]) -> dict[str, int]:
     return {name: process["pid"] for name, process in info["processes"].items()}
+
+
+def test_up_with_faults_puts_the_proxy_before_the_apps_storage(background: Background) -> None:
+    info = background.up(processes=("azurite", FAULTS))
+    assert list(info["processes"]) == ["azurite", FAULTS]
+    answer = httpx.get(info["endpoints"]["faults"], trust_env=False)
+    assert answer.json() == {"plan": {"rules": [], "seed": 0}, "hits": []}
+    ports = background.ports
+    for setting in ("DAM_STORAGE", "AzureWebJobsStorage"):
+        assert f":{ports.faulty_blob}/" in info["settings"][setting]
+    assert f":{ports.blob}/" in info["connection_strings"]["storage"]
 
 
 def test_up_again_brings_back_what_has_died_and_down_ends_all(background: Background) -> None:

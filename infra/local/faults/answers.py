@@ -1,0 +1,60 @@
+"""The error answers of Azure Storage, in each service's own form.
+
+Source: "Status and error codes" (the XML body, `x-ms-error-code`, the OData form of the Table
+service) and "Common REST API error codes" (learn.microsoft.com/rest/api/storageservices). 429 is
+not among them: it is what the resource provider, and what stands before a service, answers
+("Common error codes for storage resource provider"). The storage SDKs do not try again after it.
+"""
+
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import Final
+
+import h11
+
+from infra.local.faults.rules import Rule, Service, Status
+
+_SAID: Final[dict[Status, tuple[str, str, str]]] = {
+    429: ("TooManyRequests", "Too Many Requests", "The request is being throttled."),
+    500: (
+        "InternalError",
+        "Internal Server Error",
+        "The server encountered an internal error. Please retry the request.",
+    ),
+    503: (
+        "ServerBusy",
+        "Service Unavailable",
+        "The server is currently unable to receive requests. Please retry your request.",
+    ),
+}
+
+
+def answer(rule: Rule, service: Service, accept: str) -> tuple[h11.Response, bytes]:
+    """Head and body of a rule's error answer; `accept` is the request's Accept header."""
+    assert rule.status is not None  # noqa: S101 - only rules with a status are answered
+    code, reason, text = _SAID[rule.status]
+    code = rule.code or code
+    request_id, now = str(uuid.uuid4()), datetime.now(UTC)
+    # As the services do: the text ends with what to tell the support by.
+    message = f"{text}\nRequestId:{request_id}\nTime:{now:%Y-%m-%dT%H:%M:%S.%fZ}"
+    if service == "table" and "application/json" in accept:
+        kind = "application/json;odata=minimalmetadata;streaming=true;charset=utf-8"
+        error = {"code": code, "message": {"lang": "en-US", "value": message}}
+        body = json.dumps({"odata.error": error}).encode()
+    else:
+        kind = "application/xml"
+        body = (
+            '\ufeff<?xml version="1.0" encoding="utf-8"?>'
+            f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        ).encode()
+    headers = [
+        ("Content-Type", kind),
+        ("Content-Length", str(len(body))),
+        ("Date", f"{now:%a, %d %b %Y %H:%M:%S} GMT"),
+        ("x-ms-error-code", code),
+        ("x-ms-request-id", request_id),
+    ]
+    if rule.retry_after is not None:
+        headers.append(("Retry-After", str(rule.retry_after)))
+    return h11.Response(status_code=rule.status, reason=reason, headers=headers), body

@@ -1,0 +1,81 @@
+"""The control endpoint: `GET /plan` and `PUT /plan`; and its client for tests and people."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from infra.local.errors import StackError
+from infra.local.faults.rules import Plan, Rule, Rules
+
+
+class State(msgspec.Struct, frozen=True):
+    """The plan in force and how often each of its rules has hit, in their order."""
+
+    plan: Plan
+    hits: list[int]
+
+
+def create_app(rules: Rules) -> Starlette:
+    """The control endpoint of these rules; a plan that makes no sense is answered 400 with why."""
+
+    def state() -> Response:
+        body = msgspec.json.encode(State(rules.plan, rules.hits))
+        return Response(body, media_type="application/json")
+
+    async def show(_: Request) -> Response:
+        return state()
+
+    async def change(request: Request) -> Response:
+        try:
+            rules.set(msgspec.json.decode(await request.body(), type=Plan))
+        except msgspec.DecodeError as error:
+            return Response(str(error), status_code=400, media_type="text/plain")
+        return state()
+
+    return Starlette(
+        routes=[Route("/plan", show, methods=["GET"]), Route("/plan", change, methods=["PUT"])]
+    )
+
+
+class Faults:
+    """The proxy's rules, seen and set from another process; `url` is its control endpoint."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.Client(base_url=url, trust_env=False)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def set(self, plan: Plan) -> None:
+        """Put a plan in force. Raises StackError when the proxy does not take it."""
+        self._answered(self._http.put("/plan", content=msgspec.json.encode(plan)))
+
+    def clear(self) -> None:
+        """Let everything pass again."""
+        self.set(Plan())
+
+    def hits(self) -> list[int]:
+        """How often each rule of the plan in force has hit."""
+        return self._answered(self._http.get("/plan")).hits
+
+    @contextmanager
+    def rules(self, *rules: Rule, seed: int = 0) -> Iterator[None]:
+        """Have these rules in force for a while."""
+        self.set(Plan(list(rules), seed))
+        try:
+            yield
+        finally:
+            self.clear()
+
+    @staticmethod
+    def _answered(answer: httpx.Response) -> State:
+        if answer.status_code != httpx.codes.OK:
+            raise StackError(f"The fault proxy answered {answer.status_code}: {answer.text}")
+        return msgspec.json.decode(answer.content, type=State)

@@ -1,0 +1,171 @@
+"""How each process of the stack is run: its command, its environment, and when it is ready."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local import probes
+from infra.local import settings as names
+from infra.local.certificates import Certificates
+from infra.local.node import NODE
+from infra.local.ports import LOOPBACK, Ports
+from infra.local.processes import STOP_SECONDS, Program
+
+# In the order of starting; the host last, as its triggers connect to the others at once.
+PROCESSES = ("azurite", "servicebus", "identity", "keyvault", "host")
+
+# Started only when asked for: then the app reaches its storage through it.
+FAULTS = "faults"
+
+PORTS_OF = {
+    "azurite": ("blob", "queue", "table"),
+    FAULTS: ("faulty_blob", "faulty_queue", "faulty_table", "fault_control"),
+    "servicebus": ("service_bus",),
+    "identity": ("token_issuer",),
+    "keyvault": ("key_vault",),
+    "host": ("host",),
+}
+
+# How long the host lets invocations finish when it is stopped; less than it is given to end.
+HOST_GRACE_SECONDS = STOP_SECONDS - 2
+
+AZURITE = names.ROOT / "infra/local/azurite/node_modules/azurite/dist/src/azurite.js"
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Makes the programs of one stack; what they share is said once.
+
+    `settings` are the app's, `environment` is every process's. `lock_duration` (ISO 8601) takes
+    the place of the queues' own.
+    """
+
+    directory: Path
+    ports: Ports
+    settings: Mapping[str, str]
+    environment: Mapping[str, str]
+    certificates: Certificates
+    identity_header: str
+    app: Path
+    in_memory: bool
+    lock_duration: str | None
+
+    def made(self, wanted: Sequence[str]) -> dict[str, Program]:
+        """The programs with these names, in the order of starting."""
+        makers = {
+            "azurite": self._azurite,
+            FAULTS: self._faults,
+            "servicebus": self._servicebus,
+            "identity": self._identity,
+            "keyvault": self._keyvault,
+            "host": self._host,
+        }
+        return {name: make() for name, make in makers.items() if name in wanted}
+
+    def _azurite(self) -> Program:
+        ports = self.ports
+        storage = ["--location", self.directory / "azurite"]
+        return self._program(
+            "azurite",
+            [
+                NODE,
+                AZURITE,
+                *(["--inMemoryPersistence"] if self.in_memory else storage),
+                *("--blobHost", LOOPBACK, "--blobPort", str(ports.blob)),
+                *("--queueHost", LOOPBACK, "--queuePort", str(ports.queue)),
+                *("--tableHost", LOOPBACK, "--tablePort", str(ports.table)),
+                "--silent",
+                "--disableTelemetry",
+                # The storage SDKs speak versions of the protocol that are newer than any Azurite.
+                "--skipApiVersionCheck",
+            ],
+            probes.listening(ports.blob, ports.queue, ports.table),
+        )
+
+    def _faults(self) -> Program:
+        ports = self.ports
+        return self._program(
+            FAULTS,
+            [
+                *_module("infra.local.faults"),
+                *("--control", str(ports.fault_control)),
+                *("--blob", str(ports.faulty_blob), str(ports.blob)),
+                *("--queue", str(ports.faulty_queue), str(ports.queue)),
+                *("--table", str(ports.faulty_table), str(ports.table)),
+            ],
+            probes.answering(ports.fault_control, "/plan"),
+        )
+
+    def _servicebus(self) -> Program:
+        port = self.ports.service_bus
+        lock = [] if self.lock_duration is None else ["--lock-duration", self.lock_duration]
+        config = names.ROOT / "infra/local/servicebus/Config.json"
+        store = ["--store", self.directory / "servicebus/messages.db"]
+        return self._program(
+            "servicebus",
+            [
+                *_module("infra.local.servicebus"),
+                *("--port", str(port), "--config", config),
+                *lock,
+                *([] if self.in_memory else store),
+            ],
+            probes.listening(port),
+        )
+
+    def _identity(self) -> Program:
+        port = self.ports.token_issuer
+        return self._program(
+            "identity",
+            [*_module("infra.local.identity"), "--port", str(port), "--audience", names.AUDIENCE],
+            probes.answering(port, "/.well-known/openid-configuration"),
+            IDENTITY_HEADER=self.identity_header,
+        )
+
+    def _keyvault(self) -> Program:
+        port = self.ports.key_vault
+        files = self.certificates
+        return self._program(
+            "keyvault",
+            [
+                *_module("infra.local.keyvault"),
+                *("--port", str(port)),
+                *("--issuer", names.endpoints(self.ports)["token_issuer"]),
+                *("--certificate", files.server, "--private-key", files.server_key),
+                *("--store", self.directory / "keyvault/secrets.json"),
+            ],
+            probes.answering(port, "/healthstatus", authority=files.authority),
+        )
+
+    def _host(self) -> Program:
+        port = self.ports.host
+        return self._program(
+            "host",
+            [
+                *_module("infra.local.host"),
+                *("--app", self.app, "--port", str(port), "--grace", str(HOST_GRACE_SECONDS)),
+            ],
+            # It listens before its triggers do; this is what Core Tools answers once they run.
+            probes.answering(port, "/admin/host/status", having=b'"Running"'),
+            **self.settings,
+        )
+
+    def _program(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        is_ready: Callable[[], bool],
+        **environment: str,
+    ) -> Program:
+        return Program(
+            name=name,
+            command=command,
+            environment=dict(self.environment) | environment,
+            directory=names.ROOT,
+            log=self.directory / "logs" / f"{name}.log",
+            is_ready=is_ready,
+        )
+
+
+def _module(name: str) -> list[str]:
+    return [sys.executable, "-m", name]
