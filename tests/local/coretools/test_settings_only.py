@@ -103,7 +103,7 @@ def test_the_sample_has_each_connection_and_the_environment_is_read_in_known_pla
     # The first reads `Settings`, which tests/test_documents.py holds the sample to; the second
     # hands a child what the system needs of it (PATH and the like), and no setting.
     readers = {name for name, text in sources.items() if ENVIRONMENT.search(text)}
-    assert readers == {"shared/composition.py", "shared/intake/metadata.py"}
+    assert readers == {"shared/composition.py", "shared/intake/reader.py"}
 
 
 async def test_an_upload_is_filed_by_an_app_that_has_only_settings(services, app, tmp_path):
