@@ -11,3 +11,11 @@ class ProofError(MerkleError):
 
 class NoteError(MerkleError):
     """A signed note, or a checkpoint or proof made of one, is malformed or does not verify."""
+
+
+class UnknownKeyError(NoteError):
+    """None of the known keys has signed the note."""
+
+
+class BadSignatureError(NoteError):
+    """A known key's name is on the note, and its signature does not verify."""

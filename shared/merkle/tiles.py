@@ -5,7 +5,7 @@ root over one full tile at level l.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -98,27 +98,18 @@ def decode_bundle(bundle: bytes) -> list[bytes]:
 
 
 def fold(hashes: bytes) -> bytes:
-    """The root over concatenated hashes, which are a power of two in number."""
-    while len(hashes) > HASH_SIZE:
-        hashes = b"".join(
-            [
-                sha256(b"\x01" + hashes[at : at + 2 * HASH_SIZE]).digest()
-                for at in range(0, len(hashes), 2 * HASH_SIZE)
-            ]
-        )
-    return hashes
+    """The root over concatenated hashes. Raises ValueError unless they are 1, 2, 4, 8, ... many."""
+    nodes = [hashes[at : at + HASH_SIZE] for at in range(0, len(hashes), HASH_SIZE)]
+    while len(nodes) > 1:
+        pairs = iter(nodes)
+        nodes = [sha256(b"\x01" + a + b).digest() for a, b in zip(pairs, pairs, strict=True)]
+    (root,) = nodes
+    return root
 
 
 def width_at(level: int, size: int) -> int:
     """How many hashes the partial tile at `level` of a tree of `size` has; 0 for none."""
     return (size >> 8 * level) % WIDTH
-
-
-def split(hashes: bytes) -> Sequence[bytes]:
-    """Concatenated hashes one by one. Raises ProofError for a broken length."""
-    if len(hashes) % HASH_SIZE:
-        raise ProofError(f"A tile is a multiple of {HASH_SIZE} bytes.")
-    return [hashes[at : at + HASH_SIZE] for at in range(0, len(hashes), HASH_SIZE)]
 
 
 def _number(index: int) -> str:

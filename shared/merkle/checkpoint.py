@@ -1,0 +1,62 @@
+"""Checkpoints: a signed statement of a log's size and root. Source: C2SP tlog-checkpoint."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from shared.merkle.encoding import from_base64, from_decimal, to_base64
+from shared.merkle.errors import NoteError
+from shared.merkle.keys import SigningKey, VerifierKey
+from shared.merkle.note import Note, check_text
+from shared.merkle.tiles import MAX_SIZE
+from shared.merkle.tree import HASH_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The log named `origin` has `size` entries, and `root` (32 bytes) over them."""
+
+    origin: str
+    size: int
+    root: bytes
+    extensions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise NoteError for what no checkpoint can state."""
+        if not 0 <= self.size <= MAX_SIZE or len(self.root) != HASH_SIZE:
+            raise NoteError("The size or the root of the checkpoint is out of range.")
+        if any(not line or "\n" in line for line in (self.origin, *self.extensions)):
+            raise NoteError("The origin and the extensions of a checkpoint are lines of text.")
+        check_text(self.text)
+
+    @property
+    def text(self) -> str:
+        """The text that is signed."""
+        lines = (self.origin, str(self.size), to_base64(self.root), *self.extensions)
+        return "".join(f"{line}\n" for line in lines)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The checkpoint that a note's text states. Raises NoteError when it is malformed."""
+        origin, *lines = text.removesuffix("\n").split("\n")
+        if len(lines) < 2 or not text.endswith("\n"):
+            raise NoteError("A checkpoint has lines for origin, size and root.")
+        try:
+            size, root = from_decimal(lines[0]), from_base64(lines[1])
+        except ValueError:
+            raise NoteError("The size or the root of the checkpoint is malformed.") from None
+        return cls(origin, size, root, tuple(lines[2:]))
+
+    def sign(self, keys: Iterable[SigningKey]) -> str:
+        """The checkpoint as a note signed by each of `keys`."""
+        return str(Note.sign(self.text, keys))
+
+
+def open_checkpoint(signed: bytes | str, keys: Sequence[VerifierKey]) -> Checkpoint:
+    """The checkpoint in a note that at least one of `keys`, the log's own, has signed.
+
+    Raises NoteError as `Note.parse`, `Note.verify` and `Checkpoint.parse` do.
+    """
+    note = Note.parse(signed)
+    note.verify(keys)
+    return Checkpoint.parse(note.text)

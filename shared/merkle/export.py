@@ -1,0 +1,214 @@
+"""The export of a log that can be verified offline: newline-delimited JSON, one entry a line.
+
+    {"checkpoint":"...signed note...","origin":"...","size":70000}
+    {"tile":"tile/1/000.p/17","hashes":"...hexadecimal..."}
+    {"index":0,"entry":{"action":"asset.read",...},"check":"fac54203e7cc696c"}
+    ...
+    {"end":70000}
+
+An entry that is a JSON object stands there as its own canonical bytes (RFC 8785), so that the file
+is readable as it is, and what was hashed is what stands between `"entry":` and `,"check"`. A
+redaction stands as a JSON string, and bytes that are neither as base64 under `bytes`. `check` is
+the first 8 bytes of the leaf hash as the log keeps it; it and the tiles prove nothing, but show
+which entry it is when the root of a log turns out to be another.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from shared.merkle.errors import MerkleError
+from shared.merkle.tiles import WIDTH, Tile, parse_tile_path
+from shared.merkle.tree import HASH_SIZE
+
+MEDIA_TYPE: Final = "application/x-ndjson"
+CHECK_SIZE: Final = 8
+_BLOCK: Final = WIDTH * WIDTH
+_HEAD: Final = b'{"index":%d,"entry":{'
+# What stands behind an entry, the check in hexadecimal.
+_TAIL: Final = b',"check":"0123456789abcdef"}'
+_EXACT: Final = re.compile(
+    rb'\{"index":(?:0|[1-9][0-9]*),"entry":(\{.*\}),"check":"[0-9a-f]{16}"\}'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first line: the signed checkpoint that the entries lead to."""
+
+    checkpoint: str
+    origin: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line with an entry. `check` is empty where the line has none."""
+
+    index: int
+    entry: bytes
+    check: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Hashes:
+    """A line with a tile as the log keeps it."""
+
+    tile: Tile
+    hashes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last line, without which the file was cut off."""
+
+    size: int
+
+
+type Line = Header | Entry | Hashes | End
+
+
+def header_line(checkpoint: str, origin: str, size: int) -> bytes:
+    """The first line, of the signed `checkpoint` of the log `origin` with `size` entries."""
+    return _line({"checkpoint": checkpoint, "origin": origin, "size": size})
+
+
+def tiles_before(index: int, size: int) -> list[Tile]:
+    """The tiles whose lines come right before entry `index` of a log of `size`.
+
+    Each tile of level 1 before the entries below it, and the partial one of level 0 before the
+    last entries.
+    """
+    tiles = []
+    full = (size - index) // WIDTH
+    if index % _BLOCK == 0 and full > 0:
+        tiles.append(Tile(1, index // _BLOCK, min(full, WIDTH)))
+    if index % WIDTH == 0 and 0 < size - index < WIDTH:
+        tiles.append(Tile(0, index // WIDTH, size - index))
+    return tiles
+
+
+def tile_line(tile: Tile, hashes: bytes) -> bytes:
+    """A line with a tile as the log keeps it."""
+    return _line({"tile": tile.path, "hashes": hashes.hex()})
+
+
+def entry_line(index: int, entry: bytes, check: bytes) -> bytes:
+    """The line of entry `index`. `check` is what the log keeps of its leaf hash."""
+    text, tail = _json_text(entry), check[:CHECK_SIZE].hex().encode()
+    if text is None:
+        return b'{"index":%d,"bytes":"%s","check":"%s"}\n' % (
+            index,
+            base64.b64encode(entry),
+            tail,
+        )
+    return b'{"index":%d,"entry":%s,"check":"%s"}\n' % (index, text, tail)
+
+
+def end_line(size: int) -> bytes:
+    """The last line, of a log of `size`."""
+    return _line({"end": size})
+
+
+def parse_line(line: bytes) -> Line:
+    """What a line says. Raises MerkleError when it is none of an export.
+
+    Of a line that some tool has written anew, the entry is taken in its canonical form.
+    """
+    try:
+        said = json.loads(line)
+        return _FORMS[next(key for key in _FORMS if key in said)](said, line)
+    except MerkleError:
+        raise
+    except (ValueError, KeyError, TypeError, RecursionError, StopIteration):
+        raise MerkleError("This line is not one of a log's export.") from None
+
+
+def leaves_of(lines: bytes, at: int, first: int, count: int) -> tuple[list[bytes], int]:
+    """The leaf hashes of up to `count` entries in `lines` from `at` on, and where reading ended.
+
+    It ends at the first line that is not entry `first`, then `first + 1` and so on, an ordinary
+    one as `entry_line` writes it. Quick: the end of a line is not looked at, so that of a line
+    that was not written so the hash is wrong. `parse_line` reads all lines, and closely.
+    """
+    leaves = []
+    # One formatting for all of them, as it would take as long as the hashing.
+    heads = ((_HEAD + b"\n") * count % tuple(range(first, first + count))).splitlines()
+    begins, find, tail = lines.startswith, lines.find, len(_TAIL)
+    for head in heads:
+        end = find(b"\n", at)
+        if end < 0 or not begins(head, at):
+            break
+        leaves.append(sha256(b"\x00" + lines[at + len(head) - 1 : end - tail]).digest())
+        at = end + 1
+    return leaves, at
+
+
+def _line(said: dict[str, Any]) -> bytes:
+    return json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def _json_text(entry: bytes) -> bytes | None:
+    """An entry as the JSON value that `parse_line` reads it back from; None if there is none."""
+    try:
+        if entry.startswith(b"{"):
+            # The strict parser refuses newlines and other raw control characters in strings.
+            is_line = b"\n" not in entry and b"\r" not in entry
+            return entry if is_line and isinstance(json.loads(entry), dict) else None
+        return json.dumps(entry.decode(), ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+
+
+def _header(said: dict[str, Any], _: bytes) -> Header:
+    if not (isinstance(said["checkpoint"], str) and isinstance(said["origin"], str)):
+        raise TypeError
+    return Header(said["checkpoint"], said["origin"], _count(said["size"]))
+
+
+def _entry(said: dict[str, Any], line: bytes) -> Entry:
+    entry, exact = said["entry"], _EXACT.fullmatch(line.rstrip(b"\r\n"))
+    if isinstance(entry, str):
+        data = entry.encode()
+    elif exact:
+        data = exact[1]
+    elif isinstance(entry, dict):
+        data = json.dumps(entry, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
+    else:
+        raise TypeError
+    return Entry(_count(said["index"]), data, bytes.fromhex(said.get("check", "")))
+
+
+def _bytes(said: dict[str, Any], _: bytes) -> Entry:
+    data = base64.b64decode(said["bytes"], validate=True)
+    return Entry(_count(said["index"]), data, bytes.fromhex(said.get("check", "")))
+
+
+def _hashes(said: dict[str, Any], _: bytes) -> Hashes:
+    tile, hashes = parse_tile_path(said["tile"]), bytes.fromhex(said["hashes"])
+    if len(hashes) != tile.width * HASH_SIZE:
+        raise MerkleError(f"The line of {tile.path} does not hold that many hashes.")
+    return Hashes(tile, hashes)
+
+
+def _end(said: dict[str, Any], _: bytes) -> End:
+    return End(_count(said["end"]))
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError
+    return value
+
+
+_FORMS: Final[dict[str, Callable[[dict[str, Any], bytes], Line]]] = {
+    "entry": _entry,
+    "bytes": _bytes,
+    "tile": _hashes,
+    "checkpoint": _header,
+    "end": _end,
+}
