@@ -50,6 +50,7 @@ class Programs:
     app: Path
     in_memory: bool
     lock_duration: str | None
+    access_log: bool
 
     def made(self, wanted: Sequence[str]) -> dict[str, Program]:
         """The programs with these names, in the order of starting."""
@@ -75,7 +76,7 @@ class Programs:
                 *("--blobHost", LOOPBACK, "--blobPort", str(ports.blob)),
                 *("--queueHost", LOOPBACK, "--queuePort", str(ports.queue)),
                 *("--tableHost", LOOPBACK, "--tablePort", str(ports.table)),
-                "--silent",
+                *([] if self.access_log else ["--silent"]),
                 "--disableTelemetry",
                 # The storage SDKs speak versions of the protocol that are newer than any Azurite.
                 "--skipApiVersionCheck",

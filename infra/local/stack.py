@@ -29,7 +29,8 @@ class Stack:
     `PT10S`) in place of the declared one. `app` is the folder of the function app that the host
     runs. `processes` are those to start, a part of `PROCESSES` where a test needs no more. With
     `FAULTS` among them the app reaches its storage through the fault proxy, whose rules are set at
-    `faults_url`; whoever takes the connection strings from `info` still reaches it directly.
+    `faults_url`; whoever takes the connection strings from `info` still reaches it directly. With
+    `access_log` Azurite's log has a line for each request, in the common log format.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Stack:
         lock_duration: str | None = None,
         app: Path = names.ROOT,
         processes: Sequence[str] = PROCESSES,
+        access_log: bool = False,
     ) -> None:
         self.directory = directory.resolve()
         self.ports = ports or Ports.free()
@@ -62,6 +64,7 @@ class Stack:
             app=app.resolve(),
             in_memory=in_memory,
             lock_duration=lock_duration,
+            access_log=access_log,
         ).made(processes)
         self._exit = ExitStack()
         self._guard: Guard | None = None

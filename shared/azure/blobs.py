@@ -41,13 +41,15 @@ class AzureBlobs:
     """`shared.ports.Blobs` on one storage account. Our containers are created when first used."""
 
     def __init__(self, connection_string: str) -> None:
-        # Without these limits the SDK fetches the first 32 MiB of a blob in one piece.
+        # Without these limits the SDK fetches the first 32 MiB of a blob in one piece. Settings of
+        # the environment would have each request look for a .netrc file and a proxy.
         self._service = BlobServiceClient.from_connection_string(
             connection_string,
             max_single_get_size=CHUNK,
             max_chunk_get_size=CHUNK,
             connection_timeout=5,
             read_timeout=20,
+            use_env_settings=False,
         )
         self._known_containers: set[str] = set()
 
@@ -103,13 +105,15 @@ class AzureBlobs:
         origin = self._service.get_blob_client(source.container, source.name)
         with as_unavailable("storage"):
             try:
-                await target.start_copy_from_url(
+                copied = await target.start_copy_from_url(
                     origin.url,
                     metadata=dict(metadata),
                     source_etag=source.etag,
                     source_match_condition=MatchConditions.IfNotModified,
                     match_condition=MatchConditions.IfMissing,
                 )
+                if copied["copy_status"] == "success":
+                    return True
             except ResourceNotFoundError as error:
                 raise BlobChangedError(source.container) from error
             except HttpResponseError as error:

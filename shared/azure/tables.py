@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from azure.core import MatchConditions
@@ -13,7 +13,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 from azure.data.tables import EdmType, EntityProperty, TableErrorCode, UpdateMode
-from azure.data.tables.aio import TableServiceClient
+from azure.data.tables.aio import TableClient, TableServiceClient
 
 from shared.azure.faults import as_unavailable
 from shared.errors import MalformedInputError, RowConflictError
@@ -32,9 +32,17 @@ class AzureTables:
     """`shared.ports.Tables` on one storage account. Tables are created when first written to."""
 
     def __init__(self, connection_string: str) -> None:
+        # With settings from the environment each request would look for a .netrc file and a proxy.
         self._service = TableServiceClient.from_connection_string(
-            connection_string, connection_timeout=5, read_timeout=10
+            connection_string, connection_timeout=5, read_timeout=10, use_env_settings=False
         )
+        self._clients: dict[str, TableClient] = {}
+
+    def _client(self, table: str) -> TableClient:
+        """The table's client, which costs too much to be made for each request."""
+        if table not in self._clients:
+            self._clients[table] = self._service.get_table_client(table)
+        return self._clients[table]
 
     async def close(self) -> None:
         """Close the connections."""
@@ -43,28 +51,28 @@ class AzureTables:
     async def get(self, table: str, partition: str, row: str) -> Row | None:
         with as_unavailable("storage"):
             try:
-                entity = await self._service.get_table_client(table).get_entity(partition, row)
+                entity = await self._client(table).get_entity(partition, row)
             except ResourceNotFoundError:
                 return None
         return _from_entity(entity)
 
     async def commit(self, table: str, operations: Sequence[Operation]) -> Sequence[str | None]:
-        batch = [_to_operation(operation) for operation in operations]
         with as_unavailable("storage"):
             try:
-                return await self._submit(table, batch)
+                return await self._submit(table, operations)
             except HttpResponseError as error:
                 if getattr(error, "error_code", None) != TableErrorCode.TABLE_NOT_FOUND:
                     raise
             await self._create(table)
-            return await self._submit(table, batch)
+            return await self._submit(table, operations)
 
-    async def _submit(self, table: str, batch: list[Any]) -> Sequence[str | None]:
+    async def _submit(self, table: str, operations: Sequence[Operation]) -> Sequence[str | None]:
         try:
-            answers = await self._service.get_table_client(table).submit_transaction(batch)
+            answers = await _send(self._client(table), operations)
         except HttpResponseError as error:
             if getattr(error, "error_code", None) in _CONFLICTS:
-                raise RowConflictError(table, _position(error)) from error
+                position = 0 if len(operations) == 1 else _position(error)
+                raise RowConflictError(table, position) from error
             raise
         return [answer.get("etag") for answer in answers]
 
@@ -76,7 +84,7 @@ class AzureTables:
 
     async def delete(self, table: str, partition: str, row: str) -> None:
         with as_unavailable("storage"):
-            await self._service.get_table_client(table).delete_entity(partition, row)
+            await self._client(table).delete_entity(partition, row)
 
     async def page(
         self,
@@ -110,7 +118,7 @@ class AzureTables:
     ) -> AsyncIterator[Row]:
         query = "PartitionKey eq @partition and RowKey ge @first and RowKey le @last"
         parameters = {"partition": partition, "first": first, "last": last}
-        found = self._service.get_table_client(table).query_entities(
+        found = self._client(table).query_entities(
             query, parameters=parameters, results_per_page=size
         )
         with as_unavailable("storage"):
@@ -126,7 +134,7 @@ class AzureTables:
         if prefix:
             query += " and RowKey ge @first and RowKey lt @last"
             parameters |= {"first": prefix, "last": prefix[:-1] + chr(ord(prefix[-1]) + 1)}
-        return self._service.get_table_client(table).query_entities(
+        return self._client(table).query_entities(
             query, parameters=parameters, results_per_page=size
         )
 
@@ -136,6 +144,29 @@ def _position(error: HttpResponseError) -> int | None:
     # entity group transactions", learn.microsoft.com.
     position, colon, _ = error.message.partition(":")
     return int(position) if colon and position.isdecimal() else None
+
+
+async def _send(
+    client: TableClient, operations: Sequence[Operation]
+) -> Sequence[Mapping[str, Any]]:
+    """What the service says of each."""
+    match operations:
+        # A request of its own costs less than half of what a transaction of one does. Not so for
+        # the others: alone, the SDK keeps the reason why a row could not be created to itself,
+        # and passes over one that is not there to be deleted.
+        case [Upsert(row)]:
+            return [await client.upsert_entity(_to_entity(row), UpdateMode.REPLACE)]
+        case [Replace(row)]:
+            answer = await client.update_entity(
+                _to_entity(row),
+                UpdateMode.REPLACE,
+                etag=row.etag,
+                match_condition=MatchConditions.IfNotModified,
+            )
+            return [answer]
+        case _:
+            batch = [_to_operation(operation) for operation in operations]
+            return await client.submit_transaction(batch)
 
 
 def _to_operation(operation: Operation) -> tuple[Any, ...]:

@@ -134,6 +134,9 @@ class Outbox:
         await self._bus.send([_to_message(row) for row in rows])
         for start in range(0, len(rows), _TRANSACTION_LIMIT):
             part = rows[start : start + _TRANSACTION_LIMIT]
+            if len(part) == 1:
+                await self._tables.delete(table, part[0].partition, part[0].row)
+                continue
             try:
                 await self._tables.commit(table, [Delete(row.partition, row.row) for row in part])
             except RowConflictError:
