@@ -2,14 +2,17 @@
 
 from shared.accesslog.calls import EventIdReusedError, NewEntry
 from shared.accesslog.damage import LogDamagedError
+from shared.accesslog.findings import Audit, Finding
 from shared.accesslog.rules import Entry, entry_message, entry_of
 from shared.accesslog.service import AccessLog, Recorded
 from shared.accesslog.store import LogStore
 
 __all__ = [
     "AccessLog",
+    "Audit",
     "Entry",
     "EventIdReusedError",
+    "Finding",
     "LogDamagedError",
     "LogStore",
     "NewEntry",

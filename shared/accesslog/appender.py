@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from shared.accesslog import layout
-from shared.accesslog.calls import Call, Item, NewEntry, Same, distinct
+from shared.accesslog.calls import Call, Item, NewEntry, distinct
 from shared.accesslog.commits import HEAD_POSITION, Head, commit_of
+from shared.accesslog.content import Same
 from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.events import Event, Events, Found
 from shared.errors import RowConflictError, UnavailableError

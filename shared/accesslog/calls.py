@@ -1,15 +1,13 @@
 """Calls to append, the entries in them, and what becomes of each. No I/O."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shared.accesslog import layout
+from shared.accesslog.content import Same
 from shared.errors import ConflictError, TooLargeError
 from shared.merkle import MAX_ENTRY, leaf_hash
-
-# Whether two payloads of one event have the same content.
-type Same = Callable[[bytes, bytes], bool]
 
 
 @dataclass(frozen=True, slots=True)

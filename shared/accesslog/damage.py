@@ -1,5 +1,9 @@
 """What is raised when the rows of a log contradict each other."""
 
+from shared.accesslog import layout
+from shared.merkle import ProofError
+from shared.ports import Row
+
 
 class LogDamagedError(Exception):
     """A tenant's log was changed past this application: `LogStore.audit` tells what and where.
@@ -10,3 +14,11 @@ class LogDamagedError(Exception):
     def __init__(self, index: int) -> None:
         super().__init__(f"the log is damaged near entry {index}")
         self.index = index
+
+
+def readable_segment(row: Row) -> layout.Segment:
+    """The segment that a row keeps. Raises LogDamagedError when its entries cannot be read."""
+    try:
+        return layout.segment_of(row)
+    except ProofError as error:
+        raise LogDamagedError(layout.first_of(row)) from error

@@ -1,15 +1,14 @@
 """Which events are in a tenant's log, and where."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from shared.accesslog import layout
+from shared.accesslog.content import Identify
+from shared.accesslog.damage import readable_segment
 from shared.ports import Row, Tables
-
-# The source and id of the event that a payload is about; None for a redacted one, which cannot say.
-type Identify = Callable[[bytes], tuple[str, str] | None]
 
 _READS_AT_ONCE: Final = 16
 
@@ -57,7 +56,7 @@ class Events:
         others = 0
         while left:
             keys = [layout.id_key(event.digest, others) for event in left]
-            rows = dict(zip(left, await self._get(keys), strict=True))
+            rows = dict(zip(left, await get_all(self._tables, self._partition, keys), strict=True))
             places = {event: layout.place_of(row) for event, row in rows.items() if row}
             segments = await self._segments({first for _, first in places.values()})
             for event in left:
@@ -82,18 +81,19 @@ class Events:
         return Found(index, payload) if identity == (event.source, event.id) else None
 
     async def _segments(self, firsts: Iterable[int]) -> dict[int, layout.Segment]:
-        rows = await self._get([layout.segment_key(first) for first in firsts])
-        segments = [layout.segment_of(row) for row in rows if row]
+        keys = [layout.segment_key(first) for first in firsts]
+        rows = await get_all(self._tables, self._partition, keys)
+        segments = [readable_segment(row) for row in rows if row]
         return {segment.first: segment for segment in segments}
 
-    async def _get(self, keys: Sequence[str]) -> Sequence[Row | None]:
-        """The rows of `keys`, some of them asked for at the same time."""
-        rows: list[Row | None] = []
-        for start in range(0, len(keys), _READS_AT_ONCE):
-            part = keys[start : start + _READS_AT_ONCE]
-            asked = [self._tables.get(layout.TABLE, self._partition, key) for key in part]
-            rows += await _all(asked)
-        return rows
+
+async def get_all(tables: Tables, partition: str, keys: Sequence[str]) -> Sequence[Row | None]:
+    """The rows of a log with `keys`, some of them asked for at the same time."""
+    rows: list[Row | None] = []
+    for start in range(0, len(keys), _READS_AT_ONCE):
+        part = keys[start : start + _READS_AT_ONCE]
+        rows += await _all([tables.get(layout.TABLE, partition, key) for key in part])
+    return rows
 
 
 async def _all[T](asked: Iterable[Awaitable[T]]) -> Sequence[T]:

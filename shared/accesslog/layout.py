@@ -52,6 +52,11 @@ class Segment:
     etag: str | None = None
 
     @property
+    def count(self) -> int:
+        """How many entries it had when it was appended."""
+        return len(self.checks) // _CHECK_BYTES
+
+    @property
     def end(self) -> int:
         """The index behind its last entry."""
         return self.first + len(self.entries)
@@ -74,6 +79,11 @@ def segment_keys(first: int, end: int) -> tuple[str, str]:
     return segment_key(end - 1), segment_key(max(0, first - GROUP_ENTRIES + 1))
 
 
+def segment_keys_from(first: int) -> tuple[str, str]:
+    """The RowKeys between which every segment that begins at `first` or behind it lies."""
+    return segment_key(_LAST), segment_key(first)
+
+
 def tile_key(level: int, index: int) -> str:
     """The RowKey of a full tile."""
     return f"t|{level}|{index:012x}"
@@ -83,8 +93,12 @@ def digest(source: str, identifier: str, bits: int = DIGEST_BITS) -> str:
     """The first bits of an event's digest, as they stand in the key of its row."""
     whole = hashlib.sha256(f"{source}\n{identifier}".encode()).digest()
     size = -(-bits // 8)
-    kept = int.from_bytes(whole[:size], "big") >> (8 * size - bits)
-    return urlsafe_b64encode(kept.to_bytes(size, "big")).decode().rstrip("=")
+    return digest_text(int.from_bytes(whole[:size], "big") >> (8 * size - bits), bits)
+
+
+def digest_text(number: int, bits: int) -> str:
+    """A digest of so many bits in base64url."""
+    return urlsafe_b64encode(number.to_bytes(-(-bits // 8), "big")).decode().rstrip("=")
 
 
 def id_key(of: str, attempt: int) -> str:
@@ -98,8 +112,13 @@ def id_row(partition: str, row_key: str, first: int, offset: int) -> Row:
 
 
 def place_of(row: Row) -> tuple[int, int]:
-    """The index of an event's entry, and that of the first entry of its segment."""
-    at = int(row.values["at"])
+    """The index of an event's entry, and that of the first entry of its segment.
+
+    Both are -1, where no entry is, for a row that cannot be read.
+    """
+    at = row.values.get("at")
+    if not isinstance(at, int) or at < 0:
+        return -1, -1
     index, offset = at >> _OFFSET_BITS, at & (1 << _OFFSET_BITS) - 1
     return index, index - offset
 
@@ -109,6 +128,12 @@ def head_row(partition: str, edge: Edge, etag: str | None) -> Row:
     values: dict[str, Value] = {"size": edge.size}
     values |= {f"edge{level}": hashes for level, hashes in enumerate(edge.levels) if hashes}
     return Row(partition, HEAD, values, etag)
+
+
+def size_of(head: Row | None) -> int:
+    """How many entries a log with this head has; 0 for what cannot be read."""
+    size = head.values.get("size") if head else 0
+    return size if isinstance(size, int) and size > 0 else 0
 
 
 def edge_of(row: Row) -> Edge:
@@ -127,7 +152,7 @@ def segment_row(partition: str, segment: Segment) -> Row:
     """The row of a segment: its bundle in columns of the size that one may have."""
     bundle = encode_bundle(segment.entries)
     starts = range(0, len(bundle), _COLUMN_BYTES)
-    values: dict[str, Value] = {"count": len(segment.entries), "checks": segment.checks}
+    values: dict[str, Value] = {"checks": segment.checks}
     values |= {f"e{n}": bundle[start : start + _COLUMN_BYTES] for n, start in enumerate(starts)}
     return Row(partition, segment_key(segment.first), values, segment.etag)
 
@@ -149,6 +174,11 @@ def segment_of(row: Row) -> Segment:
 def tile_row(partition: str, tile: Tile, hashes: bytes) -> Row:
     """The row of a full tile."""
     return Row(partition, tile_key(tile.level, tile.index), {"hashes": hashes})
+
+
+def hashes_of(row: Row | None) -> bytes:
+    """The hashes of a full tile; none for what cannot be read."""
+    return _binary(row.values.get("hashes")) if row else b""
 
 
 def _binary(value: Value | None) -> bytes:

@@ -1,21 +1,22 @@
 """The access log in Table Storage: appended to by any number of instances, read in any order."""
 
-import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from shared.accesslog import layout
 from shared.accesslog.appender import Appender, load_head
-from shared.accesslog.calls import NewEntry, Same
-from shared.accesslog.damage import LogDamagedError
-from shared.accesslog.events import Event, Events, Found, Identify
+from shared.accesslog.audit import Auditor
+from shared.accesslog.calls import NewEntry
+from shared.accesslog.content import Identify, Leaf, Same, identify_json, plain_leaf
+from shared.accesslog.damage import LogDamagedError, readable_segment
+from shared.accesslog.events import Event, Events, Found
+from shared.accesslog.findings import Audit
+from shared.accesslog.idrows import IdRows
 from shared.errors import NotFoundError, RowConflictError, UnavailableError
 from shared.ids import key
-from shared.merkle import HASH_SIZE, WIDTH, Edge, ProofError, Tile, leaf_hash
-from shared.ports import Replace, Row, Tables
-
-# The leaf hash of the entry of a tenant at an index: for a redacted one, what its note states.
-type Leaf = Callable[[str, int, bytes], bytes]
+from shared.merkle import HASH_SIZE, WIDTH, Edge, Tile
+from shared.ports import Replace, Tables
 
 # So many entries are read at once, more where they are small: memory stays flat.
 _FEWEST_AT_ONCE: Final = 256
@@ -25,19 +26,6 @@ _ROWS_AT_ONCE: Final = 64
 # Appenders are kept for so many tenants, with the heads that they know.
 _MOST_APPENDERS: Final = 256
 _MOST_TRIES: Final = 10
-
-
-def identify_json(payload: bytes) -> tuple[str, str] | None:
-    """The `source` and `id` of an entry that is a JSON object; None for what is none."""
-    if not payload.startswith(b"{"):
-        return None
-    fields = json.loads(payload)
-    return str(fields.get("source")), str(fields.get("id"))
-
-
-def plain_leaf(_tenant: str, _index: int, entry: bytes) -> bytes:
-    """The leaf hash where no entry is redacted."""
-    return leaf_hash(entry)
 
 
 class LogStore:
@@ -119,7 +107,7 @@ class LogStore:
         newest, oldest = layout.segment_key(before - 1), layout.segment_key(0)
         rows = self._tables.between(layout.TABLE, key(tenant), newest, oldest, size=_ROWS_AT_ONCE)
         async for row in rows:
-            segment = _segment_of(row)
+            segment = readable_segment(row)
             if segment.end < before:
                 raise LogDamagedError(segment.end)
             for index in range(before - 1, segment.first - 1, -1):
@@ -146,8 +134,7 @@ class LogStore:
         edge = await self.head(tenant)
         if (tile.index * WIDTH + tile.width) << 8 * tile.level > edge.size:
             raise _no_such_tile()
-        partial = edge.size >> 8 * (tile.level + 1) == tile.index
-        if partial:
+        if edge.size >> 8 * (tile.level + 1) == tile.index:
             return edge.levels[tile.level][: tile.width * HASH_SIZE]
         if tile.level:
             return (await self._full_tile(key(tenant), tile))[: tile.width * HASH_SIZE]
@@ -184,6 +171,21 @@ class LogStore:
             return
         raise UnavailableError("storage")
 
+    async def audit(
+        self, tenant: str, from_size: int = 0, roots: Mapping[int, bytes] | None = None
+    ) -> Audit:
+        """Hold all rows of the entries from about `from_size` on against each other.
+
+        `roots` are published ones by size, which the entries must lead to; those below `from_size`
+        are passed over. From 0, rows of events that lead nowhere are found too. Entries before
+        `from_size` are taken for what the tiles say of them. What is appended meanwhile is left
+        for the next audit. Raises LogDamagedError when the tiles before `from_size` are broken.
+        """
+        start = await self.edge_at(tenant, from_size // WIDTH * WIDTH)
+        leaf = partial(self._leaf, tenant)
+        id_rows = IdRows(self._tables, key(tenant), self._identify, self._digest_bits, start.size)
+        return await Auditor(self._tables, key(tenant), start, leaf, id_rows, roots or {}).run()
+
     def _appender(self, partition: str) -> Appender:
         """The tenant's appender, which is then the one used last."""
         appender = self._appenders.pop(partition, None)
@@ -203,7 +205,7 @@ class LogStore:
         rows = [row async for row in self._tables.between(layout.TABLE, partition, *keys)]
         entries: list[bytes] = []
         for row in reversed(rows):
-            segment = _segment_of(row)
+            segment = readable_segment(row)
             expected = first + len(entries)
             if segment.first > expected:
                 break
@@ -215,7 +217,7 @@ class LogStore:
     async def _segment(self, partition: str, index: int) -> layout.Segment:
         keys = layout.segment_keys(index, index + 1)
         async for row in self._tables.between(layout.TABLE, partition, *keys):
-            segment = _segment_of(row)
+            segment = readable_segment(row)
             if segment.first <= index < segment.end:
                 return segment
         raise NotFoundError(
@@ -227,17 +229,10 @@ class LogStore:
     async def _full_tile(self, partition: str, tile: Tile) -> bytes:
         name = layout.tile_key(tile.level, tile.index)
         row = await self._tables.get(layout.TABLE, partition, name)
-        hashes = row.values.get("hashes") if row else None
-        if not isinstance(hashes, bytes) or len(hashes) != WIDTH * HASH_SIZE:
+        hashes = layout.hashes_of(row)
+        if len(hashes) != WIDTH * HASH_SIZE:
             raise LogDamagedError(tile.index << 8 * (tile.level + 1))
         return hashes
-
-
-def _segment_of(row: Row) -> layout.Segment:
-    try:
-        return layout.segment_of(row)
-    except ProofError as error:
-        raise LogDamagedError(layout.first_of(row)) from error
 
 
 def _no_such_tile() -> NotFoundError:

@@ -172,7 +172,7 @@ async def _send(
 def _to_operation(operation: Operation) -> tuple[Any, ...]:
     match operation:
         case Insert(row):
-            return ("create", _to_entity(row))
+            return ("create", _to_entity(row), {"response_preference": "return-no-content"})
         case Upsert(row):
             return ("upsert", _to_entity(row), {"mode": UpdateMode.REPLACE})
         case Replace(row):

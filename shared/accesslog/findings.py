@@ -1,0 +1,67 @@
+"""What an audit of a log finds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from shared.merkle import Edge
+
+# More than this tell nothing more of what happened.
+MOST_FINDINGS: Final = 1000
+
+type Kind = Literal[
+    # The head cannot be read, or does not fit the entries that it is over.
+    "head-changed",
+    # No row has these entries, or it cannot be read.
+    "entries-missing",
+    # A row with entries that others have, or that are behind the end of the log.
+    "entries-inserted",
+    # The entry is not the one that was appended.
+    "entry-changed",
+    # The entry is; what its segment keeps of its leaf hash is not.
+    "check-changed",
+    # A tile is not there, or does not fit the entries below it.
+    "tile-changed",
+    # No row leads to the entry of an event.
+    "event-missing",
+    # A row of an event does not lead to its entry.
+    "event-astray",
+    # The entries do not lead to a root that was published.
+    "root-differs",
+]
+
+_OF_ENTRIES: Final = frozenset({"entries-missing", "entries-inserted", "entry-changed"})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """Something wrong with the entries from `first` up to but without `end`, seen in `row`."""
+
+    first: int
+    end: int
+    kind: Kind
+    row: str
+
+
+@dataclass(slots=True)
+class Audit:
+    """What was found, at most 1,000 of it. `edge` is over the entries as they are kept now."""
+
+    edge: Edge
+    found: list[Finding] = field(default_factory=list)
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What was found, by the index of the entries."""
+        return sorted(self.found)
+
+    def explains(self, first: int, end: int) -> bool:
+        """Whether an entry between `first` and `end` is known to be wrong."""
+        return any(
+            one.kind in _OF_ENTRIES and one.first < end and first < one.end for one in self.found
+        )
+
+    def add(self, kind: Kind, first: int, end: int, row: str) -> None:
+        """Note something, unless there is too much of it."""
+        if len(self.found) < MOST_FINDINGS:
+            self.found.append(Finding(first, end, kind, row))

@@ -1,0 +1,260 @@
+"""What somebody changes past the application, straight in the tables, is found and located."""
+
+import json
+
+import pytest
+
+from shared.accesslog import LogDamagedError, LogStore, layout
+from shared.ids import key
+from shared.merkle import Edge, leaf_hash
+from shared.ports import Delete, Replace, Row, Upsert
+from tests.accesslog.logs import entries, entry
+
+# Segments of 3, 60 and 237 (three commits), so that a block of 256 ends inside one.
+SIZES = (3, 60, 237)
+SIZE = sum(SIZES)
+
+
+@pytest.fixture
+async def filled(store, tenant):
+    """A log of 300 entries."""
+    first = 0
+    for size in SIZES:
+        await store.append(tenant, entries(*range(first, first + size)))
+        first += size
+    return tenant
+
+
+class Rows:
+    """A log's rows, to be changed."""
+
+    def __init__(self, tables, tenant):
+        self._tables = tables
+        self._partition = key(tenant)
+
+    async def get(self, name):
+        return await self._tables.get(layout.TABLE, self._partition, name)
+
+    async def change(self, name, **values):
+        """Give columns of a row other values, None for none at all."""
+        row = await self.get(name)
+        changed = {n: v for n, v in (row.values | values).items() if v is not None}
+        await self._commit(Replace(Row(row.partition, row.row, changed, row.etag)))
+
+    async def delete(self, name):
+        await self._commit(Delete(self._partition, name))
+
+    async def put(self, name, **values):
+        await self._commit(Upsert(Row(self._partition, name, values)))
+
+    async def segment(self, first):
+        return layout.segment_of(await self.get(layout.segment_key(first)))
+
+    async def put_segment(self, first, kept, checks=None):
+        checks = layout.checks_of([leaf_hash(one) for one in kept]) if checks is None else checks
+        segment = layout.Segment(first, kept, checks)
+        await self._commit(Upsert(layout.segment_row(self._partition, segment)))
+
+    async def _commit(self, operation):
+        await self._tables.commit(layout.TABLE, [operation])
+
+
+@pytest.fixture
+def rows(kept, filled):
+    return Rows(kept, filled)
+
+
+def flipped(data, at=0):
+    """The bytes with one bit changed."""
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+async def found(store, tenant, **asked):
+    """What an audit finds: the kind, and from which entry up to which."""
+    audit = await store.audit(tenant, **asked)
+    return [(one.kind, one.first, one.end) for one in audit.findings]
+
+
+async def test_a_sound_log_has_no_findings(store, filled):
+    for from_size in (0, 1, 255, 256, 257, SIZE):
+        edge = await store.edge_at(filled, from_size)
+        roots = {from_size: edge.root()}
+        audit = await store.audit(filled, from_size, roots)
+        assert list(audit.findings) == []
+        assert audit.edge == await store.head(filled)
+
+
+async def test_an_empty_log_has_no_findings(store, tenant):
+    assert await found(store, tenant, roots={0: Edge.empty().root()}) == []
+
+
+@pytest.mark.parametrize("index", [0, 2, 3, 62, 63, 255, 256, SIZE - 1])
+@pytest.mark.parametrize("from_size", [0, 256])
+async def test_a_changed_entry_is_found(store, filled, rows, index, from_size):
+    first = await first_of(store, filled, index)
+    segment = await rows.segment(first)
+    changed = list(segment.entries)
+    changed[index - first] = entry(index, changed=True).payload
+    await rows.put_segment(first, changed, segment.checks)
+    expected = [("entry-changed", index, index + 1)] if index >= from_size else []
+    assert await found(store, filled, from_size=from_size) == expected
+
+
+async def first_of(store, tenant, index):
+    """The first index of the segment that holds an entry."""
+    return (await store._segment(key(tenant), index)).first
+
+
+async def test_entries_in_another_order_are_found(store, filled, rows):
+    segment = await rows.segment(3)
+    one, two, *others = segment.entries
+    await rows.put_segment(3, [two, one, *others], segment.checks)
+    assert [one for one in await found(store, filled) if one[0].startswith("entr")] == [
+        ("entry-changed", 3, 4),
+        ("entry-changed", 4, 5),
+    ]
+
+
+@pytest.mark.parametrize("index", [3, 255, SIZE - 1])
+async def test_a_changed_entry_with_a_check_to_fit_is_found_by_the_tree(store, filled, rows, index):
+    first = await first_of(store, filled, index)
+    changed = list((await rows.segment(first)).entries)
+    changed[index - first] = entry(index, changed=True).payload
+    await rows.put_segment(first, changed)
+    # To the exact entry in the last block, to the block of 256 before it.
+    block = (index, index + 1) if index >= 256 else (0, 256)
+    assert await found(store, filled) == [("head-changed", *block)]
+
+
+async def test_a_changed_check_is_told_from_a_changed_entry(store, filled, rows):
+    segment = await rows.segment(3)
+    await rows.put_segment(3, segment.entries, flipped(segment.checks, 17))
+    assert await found(store, filled) == [("check-changed", 5, 6)]
+
+
+async def test_a_missing_segment_is_found(store, filled, rows):
+    await rows.delete(layout.segment_key(3))
+    assert await found(store, filled) == [("entries-missing", 3, 63)]
+    with pytest.raises(LogDamagedError):
+        [one async for one in store.read(filled)]
+    with pytest.raises(LogDamagedError):
+        [one async for one in store.read_back(filled)]
+
+
+async def test_a_segment_that_cannot_be_read_is_missing(store, filled, rows):
+    segment = await rows.get(layout.segment_key(3))
+    await rows.change(segment.row, e0=segment.values["e0"][:-1])
+    assert ("entries-missing", 3, 63) in await found(store, filled)
+    with pytest.raises(LogDamagedError):
+        [one async for one in store.read(filled)]
+
+
+async def test_an_entry_taken_from_a_segment_is_found(store, filled, rows):
+    segment = await rows.segment(3)
+    await rows.put_segment(3, segment.entries[:-1], segment.checks)
+    assert ("entries-missing", 62, 63) in await found(store, filled)
+
+
+async def test_an_entry_put_into_a_segment_is_found(store, filled, rows):
+    segment = await rows.segment(3)
+    more = [*segment.entries, entry("more").payload]
+    await rows.put_segment(3, more, segment.checks)
+    assert await found(store, filled) == [("entries-inserted", 63, 64)]
+
+
+async def test_a_segment_over_another_is_found(store, filled, rows):
+    await rows.put_segment(10, [entry("more").payload])
+    assert await found(store, filled) == [("entries-inserted", 10, 11)]
+
+
+async def test_a_segment_behind_the_end_is_found(store, filled, rows):
+    await rows.put_segment(SIZE + 5, [entry("more").payload])
+    assert await found(store, filled) == [("entries-inserted", SIZE + 5, SIZE + 6)]
+
+
+@pytest.mark.parametrize(
+    ("column", "at", "expected"),
+    [("edge0", 0, (256, 257)), ("edge0", 32 * 43, (299, 300)), ("edge1", 0, (0, 256))],
+)
+async def test_a_changed_head_is_found(store, filled, rows, column, at, expected):
+    head = await rows.get(layout.HEAD)
+    await rows.change(layout.HEAD, **{column: flipped(head.values[column], at)})
+    assert await found(store, filled) == [("head-changed", *expected)]
+
+
+@pytest.mark.parametrize("values", [{"size": SIZE - 1}, {"edge1": None}, {"edge0": b"x"}])
+async def test_a_head_that_contradicts_itself_is_found_and_not_appended_to(
+    store, kept, filled, rows, values
+):
+    await rows.change(layout.HEAD, **values)
+    assert "head-changed" in {kind for kind, *_ in await found(store, filled)}
+    with pytest.raises(LogDamagedError):
+        await LogStore(kept).append(filled, entries("more"))
+
+
+async def test_a_log_cut_back_with_its_head_is_found_by_a_published_root(store, filled, rows):
+    roots = {size: (await store.edge_at(filled, size)).root() for size in (63, SIZE)}
+    old = layout.head_row("", await store.edge_at(filled, 63), None)
+    await rows.put(layout.HEAD, **old.values)
+    assert await found(store, filled, roots={63: roots[63]}) == sorted(
+        [("entries-inserted", first, first + 1) for first in (63, 156, 249)]
+        + [("event-astray", index, index + 1) for index in range(63, SIZE)],
+        key=lambda one: (one[1:], one[0]),
+    )
+    for first in (63, 156, 249):
+        await rows.delete(layout.segment_key(first))
+    assert ("root-differs", 63, SIZE) in await found(store, filled, roots=roots)
+
+
+async def test_a_history_written_anew_is_found_by_a_published_root(store, kept, filled, tenant):
+    other = tenant + "x"
+    for size in (3, 60, 237):
+        start = (await store.head(other)).size
+        changed = [
+            entry(n, **({"changed": 1} if n == 5 else {})) for n in range(start, start + size)
+        ]
+        await store.append(other, changed)
+    roots = {size: (await store.edge_at(filled, size)).root() for size in (3, 63, SIZE)}
+    assert await found(store, other) == []
+    assert await found(store, other, roots=roots) == [
+        ("root-differs", 3, 63),
+        ("root-differs", 3, SIZE),
+    ]
+
+
+async def test_a_missing_row_of_an_event_is_found(store, filled, rows):
+    await rows.delete(layout.id_key(layout.digest("tests", "7"), 0))
+    assert await found(store, filled) == [("event-missing", 7, 8)]
+    await rows.delete(layout.id_key(layout.digest("tests", "257"), 0))
+    assert await found(store, filled, from_size=256) == [("event-missing", 257, 258)]
+
+
+async def test_a_row_of_an_event_that_leads_elsewhere_is_found(store, filled, rows):
+    name = layout.id_key(layout.digest("tests", "257"), 0)
+    other = await rows.get(layout.id_key(layout.digest("tests", "258"), 0))
+    await rows.change(name, at=other.values["at"])
+    assert await found(store, filled) == [("event-missing", 257, 258), ("event-astray", 258, 259)]
+    assert await found(store, filled, from_size=256) == [("event-missing", 257, 258)]
+
+
+async def test_a_row_that_claims_an_event_is_found_and_keeps_no_event_out(store, filled, rows):
+    name = layout.id_key(layout.digest("tests", "new"), 0)
+    await rows.put(name, at=(SIZE + 1) << 7)
+    assert await found(store, filled) == [("event-astray", SIZE + 1, SIZE + 2)]
+    assert await store.append(filled, entries("new")) == [SIZE]
+    assert await store.append(filled, entries("new")) == [SIZE]
+    assert await store.find(filled, "tests", "new") == SIZE
+
+
+async def test_a_segment_where_the_next_one_would_go_stops_the_log(store, filled, rows):
+    await rows.put_segment(SIZE, [entry("more").payload])
+    with pytest.raises(LogDamagedError):
+        await store.append(filled, entries("new"))
+    assert (await store.head(filled)).size == SIZE
+
+
+async def test_what_an_entry_is_changed_to_is_not_answered_as_the_same_event(store, filled, rows):
+    segment = await rows.segment(0)
+    changed = [json.dumps({"source": "tests", "id": "other"}).encode(), *segment.entries[1:]]
+    await rows.put_segment(0, changed, segment.checks)
+    assert await store.append(filled, entries(0)) == [SIZE]
