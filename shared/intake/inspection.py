@@ -15,10 +15,11 @@ from typing import IO
 import msgspec
 
 from shared.intake.archive import is_archive
+from shared.intake.collector import Collector, needs_copy
 from shared.intake.content_type import detect
 from shared.intake.identifiers import index_keys
-from shared.intake.metadata import SUPPORTED, read
-from shared.intake.rules import Inspection, PersonFound
+from shared.intake.metadata import Metadata
+from shared.intake.rules import DocumentFound, Inspection, PersonFound
 from shared.intake.scanner import Scan
 
 _SPOOL_IN_MEMORY = 4 * 1024 * 1024
@@ -46,6 +47,7 @@ class Pass:
         self._hash = hashlib.sha256()
         self._media_type = "application/octet-stream"
         self._spool: IO[bytes] | None = None
+        self._metadata: Collector | None = None
 
     def __enter__(self) -> "Pass":
         return self
@@ -61,9 +63,12 @@ class Pass:
             self._media_type = detect(chunk, self._size)
             if self._size <= self._spool_limit(chunk):
                 self._spool = tempfile.SpooledTemporaryFile(_SPOOL_IN_MEMORY)  # noqa: SIM115 - closed in __exit__
+            self._metadata = Collector(self._media_type, copied=self._spool is not None)
         self._seen += len(chunk)
         self._hash.update(chunk)
         self._scan.feed(chunk)
+        if self._metadata is not None:
+            self._metadata.feed(chunk)
         if self._spool is not None:
             self._spool.write(chunk)
 
@@ -76,10 +81,10 @@ class Pass:
         refusal = findings.refusal
         if findings.sha256 not in (None, sha256):
             refusal = "scan-of-other-bytes"
-        people: list[PersonFound] = []
-        note = None
-        if self._media_type in SUPPORTED and not findings.matches:
-            people, note = self._people()
+        metadata = Metadata()
+        if self._metadata is not None and not findings.matches:
+            metadata = self._metadata.finish(self._spool)
+        people, note = self._people(metadata)
         return Inspection(
             size=self._seen,
             sha256=sha256,
@@ -88,18 +93,16 @@ class Pass:
             signatures=findings.matches,
             unscannable=refusal,
             people=people,
+            documents=[DocumentFound(field=d.field, id=d.identifier) for d in metadata.documents],
             metadata_note=note,
         )
 
     def _spool_limit(self, head: bytes) -> int:
-        random_access = self._media_type in SUPPORTED or is_archive(head)
+        random_access = needs_copy(self._media_type) or is_archive(head)
         return _SPOOL_LIMIT if random_access else _SPOOL_LIMIT_OTHERS
 
-    def _people(self) -> tuple[list[PersonFound], str | None]:
-        if self._spool is None:
-            return [], "metadata-too-large"
-        self._spool.seek(0)
-        metadata = read(self._spool)
+    def _people(self, metadata: Metadata) -> tuple[list[PersonFound], str | None]:
+        """The people as keys, as many as one column holds, and the note on the metadata."""
         people: list[PersonFound] = []
         room = _MAX_COLUMN
         for person in metadata.people:

@@ -1,4 +1,4 @@
-"""The people that a picture's own metadata names, read within limits of memory and time.
+"""What a file's own metadata says, read within limits of memory and time.
 
 Exiv2 needs time that grows with the square of an XMP packet, and copies the values of EXIF as often
 as tags point to them. So a picture of much metadata waits for a process of those (see `reader`),
@@ -8,16 +8,27 @@ and those of little, which are nearly all, do not wait behind it.
 import atexit
 import io
 import os
+import shutil
 import tempfile
 from typing import IO, Final
 
 from shared.intake.blocks import largest_block, metadata_size
 from shared.intake.reader import Reader
-from shared.media.found import MAX_LENGTH, MAX_PEOPLE, TOO_LARGE, Metadata, Person
+from shared.media import PDF, PICTURE
+from shared.media.found import MAX_LENGTH, MAX_PEOPLE, TOO_LARGE, Document, Metadata, Person
 
-__all__ = ["MAX_LENGTH", "MAX_PEOPLE", "SUPPORTED", "Metadata", "Person", "read"]
+__all__ = [
+    "MAX_LENGTH",
+    "MAX_PEOPLE",
+    "PICTURES",
+    "Document",
+    "Metadata",
+    "Person",
+    "read",
+    "read_pdf",
+]
 
-SUPPORTED: Final = frozenset(
+PICTURES: Final = frozenset(
     {
         "image/avif",
         "image/bmp",
@@ -33,15 +44,14 @@ SUPPORTED: Final = frozenset(
         "image/x-canon-cr3",
     }
 )
-"""The media types whose metadata is read."""
+"""The media types that Exiv2 reads."""
 
-_PICTURE: Final = b"P"
 # Bytes of one block of a picture that may be read into memory, of which some are copied thrice.
 _MAX_BLOCK: Final = 16 * 1024 * 1024
 # Bytes of metadata that count as little. The worst that so many can be made to cost was measured
 # at 95 MiB and a tenth of a second.
 _LITTLE: Final = 64 * 1024
-# Bytes of a file that are handed over as a copy in memory; a larger one is, or goes, on disk.
+# Bytes of a file that is handed over as a copy in memory; a larger one is, or goes, on disk.
 _MAX_COPY: Final = 4 * 1024 * 1024
 
 _quick: Final = Reader()
@@ -51,30 +61,39 @@ atexit.register(_patient.close)
 
 
 def read(source: IO[bytes] | bytes) -> Metadata:
-    """Return the people that a picture names in its metadata.
+    """Return what a picture, or a bare XMP packet, says.
 
     `source` is the picture, or a real file that holds it, which is read in place and not into
     memory where it is large (a `SpooledTemporaryFile` is then rolled over to disk). Worth calling
-    for the media types in `SUPPORTED`. Blocks; call it on a worker thread. Broken metadata raises
+    for the media types in `PICTURES`. Blocks; call it on a worker thread. Broken metadata raises
     nothing: it is noted, because a picture that shows is an asset all the same. Raises OSError
     where no process can be started.
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     if largest_block(file) > _MAX_BLOCK:
         return Metadata(note=TOO_LARGE)
-    reader = _quick if metadata_size(file) <= _LITTLE else _patient
-    if not isinstance(source, bytes) and source.seek(0, io.SEEK_END) > _MAX_COPY:
-        source.flush()
-        return reader.read(_PICTURE, source.fileno())
+    return _read(PICTURE, file, _quick if metadata_size(file) <= _LITTLE else _patient)
+
+
+def read_pdf(source: IO[bytes] | bytes) -> Metadata:
+    """Return what a PDF says of itself; otherwise as `read`."""
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    return _read(PDF, file, _patient)
+
+
+def _read(kind: bytes, file: IO[bytes], reader: Reader) -> Metadata:
+    if file.seek(0, io.SEEK_END) > _MAX_COPY and not isinstance(file, io.BytesIO):
+        file.flush()
+        return reader.read(kind, file.fileno())
     file.seek(0)
     with _unnamed() as copy:
-        copy.write(file.read())
+        shutil.copyfileobj(file, copy, _MAX_COPY)
         copy.flush()
-        return reader.read(_PICTURE, copy.fileno())
+        return reader.read(kind, copy.fileno())
 
 
 def _unnamed() -> IO[bytes]:
     """A new file without a name: in memory where the system (Linux) has such, or on disk."""
     if hasattr(os, "memfd_create"):
-        return os.fdopen(os.memfd_create("picture"), "wb")
+        return os.fdopen(os.memfd_create("metadata"), "wb")
     return tempfile.TemporaryFile()

@@ -15,14 +15,18 @@ import sys
 import threading
 from typing import Final
 
-from shared.media.found import TOO_LARGE, UNREADABLE, Metadata, Person
+from shared.media import FAILED
+from shared.media.found import TOO_LARGE, UNREADABLE, Document, Metadata, Person
 
 # Seconds after which a process is ended that does not answer. It ends itself after fewer of
 # computing; this is for one that does not come to compute.
 _GIVE_UP: Final = 60.0
 # What a process may need of the environment, which holds secrets.
 _ENVIRONMENT: Final = frozenset({"LD_LIBRARY_PATH", "PATH", "PYTHONHOME"})
-_CRASHES: Final = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE})
+# Exit statuses, as `subprocess` gives them, of a parser that met what it could not parse.
+_FAILURES: Final = frozenset(
+    {FAILED, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE}
+)
 
 
 class Reader:
@@ -49,10 +53,14 @@ class Reader:
                 said = json.loads(_received(other))
             except (OSError, EOFError):
                 status = self._end()
-                return Metadata(note=UNREADABLE if -status in _CRASHES else TOO_LARGE)
+                return Metadata(note=UNREADABLE if status in _FAILURES else TOO_LARGE)
             if said["last"]:
                 self._end()
-            return Metadata(tuple(Person(*person) for person in said["people"]), said["note"])
+            return Metadata(
+                tuple(Person(**person) for person in said["people"]),
+                said["note"],
+                tuple(Document(**document) for document in said["documents"]),
+            )
 
     def close(self) -> None:
         """End the process; the next file gets another."""

@@ -29,10 +29,23 @@ type Verdict = Literal["clean", "infected", "refused"]
 
 
 class PersonFound(Stored, frozen=True):
-    """A person in an asset's metadata: the field that names them, and their keys in the index."""
+    """A person in an asset's metadata: the field that names them, and their keys in the index.
+
+    A keyword may name a person too, and so stands here as well.
+    """
 
     field: str
     keys: tuple[str, ...]
+
+
+class DocumentFound(Stored, frozen=True):
+    """The id of a document, or of what it was made from, and the metadata field that holds it.
+
+    It names no person, and finds the renditions of one picture.
+    """
+
+    field: str
+    id: str
 
 
 class Asset(Stored, frozen=True):
@@ -57,6 +70,7 @@ class Asset(Stored, frozen=True):
     signature_age_days: int | None = None
     signatures: tuple[str, ...] = ()
     people: tuple[PersonFound, ...] = ()
+    documents: tuple[DocumentFound, ...] = ()
     metadata_note: str | None = None
 
     @property
@@ -86,6 +100,7 @@ class Inspection:
     unscannable: str | None
     people: Sequence[PersonFound]
     metadata_note: str | None
+    documents: Sequence[DocumentFound] = ()
 
 
 @dataclass(frozen=True, slots=True)

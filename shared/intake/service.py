@@ -190,6 +190,7 @@ def _asset(
         signature_age_days=age_in_days(engine, now),
         signatures=tuple(inspection.signatures),
         people=tuple(inspection.people) if filing.verdict == "clean" else (),
+        documents=tuple(inspection.documents),
         metadata_note=inspection.metadata_note,
     )
 

@@ -12,16 +12,21 @@ import resource
 import signal
 import socket
 import struct
+import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from shared.media import FAILED, OUT_OF_MEMORY, PDF, PICTURE
+from shared.media.documents import read_pdf
 from shared.media.found import Metadata
 from shared.media.pictures import read_picture
 
-PICTURE: Final = b"P"
-
-_READERS: Final[Mapping[bytes, Callable[[str], Metadata]]] = {PICTURE: read_picture}
+_READERS: Final[Mapping[bytes, Callable[[str], Metadata]]] = {
+    PICTURE: read_picture,
+    PDF: read_pdf,
+}
 
 # Bytes on the heap, and seconds of computing for one file, after which the kernel ends the process.
 _MEMORY: Final = 192 * 1024 * 1024
@@ -47,8 +52,7 @@ def main() -> None:
             [descriptor] = descriptors
             metadata = _read(kind, descriptor)
             last = number == _FILES or _resident() > limit
-            people = [(person.identifier, person.field) for person in metadata.people]
-            answer = json.dumps({"people": people, "note": metadata.note, "last": last}).encode()
+            answer = json.dumps({**asdict(metadata), "last": last}).encode()
             other.sendall(struct.pack(">I", len(answer)) + answer)
             if last:
                 return
@@ -75,4 +79,9 @@ def _resident() -> int:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (MemoryError, SystemError) as error:
+        # What a C++ library throws that is no error of its own comes as a SystemError.
+        memory = isinstance(error, MemoryError) or "bad_alloc" in str(error)
+        sys.exit(OUT_OF_MEMORY if memory else FAILED)

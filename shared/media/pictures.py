@@ -1,43 +1,22 @@
-"""Exiv2 at work: the people in EXIF, IPTC-IIM and XMP."""
+"""Exiv2 at work: what EXIF, IPTC-IIM and XMP say of people, and the ids of documents in XMP."""
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import exiv2
 
+from shared.media import fields
 from shared.media.found import NOT_SUPPORTED, Found, Metadata
 
-# The fields that identify a natural person, by Exiv2's key. Arrays of structures carry indices and
-# the parts of structures the file's own prefixes, which are taken off first. Right: the name of the
-# field in its own standard.
-# IPTC Photo Metadata Standard; IPTC-IIM 4.2; MWG Guidelines for Handling Image Metadata 2.0; Exif.
-_XMP: Final = {
-    "Xmp.dc.creator": "dc:creator",
-    "Xmp.iptcExt.PersonInImage": "Iptc4xmpExt:PersonInImage",
-    "Xmp.iptcExt.PersonInImageWDetails/PersonName": (
-        "Iptc4xmpExt:PersonInImageWDetails/PersonName"
-    ),
-    "Xmp.iptc.CreatorContactInfo/CiEmailWork": "Iptc4xmpCore:CiEmailWork",
-    "Xmp.MP.RegionInfo/Regions/PersonDisplayName": "MPReg:PersonDisplayName",
-    "Xmp.photoshop.CaptionWriter": "photoshop:CaptionWriter",
-}
-_REGION: Final = "Xmp.mwg-rs.Regions/RegionList"
-_REGION_FIELD: Final = "mwg-rs:Regions/Name"
-_IPTC: Final = {
-    "Iptc.Application2.Byline": "IPTC:2:80 By-line",
-    "Iptc.Application2.Contact": "IPTC:2:118 Contact",
-    "Iptc.Application2.Writer": "IPTC:2:122 Writer/Editor",
-}
-_XP_AUTHOR: Final = "Exif.Image.XPAuthor"
-_EXIF: Final = {
-    "Exif.Image.Artist": "Exif:Artist",
-    "Exif.Photo.CameraOwnerName": "Exif:CameraOwnerName",
-    _XP_AUTHOR: "Exif:XPAuthor",
-}
 _INDEX: Final = re.compile(r"\[\d+\]")
 _PREFIX: Final = re.compile(r"(?<=/)[^/:]*:")
+# Of the later pages of a TIFF Exiv2 gives the XMP as the bytes that it is. So many pages, of so
+# many bytes each, are looked into.
+_PAGE: Final = re.compile(r"Exif\.(?!Image\.)\w+\.XMLPacket")
+_MAX_PAGES: Final = 16
+_MAX_PACKET: Final = 1024 * 1024
 
 _UNKNOWN_TYPE: Final = (
     exiv2.ErrorCode.kerFileContainsUnknownImageType,
@@ -47,17 +26,14 @@ _UNKNOWN_TYPE: Final = (
 
 
 def read_picture(path: str) -> Metadata:
-    """Return the people that the picture at `path` names.
+    """Return what the picture, or the bare XMP packet, at `path` says.
 
     Not for two threads at once: Exiv2's XMP toolkit and its log handler are one for the process.
     """
     with _Complaints() as complaints:
         found = Found()
         try:
-            image = exiv2.ImageFactory.open(path)
-            image.readMetadata()
-            for people in (_xmp_people, _iptc_people, _exif_people):
-                people(image, found.add)
+            _read(path, found)
         except exiv2.Exiv2Error as error:
             if error.code in _UNKNOWN_TYPE:
                 return Metadata(note=NOT_SUPPORTED)
@@ -66,31 +42,58 @@ def read_picture(path: str) -> Metadata:
             # The XMP toolkit keeps the namespaces of every file, for the whole process: one file
             # could give "dc" another meaning for those after it, and many could fill the memory.
             exiv2.XmpParser.terminate()
-    return found.metadata(broken=complaints.serious)
+        found.broken |= complaints.serious
+    return found.metadata()
 
 
-type _Add = Callable[[str, str], None]
+def read_packets(packets: list[bytes], found: Found) -> None:
+    """Add what bare XMP packets say."""
+    for packet in packets:
+        with _Complaints() as complaints:
+            try:
+                _read(packet, found)
+            except exiv2.Exiv2Error:
+                complaints.serious = True
+            finally:
+                exiv2.XmpParser.terminate()
+            found.broken |= complaints.serious
 
 
-def _xmp_people(image: exiv2.Image, add: _Add) -> None:
+def _read(source: str | bytes, found: Found) -> None:
+    image = exiv2.ImageFactory.open(source)
+    image.readMetadata()
+    _xmp(image, found)
+    # Of a bare packet Exiv2 makes up EXIF and IPTC as well.
+    if image.imageType() == exiv2.ImageType.xmp:
+        return
+    _iptc(image, found)
+    pages = _exif(image, found)
+    for packet in pages:
+        _read(packet, found)
+
+
+def _xmp(image: exiv2.Image, found: Found) -> None:
     names: dict[str, str] = {}
-    faces: set[str] = set()
+    others: set[str] = set()
     for datum in image.xmpData():
         key = _PREFIX.sub("", datum.key())
-        if field := _XMP.get(_INDEX.sub("", key)):
-            for text in _xmp_texts(datum.value()):
-                add(text, field)
-        elif key.startswith(_REGION):
+        plain = _INDEX.sub("", key)
+        if field := fields.XMP.get(plain):
+            for text in _texts(datum.value()):
+                found.add(text, field)
+        elif name := fields.DOCUMENTS.get(plain):
+            found.add_document(datum.toString(), name)
+        elif key.startswith(fields.REGIONS):
             region, _, leaf = key.rpartition("/")
             if leaf == "Name":
                 names[region] = datum.toString()
-            elif leaf == "Type" and datum.toString() == "Face":
-                faces.add(region)
-    for region in faces & names.keys():
-        add(names[region], _REGION_FIELD)
+            elif leaf == "Type" and datum.toString() not in ("", "Face"):
+                others.add(region)
+    for region in names.keys() - others:
+        found.add(names[region], fields.REGION_NAME)
 
 
-def _xmp_texts(value: exiv2.Value) -> Iterator[str]:
+def _texts(value: exiv2.Value) -> Iterator[str]:
     if isinstance(value, exiv2.XmpArrayValue):
         yield from value
     elif isinstance(value, exiv2.LangAltValue):
@@ -100,21 +103,27 @@ def _xmp_texts(value: exiv2.Value) -> Iterator[str]:
         yield value.toString()
 
 
-def _iptc_people(image: exiv2.Image, add: _Add) -> None:
+def _iptc(image: exiv2.Image, found: Found) -> None:
     for datum in image.iptcData():
-        if field := _IPTC.get(datum.key()):
-            add(_decoded(_raw(datum.value())), field)
+        if field := fields.IPTC.get(datum.key()):
+            found.add(_decoded(_raw(datum.value())), field)
 
 
-def _exif_people(image: exiv2.Image, add: _Add) -> None:
+def _exif(image: exiv2.Image, found: Found) -> list[bytes]:
+    """Add what EXIF says, and return the XMP packets that stand in it."""
+    packets: list[bytes] = []
     for datum in image.exifData():
         key = datum.key()
-        if field := _EXIF.get(key):
-            raw = _raw(datum.value())
-            text = raw.decode("utf-16-le", "replace") if key == _XP_AUTHOR else _decoded(raw)
-            # Several are separated by semicolons (MWG Guidelines 2.0).
-            for name in text.split(";"):
-                add(name, field)
+        name = key.rpartition(".")[2]
+        if field := fields.EXIF.get(name) or fields.MAKER.get(key):
+            # A NUL parts the photographer's notice from the editor's (Exif 3.0, Copyright).
+            for text in _decoded(_raw(datum.value())).split("\0"):
+                found.add(text, field)
+        elif field := fields.EXIF_UTF16.get(name):
+            found.add(_raw(datum.value()).decode("utf-16-le", "replace"), field)
+        elif _PAGE.fullmatch(key) and datum.size() <= _MAX_PACKET and len(packets) < _MAX_PAGES:
+            packets.append(_raw(datum.value()))
+    return packets
 
 
 def _raw(value: exiv2.Value) -> bytes:

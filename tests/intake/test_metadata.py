@@ -95,7 +95,7 @@ def with_metadata(*, xmp="", exif=(), iptc=()) -> bytes:
         (
             (
                 "<dc:creator><rdf:Seq><rdf:li>Zoë</rdf:li><rdf:li>Zoë</rdf:li></rdf:Seq></dc:creator>"
-                "<dc:subject><rdf:Bag><rdf:li>Nobody</rdf:li></rdf:Bag></dc:subject>"
+                "<dc:title><rdf:Alt><rdf:li>Nobody</rdf:li></rdf:Alt></dc:title>"
             ),
             [("Zoë", "dc:creator")],
         ),

@@ -1,0 +1,72 @@
+"""The metadata of one upload, gathered while its bytes stream past."""
+
+from typing import IO, Final
+
+from shared.intake.boxes import BoxWalker
+from shared.intake.metadata import PICTURES, Metadata, read, read_pdf
+from shared.intake.packets import PacketFinder
+from shared.media.found import CUT, NOT_SUPPORTED, TOO_LARGE, UNREADABLE, XMP_ONLY, merged
+
+PDF: Final = "application/pdf"
+FILMS: Final = frozenset({"audio/mp4", "video/3gpp", "video/mp4", "video/quicktime"})
+
+# Of these there is no metadata but what everyone who opens them sees.
+_PLAIN: Final = frozenset({"text/plain"})
+_COPY: Final = 4 * 1024 * 1024
+
+
+def needs_copy(media_type: str) -> bool:
+    """Whether metadata of this type is read at random, from a copy of the file."""
+    return media_type in PICTURES or media_type == PDF
+
+
+class Collector:
+    """Takes a file's bytes in chunks, and says what its metadata is when all are there.
+
+    Pictures are read by Exiv2 and PDF by pypdf, both from a copy of the file. A film's boxes are
+    walked for XMP as they pass, whatever its size, and any other file is searched for it; so is a
+    PDF, for the pictures in it, and a picture or a PDF that is too large to be copied.
+    """
+
+    def __init__(self, media_type: str, *, copied: bool) -> None:
+        """`copied` says that `finish` will be given a copy of the file."""
+        self._media_type = media_type
+        self._walker = BoxWalker() if media_type in FILMS else None
+        self._finder = None
+        exiv2 = media_type in PICTURES and copied
+        if self._walker is None and not exiv2 and media_type not in _PLAIN:
+            self._finder = PacketFinder()
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        if self._walker is not None:
+            self._walker.feed(chunk)
+        elif self._finder is not None:
+            self._finder.feed(chunk)
+
+    def finish(self, copy: IO[bytes] | None) -> Metadata:
+        """What the file says, once all bytes were fed. Blocks, and raises OSError, as `read`."""
+        if self._media_type in _PLAIN:
+            return Metadata()
+        parts = [self._own(copy)]
+        if parts[0].note == NOT_SUPPORTED and copy is not None:
+            # A variety of its type that Exiv2 does not know, such as Photoshop's large files.
+            parts[0] = Metadata(note=XMP_ONLY)
+            self._finder = PacketFinder()
+            copy.seek(0)
+            while chunk := copy.read(_COPY):
+                self._finder.feed(chunk)
+        search = self._walker or self._finder
+        if search is not None:
+            parts += [read(packet) for packet in search.packets.found]
+            parts.append(Metadata(note=CUT if search.packets.cut else None))
+        return merged(parts)
+
+    def _own(self, copy: IO[bytes] | None) -> Metadata:
+        """What the type's own reader says."""
+        if needs_copy(self._media_type):
+            if copy is None:
+                return Metadata(note=TOO_LARGE)
+            return read_pdf(copy) if self._media_type == PDF else read(copy)
+        broken = self._walker is not None and not self._walker.complete
+        return Metadata(note=UNREADABLE if broken else XMP_ONLY)

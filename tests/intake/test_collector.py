@@ -1,0 +1,167 @@
+"""What a file says is gathered as it streams past, by the way of its type."""
+
+import io
+import struct
+import tempfile
+
+import pypdf
+import pytest
+from pypdf.generic import DecodedStreamObject, NameObject
+
+from shared.intake.collector import Collector
+from shared.intake.metadata import Metadata, Person
+from tests.intake.test_metadata_fields import bag, element, xmp
+from tests.intake.test_metadata_limits import SAMPLES
+from tests.intake.test_packets import FTYP, UUID, box, wrapped
+
+ZOE = bag("dc:creator", "Zoë", kind="Seq")
+PACKET = wrapped(xmp(ZOE))
+CREATOR = Person("Zoë", "dc:creator")
+MIB = 1024 * 1024
+
+
+def pdf(packet: bytes = b"", *, compressed: bool = False, password: str = "", **info: str) -> bytes:
+    """A PDF of one empty page with an XMP packet and an information dictionary."""
+    writer = pypdf.PdfWriter()
+    writer.add_blank_page(100, 100)
+    writer.add_metadata({f"/{key}": value for key, value in info.items()})
+    if packet:
+        stream = DecodedStreamObject()
+        stream.set_data(packet)
+        if compressed:
+            stream = stream.flate_encode()
+        stream[NameObject("/Type")] = NameObject("/Metadata")
+        stream[NameObject("/Subtype")] = NameObject("/XML")
+        writer.root_object[NameObject("/Metadata")] = writer._add_object(stream)
+    if password:
+        writer.encrypt(user_password="" if password == "none" else password, algorithm="AES-256")
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    return buffer.getvalue()
+
+
+def collect(media_type: str, data: bytes, *, copied: bool = True, size: int = 1000) -> Metadata:
+    collector = Collector(media_type, copied=copied)
+    for start in range(0, len(data), size):
+        collector.feed(data[start : start + size])
+    if not copied:
+        return collector.finish(None)
+    with tempfile.SpooledTemporaryFile() as copy:
+        copy.write(data)
+        return collector.finish(copy)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("password", ["", "none"])
+def test_a_pdf(compressed, password):
+    data = pdf(
+        PACKET, compressed=compressed, password=password, Author="Ana; Ben", Keywords="Cem, Dora"
+    )
+    assert collect("application/pdf", data) == Metadata(
+        (
+            Person("Ana", "PDF:Author"),
+            Person("Ben", "PDF:Author"),
+            CREATOR,
+            Person("Cem", "PDF:Keywords"),
+            Person("Dora", "PDF:Keywords"),
+        )
+    )
+
+
+def test_a_pdf_with_nothing_to_say():
+    assert collect("application/pdf", pdf()) == Metadata()
+
+
+def test_a_pdf_whose_pictures_say_something():
+    data = pdf(wrapped(xmp(bag("dc:subject", "beach"))))
+    inside = data.replace(b"%%EOF", b"% " + PACKET.replace(b"\n", b" ") + b"\n%%EOF")
+    assert collect("application/pdf", inside).people == (CREATOR, Person("beach", "dc:subject"))
+
+
+def test_a_pdf_that_needs_a_password():
+    data = pdf(PACKET, password="a secret")
+    assert collect("application/pdf", data) == Metadata(note="metadata-encrypted")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"%PDF-1.7\nnothing else",
+        pdf(Author="Ana")[:-200],
+        (
+            b"%PDF-1.7\n1 0 obj\n<</Type/Catalog/Metadata 1 0 R>>\nendobj\n"
+            b"trailer\n<</Root 1 0 R>>\n%%EOF"
+        ),
+        pdf(b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf&RDF>"),
+    ],
+)
+def test_a_broken_pdf(data):
+    assert collect("application/pdf", data).note == "metadata-unreadable"
+
+
+def test_a_bomb_in_a_pdf():
+    bomb = pdf(bytes(400 * MIB), compressed=True)
+    assert len(bomb) < MIB
+    assert collect("application/pdf", bomb).note in {"metadata-unreadable", "metadata-too-large"}
+
+
+def test_a_pdf_or_picture_that_is_too_large_to_be_copied_is_searched():
+    data = pdf(PACKET, Author="Ana")
+    expected = Metadata((CREATOR,), "metadata-too-large")
+    assert collect("application/pdf", data, copied=False) == expected
+    picture = (SAMPLES / "astronaut.jpg").read_bytes()
+    found = collect("image/jpeg", picture, copied=False)
+    assert found.note == "metadata-too-large"
+    assert {person.field for person in found.people} == {
+        "dc:creator",
+        "Iptc4xmpExt:PersonInImage",
+        "mwg-rs:Regions/Name",
+    }
+
+
+@pytest.mark.parametrize("media_type", ["video/mp4", "video/quicktime", "video/3gpp", "audio/mp4"])
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_film(media_type, copied):
+    film = FTYP + box(b"mdat", bytes(5000)) + box(b"moov") + box(b"uuid", UUID + PACKET)
+    found = collect(media_type, film, copied=copied)
+    assert found == Metadata((CREATOR,), "metadata-xmp-only")
+    # Nothing that stands among its samples is its own.
+    inside = FTYP + box(b"mdat", PACKET)
+    assert collect(media_type, inside, copied=copied) == Metadata(note="metadata-xmp-only")
+    cut = collect(media_type, film + struct.pack(">I", 99), copied=copied)
+    assert cut == Metadata((CREATOR,), "metadata-unreadable")
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    ["image/svg+xml", "application/postscript", "audio/mpeg", "application/octet-stream"],
+)
+def test_any_other_type_is_searched(media_type):
+    data = b"<svg><metadata>" + PACKET + b"</metadata></svg>"
+    assert collect(media_type, data) == Metadata((CREATOR,), "metadata-xmp-only")
+    assert collect(media_type, b"no packet") == Metadata(note="metadata-xmp-only")
+
+
+def test_a_text_has_no_metadata():
+    assert collect("text/plain", PACKET) == Metadata()
+
+
+def test_a_variety_that_exiv2_does_not_know_is_searched():
+    # Photoshop's large documents have version 2.
+    psb = b"8BPS\0\2" + bytes(6) + struct.pack(">HIIHH", 3, 1, 1, 8, 3) + bytes(4)
+    resource = b"8BIM\x04\x24\0\0" + struct.pack(">I", len(PACKET)) + PACKET
+    data = psb + struct.pack(">I", len(resource)) + resource
+    found = collect("image/vnd.adobe.photoshop", data)
+    assert found == Metadata((CREATOR,), "metadata-xmp-only")
+
+
+def test_more_packets_than_are_kept():
+    many = b"".join(wrapped(xmp(element("photoshop:Credit", f"{n:02}"))) for n in range(17))
+    found = collect("application/octet-stream", many)
+    assert (len(found.people), found.note) == (16, "metadata-cut")
+
+
+def test_a_broken_packet_is_noted_and_the_others_are_read():
+    data = wrapped(b"<rdf&RDF>") + PACKET
+    found = collect("application/octet-stream", data)
+    assert found == Metadata((CREATOR,), "metadata-unreadable")
