@@ -9,6 +9,7 @@ from functions import (
     erasures,
     health,
     outbox,
+    scans,
     tenants,
     uploads,
 )
@@ -20,6 +21,7 @@ BLUEPRINTS = tuple(
         documents,
         tenants,
         uploads,
+        scans,
         consents,
         access,
         accesslog,

@@ -94,6 +94,31 @@ def consumer[T: Contract](
     return decorate
 
 
+def foreign_consumer(
+    queue: str,
+) -> Callable[[Callable[[App, Received], Awaitable[None]]], Consumer]:
+    """Make a queue function of a handler that reads messages of another system for itself.
+
+    What it refuses is parked, and what fails is delivered again, as by `consumer`.
+    """
+
+    def decorate(handler: Callable[[App, Received], Awaitable[None]]) -> Consumer:
+        async def run(message: func.ServiceBusMessage) -> None:
+            current = app()
+            received = _received(queue, message)
+            with _nothing_leaks():
+                try:
+                    await handler(current, received)
+                except RefusalError as reason:
+                    await _park(current, [(received, reason)])
+
+        run.__name__ = handler.__name__
+        run.__doc__ = handler.__doc__
+        return run
+
+    return decorate
+
+
 type Refused[T: Contract] = tuple[Delivery[T], RefusalError]
 type BatchHandler[T: Contract] = Callable[
     [App, Sequence[Delivery[T]]], Awaitable[Sequence[Refused[T]]]

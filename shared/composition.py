@@ -9,7 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from shared.erasures import Erasures
     from shared.identity import Tokens
     from shared.intake import Assets, Intake
+    from shared.intake.defender import ScanResults
     from shared.intake.scanner import Scanner
+    from shared.intake.watch import ScannerWatch
     from shared.messages import Outbox
     from shared.reservations import Reservations
     from shared.tenancy import Tenants
@@ -138,9 +140,28 @@ class App:
 
             max_stream = self.settings.CLAMD_MAX_STREAM_MIB * 1024 * 1024
             return ClamdScanner(self.settings.CLAMD_ADDRESS, max_stream)
+        if self.settings.SCANNER == "defender":
+            from shared.intake.defender import DefenderScanner
+
+            return DefenderScanner(self.tables, self.clock)
         from shared.intake.embedded import EmbeddedScanner
 
         return EmbeddedScanner()
+
+    @cached_property
+    def scan_results(self) -> "ScanResults":
+        from shared.intake.defender import ScanResults
+
+        chosen = self.settings.SCANNER == "defender"
+        wait = timedelta(minutes=self.settings.SCAN_RESULT_MINUTES) if chosen else None
+        return ScanResults(self.tables, self.blobs, self.outbox, self.clock, wait)
+
+    @cached_property
+    def scanner_watch(self) -> "ScannerWatch":
+        from shared.intake.watch import ScannerWatch
+
+        max_age = timedelta(days=self.settings.SIGNATURE_MAX_AGE_DAYS)
+        return ScannerWatch(self.scanner, self.outbox, self.clock, max_age)
 
     @cached_property
     def consents(self) -> "Consents":

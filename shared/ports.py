@@ -151,6 +151,13 @@ class Blobs(Protocol):
         With an `etag`, only that version: another one is left alone.
         """
 
+    def locate(self, url: str) -> tuple[str | None, Sequence[str]]:
+        """The container and the name in it that a blob's URL of this account stands for.
+
+        There are two names where percent signs may be meant or may encode something. The container
+        is None for a URL that is not of this account.
+        """
+
     def upload_url(self, container: str, name: str, expires: datetime) -> str:
         """A URL with which one new blob can be created until `expires`."""
 

@@ -1,11 +1,11 @@
 """Azure Blob Storage through `azure-storage-blob`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
@@ -86,6 +86,14 @@ class AzureBlobs:
                 yield stream.chunks()
             except (ResourceModifiedError, ResourceNotFoundError) as error:
                 raise BlobChangedError(blob.container) from error
+
+    def locate(self, url: str) -> tuple[str | None, Sequence[str]]:
+        account = self._service.url.rstrip("/") + "/"
+        if not url.lower().startswith(account.lower()):
+            return None, ()
+        container, _, name = url[len(account) :].partition("/")
+        names = dict.fromkeys((name, unquote(name)))
+        return container, [one for one in names if 0 < len(one) <= 1024 and one.isprintable()]
 
     async def write(self, container: str, name: str, data: bytes, content_type: str) -> None:
         await self.ensure_container(container)

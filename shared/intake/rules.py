@@ -8,7 +8,10 @@ from typing import Final, Literal
 from urllib.parse import quote
 
 from shared.errors import InvalidInputError
+from shared.ids import derived_id
 from shared.intake.scanner import Engine
+from shared.messages.contracts import BlobUploaded
+from shared.ports import BlobInfo
 from shared.rows import Stored
 from shared.tenancy.residency import serves
 from shared.tenancy.rules import Tenant, container_of, is_tenant_id
@@ -124,6 +127,11 @@ def split_name(name: str) -> tuple[str, str]:
     """The tenant id and the path of a blob's name in `incoming`."""
     tenant, _, path = name.partition("/")
     return tenant, path
+
+
+def upload_id(blob: BlobInfo | BlobUploaded) -> str:
+    """The id of an upload, and of the asset that it becomes: derived from the blob's version."""
+    return derived_id(blob.last_modified, blob.name, blob.etag)
 
 
 def refuse_unread(name: str, size: int, tenant: Tenant | None, region: str) -> Filing | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from shared.accesslog import entry_message
 from shared.errors import BlobChangedError, NotFoundError, RefusalError
-from shared.ids import derived_id, key, new_id
+from shared.ids import key, new_id
 from shared.intake.assets import Assets
 from shared.intake.rules import (
     INCOMING,
@@ -26,6 +26,7 @@ from shared.intake.rules import (
     places,
     refuse_unread,
     split_name,
+    upload_id,
 )
 from shared.intake.scanner import Scanner, ScanPendingError
 from shared.messages import encode, queues
@@ -83,7 +84,7 @@ class Intake:
         if blob is None:
             return
         uploaded = BlobUploaded(name=name, etag=blob.etag, last_modified=blob.last_modified)
-        message = encode(queues.INTAKE, uploaded, identifier=_asset_id(uploaded), now=self._clock())
+        message = encode(queues.INTAKE, uploaded, identifier=upload_id(uploaded), now=self._clock())
         await self._bus.send([message])
 
     async def take_in(self, uploaded: BlobUploaded) -> None:
@@ -92,7 +93,7 @@ class Intake:
         One whose scan result is to come is left where it is. Raises RefusalError when that version
         is gone and was never filed.
         """
-        identifier = _asset_id(uploaded)
+        identifier = upload_id(uploaded)
         folder, _ = split_name(uploaded.name)
         tenant = await self._tenants.find(folder)
         partition = key(tenant.id) if tenant else _NO_TENANT
@@ -146,10 +147,6 @@ class Intake:
             if await self._blobs.copy(blob, container, name, {"asset": identifier}):
                 return container, name
         raise RuntimeError(f"no name is free for asset {identifier}")
-
-
-def _asset_id(uploaded: BlobUploaded) -> str:
-    return derived_id(uploaded.last_modified, uploaded.name, uploaded.etag)
 
 
 def _asset(

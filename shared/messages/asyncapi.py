@@ -51,6 +51,11 @@ def _channel(queue: str) -> dict[str, Any]:
     }
     if queue in queues.WITH_SESSIONS:
         channel["description"] = "Needs sessions: the session id is the tenant's id."
+    if queue == queues.SCAN_RESULTS:
+        channel["description"] = (
+            "Events of type Microsoft.Security.MalwareScanningResult from Microsoft Defender for "
+            "Storage, as Event Grid delivers them: in its own schema or as CloudEvents."
+        )
     if queue == queues.PARKED_MESSAGES:
         channel["description"] = (
             "Copies of messages that can never succeed, as they came, with `parked-reason`, "

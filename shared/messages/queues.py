@@ -11,6 +11,8 @@ CONSENT_GRANTS: Final = "consent-grants"
 ACCESS_EVENTS: Final = "access-events"
 ERASURE_REQUESTS: Final = "erasure-requests"
 ERASURE_BATCHES: Final = "erasure-batches"
+SCAN_RESULTS: Final = "scan-results"
+"""Microsoft's events, as Event Grid delivers them; no contract of ours."""
 INCIDENTS: Final = "incidents"
 NOTICES: Final = "notices"
 PARKED_MESSAGES: Final = "parked-messages"
@@ -21,6 +23,7 @@ ALL: Final = (
     ACCESS_EVENTS,
     ERASURE_REQUESTS,
     ERASURE_BATCHES,
+    SCAN_RESULTS,
     INCIDENTS,
     NOTICES,
     PARKED_MESSAGES,

@@ -1,0 +1,86 @@
+"""Uploads on a stack whose app waits for what Defender for Storage says through Event Grid."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from azure.servicebus import ServiceBusMessage
+from azure.servicebus.aio import ServiceBusClient
+from azure.storage.blob.aio import BlobServiceClient
+
+from infra.local.stack import Stack
+from samples.eicar import eicar
+from shared.messages import queues
+from tests.journeys.portal import Portal, eventually
+from tests.queues import peeked
+
+PHOTO = (Path(__file__).parents[2] / "samples/cat.jpg").read_bytes()
+EVENT_TYPE = "Microsoft.Security.MalwareScanningResult"
+
+
+@pytest.fixture(scope="module")
+def own_stack(tmp_path_factory):
+    settings = {"SCANNER": "defender", "SCAN_RESULT_MINUTES": "30"}
+    with Stack(tmp_path_factory.mktemp("stack"), in_memory=True, settings=settings) as started:
+        yield started
+
+
+@pytest.fixture
+async def own_bus(own_stack):
+    string = own_stack.info["connection_strings"]["service_bus"]
+    async with ServiceBusClient.from_connection_string(string) as client:
+        yield client
+
+
+@pytest.fixture
+async def defender(own_stack, own_bus):
+    """`await defender(name, kind)` says what Defender says of a blob, as a CloudEvent."""
+    string = own_stack.info["connection_strings"]["storage"]
+    async with BlobServiceClient.from_connection_string(string) as blobs:
+
+        async def say(name, kind, container="incoming", **details):
+            blob = blobs.get_blob_client("incoming", name)
+            found = await blob.get_blob_properties()
+            event = {
+                "specversion": "1.0",
+                "id": f"scan-{name}",
+                "source": "/subscriptions/s/providers/Microsoft.EventGrid/topics/t",
+                "type": EVENT_TYPE,
+                "time": datetime.now(UTC).isoformat(),
+                "data": {
+                    "blobUri": f"{own_stack.info['endpoints']['blob']}/{container}/{name}",
+                    "eTag": found.etag.strip('"'),
+                    "scanFinishedTimeUtc": datetime.now(UTC).isoformat(),
+                    "scanResultType": kind,
+                    "scanResultDetails": details or None,
+                },
+            }
+            async with own_bus.get_queue_sender(queues.SCAN_RESULTS) as sender:
+                await sender.send_messages(ServiceBusMessage(json.dumps(event)))
+
+        yield say
+
+
+async def test_defender_decides(own_stack, own_bus, defender):
+    async with Portal(own_stack, "decided") as portal:
+        await portal.upload("cat.jpg", PHOTO)
+        await portal.upload("virus.com", eicar())
+        await portal.upload("waits.jpg", PHOTO)
+        await defender("decided/virus.com", "Malicious", malwareNamesFound=["DOS/EICAR_Test_File"])
+        await defender("decided/cat.jpg", "No threats found")
+        # Not of our container: parked, and no verdict.
+        await defender("decided/waits.jpg", "No threats found", container="exports")
+        found = await eventually(portal.assets, lambda assets: len(assets) == 2)
+        assert {asset["path"]: asset["verdict"] for asset in found} == {
+            "cat.jpg": "clean",
+            "virus.com": "infected",
+        }
+        assert {asset["engine"] for asset in found} == {"defender"}
+        [parked] = await eventually(lambda: peeked(own_bus, queues.PARKED_MESSAGES), bool)
+        properties = {name.decode(): value for name, value in parked.application_properties.items()}
+        assert properties["parked-reason"] == b"scan-result-not-ours"
+        assert properties["parked-queue"] == b"scan-results"
+        assert len(await portal.assets()) == 2
+        await defender("decided/waits.jpg", "No threats found")
+        await eventually(portal.assets, lambda assets: len(assets) == 3)
