@@ -11,7 +11,7 @@ from shared.composition import Check
 from shared.consents.rules import Grant
 from shared.consents.rules import Status as GrantStatus
 from shared.erasures.rules import Status as ErasureStatus
-from shared.intake.rules import Verdict
+from shared.intake.rules import DocumentFound, Verdict
 from shared.messages.contracts import Actor
 from shared.rows import Stored
 from shared.tenancy.rules import Tenant
@@ -66,7 +66,7 @@ class UploadUrl(View, frozen=True):
 
 
 class AssetView(View, frozen=True):
-    """An asset. `size` is in bytes; `people` are the metadata fields that name somebody."""
+    """An asset. `size` is in bytes; `people` are the metadata fields that name somebody, or may."""
 
     id: str
     tenant: str
@@ -85,6 +85,7 @@ class AssetView(View, frozen=True):
     signature_version: str | None = None
     signatures: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
+    documents: tuple[DocumentFound, ...] = ()
     metadata_note: str | None = None
 
 

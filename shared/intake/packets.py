@@ -53,6 +53,10 @@ class PacketFinder:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
+        # Nearly every chunk has no packet, and is not worth a copy. An id may be cut in two.
+        if _ID not in self._carry + chunk[: len(_ID)] and _ID not in chunk:
+            self._carry = (self._carry[-len(_ID) :] + chunk[-len(_ID) :])[1 - len(_ID) :]
+            return
         data = self._carry + chunk
         start = 0
         while (header := data.find(_ID, start)) >= 0:
