@@ -85,6 +85,21 @@ class Call:
                 "body-invalid", f"The body cannot be read: {error}.", "Mend it and send it again."
             ) from error
 
+    def query[T](self, kind: type[T]) -> T:
+        """The parameters of the query as `kind`; one that is empty counts as left out.
+
+        Raises InvalidInputError naming the one that is wrong.
+        """
+        given = {name: value for name, value in self.request.params.items() if value}
+        try:
+            return msgspec.convert(given, kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise InvalidInputError(
+                "query-invalid",
+                f"A parameter of the query is wrong: {error}.",
+                "Mend it, or leave it out.",
+            ) from error
+
     @property
     def page_size(self) -> int:
         """Rows a page, from `?limit=`: 100 unless it says otherwise, at most 1,000."""

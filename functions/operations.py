@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Final
 
-from msgspec import Meta
+from msgspec import Meta, Struct
+from msgspec.structs import fields
 
 if TYPE_CHECKING:
     import azure.functions as func
@@ -35,6 +36,13 @@ PAGING: Final = (
     Parameter("continuation", "The `continuation` of the page before, to read on."),
 )
 """The parameters of every list."""
+
+
+def parameters_of(kind: type[Struct], **descriptions: str) -> tuple[Parameter, ...]:
+    """The parameters that a struct of a query has, with a description for each."""
+    return tuple(
+        Parameter(field.encode_name, descriptions[field.name], field.type) for field in fields(kind)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from shared.composition import Check
 from shared.consents.rules import Grant
 from shared.consents.rules import Status as GrantStatus
 from shared.erasures.rules import Status as ErasureStatus
-from shared.intake.rules import DocumentFound, Verdict
+from shared.intake.rules import Difference, DocumentFound, Verdict
 from shared.messages.contracts import Actor
 from shared.rows import Stored
 from shared.tenancy.rules import Tenant
@@ -58,15 +58,21 @@ class TenantPage(View, frozen=True):
 
 
 class UploadUrl(View, frozen=True):
-    """Where one file can be put, and until when."""
+    """Where one file can be put, and until when; with `blocks` also in blocks."""
 
+    id: str
     path: str
     url: str
     expires_at: datetime
+    blocks: bool
 
 
 class AssetView(View, frozen=True):
-    """An asset. `size` is in bytes; `people` are the metadata fields that name somebody, or may."""
+    """An asset. `size` is in bytes; `people` are the metadata fields that name somebody, or may.
+
+    `version` counts the cleared uploads to the path. `upload`, `declared_size` and `declared_type`
+    are of the request for its upload URL, `differences` in which of these the file is another.
+    """
 
     id: str
     tenant: str
@@ -83,10 +89,17 @@ class AssetView(View, frozen=True):
     engine: str | None = None
     engine_version: str | None = None
     signature_version: str | None = None
+    signatures_made_at: datetime | None = None
+    signature_age_days: int | None = None
     signatures: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
     documents: tuple[DocumentFound, ...] = ()
     metadata_note: str | None = None
+    version: int | None = None
+    upload: str | None = None
+    declared_size: int | None = None
+    declared_type: str | None = None
+    differences: tuple[Difference, ...] = ()
 
 
 class AssetPage(View, frozen=True):

@@ -4,7 +4,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from shared.intake.rules import Verdict
 from shared.messages.contracts import AwareTime, Identifier, Text
+
+# RFC 9110 section 8.3.1; what may follow as parameters is not looked into.
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_MEDIA_TYPE = rf"^{_WORD}/{_WORD}[ \t]*(?:;[ -~]*)?$(?!\n)"
 
 
 class Body(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -12,9 +17,20 @@ class Body(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
 
 
 class UploadRequest(Body, frozen=True):
-    """Ask for a URL to upload one file to `path`, in the tenant's own folder."""
+    """Ask for a URL to upload one file of `size` bytes to `path`, in the tenant's own folder."""
 
     path: Annotated[str, Meta(min_length=1, max_length=1024)]
+    size: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    media_type: Annotated[str, Meta(max_length=255, pattern=_MEDIA_TYPE)]
+
+
+class AssetQuery(Struct, frozen=True, rename="camel"):
+    """Which assets to list; times are RFC 3339, the later one is not included."""
+
+    verdict: Verdict | None = None
+    prefix: Annotated[str, Meta(max_length=1024)] = ""
+    uploaded_from: AwareTime | None = None
+    uploaded_before: AwareTime | None = None
 
 
 class GrantRequest(Body, frozen=True):

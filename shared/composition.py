@@ -121,16 +121,18 @@ class App:
 
     @cached_property
     def intake(self) -> "Intake":
-        from shared.intake import Intake
+        from shared.intake import Declarations, Intake
 
         return Intake(
             self.assets,
             self.blobs,
             self.bus,
             self.tenants,
+            Declarations(self.tables),
             self.clock,
             self.settings.STAMP_REGION,
             self.scanner,
+            self.settings.UPLOAD_SIZE_LIMIT,
         )
 
     @cached_property

@@ -1,10 +1,11 @@
 """Identifiers and table keys."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 _KEY_SAFE = "-._~@:=,"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def new_id(now: datetime) -> str:
@@ -22,6 +23,14 @@ def time_of(identifier: str) -> datetime:
     return ULID.from_str(identifier).datetime
 
 
+def first_id(at: datetime) -> str:
+    """The ULID that sorts before all others of the millisecond `at`, and after all before it."""
+    from ulid import ULID
+
+    # A ULID counts from 1970.
+    return str(ULID.from_bytes(max(_milliseconds(at), 0).to_bytes(6, "big") + bytes(10)))
+
+
 def derived_id(at: datetime, *parts: str) -> str:
     """The ULID of something that already has an identity of its own.
 
@@ -30,7 +39,7 @@ def derived_id(at: datetime, *parts: str) -> str:
     """
     from ulid import ULID
 
-    milliseconds = int(at.timestamp() * 1000)
+    milliseconds = _milliseconds(at)
     digest = hashlib.sha256("\n".join(parts).encode()).digest()
     return str(ULID.from_bytes(milliseconds.to_bytes(6, "big") + digest[:10]))
 
@@ -47,8 +56,13 @@ def key(*parts: str) -> str:
 
 def newest_first(at: datetime, identifier: str) -> str:
     """A RowKey that sorts younger entries before older ones, unique by `identifier`."""
-    milliseconds = int(at.timestamp() * 1000)
+    milliseconds = _milliseconds(at)
     return key(f"{(1 << 48) - 1 - milliseconds:012x}", identifier)
+
+
+def _milliseconds(at: datetime) -> int:
+    """Milliseconds since 1970, exactly: a float of seconds loses some."""
+    return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
 def in_milliseconds(at: datetime) -> datetime:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 type Clock = Callable[[], datetime]
 type Value = str | int | float | bool | bytes
@@ -57,6 +57,15 @@ type Operation = Insert | Replace | Upsert | Delete
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """What a column must be: one of OData's comparisons ("eq", "ge", "lt", ...) with a value."""
+
+    column: str
+    comparison: Literal["eq", "ne", "gt", "ge", "lt", "le"]
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Some rows, and what to pass to read on (None at the end)."""
 
@@ -88,10 +97,15 @@ class Tables(Protocol):
         prefix: str = "",
         size: int = 100,
         continuation: str | None = None,
+        between: tuple[str, str] | None = None,
+        where: Sequence[Condition] = (),
     ) -> Page:
         """One page of a partition in RowKey order, of the rows that begin with `prefix`.
 
-        Raises MalformedInputError for a continuation token that is not one of ours.
+        With `between`, of the rows from the first RowKey up to, not including, the second. Only
+        rows that meet every condition of `where` are returned; as the service ends a page when it
+        has looked long enough, one with conditions may come back short, or empty, and yet have a
+        continuation. Raises MalformedInputError for a continuation token that is not one of ours.
         """
 
     def scan(self, table: str, partition: str, *, prefix: str = "") -> AsyncIterator[Row]:
@@ -137,12 +151,18 @@ class Blobs(Protocol):
         """Create a blob; one that exists is left as it is."""
 
     async def copy(
-        self, source: BlobInfo, container: str, name: str, metadata: Mapping[str, str]
+        self,
+        source: BlobInfo,
+        container: str,
+        name: str,
+        metadata: Mapping[str, str],
+        tags: Mapping[str, str] | None = None,
     ) -> bool:
         """Copy that version inside the service, with `metadata`, to a name that is free.
 
-        Returns False when the name is taken by a blob with other metadata; one with the same is
-        an earlier attempt at this copy. Raises BlobChangedError when `source` has changed.
+        `tags` become blob index tags, where the account has such. Returns False when the name is
+        taken by a blob with other metadata; one with the same is an earlier attempt at this copy.
+        Raises BlobChangedError when `source` has changed.
         """
 
     async def delete(self, container: str, name: str, etag: str | None = None) -> None:
@@ -158,8 +178,15 @@ class Blobs(Protocol):
         is None for a URL that is not of this account.
         """
 
-    def upload_url(self, container: str, name: str, expires: datetime) -> str:
-        """A URL with which one new blob can be created until `expires`."""
+    def scan(self, container: str) -> AsyncIterator[BlobInfo]:
+        """Every blob of a container in the order of names, without metadata."""
+
+    def upload_url(self, container: str, name: str, expires: datetime, *, blocks: bool) -> str:
+        """A URL with which one new blob can be created until `expires`.
+
+        With `blocks` it can be sent in blocks too, which Azure allows nobody who may not also
+        write to a blob that is there.
+        """
 
     def read_url(self, container: str, name: str, expires: datetime, filename: str) -> str:
         """A URL with which one blob can be read until `expires`, offered as `filename`."""
@@ -187,6 +214,18 @@ class Bus(Protocol):
         """Send all; when it returns, the service has accepted them.
 
         Raises UnavailableError when it could not; some may then have been accepted.
+        """
+
+    async def oldest(self, queue: str) -> datetime | None:
+        """When the oldest message that waits on a queue, or is worked on, came in; or None.
+
+        Not for queues with sessions. Raises UnavailableError when the queue cannot be asked.
+        """
+
+    async def dead_letters(self, queue: str, most: int) -> int:
+        """How many messages of a queue are dead-lettered, counted up to `most`.
+
+        Raises UnavailableError when the queue cannot be asked.
         """
 
     async def ping(self) -> None:

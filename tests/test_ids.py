@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ulid import ULID
 
-from shared.ids import derived_id, in_milliseconds, key, new_id, newest_first, rfc3339
+from shared.ids import derived_id, first_id, in_milliseconds, key, new_id, newest_first, rfc3339
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 123000, tzinfo=UTC)
 
@@ -67,3 +67,15 @@ def test_times_are_utc_with_milliseconds():
     assert (
         rfc3339(datetime.fromisoformat("2026-11-23T13:00:00+01:00")) == "2026-11-23T12:00:00.000Z"
     )
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9999, 12, 31)))  # noqa: DTZ001 - made aware below
+def test_the_first_id_of_a_time_sorts_before_all_of_it_and_after_all_before(at):
+    at = in_milliseconds(at.replace(tzinfo=UTC))
+    assert first_id(at) <= derived_id(at, "a")
+    if at > datetime(1970, 1, 1, tzinfo=UTC):
+        assert derived_id(at - timedelta(milliseconds=1), "a") < first_id(at)
+
+
+def test_no_id_is_of_a_time_before_1970():
+    assert first_id(datetime(1900, 1, 1, tzinfo=UTC)) == "0" * 26

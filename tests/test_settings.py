@@ -20,6 +20,8 @@ def environment(tmp_path):
         "TOKEN_ISSUER": "https://issuer.example/v2.0",
         "TOKEN_AUDIENCE": "api://vouchsafe",
         "LOG_ORIGIN": "vouchsafe.example/westeurope/api",
+        "UPLOAD_SIZE_LIMIT": "1024",
+        "BLOB_TRIGGER_SOURCE": "EventGrid",
         "BACKUP_EXPECTATIONS_FILE": str(file),
         "RECOVERY_SCENARIO_FILE": str(file),
         "SCANNER": "yara-x",
@@ -38,6 +40,7 @@ def test_settings_are_read(environment):
     assert settings.SIGNATURE_MAX_AGE_DAYS == 30
     assert settings.STAMP_REGION == "westeurope"
     assert isinstance(settings.BACKUP_EXPECTATIONS_FILE, Path)
+    assert settings.UPLOAD_SIZE_LIMIT == 1024
 
 
 def test_every_missing_setting_is_named_in_a_line_of_its_own():
@@ -86,6 +89,12 @@ def test_a_scanner_needs_its_own_settings(environment, scanner, needed):
         ("LOG_ORIGIN", "secret.example/api/"),
         ("LOG_ORIGIN", "secret example"),
         ("LOG_ORIGIN", "secret+example"),
+        ("UPLOAD_SIZE_LIMIT", "0"),
+        ("UPLOAD_SIZE_LIMIT", "-1"),
+        ("UPLOAD_SIZE_LIMIT", "1e9"),
+        ("UPLOAD_SIZE_LIMIT", "100 GiB"),
+        ("UPLOAD_SIZE_LIMIT", "209715200000001"),
+        ("BLOB_TRIGGER_SOURCE", "eventgrid"),
         ("BACKUP_EXPECTATIONS_FILE", "/nowhere/at/all.json"),
         ("SCANNER", "nonsense"),
         ("SIGNATURE_MAX_AGE_DAYS", "0"),

@@ -81,6 +81,8 @@ def app_settings(ports: Ports, authority: Path, identity_header: str) -> dict[st
         "TOKEN_ISSUER": urls["token_issuer"],
         "TOKEN_AUDIENCE": AUDIENCE,
         "LOG_ORIGIN": "vouchsafe.test/westeurope/api",
+        "UPLOAD_SIZE_LIMIT": str(100 * 1024**3),
+        "BLOB_TRIGGER_SOURCE": "LogsAndContainerScan",
         "BACKUP_EXPECTATIONS_FILE": str(ROOT / "infra/local/backups/expectations.json"),
         "RECOVERY_SCENARIO_FILE": str(ROOT / "infra/local/backups/scenario.json"),
         "SCANNER": "yara-x",

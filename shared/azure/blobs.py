@@ -1,6 +1,7 @@
 """Azure Blob Storage through `azure-storage-blob`."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
@@ -28,6 +29,8 @@ from shared.ports import BlobInfo
 
 CHUNK = 4 * 1024 * 1024
 _COPY_POLL_SECONDS = 0.5
+# "Copy Blob", x-ms-copy-source: "a URL of up to 2 KiB in length".
+_MAX_COPY_SOURCE = 2048
 # The service names the source's condition; Azurite answers as for any other.
 _TARGET_TAKEN = {
     StorageErrorCode.BLOB_ALREADY_EXISTS,
@@ -35,6 +38,8 @@ _TARGET_TAKEN = {
     StorageErrorCode.TARGET_CONDITION_NOT_MET,
 }
 _SOURCE_CHANGED = {StorageErrorCode.SOURCE_CONDITION_NOT_MET, StorageErrorCode.CONDITION_NOT_MET}
+
+logger = logging.getLogger("vouchsafe.blobs")
 
 
 class AzureBlobs:
@@ -52,6 +57,8 @@ class AzureBlobs:
             use_env_settings=False,
         )
         self._known_containers: set[str] = set()
+        # Until the account says otherwise.
+        self._has_tags = True
 
     async def close(self) -> None:
         """Close the connections."""
@@ -106,26 +113,25 @@ class AzureBlobs:
                 return
 
     async def copy(
-        self, source: BlobInfo, container: str, name: str, metadata: Mapping[str, str]
+        self,
+        source: BlobInfo,
+        container: str,
+        name: str,
+        metadata: Mapping[str, str],
+        tags: Mapping[str, str] | None = None,
     ) -> bool:
         await self.ensure_container(container)
-        target = self._service.get_blob_client(container, name)
-        origin = self._service.get_blob_client(source.container, source.name)
+        wanted = dict(tags) if tags and self._has_tags else None
         with as_unavailable("storage"):
             try:
-                copied = await target.start_copy_from_url(
-                    origin.url,
-                    metadata=dict(metadata),
-                    source_etag=source.etag,
-                    source_match_condition=MatchConditions.IfNotModified,
-                    match_condition=MatchConditions.IfMissing,
-                )
-                if copied["copy_status"] == "success":
+                if await self._copy(source, container, name, metadata, wanted):
                     return True
             except ResourceNotFoundError as error:
                 raise BlobChangedError(source.container) from error
             except HttpResponseError as error:
                 code = getattr(error, "error_code", None)
+                if wanted and error.status_code == 400:
+                    return await self._copy_untagged(source, container, name, metadata)
                 if code in _SOURCE_CHANGED:
                     raise BlobChangedError(source.container) from error
                 if code not in _TARGET_TAKEN:
@@ -136,6 +142,52 @@ class AzureBlobs:
                     return False
         await self._finish_copy(container, name)
         return True
+
+    async def _copy(
+        self,
+        source: BlobInfo,
+        container: str,
+        name: str,
+        metadata: Mapping[str, str],
+        tags: dict[str, str] | None,
+    ) -> bool:
+        """Begin the copy. Returns whether it is done already."""
+        origin = self._service.get_blob_client(source.container, source.name)
+        target = self._service.get_blob_client(container, name)
+        if len(origin.url) <= _MAX_COPY_SOURCE:
+            copied = await target.start_copy_from_url(
+                origin.url,
+                metadata=dict(metadata),
+                source_etag=source.etag,
+                source_match_condition=MatchConditions.IfNotModified,
+                match_condition=MatchConditions.IfMissing,
+                tags=tags,
+            )
+            return bool(copied["copy_status"] == "success")
+        # No header can name the source. Only a path that intake refuses is so long.
+        async with self.read(source) as chunks:
+            await target.upload_blob(
+                chunks,
+                length=source.size,
+                metadata=dict(metadata),
+                tags=tags,
+                match_condition=MatchConditions.IfMissing,
+            )
+        return True
+
+    async def _copy_untagged(
+        self, source: BlobInfo, container: str, name: str, metadata: Mapping[str, str]
+    ) -> bool:
+        """Copy without tags, and do so from now on if that was what the account refused.
+
+        Accounts of an older kind, premium ones and those with a hierarchical namespace have no
+        tags, and each says so with another code: "Manage and find Azure Blob data with blob index
+        tags", learn.microsoft.com.
+        """
+        copied = await self.copy(source, container, name, metadata)
+        logger.warning("the storage account has no blob index tags")
+        self._has_tags = False
+        return copied
 
     async def _finish_copy(self, container: str, name: str) -> None:
         """Wait for a server-side copy that the service carries out in the background.
@@ -166,8 +218,19 @@ class AzureBlobs:
             except (ResourceNotFoundError, ResourceModifiedError):
                 return
 
-    def upload_url(self, container: str, name: str, expires: datetime) -> str:
-        return self._signed(container, name, BlobSasPermissions(create=True), expires, None)
+    async def scan(self, container: str) -> AsyncIterator[BlobInfo]:
+        with as_unavailable("storage"):
+            try:
+                async for found in self._service.get_container_client(container).list_blobs():
+                    yield BlobInfo(
+                        container, found.name, found.etag, found.size, found.last_modified
+                    )
+            except ResourceNotFoundError:
+                return
+
+    def upload_url(self, container: str, name: str, expires: datetime, *, blocks: bool) -> str:
+        permission = BlobSasPermissions(create=True, write=blocks)
+        return self._signed(container, name, permission, expires, None)
 
     def read_url(self, container: str, name: str, expires: datetime, filename: str) -> str:
         # RFC 6266 section 4.3: the extended form carries any file name.

@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
-from azure.servicebus import ServiceBusMessage
+from azure.servicebus import ServiceBusMessage, ServiceBusSubQueue
 from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
 from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusError
 
@@ -16,6 +18,7 @@ from shared.ports import OutgoingMessage
 # Without a limit of its own, a send waits as long as the connection stands.
 _SEND_SECONDS = 15.0
 _CLOSE_SECONDS = 2.0
+_PEEK_SECONDS = 10.0
 
 logger = logging.getLogger("vouchsafe.bus")
 
@@ -68,12 +71,31 @@ class AzureBus:
             self._senders[queue] = self._client.get_queue_sender(queue)
         return self._senders[queue]
 
+    async def oldest(self, queue: str) -> datetime | None:
+        with _as_unavailable():
+            async with self._client.get_queue_receiver(queue) as receiver:
+                # Peeking takes nothing out, and shows what others have locked.
+                waiting = await receiver.peek_messages(1, timeout=_PEEK_SECONDS)
+        return waiting[0].enqueued_time_utc if waiting else None
+
+    async def dead_letters(self, queue: str, most: int) -> int:
+        receiver = self._client.get_queue_receiver(queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER)
+        with _as_unavailable():
+            async with receiver:
+                return len(await receiver.peek_messages(most, timeout=_PEEK_SECONDS))
+
     async def ping(self) -> None:
-        try:
+        with _as_unavailable():
             async with self._client.get_queue_sender(self._ping_queue):
                 return
-        except (ServiceBusError, OSError) as error:
-            raise UnavailableError("bus") from error
+
+
+@contextmanager
+def _as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (ServiceBusError, OSError) as error:
+        raise UnavailableError("bus") from error
 
 
 async def _discard(sender: ServiceBusSender | None) -> None:

@@ -15,6 +15,10 @@ SCANNERS = ("yara-x", "clamd", "defender")
 
 # "Origin" in tlog-checkpoint.md and "key name" in signed-note.md, c2sp.org.
 _ORIGIN = re.compile(r"[A-Za-z0-9.:-]+(?:/[A-Za-z0-9._~-]+)*")
+# "Azure Blob storage trigger for Azure Functions", source, learn.microsoft.com.
+BLOB_SOURCES = ("LogsAndContainerScan", "EventGrid")
+# 50,000 blocks of 4,000 MiB: "Scalability and performance targets for Blob storage".
+_MAX_BLOB = 50_000 * 4000 * 1024**2
 
 
 class SettingsError(Exception):
@@ -39,6 +43,10 @@ class Settings:
     """The audience that a token must be for."""
     LOG_ORIGIN: str
     """Host and path below which the API is served, without scheme; every log's origin begins so."""
+    UPLOAD_SIZE_LIMIT: int
+    """The largest file that is taken in, in bytes."""
+    BLOB_TRIGGER_SOURCE: str
+    """How uploads are noticed: LogsAndContainerScan (polling) or EventGrid, as Azure names them."""
     BACKUP_EXPECTATIONS_FILE: Path
     """JSON file that declares which backups must run, and how often."""
     RECOVERY_SCENARIO_FILE: Path
@@ -155,6 +163,12 @@ def _clamd(value: str) -> str | None:
     return "must be host:port, or the path of a Unix socket that begins with /"
 
 
+def _bytes(value: str) -> str | None:
+    if re.fullmatch("[1-9][0-9]{0,18}", value) and int(value) <= _MAX_BLOB:
+        return None
+    return f"must be a whole number of bytes from 1 to {_MAX_BLOB}, the largest blob there is"
+
+
 def _any(_value: str) -> None:
     return None
 
@@ -167,6 +181,8 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = {
     "TOKEN_ISSUER": _url("https", "http"),
     "TOKEN_AUDIENCE": _any,
     "LOG_ORIGIN": _origin,
+    "UPLOAD_SIZE_LIMIT": _bytes,
+    "BLOB_TRIGGER_SOURCE": _one_of(*BLOB_SOURCES),
     "BACKUP_EXPECTATIONS_FILE": _file,
     "RECOVERY_SCENARIO_FILE": _file,
     "SCANNER": _one_of(*SCANNERS),

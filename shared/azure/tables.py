@@ -17,7 +17,7 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 
 from shared.azure.faults import as_unavailable
 from shared.errors import MalformedInputError, RowConflictError
-from shared.ports import Delete, Insert, Operation, Page, Replace, Row, Upsert, Value
+from shared.ports import Condition, Delete, Insert, Operation, Page, Replace, Row, Upsert, Value
 
 _CONFLICTS = {
     TableErrorCode.ENTITY_ALREADY_EXISTS,
@@ -94,9 +94,12 @@ class AzureTables:
         prefix: str = "",
         size: int = 100,
         continuation: str | None = None,
+        between: tuple[str, str] | None = None,
+        where: Sequence[Condition] = (),
     ) -> Page:
         start = _decode_continuation(continuation) if continuation else None
-        pages = self._query(table, partition, prefix, size).by_page(start)
+        bounds = between or (_bounds(prefix) if prefix else None)
+        pages = self._query(table, partition, bounds, size, where).by_page(start)
         with as_unavailable("storage"):
             try:
                 rows = [_from_entity(entity) async for entity in await anext(pages)]
@@ -106,9 +109,10 @@ class AzureTables:
         return Page(rows, _encode_continuation(token) if token else None)
 
     async def scan(self, table: str, partition: str, *, prefix: str = "") -> AsyncIterator[Row]:
+        bounds = _bounds(prefix) if prefix else None
         with as_unavailable("storage"):
             try:
-                async for entity in self._query(table, partition, prefix, 1000):
+                async for entity in self._query(table, partition, bounds, 1000):
                     yield _from_entity(entity)
             except ResourceNotFoundError:
                 return
@@ -128,12 +132,22 @@ class AzureTables:
             except ResourceNotFoundError:
                 return
 
-    def _query(self, table: str, partition: str, prefix: str, size: int) -> Any:  # noqa: ANN401 - AsyncItemPaged[TableEntity], which the SDK leaves untyped
+    def _query(
+        self,
+        table: str,
+        partition: str,
+        bounds: tuple[str, str] | None,
+        size: int,
+        where: Sequence[Condition] = (),
+    ) -> Any:  # noqa: ANN401 - AsyncItemPaged[TableEntity], which the SDK leaves untyped
         query = "PartitionKey eq @partition"
-        parameters = {"partition": partition}
-        if prefix:
+        parameters: dict[str, Value] = {"partition": partition}
+        if bounds:
             query += " and RowKey ge @first and RowKey lt @last"
-            parameters |= {"first": prefix, "last": prefix[:-1] + chr(ord(prefix[-1]) + 1)}
+            parameters |= {"first": bounds[0], "last": bounds[1]}
+        for number, condition in enumerate(where):
+            query += f" and {condition.column} {condition.comparison} @value{number}"
+            parameters[f"value{number}"] = condition.value
         return self._client(table).query_entities(
             query, parameters=parameters, results_per_page=size
         )
@@ -167,6 +181,11 @@ async def _send(
         case _:
             batch = [_to_operation(operation) for operation in operations]
             return await client.submit_transaction(batch)
+
+
+def _bounds(prefix: str) -> tuple[str, str]:
+    """The first RowKey that begins with `prefix`, and the first one after all that do."""
+    return prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
 def _to_operation(operation: Operation) -> tuple[Any, ...]:

@@ -2,18 +2,23 @@
 
 import asyncio
 import base64
+import hashlib
 from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from shared.accesslog import entry_message
 from shared.errors import NotFoundError, RowConflictError
-from shared.ids import key, new_id
-from shared.intake.rules import Asset, Tombstone
+from shared.ids import first_id, key, new_id
+from shared.intake.rules import EVERY, Asset, Filter, Tombstone, after_prefix
 from shared.messages import Outbox
 from shared.messages.contracts import AccessRecorded
 from shared.ports import (
     Blobs,
     Clock,
+    Condition,
     Insert,
+    Operation,
     OutgoingMessage,
     Replace,
     Row,
@@ -52,15 +57,38 @@ class Assets:
         The index rows go first, so that no asset is known that could not be found.
         """
         await self._index(asset)
-        row = Row(partition, asset_row(asset.id), to_values(asset))
-        try:
-            await self._outbox.commit(ASSETS, partition, [Insert(row)], messages)
-        except RowConflictError:
-            # Another delivery of the same message was faster, or the asset is erased by now.
-            filed = await self._filed(partition, asset.id)
-            for subject in sorted(asset.subjects - (filed.subjects if filed else frozenset())):
-                await self._unindex(asset.tenant, subject, asset.id)
-            await self.flush(partition)
+        while True:
+            operations = await self._insert(partition, asset)
+            try:
+                await self._outbox.commit(ASSETS, partition, operations, messages)
+                return
+            except RowConflictError:
+                if await self.is_known(partition, asset.id):
+                    break
+                # Another upload to the same path took the version's number: take the next.
+        # Another delivery of the same message was faster, or the asset is erased by now.
+        filed = await self._filed(partition, asset.id)
+        for subject in sorted(asset.subjects - (filed.subjects if filed else frozenset())):
+            await self._unindex(asset.tenant, subject, asset.id)
+        await self.flush(partition)
+
+    async def _insert(self, partition: str, asset: Asset) -> list[Operation]:
+        """What keeps the asset; of a cleared one, as the next version of its path."""
+        if asset.verdict != "clean":
+            return [Insert(Row(partition, asset_row(asset.id), to_values(asset)))]
+        latest = await self._tables.get(ASSETS, partition, _version_row(asset.path))
+        version = 1 if latest is None else int(latest.values["latest"]) + 1
+        numbered = msgspec.structs.replace(asset, version=version)
+        counted = Row(
+            partition,
+            _version_row(asset.path),
+            {"latest": version},
+            None if latest is None else latest.etag,
+        )
+        return [
+            Insert(Row(partition, asset_row(asset.id), to_values(numbered))),
+            Insert(counted) if latest is None else Replace(counted),
+        ]
 
     async def tidy(self, partition: str, asset: str, places: Iterable[tuple[str, str]]) -> None:
         """Delete the copies of a known asset in `places` that its row does not name.
@@ -89,14 +117,30 @@ class Assets:
         return from_values(Asset, row.values)
 
     async def page(
-        self, tenant: str, *, size: int, continuation: str | None
+        self,
+        tenant: str,
+        *,
+        size: int,
+        continuation: str | None,
+        chosen: Filter = EVERY,
     ) -> tuple[Sequence[Asset], str | None]:
-        """One page of a tenant's assets, oldest first, and where to read on."""
+        """One page of a tenant's assets that were `chosen`, oldest first, and where to read on.
+
+        Times cost nothing, as they are a range of RowKeys. For the rest the service looks through
+        that range, for a few seconds a page at most: a page may come back short, or empty, and
+        yet say where to read on.
+        """
         page = await self._tables.page(
-            ASSETS, key(tenant), prefix=asset_row(""), size=size, continuation=continuation
+            ASSETS,
+            key(tenant),
+            size=size,
+            continuation=continuation,
+            between=_between(chosen),
+            where=_where(chosen),
         )
         assets = [from_values(Asset, r.values) for r in page.rows if not r.values.get("erasedAt")]
-        return assets, page.continuation
+        wanted = [asset for asset in assets if asset.path.startswith(chosen.prefix)]
+        return wanted, page.continuation
 
     async def of_subject(
         self, tenant: str, subjects: Iterable[str]
@@ -182,6 +226,32 @@ class Assets:
                 await self._tables.commit(SUBJECTS, [Upsert(row)])
 
         await asyncio.gather(*(write(subject) for subject in asset.subjects))
+
+
+def _between(chosen: Filter) -> tuple[str, str]:
+    first, last = asset_row(""), asset_row("~")
+    if chosen.uploaded_from is not None:
+        first = asset_row(first_id(chosen.uploaded_from))
+    if chosen.uploaded_before is not None:
+        last = asset_row(first_id(chosen.uploaded_before))
+    return first, last
+
+
+def _where(chosen: Filter) -> list[Condition]:
+    conditions = []
+    if chosen.verdict is not None:
+        conditions.append(Condition("verdict", "eq", chosen.verdict))
+    if chosen.prefix:
+        conditions.append(Condition("path", "ge", chosen.prefix))
+    after = after_prefix(chosen.prefix)
+    if after is not None:
+        conditions.append(Condition("path", "lt", after))
+    return conditions
+
+
+def _version_row(path: str) -> str:
+    """The RowKey of the count of a path's versions, which fits any path and does not tell it."""
+    return key("version", hashlib.sha256(path.encode(errors="surrogatepass")).hexdigest())
 
 
 def asset_row(identifier: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Final, Literal
 from urllib.parse import quote
 
-from shared.errors import InvalidInputError
+from shared.errors import InvalidInputError, TooLargeError
 from shared.ids import derived_id
 from shared.intake.scanner import Engine
 from shared.messages.contracts import BlobUploaded
@@ -19,6 +19,8 @@ from shared.tenancy.rules import Tenant, container_of, is_tenant_id
 INCOMING: Final = "incoming"
 QUARANTINE: Final = "quarantine"
 UPLOAD_URL_LIFETIME: Final = timedelta(minutes=15)
+# The most that a block blob takes in one request, "Put Blob"; what is larger goes in blocks.
+MAX_SINGLE_PUT: Final = 5000 * 1024**2
 
 # A blob's name is at most 1,024 characters, of at most 254 segments, and must not end with a dot
 # or a slash ("Naming and referencing containers, blobs, and metadata", learn.microsoft.com).
@@ -28,7 +30,15 @@ _MAX_NAME = 1024
 _MAX_ENCODED = 1700
 _MAX_SEGMENTS = 254
 
+# An upload may wait so long before it counts as forgotten, plus the time that its bytes take.
+_OVERDUE_AFTER = timedelta(minutes=10)
+_SLOWEST_BYTES_A_SECOND = 30 * 1024**2
+
+# What says nothing of what is in a file: RFC 2046 section 4.5.1.
+_ANY_TYPE = "application/octet-stream"
+
 type Verdict = Literal["clean", "infected", "refused"]
+type Difference = Literal["size", "type"]
 
 
 class PersonFound(Stored, frozen=True):
@@ -52,7 +62,12 @@ class DocumentFound(Stored, frozen=True):
 
 
 class Asset(Stored, frozen=True):
-    """What is kept of an upload. `size` is in bytes; `blob` is its place in `container`."""
+    """What is kept of an upload. `size` is in bytes; `blob` is its place in `container`.
+
+    `version` counts the cleared uploads to the same path from 1. `upload`, `declared_size` and
+    `declared_type` are what was said when the upload's URL was asked for, `differences` in which
+    of that the file turned out otherwise.
+    """
 
     id: str
     tenant: str
@@ -75,11 +90,29 @@ class Asset(Stored, frozen=True):
     people: tuple[PersonFound, ...] = ()
     documents: tuple[DocumentFound, ...] = ()
     metadata_note: str | None = None
+    version: int | None = None
+    upload: str | None = None
+    declared_size: int | None = None
+    declared_type: str | None = None
+    differences: tuple[Difference, ...] = ()
 
     @property
     def subjects(self) -> frozenset[str]:
         """The keys under which the asset stands in the subject index."""
         return frozenset(subject for person in self.people for subject in person.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which assets to list: all that meet each condition that is given."""
+
+    verdict: Verdict | None = None
+    prefix: str = ""
+    uploaded_from: datetime | None = None
+    uploaded_before: datetime | None = None
+
+
+EVERY: Final = Filter()
 
 
 class Tombstone(Stored, frozen=True):
@@ -123,6 +156,61 @@ def check_path(tenant: str, path: str) -> None:
         )
 
 
+def check_size(size: int, limit: int) -> None:
+    """Whether a file of `size` bytes is taken in. Raises TooLargeError, or InvalidInputError."""
+    if size > limit:
+        raise TooLargeError(
+            "upload-too-large",
+            f"The file is larger than the {limit} bytes that are taken in.",
+            "Upload it in parts that are smaller.",
+        )
+    if size == 0:
+        raise InvalidInputError(
+            "upload-empty", "An empty file is not taken in.", "Upload a file that has content."
+        )
+
+
+def differences(
+    declared_size: int, declared_type: str, size: int, media_type: str | None
+) -> tuple[Difference, ...]:
+    """In which respects a file is not what was declared; types are compared as RFC 9110 says.
+
+    `media_type` is what the content shows, or None where nobody looked.
+    """
+    declared = declared_type.partition(";")[0].strip().lower()
+    silent = declared == _ANY_TYPE or media_type is None
+    # Plain text has no mark of its own, so any type of text may be one.
+    as_text = declared.startswith("text/") and media_type in ("text/plain", _ANY_TYPE)
+    checks: tuple[tuple[bool, Difference], ...] = (
+        (declared_size != size, "size"),
+        (not silent and not as_text and declared != media_type, "type"),
+    )
+    return tuple(difference for differs, difference in checks if differs)
+
+
+def after_prefix(prefix: str) -> str | None:
+    """The first text that sorts after all that begin with `prefix`; None where nothing does.
+
+    Table Storage sorts by UTF-16 code units, in which no text follows a last unit of U+FFFF: what
+    lies before it then bounds too little, never too much.
+    """
+    kept = prefix.rstrip("\uffff\U0010ffff")
+    if not kept:
+        return None
+    following = ord(kept[-1]) + 1
+    return kept[:-1] + chr(0xE000 if following == 0xD800 else following)
+
+
+def is_overdue(size: int, uploaded_at: datetime, waiting_since: datetime) -> bool:
+    """Whether an upload that is still in `incoming` has been forgotten.
+
+    `waiting_since` is when the oldest message came that still waits for intake, or now where none
+    does: what was uploaded long before that waits in no queue.
+    """
+    working = timedelta(seconds=size / _SLOWEST_BYTES_A_SECOND)
+    return uploaded_at + _OVERDUE_AFTER + working < waiting_since
+
+
 def split_name(name: str) -> tuple[str, str]:
     """The tenant id and the path of a blob's name in `incoming`."""
     tenant, _, path = name.partition("/")
@@ -134,8 +222,13 @@ def upload_id(blob: BlobInfo | BlobUploaded) -> str:
     return derived_id(blob.last_modified, blob.name, blob.etag)
 
 
-def refuse_unread(name: str, size: int, tenant: Tenant | None, region: str) -> Filing | None:
-    """The filing of an upload that need not be read to be refused, or None."""
+def refuse_unread(
+    name: str, size: int, tenant: Tenant | None, region: str, limit: int
+) -> Filing | None:
+    """The filing of an upload that need not be read to be refused, or None.
+
+    `size` and `limit`, the largest that is taken in, are in bytes.
+    """
     identifier, _ = split_name(name)
     checks = (
         (not is_tenant_id(identifier), "tenant-folder-invalid"),
@@ -147,6 +240,7 @@ def refuse_unread(name: str, size: int, tenant: Tenant | None, region: str) -> F
         ),
         (_path_fault(name) is not None, "path-invalid"),
         (size == 0, "zero-bytes"),
+        (size > limit, "too-large"),
     )
     return next((Filing("refused", reason) for failed, reason in checks if failed), None)
 

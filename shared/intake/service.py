@@ -7,22 +7,25 @@ known, and the upload is removed last.
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 
-from shared.accesslog import entry_message
 from shared.errors import BlobChangedError, NotFoundError, RefusalError
-from shared.ids import key, new_id
+from shared.ids import key
 from shared.intake.assets import Assets
+from shared.intake.declarations import Declaration, Declarations, Found
+from shared.intake.records import asset_of, messages_of, with_declared
 from shared.intake.rules import (
     INCOMING,
+    MAX_SINGLE_PUT,
     UPLOAD_URL_LIFETIME,
-    Asset,
     Filing,
     Inspection,
-    age_in_days,
     check_path,
+    check_size,
     decide,
     destinations,
+    is_overdue,
     places,
     refuse_unread,
     split_name,
@@ -30,7 +33,7 @@ from shared.intake.rules import (
 )
 from shared.intake.scanner import Scanner, ScanPendingError
 from shared.messages import encode, queues
-from shared.messages.contracts import AccessRecorded, Actor, BlobUploaded, IncidentOpened
+from shared.messages.contracts import BlobUploaded
 from shared.ports import (
     BlobInfo,
     Blobs,
@@ -38,13 +41,23 @@ from shared.ports import (
     Clock,
     OutgoingMessage,
 )
-from shared.tenancy import Tenant, Tenants
+from shared.tenancy import Tenant, Tenants, check_active
+
+_MOST_ANNOUNCED_ANEW = 500
 
 # Where uploads are recorded that belong to no tenant of this stamp.
 _NO_TENANT = "_unknown"
-_INTAKE = Actor(id="vouchsafe.intake", role="system", organisation="vendor")
 
 logger = logging.getLogger("vouchsafe.intake")
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Where one file may be uploaded to, until when, and whether in blocks."""
+
+    url: str
+    expires: datetime
+    blocks: bool
 
 
 class Intake:
@@ -56,36 +69,70 @@ class Intake:
         blobs: Blobs,
         bus: Bus,
         tenants: Tenants,
+        declarations: Declarations,
         clock: Clock,
         region: str,
         scanner: Scanner,
+        size_limit: int,
     ) -> None:
+        """`size_limit` is the largest file that is taken in, in bytes."""
         self._assets = assets
         self._blobs = blobs
         self._bus = bus
         self._tenants = tenants
+        self._declarations = declarations
         self._clock = clock
         self._region = region
         self._scanner = scanner
+        self._size_limit = size_limit
 
-    async def upload_url(self, tenant: str, path: str) -> tuple[str, datetime]:
-        """A URL with which one new blob can be uploaded to `path`, and until when.
+    async def permit_upload(
+        self, tenant: Tenant, path: str, size: int, media_type: str, identifier: str
+    ) -> Permit:
+        """Let one new blob of `size` bytes be uploaded to `path`, and remember what was declared.
 
-        Raises InvalidInputError for a path that cannot be.
+        `identifier` is the upload's id. Raises ConflictError for a tenant that leaves,
+        InvalidInputError for a path or a size that cannot be, TooLargeError over the limit.
         """
-        check_path(tenant, path)
+        check_active(tenant)
+        check_path(tenant.id, path)
+        check_size(size, self._size_limit)
+        now = self._clock()
+        declaration = Declaration(id=identifier, size=size, media_type=media_type, declared_at=now)
         await self._blobs.ensure_container(INCOMING)
-        expires = self._clock() + UPLOAD_URL_LIFETIME
-        return self._blobs.upload_url(INCOMING, f"{tenant}/{path}", expires), expires
+        await self._declarations.keep(tenant.id, path, declaration)
+        expires, blocks = now + UPLOAD_URL_LIFETIME, size > MAX_SINGLE_PUT
+        url = self._blobs.upload_url(INCOMING, f"{tenant.id}/{path}", expires, blocks=blocks)
+        return Permit(url, expires, blocks)
 
     async def announce(self, name: str) -> None:
         """Put one message for the present version of an uploaded blob on the intake queue."""
         blob = await self._blobs.head(INCOMING, name)
-        if blob is None:
-            return
-        uploaded = BlobUploaded(name=name, etag=blob.etag, last_modified=blob.last_modified)
-        message = encode(queues.INTAKE, uploaded, identifier=upload_id(uploaded), now=self._clock())
-        await self._bus.send([message])
+        if blob is not None:
+            await self._bus.send([self._announcement(blob)])
+
+    async def announce_overdue(self) -> int:
+        """Announce uploads anew that nobody works on and no message names. Returns how many.
+
+        Such are left when a blob trigger has failed for good, or a message was dead-lettered.
+        The oldest messages' age tells them from those that wait their turn. What is announced
+        twice is taken in once.
+        """
+        waiting_since = await self._bus.oldest(queues.INTAKE) or self._clock()
+        overdue = []
+        async for blob in self._blobs.scan(INCOMING):
+            if is_overdue(blob.size, blob.last_modified, waiting_since):
+                overdue.append(self._announcement(blob))
+                if len(overdue) == _MOST_ANNOUNCED_ANEW:
+                    break
+        if overdue:
+            logger.warning("%d uploads were forgotten and are announced anew", len(overdue))
+            await self._bus.send(overdue)
+        return len(overdue)
+
+    def _announcement(self, blob: BlobInfo) -> OutgoingMessage:
+        uploaded = BlobUploaded(name=blob.name, etag=blob.etag, last_modified=blob.last_modified)
+        return encode(queues.INTAKE, uploaded, identifier=upload_id(uploaded), now=self._clock())
 
     async def take_in(self, uploaded: BlobUploaded) -> None:
         """Inspect one version of an uploaded blob and file it.
@@ -94,17 +141,20 @@ class Intake:
         is gone and was never filed.
         """
         identifier = upload_id(uploaded)
-        folder, _ = split_name(uploaded.name)
+        folder, path = split_name(uploaded.name)
         tenant = await self._tenants.find(folder)
         partition = key(tenant.id) if tenant else _NO_TENANT
         blob = await self._blobs.head(INCOMING, uploaded.name)
+        declared = None
+        if tenant is not None:
+            declared = await self._declarations.find(tenant.id, path, uploaded.last_modified)
         if await self._assets.is_known(partition, identifier):
             await self._assets.flush(partition)
         elif blob is None or blob.etag != uploaded.etag:
             raise _gone()
         else:
             try:
-                await self._file(blob, tenant, partition, identifier)
+                await self._file(blob, tenant, partition, identifier, declared)
             except ScanPendingError:
                 # The engine's result will be announced as the upload was.
                 logger.info("asset %s: waiting for its scan result", identifier)
@@ -114,21 +164,30 @@ class Intake:
                 if not await self._assets.is_known(partition, identifier):
                     raise _gone() from error
         await self._assets.tidy(partition, identifier, places(uploaded.name, tenant, identifier))
+        if tenant is not None and declared is not None:
+            await self._declarations.forget(tenant.id, path, declared)
         await self._blobs.delete(INCOMING, uploaded.name, uploaded.etag)
         await self._scanner.forget(identifier)
 
     async def _file(
-        self, blob: BlobInfo, tenant: Tenant | None, partition: str, identifier: str
+        self,
+        blob: BlobInfo,
+        tenant: Tenant | None,
+        partition: str,
+        identifier: str,
+        declared: Found | None,
     ) -> None:
-        filing = refuse_unread(blob.name, blob.size, tenant, self._region)
+        filing = refuse_unread(blob.name, blob.size, tenant, self._region, self._size_limit)
         inspection = None
         if filing is None:
             inspection = await self._inspect(blob, identifier)
             filing = decide(inspection)
         container, name = await self._store(blob, filing, identifier)
         now = self._clock()
-        asset = _asset(blob, filing, inspection, identifier, container, name, now)
-        await self._assets.add(partition, asset, _messages(asset, tenant, now))
+        asset = asset_of(blob, filing, inspection, identifier, container, name, now)
+        if declared is not None:
+            asset = with_declared(asset, declared.declaration)
+        await self._assets.add(partition, asset, messages_of(asset, tenant, now))
         logger.info("asset %s: %s %s", identifier, filing.verdict, filing.reason or "")
 
     async def _inspect(self, blob: BlobInfo, identifier: str) -> Inspection:
@@ -143,77 +202,11 @@ class Intake:
 
     async def _store(self, blob: BlobInfo, filing: Filing, identifier: str) -> tuple[str, str]:
         container, names = destinations(filing, blob.name, identifier)
+        mark = {"asset": identifier}
         for name in names:
-            if await self._blobs.copy(blob, container, name, {"asset": identifier}):
+            if await self._blobs.copy(blob, container, name, mark, {"verdict": filing.verdict}):
                 return container, name
         raise RuntimeError(f"no name is free for asset {identifier}")
-
-
-def _asset(
-    blob: BlobInfo,
-    filing: Filing,
-    inspection: Inspection | None,
-    identifier: str,
-    container: str,
-    name: str,
-    now: datetime,
-) -> Asset:
-    tenant, path = split_name(blob.name)
-    asset = Asset(
-        id=identifier,
-        tenant=tenant,
-        path=path,
-        container=container,
-        blob=name,
-        verdict=filing.verdict,
-        reason=filing.reason,
-        size=blob.size,
-        uploaded_at=blob.last_modified,
-        filed_at=now,
-    )
-    if inspection is None:
-        return asset
-    import msgspec
-
-    engine = inspection.engine
-    return msgspec.structs.replace(
-        asset,
-        media_type=inspection.media_type,
-        sha256=inspection.sha256,
-        engine=engine.name,
-        engine_version=engine.version,
-        signature_version=engine.signatures,
-        signatures_made_at=engine.signatures_made_at,
-        signature_age_days=age_in_days(engine, now),
-        signatures=tuple(inspection.signatures),
-        people=tuple(inspection.people) if filing.verdict == "clean" else (),
-        documents=tuple(inspection.documents),
-        metadata_note=inspection.metadata_note,
-    )
-
-
-def _messages(asset: Asset, tenant: Tenant | None, now: datetime) -> list[OutgoingMessage]:
-    messages = []
-    if tenant is not None:
-        entry = AccessRecorded(
-            tenant=tenant.id,
-            actor=_INTAKE,
-            action="asset.cleared" if asset.verdict == "clean" else "asset.quarantined",
-            resource=f"assets/{asset.id}",
-            outcome="allowed" if asset.verdict == "clean" else "denied",
-            reason=asset.reason,
-        )
-        messages.append(entry_message(entry, new_id(now), now))
-    if asset.verdict != "clean":
-        incident = IncidentOpened(
-            kind=f"upload.{asset.verdict}",
-            severity="critical" if asset.verdict == "infected" else "warning",
-            summary=f"An upload was quarantined: {asset.reason}.",
-            resource=f"assets/{asset.id}",
-            tenant=tenant.id if tenant else None,
-        )
-        messages.append(encode(queues.INCIDENTS, incident, identifier=new_id(now), now=now))
-    return messages
 
 
 def _gone() -> RefusalError:

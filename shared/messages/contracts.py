@@ -112,6 +112,17 @@ class IncidentOpened(Contract, frozen=True):
     tenant: TenantId | None = None
 
 
+class UploadInfected(Contract, frozen=True):
+    """A notice to a tenant's contacts: one of its uploads was infected and is in quarantine.
+
+    Whoever delivers it looks the contacts up; no address travels on a queue.
+    """
+
+    tenant: TenantId
+    asset_id: Identifier
+    found_at: AwareTime
+
+
 CONTRACTS: dict[str, type[Contract]] = {
     "vouchsafe.blob.uploaded.v1": BlobUploaded,
     "vouchsafe.consent.granted.v1": ConsentGranted,
@@ -121,6 +132,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     "vouchsafe.erasure.approved.v1": ErasureApproved,
     "vouchsafe.erasure.batch-ready.v1": ErasureBatchReady,
     "vouchsafe.incident.opened.v1": IncidentOpened,
+    "vouchsafe.upload.infected.v1": UploadInfected,
 }
 
 TYPES: dict[type[Contract], str] = {contract: name for name, contract in CONTRACTS.items()}

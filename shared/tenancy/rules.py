@@ -19,7 +19,7 @@ _MAX_TENANT_ID = 56
 
 type Status = Literal["active", "leaving", "erased"]
 # RFC 5321 section 4.5.3.1.3: a path of 256 octets, of which two are angle brackets.
-type Contact = Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+type Contact = Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$(?!\n)")]
 type Contacts = Annotated[tuple[Contact, ...], Meta(max_length=20)]
 type DisplayName = Annotated[str, Meta(min_length=1, max_length=200)]
 

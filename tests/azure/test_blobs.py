@@ -167,7 +167,7 @@ async def test_a_delete_takes_the_snapshots_and_may_come_twice(kept, blobs, name
 
 
 async def test_an_upload_url_creates_and_does_no_more(kept, blobs, name):
-    url = kept.upload_url(CONTAINER, name, soon())
+    url = kept.upload_url(CONTAINER, name, soon(), blocks=False)
     headers = {"x-ms-blob-type": "BlockBlob"}
     async with httpx.AsyncClient(trust_env=False) as client:
         assert (await client.put(url, content=b"first", headers=headers)).status_code == 201

@@ -51,7 +51,9 @@ class Portal:
         SAS is for creating only, which blocks are not (`_WHOLE`).
         """
         who = {"roles": "tenant.admin", "tenant": self.tenant}
-        granted = self._post(f"/api/tenants/{self.tenant}/uploads", {"path": path}, who)
+        # What comes may be another size and type: the asset's record then says so.
+        declared = {"path": path, "size": 1, "mediaType": "application/octet-stream"}
+        granted = self._post(f"/api/tenants/{self.tenant}/uploads", declared, who)
         return BlobClient.from_blob_url(granted["url"], max_single_put_size=_WHOLE)
 
     def waiting(self) -> int:

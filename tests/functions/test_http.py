@@ -151,6 +151,12 @@ async def test_another_tenant_reads_like_one_that_does_not_exist(http, token):
         (b"{}", "body-invalid", "path"),
         (b'{"path": 7}', "body-invalid", "$.path"),
         (b'{"path": ""}', "body-invalid", "$.path"),
+        (b'{"path": "a", "mediaType": "a/b"}', "body-invalid", "size"),
+        (b'{"path": "a", "mediaType": "a/b", "size": -1}', "body-invalid", "$.size"),
+        (b'{"path": "a", "mediaType": "a/b", "size": "1"}', "body-invalid", "$.size"),
+        (b'{"path": "a", "mediaType": "a/b", "size": 9223372036854775808}', "body-invalid", "size"),
+        (b'{"path": "a", "size": 1, "mediaType": "jpeg"}', "body-invalid", "$.mediaType"),
+        (b'{"path": "a", "size": 1, "mediaType": "a/b\\n"}', "body-invalid", "$.mediaType"),
         (b'{"path": "a.jpg", "colour": 1}', "body-invalid", "colour"),
         (b"[" * 100_000, "body-invalid", ""),
     ],
@@ -158,6 +164,42 @@ async def test_another_tenant_reads_like_one_that_does_not_exist(http, token):
 async def test_bodies_that_cannot_be_read(http, mia, body, code, named):
     answer = await http.post(f"{PATH}/uploads", content=body, headers=mia)
     assert named in check(answer, 400, code)["detail"]
+
+
+def declared(path, **more):
+    return {"path": path, "size": 1, "mediaType": "image/jpeg"} | more
+
+
+@pytest.mark.parametrize(
+    ("size", "status", "code"),
+    [
+        (0, 422, "upload-empty"),
+        (100 * 1024**3, 201, None),
+        (100 * 1024**3 + 1, 413, "upload-too-large"),
+        (2**63 - 1, 413, "upload-too-large"),
+    ],
+)
+async def test_sizes_that_are_taken_in(http, mia, size, status, code):
+    answer = await http.post(f"{PATH}/uploads", json=declared("a.mxf", size=size), headers=mia)
+    if code:
+        check(answer, status, code)
+    else:
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ({"verdict": "good"}, "$.verdict"),
+        ({"uploadedFrom": "yesterday"}, "$.uploadedFrom"),
+        ({"uploadedFrom": "2026-01-01T00:00:00"}, "$.uploadedFrom"),
+        ({"uploadedBefore": "soon"}, "$.uploadedBefore"),
+        ({"prefix": "x" * 1025}, "$.prefix"),
+    ],
+)
+async def test_queries_that_are_no_filter(http, mia, query, named):
+    answer = await http.get(f"{PATH}/assets", params=query, headers=mia)
+    assert named in check(answer, 422, "query-invalid")["detail"]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +223,7 @@ async def test_bodies_that_cannot_be_read(http, mia, body, code, named):
     ],
 )
 async def test_paths_that_cannot_be_uploaded_to(http, mia, path):
-    answer = await http.post(f"{PATH}/uploads", json={"path": path}, headers=mia)
+    answer = await http.post(f"{PATH}/uploads", json=declared(path), headers=mia)
     check(answer, 422, "path-invalid")
 
 

@@ -8,6 +8,8 @@ import pytest
 from azure.functions.servicebus import ServiceBusMessage
 
 from functions import http, messages
+from infra.local.ports import Ports
+from infra.local.settings import app_settings
 from shared import composition
 from shared.errors import RowConflictError, UnavailableError
 from shared.messages.contracts import IncidentOpened
@@ -28,20 +30,7 @@ EVENT = {
 def started(monkeypatch, tmp_path):
     """A composition that reaches nothing; the one that was current comes back afterwards."""
     monkeypatch.setattr(composition, "_current", None)
-    file = tmp_path / "file.json"
-    file.write_text("{}")
-    composition.start(
-        {
-            "DAM_STORAGE": "UseDevelopmentStorage=true",
-            "SERVICE_BUS": "Endpoint=sb://x/;SharedAccessKeyName=n;SharedAccessKey=k",
-            "KEY_VAULT_URL": "https://x",
-            "STAMP_REGION": "westeurope",
-            "TOKEN_ISSUER": "https://x",
-            "TOKEN_AUDIENCE": "api://x",
-            "BACKUP_EXPECTATIONS_FILE": str(file),
-            "RECOVERY_SCENARIO_FILE": str(file),
-        }
-    )
+    composition.start(app_settings(Ports(), tmp_path / "ca.pem", "header"))
 
 
 def consumer_of(error):

@@ -5,14 +5,18 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from shared.errors import InvalidInputError
+from shared.errors import InvalidInputError, RefusalError
 from shared.intake.rules import (
     Filing,
     Inspection,
+    after_prefix,
     age_in_days,
     check_path,
+    check_size,
     decide,
     destinations,
+    differences,
+    is_overdue,
     refuse_unread,
 )
 from shared.intake.scanner import Engine
@@ -21,6 +25,7 @@ from shared.tenancy import Tenant
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ACME = Tenant(id="acme", display_name="Acme", residency_zone="eu", status="active", created=NOW)
 CLEAN = Filing("clean", None)
+LIMIT = 1000
 ENGINE = Engine("yara-x", "1", "1", NOW)
 
 
@@ -66,7 +71,7 @@ def test_a_path_that_cannot_be_is_refused_before_the_upload(path):
 
 @pytest.mark.parametrize("path", BAD_PATHS)
 def test_a_path_that_cannot_be_is_refused_after_it_too(path):
-    filing = refuse_unread(f"acme/{path}", 1, ACME, "westeurope")
+    filing = refuse_unread(f"acme/{path}", 1, ACME, "westeurope", LIMIT)
     assert filing == Filing("refused", "path-invalid")
 
 
@@ -76,7 +81,7 @@ def test_a_path_that_cannot_be_is_refused_after_it_too(path):
 )
 def test_any_other_path_is_fine(path):
     check_path("acme", path)
-    assert refuse_unread(f"acme/{path}", 1, ACME, "westeurope") is None
+    assert refuse_unread(f"acme/{path}", 1, ACME, "westeurope", LIMIT) is None
 
 
 @pytest.mark.parametrize(
@@ -94,10 +99,11 @@ def test_any_other_path_is_fine(path):
         ),
         ("acme/a.jpg", 1, ACME, "eastus", "residency-zone-not-served"),
         ("acme/a.jpg", 0, ACME, "westeurope", "zero-bytes"),
+        ("acme/a.jpg", LIMIT + 1, ACME, "westeurope", "too-large"),
     ],
 )
 def test_what_need_not_be_read_is_refused(name, size, tenant, region, reason):
-    assert refuse_unread(name, size, tenant, region) == Filing("refused", reason)
+    assert refuse_unread(name, size, tenant, region, LIMIT) == Filing("refused", reason)
 
 
 @pytest.mark.parametrize(
@@ -154,3 +160,65 @@ def test_a_version_whose_folder_leaves_no_room_for_its_id_goes_to_the_root():
 )
 def test_the_age_of_signatures(made_at, days):
     assert age_in_days(Engine("clamd", None, None, made_at), NOW) == days
+
+
+@pytest.mark.parametrize(
+    ("size", "code"),
+    [(1, None), (LIMIT, None), (LIMIT + 1, "upload-too-large"), (0, "upload-empty")],
+)
+def test_what_is_declared_too_large_or_empty_is_refused(size, code):
+    if code is None:
+        check_size(size, LIMIT)
+        assert refuse_unread("acme/a.jpg", size, ACME, "westeurope", LIMIT) is None
+    else:
+        with pytest.raises(RefusalError) as refused:
+            check_size(size, LIMIT)
+        assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("declared", "came", "differing"),
+    [
+        ((1, "image/jpeg"), (1, "image/jpeg"), ()),
+        ((1, "Image/JPEG; q=1"), (1, "image/jpeg"), ()),
+        ((1, "application/octet-stream"), (1, "image/jpeg"), ()),
+        ((1, "image/jpeg"), (1, "image/png"), ("type",)),
+        ((1, "image/jpeg"), (1, "application/octet-stream"), ("type",)),
+        ((1, "text/csv"), (1, "text/plain"), ()),
+        ((1, "text/csv"), (1, "application/octet-stream"), ()),
+        ((1, "text/csv"), (1, "application/x-dosexec"), ("type",)),
+        ((2, "image/jpeg"), (1, "image/jpeg"), ("size",)),
+        ((2, "image/jpeg"), (1, "image/png"), ("size", "type")),
+        ((2, "image/jpeg"), (0, None), ("size",)),
+    ],
+)
+def test_what_came_is_held_against_what_was_declared(declared, came, differing):
+    assert differences(*declared, *came) == differing
+
+
+@pytest.mark.parametrize(
+    ("size", "minutes", "overdue"),
+    [
+        (1, 9, False),
+        (1, 11, True),
+        (18 * 1024**3, 19, False),
+        (18 * 1024**3, 21, True),
+    ],
+)
+def test_an_upload_is_overdue_when_nothing_that_waits_is_as_old(size, minutes, overdue):
+    assert is_overdue(size, NOW - timedelta(minutes=minutes), NOW) is overdue
+
+
+@pytest.mark.parametrize(
+    ("prefix", "after"),
+    [
+        ("shoots/", "shoots0"),
+        ("a", "b"),
+        ("\ud7ff", "\ue000"),
+        ("a\uffff", "b"),
+        ("\U0010ffff", None),
+        ("", None),
+    ],
+)
+def test_what_sorts_after_a_prefix(prefix, after):
+    assert after_prefix(prefix) == after

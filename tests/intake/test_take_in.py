@@ -37,9 +37,9 @@ class Slow(AzureBlobs):
         super().__init__(connection_string)
         self._overtake = overtake
 
-    async def copy(self, source, container, name, metadata):
+    async def copy(self, *args):
         await self._overtake()
-        return await super().copy(source, container, name, metadata)
+        return await super().copy(*args)
 
 
 @asynccontextmanager

@@ -89,15 +89,19 @@ class Portal:
         """One request about this tenant; `path` stands below `/api/tenants/{tenant}`."""
         return await self.call(method, f"tenants/{self.tenant}/{path}", **given)
 
-    async def upload_url(self, path: str) -> str:
-        """Where to upload one file to."""
-        answer = await self.mine("POST", "uploads", body={"path": path})
+    async def upload_url(
+        self, path: str, size: int = 1, media_type: str = "application/octet-stream"
+    ) -> str:
+        """Where to upload one file to. Storage does not hold the file to what is declared."""
+        declared = {"path": path, "size": size, "mediaType": media_type}
+        answer = await self.mine("POST", "uploads", body=declared)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["url"])
 
     async def upload(self, path: str, data: bytes) -> None:
         """Upload one file as a client of the portal does."""
-        async with BlobClient.from_blob_url(await self.upload_url(path)) as blob:
+        url = await self.upload_url(path, max(len(data), 1))
+        async with BlobClient.from_blob_url(url) as blob:
             await blob.upload_blob(data)
 
     async def listed(self, path: str, name: str) -> list[dict[str, Any]]:

@@ -186,8 +186,9 @@ async def test_an_upload_url_neither_reads_nor_overwrites_nor_deletes(stack, blo
     """Signed as the app signs, but where no trigger takes the first upload away meanwhile."""
     signing = AzureBlobs(stack.info["connection_strings"]["storage"])
     await signing.ensure_container("signed-uploads")
-    url = signing.upload_url("signed-uploads", "a.jpg", datetime.now(UTC) + timedelta(minutes=5))
-    late = signing.upload_url("signed-uploads", "b.jpg", datetime.now(UTC) - timedelta(minutes=5))
+    soon, past = (datetime.now(UTC) + timedelta(minutes=m) for m in (5, -5))
+    url = signing.upload_url("signed-uploads", "a.jpg", soon, blocks=False)
+    late = signing.upload_url("signed-uploads", "b.jpg", past, blocks=False)
     await signing.close()
     async with BlobClient.from_blob_url(url) as blob, BlobClient.from_blob_url(late) as expired:
         await blob.upload_blob(b"first")

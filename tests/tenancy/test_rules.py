@@ -121,6 +121,7 @@ def test_an_id_is_taken_by_another_registration(other):
         (["dpo"], False),
         (["dpo@acme"], False),
         (["a b@acme.example"], False),
+        (["dpo@acme.example\n"], False),
         (["x" * 250 + "@a.example"], False),
         (["a@b.example"] * 21, False),
     ],

@@ -11,6 +11,8 @@ from shared.messages import queues
 from tests.journeys.portal import Portal, eventually
 from tests.queues import peeked
 
+PHOTO = {"path": "a.jpg", "size": 1, "mediaType": "image/jpeg"}
+
 
 def fresh(word):
     return f"{word}-{uuid.uuid4().hex[:12]}"
@@ -76,7 +78,7 @@ async def test_a_leaving_tenant_uploads_no_more_and_its_log_says_since_when(stac
         )
         unchanged = await http.patch(path, json={"status": "leaving"}, headers=back)
         assert unchanged.headers["ETag"] == left.headers["ETag"]
-        refused = await portal.mine("POST", "uploads", body={"path": "a.jpg"})
+        refused = await portal.mine("POST", "uploads", body=PHOTO)
         assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (
             409,
             "tenant-not-active",
@@ -104,7 +106,7 @@ async def test_no_request_is_served_for_a_tenant_of_another_zone(http, service, 
     path = f"/api/tenants/{misplaced}"
     for answer in (
         await http.get(path, headers=service),
-        await http.post(f"{path}/uploads", json={"path": "a.jpg"}, headers=mia),
+        await http.post(f"{path}/uploads", json=PHOTO, headers=mia),
         await http.get(f"{path}/assets", headers=mia),
     ):
         assert answer.status_code == 422

@@ -49,7 +49,7 @@ def refuse(account: Account, client: Client) -> None:
         ("no token", "GET", "tenants/acme/assets", None, None, 401),
         ("a tenant that does not exist", "GET", "tenants/globex/assets", MIA, None, 404),
         ("a role that may not", "GET", "tenants/acme/assets", SVEN, None, 403),
-        ("a file named ../x", "POST", upload, MIA, {"path": "../x"}, 422),
+        ("a file named ../x", "POST", upload, MIA, _UPWARDS, 422),
         ("an unknown field", "POST", upload, MIA, {"file": "x"}, 400),
         ("an unknown zone", "POST", "tenants", SERVICE, _IN_NO_ZONE, 422),
     )
@@ -63,4 +63,5 @@ def refuse(account: Account, client: Client) -> None:
     account.confirm(f"all {len(cases)} are refused, and each says what to do")
 
 
+_UPWARDS = {"path": "../x", "size": 1, "mediaType": "image/jpeg"}
 _IN_NO_ZONE = {"id": "initech", "displayName": "Initech", "residencyZone": "mars"}

@@ -73,7 +73,8 @@ class Client:
 
     def upload(self, path: str, data: bytes) -> None:
         """Upload a file with `azure-storage-blob`, to the URL that the app signs for it."""
-        answer = self.call("POST", f"tenants/{TENANT}/uploads", MIA, {"path": path})
+        declared = {"path": path, "size": len(data), "mediaType": "application/octet-stream"}
+        answer = self.call("POST", f"tenants/{TENANT}/uploads", MIA, declared)
         if answer.status_code != 201:
             raise DemoError(f"no upload URL for {path}: {answer.status_code} {answer.text}")
         with BlobClient.from_blob_url(answer.json()["url"]) as blob:

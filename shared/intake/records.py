@@ -1,0 +1,100 @@
+"""What is kept and told of an upload that was filed: pure."""
+
+from datetime import datetime
+
+import msgspec
+
+from shared.accesslog import entry_message
+from shared.ids import new_id
+from shared.intake.declarations import Declaration
+from shared.intake.rules import Asset, Filing, Inspection, age_in_days, differences, split_name
+from shared.messages import encode, queues
+from shared.messages.contracts import AccessRecorded, Actor, IncidentOpened, UploadInfected
+from shared.ports import BlobInfo, OutgoingMessage
+from shared.tenancy import Tenant
+
+_INTAKE = Actor(id="vouchsafe.intake", role="system", organisation="vendor")
+
+
+def asset_of(
+    blob: BlobInfo,
+    filing: Filing,
+    inspection: Inspection | None,
+    identifier: str,
+    container: str,
+    name: str,
+    now: datetime,
+) -> Asset:
+    """The asset that an upload became; `inspection` is None for one that was not read."""
+    tenant, path = split_name(blob.name)
+    asset = Asset(
+        id=identifier,
+        tenant=tenant,
+        path=path,
+        container=container,
+        blob=name,
+        verdict=filing.verdict,
+        reason=filing.reason,
+        size=blob.size,
+        uploaded_at=blob.last_modified,
+        filed_at=now,
+    )
+    if inspection is None:
+        return asset
+    engine = inspection.engine
+    return msgspec.structs.replace(
+        asset,
+        media_type=inspection.media_type,
+        sha256=inspection.sha256,
+        engine=engine.name,
+        engine_version=engine.version,
+        signature_version=engine.signatures,
+        signatures_made_at=engine.signatures_made_at,
+        signature_age_days=age_in_days(engine, now),
+        signatures=tuple(inspection.signatures),
+        people=tuple(inspection.people) if filing.verdict == "clean" else (),
+        documents=tuple(inspection.documents),
+        metadata_note=inspection.metadata_note,
+    )
+
+
+def with_declared(asset: Asset, declaration: Declaration) -> Asset:
+    """The asset with what was declared of it, and in what it differs."""
+    return msgspec.structs.replace(
+        asset,
+        upload=declaration.id,
+        declared_size=declaration.size,
+        declared_type=declaration.media_type,
+        differences=differences(
+            declaration.size, declaration.media_type, asset.size, asset.media_type
+        ),
+    )
+
+
+def messages_of(asset: Asset, tenant: Tenant | None, now: datetime) -> list[OutgoingMessage]:
+    """What is to be told of an asset: to its tenant's log, to operators, to its tenant."""
+    messages = []
+    # A tenant of another zone has no log in this region.
+    if tenant is not None and asset.reason != "residency-zone-not-served":
+        entry = AccessRecorded(
+            tenant=tenant.id,
+            actor=_INTAKE,
+            action="asset.cleared" if asset.verdict == "clean" else "asset.quarantined",
+            resource=f"assets/{asset.id}",
+            outcome="allowed" if asset.verdict == "clean" else "denied",
+            reason=asset.reason,
+        )
+        messages.append(entry_message(entry, new_id(now), now))
+    if asset.verdict != "clean":
+        incident = IncidentOpened(
+            kind=f"upload.{asset.verdict}",
+            severity="critical" if asset.verdict == "infected" else "warning",
+            summary=f"An upload was quarantined: {asset.reason}.",
+            resource=f"assets/{asset.id}",
+            tenant=tenant.id if tenant else None,
+        )
+        messages.append(encode(queues.INCIDENTS, incident, identifier=new_id(now), now=now))
+    if tenant is not None and asset.verdict == "infected":
+        notice = UploadInfected(tenant=tenant.id, asset_id=asset.id, found_at=now)
+        messages.append(encode(queues.NOTICES, notice, identifier=new_id(now), now=now))
+    return messages
