@@ -2,13 +2,18 @@
 
 import gzip
 import io
+import re
 import struct
 import tempfile
+import threading
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import IO, Final, Protocol
+from typing import IO, Final
+
+from shared.intake.refused import RefusedArchiveError
+from shared.intake.unpacking import Readable, bzip2, is_tar, tar_members, xz
 
 _PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 1024 * 1024
@@ -17,15 +22,25 @@ _MAX_READ: Final = 4 * 1024 * 1024
 
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _GZIP: Final = b"\x1f\x8b"
+_XZ: Final = b"\xfd7zXZ\0"
+# The size of its blocks, and the mark of the first of them or of the end.
+_BZIP2: Final = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 # What would have to be unpacked before it could be scanned, by the bytes at an offset.
 _UNSUPPORTED: Final = (
     (0, b"7z\xbc\xaf\x27\x1c"),
     (0, b"Rar!\x1a\x07"),
-    (0, b"BZh"),
-    (0, b"\xfd7zXZ\0"),
+    # Zstandard, LZ4, lzip, compress and the older lzma.
     (0, b"\x28\xb5\x2f\xfd"),
+    (0, b"\x04\x22\x4d\x18"),
+    (0, b"LZIP"),
+    (0, b"\x1f\x9d"),
+    (0, b"\x5d\0\0"),
+    # Cabinet, ACE, LHA, ar (Debian's packages) and xar (Apple's).
     (0, b"MSCF\0\0\0\0"),
-    (257, b"ustar"),
+    (7, b"**ACE**"),
+    (2, b"-lh"),
+    (0, b"!<arch>\n"),
+    (0, b"xar!"),
 )
 HEAD_SIZE: Final = 512
 """How many of a file's first bytes `is_archive` wants to see."""
@@ -63,24 +78,13 @@ class Limits:
     """Unpacked bytes that are allowed whatever the ratio."""
 
 
-class RefusedArchiveError(Exception):
-    """An archive that cannot be looked into wholly, and so cannot be cleared.
-
-    `reason` is "archive-broken", "archive-encrypted", "archive-too-deep", "archive-too-large" or
-    "archive-unsupported".
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 def is_archive(head: bytes) -> bool:
     """Whether a file that begins with `head` must be unpacked to be scanned.
 
-    True for zip and all that is a zip (Office and OpenDocument files, EPUB) and for gzip.
+    True for zip and all that is a zip (Office and OpenDocument files, EPUB), tar, gzip, bzip2
+    and xz.
     """
-    return head.startswith((*_ZIP, _GZIP))
+    return head.startswith((*_ZIP, _GZIP, _XZ)) or bool(_BZIP2.match(head)) or is_tar(head)
 
 
 def refuse_unsupported(head: bytes) -> None:
@@ -105,8 +109,8 @@ def contents(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
         yield from _Walk(limits.depth, limits.members, allowed).archive(file, head, 1)
 
 
-class _Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
+# An xz may take much memory, so one is unpacked at a time in this process.
+_xz_turn: Final = threading.Lock()
 
 
 class _Walk:
@@ -116,6 +120,7 @@ class _Walk:
         self._depth = depth
         self._members_left = members
         self._size_left = size
+        self._within_xz = False
 
     def archive(self, file: IO[bytes], head: bytes, depth: int) -> Iterator[bytes]:
         """What is in `file`, which begins with `head`."""
@@ -123,11 +128,19 @@ class _Walk:
             raise RefusedArchiveError("archive-too-deep")
         file.seek(0)
         try:
-            yield from (
-                self._gunzip(file, depth) if head.startswith(_GZIP) else self._unzip(file, depth)
-            )
+            yield from self._opened(head)(file, depth)
         except _BROKEN as error:
             raise RefusedArchiveError("archive-broken") from error
+
+    def _opened(self, head: bytes) -> Callable[[IO[bytes], int], Iterator[bytes]]:
+        if head.startswith(_GZIP):
+            return self._gunzip
+        if head.startswith(_XZ):
+            return self._unxz
+        if _BZIP2.match(head):
+            return self._bunzip2
+        # A zip may begin with anything.
+        return self._untar if not head.startswith(_ZIP) and is_tar(head) else self._unzip
 
     def _unzip(self, file: IO[bytes], depth: int) -> Iterator[bytes]:
         with zipfile.ZipFile(_Directory(file)) as archive:
@@ -148,7 +161,25 @@ class _Walk:
         with gzip.GzipFile(fileobj=file, mode="rb") as source:
             yield from self._member(source, depth)
 
-    def _member(self, source: _Readable, depth: int) -> Iterator[bytes]:
+    def _bunzip2(self, file: IO[bytes], depth: int) -> Iterator[bytes]:
+        yield from self._member(bzip2(file), depth)
+
+    def _unxz(self, file: IO[bytes], depth: int) -> Iterator[bytes]:
+        if self._within_xz:
+            raise RefusedArchiveError("archive-too-deep")
+        self._within_xz = True
+        with _xz_turn:
+            yield from self._member(xz(file), depth)
+        self._within_xz = False
+
+    def _untar(self, file: IO[bytes], depth: int) -> Iterator[bytes]:
+        for member in tar_members(file):
+            self._members_left -= 1
+            if self._members_left < 0:
+                raise RefusedArchiveError("archive-too-large")
+            yield from self._member(member, depth)
+
+    def _member(self, source: Readable, depth: int) -> Iterator[bytes]:
         piece = head = source.read(_PIECE)
         refuse_unsupported(head)
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as inner:

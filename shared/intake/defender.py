@@ -24,7 +24,7 @@ from shared.tenancy.rules import is_tenant_id
 
 SCANS: Final = "scans"
 # Microsoft keeps the engine and its signatures current, and does not say which they are.
-_ENGINE: Final = Engine("defender", None, None, None, managed=True)
+_ENGINE: Final = Engine("defender", None, None, None, self_updating=True)
 _PARTITION: Final = key("defender")
 
 logger = logging.getLogger("vouchsafe.defender")

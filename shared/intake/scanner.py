@@ -22,7 +22,7 @@ class Engine:
     """The version of its signatures."""
     signatures_made_at: datetime | None
     """When the newest of its signatures were made."""
-    managed: bool = False
+    self_updating: bool = False
     """Whether its maker keeps it current, so that nobody here need watch the signatures' age."""
 
 

@@ -52,7 +52,7 @@ class ScannerWatch:
 def fault_of(engine: Engine, now: datetime, max_age: timedelta) -> IncidentOpened | None:
     """The incident that an engine's signatures call for, or None."""
     resource = f"scanner/{engine.name}"
-    if engine.managed:
+    if engine.self_updating:
         return None
     if engine.signatures_made_at is None:
         summary = "The scanner does not say how old its signatures are."

@@ -11,11 +11,11 @@ import yara_x
 from shared.intake.archive import (
     HEAD_SIZE,
     Limits,
-    RefusedArchiveError,
     contents,
     is_archive,
     refuse_unsupported,
 )
+from shared.intake.refused import RefusedArchiveError
 from shared.intake.scanner import Engine, Findings
 
 _SIGNATURES: Final = Path(__file__).parent / "signatures"

@@ -18,8 +18,8 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MAX_AGE = timedelta(days=7)
 
 
-def engine(made_at, *, managed=False):
-    return Engine("clamd", "1.4.6", "27817", made_at, managed)
+def engine(made_at, *, self_updating=False):
+    return Engine("clamd", "1.4.6", "27817", made_at, self_updating)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def engine(made_at, *, managed=False):
     [
         (None, engine(NOW)),
         (None, engine(NOW - MAX_AGE)),
-        (None, engine(None, managed=True)),
+        (None, engine(None, self_updating=True)),
         ("scanner.signatures-old", engine(NOW - MAX_AGE - timedelta(seconds=1))),
         ("scanner.signatures-undated", engine(None)),
     ],
