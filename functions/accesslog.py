@@ -6,15 +6,33 @@ import azure.functions as func
 
 from functions.http import Call, Reply, endpoint
 from functions.messages import Delivery, Refused, batch_consumer
-from functions.operations import PAGING
-from functions.replies import EntryPage
+from functions.operations import PAGING, Parameter, Raw
+from functions.replies import EntryPage, EntryProofView
 from shared.accesslog import Recorded
 from shared.composition import App
 from shared.identity.rules import TENANT_ROLES, VENDOR_DPO
 from shared.messages import queues
+from shared.messages.cloudevents import SOURCE
 from shared.messages.contracts import AccessRecorded
 
 blueprint = func.Blueprint()
+
+READING = frozenset({*TENANT_ROLES, VENDOR_DPO})
+"""Who may read a log: the tenant's own people, and the vendor's DPO, whose reading is recorded."""
+
+FILTERS = (
+    Parameter("from", "The earliest time, in RFC 3339."),
+    Parameter("to", "The time before which all must lie, in RFC 3339."),
+    Parameter("actor", "The id of an actor."),
+    Parameter("action", "An action, such as `asset.read`."),
+    Parameter("grant", "The id of a consent grant."),
+    Parameter("outcome", "`allowed`, `denied` or `failed`."),
+    Parameter("resource", "What the resource begins with."),
+)
+_SOURCE = Parameter("source", "The source of the event whose id `entry` is; ours if left out.")
+_PROOF_FORMAT = Parameter("format", "`json`, or `tlog-proof` for a C2SP file that stands alone.")
+# No id of ours is that short and all digits.
+_LONGEST_INDEX = 15
 
 
 @blueprint.service_bus_queue_trigger(
@@ -37,10 +55,46 @@ async def record_accesses(
 
 
 @blueprint.route("tenants/{tenant}/log/entries", methods=["GET"])
-@endpoint(roles={*TENANT_ROLES, VENDOR_DPO}, replies={200: EntryPage}, query=PAGING)
+@endpoint(roles=READING, replies={200: EntryPage}, query=(*FILTERS, *PAGING))
 async def list_entries(call: Call) -> Reply:
-    """The tenant's entries, newest first: who, when, what, for what purpose."""
-    entries, continuation = await call.app.accesslog.read(
-        call.tenant, call.caller, size=call.page_size, continuation=call.continuation
+    """The tenant's entries, newest first: who, when, what, for what purpose.
+
+    A page may have fewer entries than the limit and go on all the same.
+    """
+    from shared.accesslog.filters import filter_of
+
+    wanted = filter_of(call.request.params)
+    await call.app.accesslog.observe(call.tenant, call.caller, "log/entries")
+    entries, continuation = await call.app.log_reading.page(
+        call.tenant, wanted, size=call.page_size, continuation=call.continuation
     )
-    return Reply(200, EntryPage(entries=list(entries), continuation=continuation))
+    return Reply(200, {"entries": entries, "continuation": continuation})
+
+
+@blueprint.route("tenants/{tenant}/log/entries/{entry}/proof", methods=["GET"])
+@endpoint(
+    roles=READING,
+    replies={200: (EntryProofView, Raw(("text/plain",)))},
+    query=(_SOURCE, _PROOF_FORMAT),
+)
+async def prove_entry(call: Call) -> Reply:
+    """The proof that an entry is in the log: its hash path to a signed checkpoint.
+
+    `entry` is the index of an entry, or the id of its event.
+    """
+    form = call.choice("format", ("json", "tlog-proof"))
+    await call.app.accesslog.observe(call.tenant, call.caller, "log/entries/proof")
+    found = await call.app.entry_proofs.prove(call.tenant, await index_of(call))
+    if form == "json":
+        return Reply(200, found.as_json())
+    name = f"{call.tenant}-{found.index}.tlog-proof"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Reply(200, None, headers, found.as_file().encode(), "text/plain")
+
+
+async def index_of(call: Call) -> int:
+    """The index of the entry that the path names. Raises NotFoundError if there is none."""
+    given, source = call.param("entry"), call.request.params.get("source")
+    if source is None and given.isascii() and given.isdigit() and len(given) <= _LONGEST_INDEX:
+        return int(given)
+    return await call.app.entry_proofs.locate(call.tenant, source or SOURCE, given)

@@ -7,7 +7,7 @@ import hashlib
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import azure.functions as func
 import msgspec
 
-from functions.operations import OPERATIONS, Endpoint, Operation, Parameter, Raw
+from functions.operations import OPERATIONS, Answer, Endpoint, Operation, Parameter
 from shared import context
 from shared.composition import App, app
 from shared.errors import (
@@ -112,6 +112,20 @@ class Call:
             )
         return int(text)
 
+    def choice(self, name: str, choices: Sequence[str]) -> str:
+        """A parameter of the query that has to be one of `choices`; the first if it is left out.
+
+        Raises InvalidInputError.
+        """
+        given = self.request.params.get(name) or choices[0]
+        if given not in choices:
+            raise InvalidInputError(
+                "choice-unknown",
+                f"The parameter `{name}` of the query is none that there is.",
+                f"Pass one of: {', '.join(choices)}.",
+            )
+        return given
+
     @property
     def client_address(self) -> str | None:
         """The caller's address; see the function of that name."""
@@ -190,7 +204,7 @@ def endpoint(
     *,
     of_any_tenant: bool = False,
     body: type | None = None,
-    replies: Mapping[int, type | Raw | None] | None = None,
+    replies: Mapping[int, Answer] | None = None,
     query: tuple[Parameter, ...] = (),
     idempotent: bool = False,
     conditional: bool = False,

@@ -13,7 +13,7 @@ import azure.functions as func
 import msgspec
 
 from functions.http import PROBLEM
-from functions.operations import OPERATIONS, Endpoint, Operation, Raw
+from functions.operations import OPERATIONS, Answer, Endpoint, Operation, Raw
 from functions.replies import Problem
 
 _VERSION: Final = "1"
@@ -95,9 +95,8 @@ def _kinds(operation: Operation) -> Iterator[Any]:
     if operation.body is not None:
         yield operation.body
     yield from (parameter.kind for parameter in operation.query)
-    for kind in operation.replies.values():
-        if not isinstance(kind, Raw | None):
-            yield kind
+    for answer in operation.replies.values():
+        yield from (kind for kind in _alternatives(answer) if not isinstance(kind, Raw))
 
 
 def _operation(
@@ -143,17 +142,25 @@ def _responses(
     path: str, operation: Operation, schemas: dict[int, dict[str, Any]]
 ) -> dict[str, Any]:
     responses: dict[str, Any] = {}
-    for status, kind in operation.replies.items():
+    for status, answer in operation.replies.items():
+        content: dict[str, Any] = {}
+        for kind in _alternatives(answer):
+            if isinstance(kind, Raw):
+                content |= {media_type: {} for media_type in kind.media_types}
+            else:
+                content["application/json"] = {"schema": schemas[id(kind)]}
         response: dict[str, Any] = {"description": HTTPStatus(status).phrase}
-        if isinstance(kind, Raw):
-            response["content"] = {media_type: {} for media_type in kind.media_types}
-        elif kind is not None:
-            response["content"] = {"application/json": {"schema": schemas[id(kind)]}}
-        responses[str(status)] = response
+        responses[str(status)] = response | ({"content": content} if content else {})
     problem = {"$ref": "#/components/responses/Problem"}
     for status in _refusals(path, operation):
         responses.setdefault(str(status), problem)
     return dict(sorted(responses.items())) | {"default": problem}
+
+
+def _alternatives(answer: Answer) -> Iterable[type | Raw]:
+    if answer is None:
+        return ()
+    return answer if isinstance(answer, tuple) else (answer,)
 
 
 def _refusals(path: str, operation: Operation) -> Iterable[int]:

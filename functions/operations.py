@@ -27,6 +27,9 @@ class Parameter:
     kind: object = str
 
 
+type Answer = type | Raw | tuple[type, Raw] | None
+"""What a status comes with: JSON of a type, something else, either of them, or no body."""
+
 PAGING: Final = (
     Parameter(
         "limit",
@@ -54,7 +57,7 @@ class Operation:
 
     roles: Collection[str] | None
     body: type | None = None
-    replies: Mapping[int, type | Raw | None] = field(default_factory=dict)
+    replies: Mapping[int, Answer] = field(default_factory=dict)
     query: tuple[Parameter, ...] = ()
     idempotent: bool = False
     conditional: bool = False

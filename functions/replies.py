@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from shared.accesslog.rules import Entry
+from shared.accesslog.filters import Listed
 from shared.backups.rules import Summary
 from shared.composition import Check
 from shared.consents.rules import Grant
@@ -112,8 +112,51 @@ class AssetPage(View, frozen=True):
 class EntryPage(View, frozen=True):
     """Entries of the access log, and what to pass to read on."""
 
-    entries: list[Entry]
+    entries: list[Listed]
     continuation: str | None
+
+
+class EntryProofView(View, frozen=True):
+    """An entry as it is kept, and its hash path to a checkpoint; bytes and hashes are in base64.
+
+    `proof` goes from the leaf's sibling up to the root's child (RFC 6962 section 2.1.1).
+    """
+
+    index: int
+    size: int
+    entry: str
+    leaf_hash: str
+    proof: list[str]
+    root_hash: str
+    checkpoint: str
+
+
+class ConsistencyProofView(View, frozen=True):
+    """That the tree of one size continues another (RFC 6962 section 2.1.2); hashes in base64."""
+
+    from_: int = field(name="from")
+    to: int
+    from_root_hash: str
+    to_root_hash: str
+    proof: list[str]
+
+
+class PublicKeyView(View, frozen=True):
+    """A JSON Web Key (RFC 8037); `vkey` is the key as C2SP signed-note writes it."""
+
+    kty: str
+    crv: str
+    x: str
+    kid: str
+    use: str
+    alg: str
+    vkey: str | None = None
+
+
+class KeySet(View, frozen=True):
+    """A JWK Set (RFC 7517)."""
+
+    keys: list[PublicKeyView]
 
 
 class GrantView(Grant, frozen=True, kw_only=True):

@@ -22,7 +22,12 @@ from shared.ports import Blobs, Bus, Clock, Secrets, Tables
 
 if TYPE_CHECKING:
     from shared.access import Accesses
-    from shared.accesslog import AccessLog
+    from shared.accesslog import AccessLog, LogStore
+    from shared.accesslog.checkpoints import Checkpoints
+    from shared.accesslog.entryproofs import EntryProofs
+    from shared.accesslog.keys import LogKeys
+    from shared.accesslog.proving import Proofs
+    from shared.accesslog.reading import Reading
     from shared.backups import BackupAudits
     from shared.consents import Consents
     from shared.erasures import Erasures
@@ -85,9 +90,10 @@ class App:
 
     @cached_property
     def outbox(self) -> "Outbox":
+        from shared.accesslog.direct import LoggingBus
         from shared.messages import Outbox
 
-        return Outbox(self.tables, self.bus, self.clock)
+        return Outbox(self.tables, LoggingBus(self.bus, self.accesslog), self.clock)
 
     @cached_property
     def tokens(self) -> "Tokens":
@@ -111,7 +117,51 @@ class App:
     def accesslog(self) -> "AccessLog":
         from shared.accesslog import AccessLog
 
-        return AccessLog(self.tables, self.clock)
+        return AccessLog(self.log_store, self.clock)
+
+    @cached_property
+    def log_store(self) -> "LogStore":
+        from shared.accesslog import LogStore
+        from shared.accesslog.entries import same, stated_leaf
+
+        return LogStore(self.tables, same=same, leaf=stated_leaf)
+
+    @cached_property
+    def log_keys(self) -> "LogKeys":
+        from shared.accesslog.keys import LogKeys
+
+        return LogKeys(self.secrets, self.tables, self.clock)
+
+    @cached_property
+    def log_reading(self) -> "Reading":
+        from shared.accesslog.reading import Reading
+
+        return Reading(self.log_store)
+
+    @cached_property
+    def proofs(self) -> "Proofs":
+        from shared.accesslog.proving import Proofs
+
+        return Proofs(self.log_store)
+
+    @cached_property
+    def checkpoints(self) -> "Checkpoints":
+        from shared.accesslog.checkpoints import Checkpoints
+
+        return Checkpoints(
+            self.log_store,
+            self.log_keys,
+            self.tables,
+            self.blobs,
+            self.clock,
+            self.settings.LOG_ORIGIN,
+        )
+
+    @cached_property
+    def entry_proofs(self) -> "EntryProofs":
+        from shared.accesslog.entryproofs import EntryProofs
+
+        return EntryProofs(self.log_store, self.checkpoints)
 
     @cached_property
     def assets(self) -> "Assets":

@@ -207,6 +207,13 @@ class OutgoingMessage:
     properties: Mapping[str, Value] = field(default_factory=dict)
 
 
+class Sender(Protocol):
+    """What takes messages: the bus, or what stands before it."""
+
+    async def send(self, messages: Sequence[OutgoingMessage]) -> None:
+        """Send all; when it returns, they are accepted. Raises UnavailableError as a bus does."""
+
+
 class Bus(Protocol):
     """Azure Service Bus."""
 

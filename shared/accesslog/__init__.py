@@ -3,14 +3,13 @@
 from shared.accesslog.calls import EventIdReusedError, NewEntry
 from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.findings import Audit, Finding
-from shared.accesslog.rules import Entry, entry_message, entry_of
+from shared.accesslog.rules import entry_message
 from shared.accesslog.service import AccessLog, Recorded
 from shared.accesslog.store import LogStore
 
 __all__ = [
     "AccessLog",
     "Audit",
-    "Entry",
     "EventIdReusedError",
     "Finding",
     "LogDamagedError",
@@ -18,5 +17,4 @@ __all__ = [
     "NewEntry",
     "Recorded",
     "entry_message",
-    "entry_of",
 ]

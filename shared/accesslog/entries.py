@@ -5,6 +5,7 @@ says gets the same bytes and the same hash. What is not known is left out.
 """
 
 import re
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -13,6 +14,7 @@ import msgspec
 from shared import context
 from shared.errors import InvalidInputError
 from shared.ids import rfc3339
+from shared.merkle import Note, NoteError, Redaction, is_redaction, leaf_hash
 from shared.messages.contracts import AccessRecorded, Actor
 
 # How far a sender's clock may be ahead of ours before its time is marked as not to be trusted.
@@ -121,9 +123,16 @@ def entry_from(payload: bytes) -> Entry:
     return msgspec.json.decode(payload, type=Entry)
 
 
-def is_entry(payload: bytes) -> bool:
-    """Whether `payload` is an entry as it was logged, and not what a redaction left of it."""
-    return payload.startswith(b"{")
+def stated_leaf(_tenant: str, _index: int, payload: bytes) -> bytes:
+    """The leaf hash of what stands in the log: over its bytes, or as a redaction states it.
+
+    Whether the log signed the redaction is for those to ask who verify. What is neither is hashed
+    as it is, so that no proof verifies it.
+    """
+    if is_redaction(payload):
+        with suppress(NoteError):
+            return Redaction.parse(Note.parse(payload).text).leaf
+    return leaf_hash(payload)
 
 
 def same(one: bytes, other: bytes) -> bool:
@@ -131,7 +140,7 @@ def same(one: bytes, other: bytes) -> bool:
 
     What was redacted cannot be compared any more; the event's identity must do.
     """
-    if not (is_entry(one) and is_entry(other)):
+    if is_redaction(one) or is_redaction(other):
         return True
     return _said(one) == _said(other)
 

@@ -1,4 +1,4 @@
-"""Appending to a tenant's access log, and reading it."""
+"""The one door to the access log: everything that is logged is appended here."""
 
 import asyncio
 from collections import defaultdict
@@ -6,22 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.accesslog.entries import attributed, check
-from shared.accesslog.rules import Entry, entry_of
+from shared.accesslog.calls import EventIdReusedError, NewEntry
+from shared.accesslog.entries import attributed, check, entry_of, payload_of
+from shared.accesslog.store import LogStore
 from shared.context import NOWHERE, Context, during
-from shared.errors import RefusalError, RowConflictError
+from shared.errors import RefusalError
 from shared.identity.rules import VENDOR_ROLES, Caller
-from shared.ids import key, new_id, newest_first
+from shared.ids import new_id
+from shared.messages.cloudevents import SOURCE
 from shared.messages.contracts import AccessRecorded
-from shared.ports import Clock, Insert, Row, Tables
-from shared.rows import from_values, to_values
-
-_TABLE = "accesslog"
+from shared.ports import Clock
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An event for the log: `source` and `id` are its identity, `time` is when it happened."""
+    """An event for the log: `source` and `id` are its identity, `time` is when it happened.
+
+    `origin` is what it goes back to, where its data does not say.
+    """
 
     source: str
     id: str
@@ -31,36 +33,52 @@ class Recorded:
 
 
 class AccessLog:
-    """Each tenant's entries, newest first. Entries are only ever added."""
+    """Adds to the tenants' logs. Entries are only ever added."""
 
-    def __init__(self, tables: Tables, clock: Clock) -> None:
-        self._tables = tables
+    def __init__(self, store: LogStore, clock: Clock) -> None:
+        self._store = store
         self._clock = clock
 
-    async def record(self, recorded: AccessRecorded, identifier: str, time: datetime) -> None:
-        """Add an entry; when this returns it is durable. The same id and time twice is one entry.
+    async def record(self, recorded: AccessRecorded, identifier: str, time: datetime) -> int:
+        """Add an entry of our own and return its index; when this returns it is durable.
 
-        Raises UnavailableError when it could not be kept: what it records must not happen then.
+        The same again, with the same id and time, is one entry. Raises UnavailableError when it
+        could not be kept: what it records must not happen then. Raises what `entries.check` does,
+        and EventIdReusedError for an id that stands for something else.
         """
-        recorded = attributed(recorded)
-        check(recorded)
-        entry = entry_of(recorded, identifier, time)
-        row = Row(key(recorded.tenant), newest_first(entry.time, entry.id), to_values(entry))
-        try:
-            await self._tables.commit(_TABLE, [Insert(row)])
-        except RowConflictError:
+        event = Recorded(SOURCE, identifier, time, attributed(recorded))
+        (index,) = await self._store.append(recorded.tenant, [self._entry(event)])
+        return index
+
+    async def observe(self, tenant: str, caller: Caller, resource: str) -> None:
+        """Record that one of the vendor's people reads something of a tenant's log.
+
+        A tenant's own people read their own log unrecorded.
+        """
+        if not caller.roles & VENDOR_ROLES:
             return
+        reading = AccessRecorded(
+            tenant=tenant,
+            actor=caller.actor(),
+            action="log.read",
+            resource=resource,
+            outcome="allowed",
+        )
+        now = self._clock()
+        await self.record(reading, new_id(now), now)
 
     async def record_events(self, events: Sequence[Recorded]) -> Sequence[RefusalError | None]:
-        """Add the entries of events of any tenants, each tenant's in order.
+        """Add the entries of events of any tenants, each tenant's in order and in one append.
 
-        Returns and raises what `record_all` does; one tenant's failure leaves the others recorded.
+        Returns, for each, None or why it was refused; the others are in the log. Raises
+        UnavailableError when that cannot be said of all: send the same again then. One tenant's
+        failure leaves the others' recorded.
         """
         places: defaultdict[str, list[int]] = defaultdict(list)
         for place, event in enumerate(events):
             places[event.data.tenant].append(place)
         answered = await asyncio.gather(
-            *(self.record_all(t, [events[at] for at in own]) for t, own in places.items()),
+            *(self._record_all(t, [events[at] for at in own]) for t, own in places.items()),
             return_exceptions=True,
         )
         reasons: list[RefusalError | None] = [None] * len(events)
@@ -71,40 +89,27 @@ class AccessLog:
                 reasons[at] = answer
         return reasons
 
-    async def record_all(
-        self, _tenant: str, events: Sequence[Recorded]
+    async def _record_all(
+        self, tenant: str, events: Sequence[Recorded]
     ) -> Sequence[RefusalError | None]:
-        """Add the entries of several events of one tenant, in order; they are durable then.
-
-        Returns, for each, None or why it was refused; the others are in the log. Raises
-        UnavailableError when that cannot be said of all: send the same again then.
-        """
-        answers: list[RefusalError | None] = []
-        for event in events:
+        reasons: list[RefusalError | None] = [None] * len(events)
+        entries, places = [], []
+        for place, event in enumerate(events):
             try:
-                with during(event.origin):
-                    await self.record(event.data, event.id, event.time)
-                answers.append(None)
+                entries.append(self._entry(event))
+                places.append(place)
             except RefusalError as reason:
-                answers.append(reason)
-        return answers
+                reasons[place] = reason
+        try:
+            await self._store.append(tenant, entries)
+        except EventIdReusedError as reused:
+            for position in reused.refused:
+                reasons[places[position]] = reused
+        return reasons
 
-    async def read(
-        self, tenant: str, caller: Caller, *, size: int, continuation: str | None
-    ) -> tuple[Sequence[Entry], str | None]:
-        """One page of a tenant's entries, newest first, and where to read on.
-
-        A reading by the vendor's people is itself recorded before anything is handed over.
-        """
-        if caller.roles & VENDOR_ROLES:
-            now = self._clock()
-            reading = AccessRecorded(
-                tenant=tenant,
-                actor=caller.actor(),
-                action="log.read",
-                resource="log/entries",
-                outcome="allowed",
-            )
-            await self.record(reading, new_id(now), now)
-        page = await self._tables.page(_TABLE, key(tenant), size=size, continuation=continuation)
-        return [from_values(Entry, row.values) for row in page.rows], page.continuation
+    def _entry(self, event: Recorded) -> NewEntry:
+        with during(event.origin):
+            recorded = attributed(event.data)
+        check(recorded)
+        entry = entry_of(recorded, event.source, event.id, event.time, self._clock())
+        return NewEntry(event.source, event.id, payload_of(entry))

@@ -17,13 +17,13 @@ from datetime import datetime, timedelta
 from shared.errors import RowConflictError, UnavailableError
 from shared.ids import key, rfc3339
 from shared.ports import (
-    Bus,
     Clock,
     Delete,
     Insert,
     Operation,
     OutgoingMessage,
     Row,
+    Sender,
     Tables,
     Upsert,
 )
@@ -43,7 +43,7 @@ logger = logging.getLogger("vouchsafe.outbox")
 class Outbox:
     """Commits changes of state together with the messages that follow from them."""
 
-    def __init__(self, tables: Tables, bus: Bus, clock: Clock) -> None:
+    def __init__(self, tables: Tables, bus: Sender, clock: Clock) -> None:
         self._tables = tables
         self._bus = bus
         self._clock = clock

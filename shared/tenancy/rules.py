@@ -57,6 +57,17 @@ def is_tenant_id(text: str) -> bool:
     return len(text) <= _MAX_TENANT_ID and _TENANT_ID.fullmatch(text) is not None
 
 
+def check_tenant_id(text: str) -> None:
+    """Raise InvalidInputError unless `text` has the form of a tenant id."""
+    if not is_tenant_id(text):
+        raise InvalidInputError(
+            "tenant-id-invalid",
+            "The tenant id does not have the form of one.",
+            f"Use 2 to {_MAX_TENANT_ID} lower-case letters, digits and single hyphens, with a "
+            "letter or digit at both ends.",
+        )
+
+
 def container_of(tenant: str) -> str:
     """The container that holds a tenant's cleared assets."""
     return f"tenant-{tenant}"
@@ -91,13 +102,7 @@ def register(
     Raises InvalidInputError for an id or zone that cannot be, or a zone that this stamp's region
     does not serve, and ConflictError where the id is another tenant's.
     """
-    if not is_tenant_id(registration.id):
-        raise InvalidInputError(
-            "tenant-id-invalid",
-            "The tenant id does not have the form of one.",
-            f"Use 2 to {_MAX_TENANT_ID} lower-case letters, digits and single hyphens, with a "
-            "letter or digit at both ends.",
-        )
+    check_tenant_id(registration.id)
     if registration.residency_zone not in ZONES:
         raise InvalidInputError(
             "residency-zone-unknown",

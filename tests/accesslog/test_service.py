@@ -1,31 +1,49 @@
-"""The access log on the stack's own tables: each entry once, newest first, readings included."""
+"""The door to the log, on the stack's own tables: each entry once, readings by the vendor too."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.accesslog import AccessLog
+from shared.accesslog import AccessLog, EventIdReusedError, LogStore, Recorded
+from shared.accesslog.entries import same, stated_leaf
+from shared.accesslog.filters import Filter
+from shared.accesslog.reading import Reading
 from shared.azure.tables import AzureTables
-from shared.errors import UnavailableError
+from shared.errors import InvalidInputError, MalformedInputError, UnavailableError
 from shared.identity.rules import TENANT_DAM_MANAGER, VENDOR_DPO, Caller
 from shared.ids import new_id
 from shared.messages.contracts import AccessRecorded, Actor
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TENANTS_OWN = Caller("mia", frozenset({TENANT_DAM_MANAGER}), None, "t")
+OFFICER = Caller("dora", frozenset({VENDOR_DPO}), None, "vendor", "mfa+pwd")
 
 
-@pytest.fixture(scope="module")
-async def log(stack):
-    """The log, with a clock that stands."""
+class Clock:
+    """A clock that stands until it is set."""
+
+    def __init__(self):
+        self.now = NOW
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+async def store(stack):
     tables = AzureTables(stack.info["connection_strings"]["storage"])
-    yield AccessLog(tables, lambda: NOW)
+    yield LogStore(tables, same=same, leaf=stated_leaf)
     await tables.close()
 
 
-def recorded(tenant, **values):
-    given = {"action": "asset.read", "resource": "assets/1", "outcome": "allowed"} | values
-    sven = Actor(id="sven", role="vendor.support", organisation="vendor")
-    return AccessRecorded(tenant=tenant, actor=sven, **given)
+@pytest.fixture
+def log(store, clock):
+    return AccessLog(store, clock)
 
 
 @pytest.fixture
@@ -34,15 +52,23 @@ def tenant():
     return "t" + new_id(datetime.now(UTC)).lower()
 
 
-TENANTS_OWN = Caller("mia", frozenset({TENANT_DAM_MANAGER}), None, "t")
-OFFICER = Caller("dora", frozenset({VENDOR_DPO}), None, "vendor")
+def recorded(tenant, **values):
+    given = {"action": "asset.read", "resource": "assets/1", "outcome": "allowed"} | values
+    sven = Actor(id="sven", role="vendor.support", organisation="vendor")
+    return AccessRecorded(tenant=tenant, actor=sven, **given)
 
 
-async def read(log, tenant, caller=TENANTS_OWN, size=100, continuation=None):
-    return await log.read(tenant, caller, size=size, continuation=continuation)
+def event(tenant, identifier, *, at=NOW, **values):
+    return Recorded("/dam", identifier, at, recorded(tenant, **values))
 
 
-async def test_an_entry_says_all_that_was_recorded(log, tenant):
+async def read(store, tenant, wanted=None, size=100, continuation=None):
+    return await Reading(store).page(
+        tenant, wanted or Filter(), size=size, continuation=continuation
+    )
+
+
+async def test_an_entry_says_all_that_was_recorded(log, store, tenant):
     told = {
         "outcome": "denied",
         "purpose": "repair",
@@ -50,62 +76,163 @@ async def test_an_entry_says_all_that_was_recorded(log, tenant):
         "grant_id": "g1",
         "reason": "grant-expired",
         "client_address": "192.0.2.1",
+        "correlation_id": "c1",
     }
-    await log.record(recorded(tenant, **told), "e1", NOW)
-    (entry,), _ = await read(log, tenant)
-    assert (entry.id, entry.time, entry.actor.id) == ("e1", NOW, "sven")
+    assert await log.record(recorded(tenant, **told), "e1", NOW) == 0
+    (entry,), _ = await read(store, tenant)
+    assert (entry.index, entry.id, entry.source) == (0, "e1", "/vouchsafe")
+    assert (entry.time, entry.received_at, entry.actor.id) == (NOW, NOW, "sven")
     assert (entry.action, entry.resource) == ("asset.read", "assets/1")
     assert {name: getattr(entry, name) for name in told} == told
+    assert not entry.clock_ahead
+    assert entry.redacted is None
 
 
-async def test_the_same_entry_twice_is_one_and_the_first_stays(log, tenant):
+async def test_the_same_entry_twice_is_one_even_when_its_clock_was_ahead(log, store, clock, tenant):
+    ahead = NOW + timedelta(minutes=10)
+    assert await log.record(recorded(tenant), "e1", ahead) == 0
+    clock.now = ahead
+    assert await log.record(recorded(tenant), "e1", ahead) == 0
+    (entry,), _ = await read(store, tenant)
+    assert entry.clock_ahead
+    assert (entry.time, entry.received_at) == (ahead, NOW)
+
+
+async def test_another_entry_under_a_known_id_is_refused_and_the_first_stays(log, store, tenant):
     await log.record(recorded(tenant), "e1", NOW)
-    await log.record(recorded(tenant, outcome="failed"), "e1", NOW)
-    await log.record(recorded(tenant), "e2", NOW)
-    entries, _ = await read(log, tenant)
-    assert sorted((e.id, e.outcome) for e in entries) == [("e1", "allowed"), ("e2", "allowed")]
+    with pytest.raises(EventIdReusedError):
+        await log.record(recorded(tenant, outcome="failed"), "e1", NOW)
+    (entry,), _ = await read(store, tenant)
+    assert entry.outcome == "allowed"
 
 
-async def test_the_newest_comes_first_on_every_page_whatever_the_order_of_arrival(log, tenant):
-    for minute in (3, 0, 4, 1, 2):
-        await log.record(recorded(tenant), f"e{minute}", NOW + timedelta(minutes=minute))
+async def test_events_of_several_tenants_are_logged_in_order_and_the_bad_are_told(
+    log, store, tenant
+):
+    other = f"{tenant}x"
+    await log.record_events([event(tenant, "e0")])
+    reasons = await log.record_events(
+        [
+            event(tenant, "e1"),
+            event(tenant, "e2", resource="people/zoe@acme.example"),
+            event(other, "e1"),
+            event(tenant, "e0", outcome="failed"),
+            event(tenant, "e0"),
+            event(tenant, "e3"),
+        ]
+    )
+    codes = [reason and reason.code for reason in reasons]
+    assert codes == [None, "log-entry-names-person", None, "event-id-reused", None, None]
+    entries, _ = await read(store, tenant)
+    assert [entry.id for entry in entries] == ["e3", "e1", "e0"]
+    assert [entry.id for entry in (await read(store, other))[0]] == ["e1"]
+
+
+async def test_the_newest_comes_first_on_every_page(log, store, tenant):
+    await log.record_events([event(tenant, f"e{number}") for number in range(5)])
     seen, continuation = [], None
     while not seen or continuation is not None:
-        entries, continuation = await read(log, tenant, size=2, continuation=continuation)
+        entries, continuation = await read(store, tenant, size=2, continuation=continuation)
         assert len(entries) <= 2
         seen += [entry.id for entry in entries]
     assert seen == ["e4", "e3", "e2", "e1", "e0"]
 
 
-async def test_one_tenants_entries_are_not_anothers(log, tenant):
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"actor": "sven"}, ["e2", "e1", "e0"]),
+        ({"actor": "nobody"}, []),
+        ({"action": "asset.read"}, ["e2", "e0"]),
+        ({"action": "asset"}, []),
+        ({"grant": "g1"}, ["e1"]),
+        ({"outcome": "denied"}, ["e2"]),
+        ({"resource": "assets/1"}, ["e1", "e0"]),
+        ({"resource": "asset"}, ["e2", "e1", "e0"]),
+        ({"since": NOW + timedelta(minutes=1)}, ["e2", "e1"]),
+        ({"until": NOW + timedelta(minutes=1)}, ["e0"]),
+        ({"since": NOW + timedelta(minutes=1), "until": NOW + timedelta(minutes=2)}, ["e1"]),
+        ({"since": NOW + timedelta(minutes=3)}, []),
+        ({"action": "asset.read", "outcome": "allowed"}, ["e0"]),
+    ],
+    ids=str,
+)
+async def test_entries_are_filtered(log, store, clock, tenant, wanted, found):
+    minute = timedelta(minutes=1)
+    clock.now = NOW + 2 * minute
+    await log.record_events(
+        [
+            event(tenant, "e0"),
+            event(tenant, "e1", at=NOW + minute, action="asset.written", grant_id="g1"),
+            event(tenant, "e2", at=NOW + 2 * minute, outcome="denied", resource="assets/2"),
+        ]
+    )
+    entries, continuation = await read(store, tenant, Filter(**wanted))
+    assert [entry.id for entry in entries] == found
+    assert continuation is None
+
+
+async def test_a_time_that_is_not_trusted_does_not_decide_what_is_listed(log, store, tenant):
+    await log.record_events([event(tenant, "e0", at=NOW + timedelta(days=1))])
+    ((entry,), _) = await read(store, tenant, Filter(until=NOW + timedelta(hours=1)))
+    assert entry.clock_ahead
+    assert await read(store, tenant, Filter(since=NOW + timedelta(hours=1))) == ([], None)
+
+
+async def test_events_that_come_in_late_are_listed_by_when_they_happened(log, store, clock, tenant):
+    clock.now = NOW + timedelta(days=2)
+    await log.record_events([event(tenant, "young", at=clock.now), event(tenant, "late", at=NOW)])
+    wanted = Filter(since=NOW - timedelta(hours=1), until=NOW + timedelta(hours=1))
+    assert [entry.id for entry in (await read(store, tenant, wanted))[0]] == ["late"]
+
+
+@pytest.mark.parametrize("token", ["x", "AAAA", "!!!!", "AAAAAAAAAAA=", "AAAAAAAAAAAAAA"])
+async def test_a_continuation_token_of_another_make_is_refused(store, tenant, token):
+    with pytest.raises(MalformedInputError) as refused:
+        await read(store, tenant, continuation=token)
+    assert refused.value.code == "continuation-token-invalid"
+
+
+async def test_one_tenants_entries_are_not_anothers(log, store, tenant):
     await log.record(recorded(tenant), "e1", NOW)
-    assert await read(log, tenant + "x") == ([], None)
+    assert await read(store, tenant + "x") == ([], None)
 
 
-async def test_a_reading_by_the_vendor_is_in_what_it_reads_and_one_by_the_tenant_is_not(
-    log, tenant
-):
-    await log.record(recorded(tenant), "e1", NOW - timedelta(minutes=1))
-    await read(log, tenant)
-    entries, _ = await read(log, tenant, OFFICER)
+async def test_a_reading_by_the_vendor_is_logged_and_one_by_the_tenant_is_not(log, store, tenant):
+    await log.record(recorded(tenant), "e1", NOW)
+    await log.observe(tenant, TENANTS_OWN, "log/entries")
+    await log.observe(tenant, OFFICER, "log/entries")
+    entries, _ = await read(store, tenant)
     assert [(e.action, e.actor.id) for e in entries] == [
         ("log.read", "dora"),
         ("asset.read", "sven"),
     ]
     assert entries[0].actor.role == VENDOR_DPO
     assert entries[0].actor.organisation == "vendor"
+    assert entries[0].actor.authentication_method == "mfa+pwd"
+
+
+async def test_a_caller_whose_id_names_a_person_is_refused_and_nothing_is_kept(log, store, tenant):
+    named = Caller("dora@vendor.example", frozenset({VENDOR_DPO}), None, "vendor")
+    with pytest.raises(InvalidInputError) as refused:
+        await log.observe(tenant, named, "log/entries")
+    assert refused.value.code == "log-entry-names-person"
+    assert await read(store, tenant) == ([], None)
 
 
 class FailingTables:
     """Tables that are down."""
+
+    async def get(self, table, partition, row):
+        raise UnavailableError("storage")
 
     async def commit(self, table, operations):
         raise UnavailableError("storage")
 
 
 async def test_what_cannot_be_recorded_does_not_happen(tenant):
-    log = AccessLog(FailingTables(), lambda: NOW)
+    log = AccessLog(LogStore(FailingTables()), lambda: NOW)
     with pytest.raises(UnavailableError):
         await log.record(recorded(tenant), "e1", NOW)
     with pytest.raises(UnavailableError):
-        await read(log, tenant, OFFICER)
+        await log.observe(tenant, OFFICER, "log/entries")

@@ -70,11 +70,13 @@ class Portal:
         headers: dict[str, str] | None = None,
         params: dict[str, str] | None = None,
     ) -> httpx.Response:
-        """One request. `who` is "service", "sven" (a support engineer) or one of the tenant's own
-        DAM managers; `path` stands below `/api`.
+        """One request. `who` is "service", "sven" (a support engineer), "dora" (the vendor's DPO),
+        "ada" (an administrator of the tenant) or one of the tenant's own DAM managers; `path`
+        stands below `/api`.
         """
-        vendor = {"service": "vendor.service", "sven": "vendor.support"}
-        role, tenant = vendor.get(who, "tenant.dam_manager"), None if who in vendor else self.tenant
+        vendor = {"service": "vendor.service", "sven": "vendor.support", "dora": "vendor.dpo"}
+        own = "tenant.admin" if who == "ada" else "tenant.dam_manager"
+        role, tenant = vendor.get(who, own), None if who in vendor else self.tenant
         if who not in self._tokens:
             self._tokens[who] = await self.token(who, role, tenant)
         return await self._http.request(

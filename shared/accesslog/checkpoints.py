@@ -1,0 +1,180 @@
+"""Publishing checkpoints: signed statements of a log's size and root that never contradict.
+
+What was published last is kept in a row that is replaced under its ETag, after the signed note
+was written to `evidence`: so every checkpoint that anybody has seen is there, and no instance can
+publish a shorter or another log after it.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from shared.accesslog.damage import LogDamagedError
+from shared.accesslog.keys import LogKeys
+from shared.accesslog.proving import Proofs
+from shared.accesslog.store import LogStore
+from shared.errors import NotFoundError, RowConflictError, UnavailableError
+from shared.ids import key
+from shared.merkle import (
+    EMPTY_ROOT,
+    Checkpoint,
+    Note,
+    ProofError,
+    SigningKey,
+    VerifierKey,
+    verify_consistency,
+)
+from shared.ports import Blobs, Clock, Insert, Replace, Row, Tables, Upsert
+from shared.rows import Stored, from_values, to_values
+
+TABLE: Final = "checkpoints"
+EVIDENCE: Final = "evidence"
+MEDIA_TYPE: Final = "text/plain; charset=utf-8"
+_LATEST = "latest"
+_MOST_TRIES: Final = 10
+
+
+class Published(Stored, frozen=True):
+    """A checkpoint that was published. `root` is in base64, `note` the signed note."""
+
+    size: int
+    root: str
+    note: str
+    published_at: datetime
+
+    @property
+    def root_hash(self) -> bytes:
+        """The root as its 32 bytes."""
+        return base64.b64decode(self.root)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The checkpoint published last, and the ETag of its row."""
+
+    published: Published
+    etag: str | None
+
+
+class Checkpoints:
+    """The checkpoints of every tenant's log. `prefix` is what the origins of all begin with."""
+
+    def __init__(
+        self,
+        store: LogStore,
+        keys: LogKeys,
+        tables: Tables,
+        blobs: Blobs,
+        clock: Clock,
+        prefix: str,
+    ) -> None:
+        self._store = store
+        self._proofs = Proofs(store)
+        self._keys = keys
+        self._tables = tables
+        self._blobs = blobs
+        self._clock = clock
+        self._prefix = prefix
+
+    def origin(self, tenant: str) -> str:
+        """The origin of a tenant's log: where its tiles are served, without scheme."""
+        return f"{self._prefix}/tenants/{tenant}/log"
+
+    async def verifiers(self, tenant: str) -> list[VerifierKey]:
+        """The public keys that verify all that was signed for a tenant's log."""
+        return await self._keys.verifiers(self.origin(tenant))
+
+    async def latest(self, tenant: str) -> Published:
+        """What was published last; the first of a log is published now."""
+        known = await self._latest(tenant)
+        return known.published if known else await self.publish(tenant)
+
+    async def at(self, tenant: str, size: int) -> Published:
+        """The checkpoint of `size` that was published. Raises NotFoundError if none was."""
+        row = await self._tables.get(TABLE, key(tenant), _row_at(size))
+        if row is None:
+            raise NotFoundError(
+                "checkpoint-not-found",
+                "No checkpoint of this size was published.",
+                "Take the size of a checkpoint that the log gave out.",
+            )
+        return from_values(Published, row.values)
+
+    async def covering(self, tenant: str, size: int) -> Published:
+        """What was published last, or a new one where that is of fewer than `size` entries."""
+        latest = await self.latest(tenant)
+        return latest if latest.size >= size else await self.publish(tenant)
+
+    async def publish(self, tenant: str) -> Published:
+        """Sign and publish the log as it is now. One that is published already stays as it is.
+
+        Raises LogDamagedError when the log does not continue what was published last: nothing is
+        signed then.
+        """
+        for _ in range(_MOST_TRIES):
+            known = await self._latest(tenant)
+            edge = await self._store.head(tenant)
+            size, root = edge.size, edge.root()
+            old = known.published if known else None
+            if old is not None:
+                await self._hold(tenant, old, size, root)
+            signers = await self._keys.signers(self.origin(tenant))
+            if old is not None and old.size == size and _is_signed(old, signers):
+                return old
+            note = Checkpoint(self.origin(tenant), size, root).sign(signers)
+            made = Published(
+                size=size,
+                root=base64.b64encode(root).decode(),
+                note=note,
+                published_at=self._clock(),
+            )
+            await self._keep_evidence(tenant, made)
+            try:
+                await self._commit(tenant, made, known.etag if known else None)
+            except RowConflictError:
+                continue
+            return made
+        raise UnavailableError("storage")
+
+    async def _hold(self, tenant: str, old: Published, size: int, root: bytes) -> None:
+        """Raise LogDamagedError unless the log of `size` and `root` continues `old`."""
+        try:
+            if size < old.size:
+                raise ProofError("The log is shorter than it was.")
+            proof = await self._proofs.consistency(tenant, old.size, size)
+            old_root = old.root_hash if old.size else EMPTY_ROOT
+            verify_consistency(old.size, size, proof, old_root, root)
+        except ProofError as error:
+            raise LogDamagedError(min(size, old.size)) from error
+
+    async def _keep_evidence(self, tenant: str, made: Published) -> None:
+        keys = "-".join(one.key_id.hex() for one in Note.parse(made.note).signatures)
+        name = f"log-checkpoints/{tenant}/{made.size:020d}-{keys}.txt"
+        await self._blobs.write(EVIDENCE, name, made.note.encode(), MEDIA_TYPE)
+
+    async def _commit(self, tenant: str, made: Published, etag: str | None) -> None:
+        values, partition = to_values(made), key(tenant)
+        latest = Row(partition, _LATEST, values, etag)
+        await self._tables.commit(
+            TABLE,
+            [
+                Insert(latest) if etag is None else Replace(latest),
+                Upsert(Row(partition, _row_at(made.size), values)),
+            ],
+        )
+
+    async def _latest(self, tenant: str) -> _Known | None:
+        row = await self._tables.get(TABLE, key(tenant), _LATEST)
+        return None if row is None else _Known(from_values(Published, row.values), row.etag)
+
+
+def _is_signed(published: Published, signers: Sequence[SigningKey]) -> bool:
+    """Whether all of `signers` have signed it; others, that sign no more, may have too."""
+    signed = {one.key_id for one in Note.parse(published.note).signatures}
+    return signed >= {signer.verifier.key_id for signer in signers}
+
+
+def _row_at(size: int) -> str:
+    return key("at", f"{size:016x}")

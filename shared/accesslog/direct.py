@@ -1,0 +1,52 @@
+"""A sender whose messages to the log are appended to it, without the way through the queue.
+
+So what an outbox sends is in the log when the outbox has sent it: in order, and at once. Whatever
+the log does not take now goes the way of other services' events, which waits for it or parks it.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from shared.accesslog.damage import LogDamagedError
+from shared.accesslog.service import AccessLog, Recorded
+from shared.context import Context
+from shared.errors import UnavailableError
+from shared.messages import decode, queues
+from shared.messages.contracts import AccessRecorded
+from shared.ports import OutgoingMessage, Sender
+
+logger = logging.getLogger("vouchsafe.accesslog")
+
+
+class LoggingBus:
+    """`shared.ports.Sender` that keeps entries itself and leaves every other message to `bus`."""
+
+    def __init__(self, bus: Sender, log: AccessLog) -> None:
+        self._bus = bus
+        self._log = log
+
+    async def send(self, messages: Sequence[OutgoingMessage]) -> None:
+        entries = [one for one in messages if one.queue == queues.ACCESS_EVENTS]
+        left = [one for one in messages if one.queue != queues.ACCESS_EVENTS]
+        if entries:
+            left += await self._append(entries)
+        if left:
+            await self._bus.send(left)
+
+    async def _append(self, messages: Sequence[OutgoingMessage]) -> Sequence[OutgoingMessage]:
+        """Append the entries; returns the messages of those that were not."""
+        events = [_recorded(message) for message in messages]
+        try:
+            reasons = await self._log.record_events(events)
+        except (UnavailableError, LogDamagedError) as error:
+            logger.warning("%d entries go through the queue: %s", len(messages), error)
+            return messages
+        return [one for one, reason in zip(messages, reasons, strict=True) if reason]
+
+
+def _recorded(message: OutgoingMessage) -> Recorded:
+    event = decode(message.body)
+    if not isinstance(event.data, AccessRecorded):
+        raise TypeError(f"{event.type} is on its way to the log")
+    origin = Context(event.correlation_id)
+    return Recorded(event.source, event.id, event.time, event.data, origin)
