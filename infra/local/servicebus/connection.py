@@ -19,7 +19,7 @@ from proton import Endpoint as ProtonEndpoint
 
 from infra.local.servicebus.attach import attach, path_of
 from infra.local.servicebus.endpoint import Endpoint
-from infra.local.servicebus.framing import TransferFormats
+from infra.local.servicebus.framing import MAX_FRAME, IncomingFrames
 from infra.local.servicebus.requests import ReplyLink
 from infra.local.servicebus.wire import MalformedMessageError
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from infra.local.servicebus.broker import Broker
 
 _LOG = logging.getLogger(__name__)
-_MAX_FRAME = 64 * 1024
 
 
 class AmqpConnection(asyncio.Protocol):
@@ -35,7 +34,7 @@ class AmqpConnection(asyncio.Protocol):
 
     def __init__(self, broker: "Broker") -> None:
         self.broker = broker
-        self.formats = TransferFormats()
+        self.frames = IncomingFrames()
         self._endpoints: dict[Link, Endpoint] = {}
         self._authorized: set[str] = set()
         self._can_write = True
@@ -44,7 +43,7 @@ class AmqpConnection(asyncio.Protocol):
         self._connection = Connection()
         self._connection.collect(self._collector)
         self._engine = Transport(Transport.SERVER)
-        self._engine.max_frame_size = _MAX_FRAME
+        self._engine.max_frame_size = MAX_FRAME
         sasl: SASL = self._engine.sasl()
         sasl.allowed_mechs("ANONYMOUS")
         self._engine.bind(self._connection)
@@ -105,8 +104,7 @@ class AmqpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Feed proton and serve what that brings about."""
         try:
-            self.formats.feed(data)
-            self._push(data)
+            self._push(self.frames.feed(data))
         except (MalformedMessageError, TransportException) as error:
             _LOG.warning("closing a connection that does not speak AMQP 1.0: %s", error)
             self._socket.abort()

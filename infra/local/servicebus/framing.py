@@ -1,42 +1,60 @@
-"""Reads the message format of each incoming transfer, which proton decodes but does not expose.
+"""Looks at incoming frames on their way to proton: message formats and delivery ids.
 
-Only frame headers and the first fields of attach and transfer performatives are looked at (OASIS
-AMQP 1.0, part 2, sections 2.3 and 2.7); the bytes go on to proton unchanged.
+The message format of a transfer is what proton decodes but does not expose. Delivery ids must
+follow each other in a session (OASIS AMQP 1.0, part 2, section 2.5.1), and proton ends a session
+whose client repeats one. The asynchronous SDK does just that when tasks share a receiver, as with
+an AutoLockRenewer: it takes the next id, waits for the socket, and only then counts. So a repeated
+id is put right here; every other byte goes on as it came. Only frame headers and the first fields
+of attach and transfer performatives are read (sections 2.3 and 2.7).
 """
 
 from collections import defaultdict, deque
+from itertools import islice
 
 from infra.local.servicebus.wire import MalformedMessageError, descriptor, items, scalar
 
-_ATTACH, _TRANSFER = 0x12, 0x14
+_BEGIN, _ATTACH, _TRANSFER = 0x11, 0x12, 0x14
+_MORE, _LIST8 = 5, 0xC0
+# The two ways to say true (part 1, section 1.6.2).
+_TRUE = (b"\x41", b"\x56\x01")
 _FRAME_HEADER = 8
-# Enough of a frame for a link name (pyamqp's are UUIDs) or the first four transfer fields.
+MAX_FRAME = 64 * 1024
+"""The largest frame that a client may send, in bytes."""
+# Enough of a frame for a link name (pyamqp's are UUIDs) or the first six transfer fields.
 _PREFIX = 1024
 
 
-class TransferFormats:
-    """Message formats of the deliveries that started on one connection, per link name."""
+class IncomingFrames:
+    """The frames of one connection: formats of its deliveries per link name, ids in order."""
 
     def __init__(self) -> None:
         self._head = bytearray()
         self._skip = 0
+        self._is_nonsense = False
         self._names: dict[tuple[int, int], str] = {}
-        self._last_delivery: dict[tuple[int, int], int] = {}
+        # The next delivery id of each session, and the id of the delivery under way on each link.
+        self._next_delivery: dict[int, int] = {}
+        self._under_way: dict[tuple[int, int], int] = {}
         self._formats: defaultdict[str, deque[int]] = defaultdict(deque)
 
     def take(self, link_name: str) -> int:
         """The format of the next delivery on the link, in the order they started."""
         return self._formats[link_name].popleft()
 
-    def feed(self, data: bytes) -> None:
-        """Look at the next bytes from the wire, in whatever pieces they come.
+    def feed(self, data: bytes) -> bytes:
+        """What is to go on to proton, now that these bytes came from the wire.
 
-        Raises `MalformedMessageError` when they are not AMQP 1.0 frames.
+        The head of a frame waits until it is whole. Raises `MalformedMessageError` when the bytes
+        are not AMQP 1.0 frames.
         """
         at = 0
+        passed = bytearray()
         while at < len(data):
+            if self._is_nonsense:
+                return bytes(passed + data[at:])
             if self._skip:
                 step = min(self._skip, len(data) - at)
+                passed += data[at : at + step]
                 self._skip -= step
                 at += step
                 continue
@@ -45,28 +63,36 @@ class TransferFormats:
             self._head += piece
             at += len(piece)
             if len(self._head) == self._wanted():
-                self._finish()
+                passed += self._finish()
+        return bytes(passed)
 
     def _wanted(self) -> int:
         if len(self._head) < _FRAME_HEADER or self._head.startswith(b"AMQP"):
             return _FRAME_HEADER
-        return max(_FRAME_HEADER, min(int.from_bytes(self._head[:4]), _PREFIX))
+        size = int.from_bytes(self._head[:4])
+        return min(size, _PREFIX) if _FRAME_HEADER <= size <= MAX_FRAME else _FRAME_HEADER
 
-    def _finish(self) -> None:
+    def _finish(self) -> bytes:
         frame = bytes(self._head)
         self._head.clear()
         if frame.startswith(b"AMQP"):
-            return  # A protocol header, eight bytes and no frame.
-        self._skip = int.from_bytes(frame[:4]) - len(frame)
+            return frame  # A protocol header, eight bytes and no frame.
+        size = int.from_bytes(frame[:4])
+        if not _FRAME_HEADER <= size <= MAX_FRAME:
+            self._is_nonsense = True  # Or no AMQP at all, which proton knows how to answer.
+            return frame
+        self._skip = size - len(frame)
         body, is_amqp = frame[4] * 4, frame[5] == 0
         if is_amqp and body < len(frame):
             try:
-                self._performative(frame, body, int.from_bytes(frame[6:8]))
-            except (IndexError, KeyError, StopIteration, ValueError) as error:
+                return self._performative(frame, body, int.from_bytes(frame[6:8]))
+            except (IndexError, KeyError, OverflowError, StopIteration, ValueError) as error:
                 # ValueError: a text that is no UTF-8, or a UUID that the frame cuts short.
+                # OverflowError: an id or a size past what it is written in.
                 raise MalformedMessageError(f"a frame makes no sense: {error!r}") from error
+        return frame
 
-    def _performative(self, frame: bytes, body: int, channel: int) -> None:
+    def _performative(self, frame: bytes, body: int, channel: int) -> bytes:
         code, fields_at = descriptor(frame, body)
         fields = items(frame, fields_at)
         if code == _ATTACH:
@@ -74,13 +100,53 @@ class TransferFormats:
             handle = scalar(frame, next(fields)[0])
             if isinstance(name, str) and isinstance(handle, int):
                 self._names[channel, handle] = name
-                self._last_delivery.pop((channel, handle), None)
+                self._under_way.pop((channel, handle), None)
+        elif code == _BEGIN:
+            self._next_delivery.pop(channel, None)
         elif code == _TRANSFER:
-            values = [scalar(frame, start) for _, (start, _) in zip(range(4), fields, strict=False)]
-            handle, delivery, _, message_format = values + [None] * (4 - len(values))
-            if not isinstance(handle, int) or not isinstance(delivery, int):
-                return  # A continuation: its delivery has been counted.
-            if self._last_delivery.get((channel, handle)) != delivery:
-                self._last_delivery[channel, handle] = delivery
-                number = message_format if isinstance(message_format, int) else 0
-                self._formats[self._names[channel, handle]].append(number)
+            return self._transfer(frame, list(islice(fields, 6)), fields_at, channel)
+        return frame
+
+    def _transfer(
+        self, frame: bytes, fields: list[tuple[int, int]], fields_at: int, channel: int
+    ) -> bytes:
+        values = [scalar(frame, start) for start, _ in fields[:4]] + [None] * (4 - len(fields))
+        handle, delivery, _, message_format = values
+        if not isinstance(handle, int):
+            return frame
+        under_way = self._under_way.get((channel, handle))
+        if under_way is None:
+            if not isinstance(delivery, int):
+                return frame  # Nonsense, as proton will say.
+            under_way = self._next_delivery.get(channel, delivery)
+            under_way = max(under_way, delivery)  # A gap is for proton to refuse.
+            self._next_delivery[channel] = under_way + 1
+            number = message_format if isinstance(message_format, int) else 0
+            self._formats[self._names[channel, handle]].append(number)
+        more = len(fields) > _MORE and frame[slice(*fields[_MORE])] in _TRUE
+        if more:
+            self._under_way[channel, handle] = under_way
+        else:
+            self._under_way.pop((channel, handle), None)
+        if delivery in (None, under_way):
+            return frame
+        return _replaced(frame, fields[1], fields_at, b"\x70" + under_way.to_bytes(4))
+
+
+def _replaced(frame: bytes, field: tuple[int, int], fields_at: int, value: bytes) -> bytes:
+    """The head of a frame with one field of the list at `fields_at` replaced."""
+    start, end = field
+    grown = len(value) - (end - start)
+    width = 1 if frame[fields_at] == _LIST8 else 4
+    size_at = fields_at + 1
+    size = int.from_bytes(frame[size_at : size_at + width]) + grown
+    return b"".join(
+        (
+            (int.from_bytes(frame[:4]) + grown).to_bytes(4),
+            frame[4:size_at],
+            size.to_bytes(width),
+            frame[size_at + width : start],
+            value,
+            frame[end:],
+        )
+    )

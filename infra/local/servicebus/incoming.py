@@ -77,7 +77,7 @@ class ReceivingLink(Endpoint):
         raise NotImplementedError
 
     def _format(self) -> int:
-        return self.connection.formats.take(self.link.name)
+        return self.connection.frames.take(self.link.name)
 
 
 class IncomingLink(ReceivingLink):

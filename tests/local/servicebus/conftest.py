@@ -23,6 +23,7 @@ KINDS: dict[str, dict[str, object]] = {
     "session": {"RequiresSession": True},
     "brief": {"LockDuration": "PT2S", "MaxDeliveryCount": 3},
     "brief-session": {"LockDuration": "PT2S", "RequiresSession": True},
+    "renewed": {"LockDuration": "PT6S"},
     "fleeting": {"DefaultMessageTimeToLive": "PT1S"},
 }
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from infra.local.servicebus.framing import TransferFormats
+from infra.local.servicebus.framing import IncomingFrames
 from infra.local.servicebus.wire import BATCH_FORMAT, MalformedMessageError
 
 ATTACH, TRANSFER = b"\x00\x53\x12", b"\x00\x53\x14"
@@ -27,11 +27,14 @@ def attach(name: bytes, handle: int) -> bytes:
     return frame(ATTACH + fields(b"\xa1" + bytes((len(name),)) + name, bytes((0x52, handle))))
 
 
-def transfer(handle: int, delivery: int, message_format: int) -> bytes:
+def transfer(
+    handle: int, delivery: int, message_format: int, *, more: bool = False, wide: bool = False
+) -> bytes:
     number = b"\x70" + struct.pack(">I", message_format)
-    return frame(
-        TRANSFER + fields(bytes((0x52, handle)), bytes((0x52, delivery)), b"\xa0\x01t", number)
-    )
+    identifier = b"\x70" + struct.pack(">I", delivery) if wide else bytes((0x52, delivery))
+    settled, goes_on = b"\x42", b"\x41" if more else b"\x42"
+    values = (bytes((0x52, handle)), identifier, b"\xa0\x01t", number, settled, goes_on)
+    return frame(TRANSFER + fields(*values) + b"payload")
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1000])
@@ -42,18 +45,43 @@ def test_each_delivery_has_its_format_however_the_bytes_come(piece: int) -> None
             attach(b"one", 3),
             attach(b"two", 4),
             transfer(3, 1, 0),
-            transfer(4, 2, BATCH_FORMAT),
+            transfer(4, 2, BATCH_FORMAT, more=True),
             # The same delivery goes on: its second transfer is not another one.
             transfer(4, 2, BATCH_FORMAT),
             transfer(3, 3, BATCH_FORMAT),
             transfer(4, 4, 0),
         )
     )
-    formats = TransferFormats()
-    for at in range(0, len(wire), piece):
-        formats.feed(wire[at : at + piece])
+    formats = IncomingFrames()
+    passed = b"".join(formats.feed(wire[at : at + piece]) for at in range(0, len(wire), piece))
+    assert passed == wire
     assert [formats.take("one"), formats.take("one")] == [0, BATCH_FORMAT]
     assert [formats.take("two"), formats.take("two")] == [BATCH_FORMAT, 0]
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+def test_a_repeated_delivery_id_is_put_right(piece: int) -> None:
+    """AMQP 1.0 part 2, 2.5.1: ids of a session follow each other, whatever link they are on."""
+    before = (
+        attach(b"one", 3),
+        attach(b"two", 4),
+        transfer(3, 1, 0),
+        transfer(4, 1, 0, more=True),
+        transfer(4, 1, 0),
+        transfer(4, 1, BATCH_FORMAT),
+        transfer(3, 4, 0),
+    )
+    after = (
+        *before[:3],
+        transfer(4, 2, 0, more=True, wide=True),
+        transfer(4, 2, 0, wide=True),
+        transfer(4, 3, BATCH_FORMAT, wide=True),
+        before[6],
+    )
+    wire, frames = b"".join(before), IncomingFrames()
+    passed = b"".join(frames.feed(wire[at : at + piece]) for at in range(0, len(wire), piece))
+    assert passed == b"".join(after)
+    assert [frames.take("two"), frames.take("two")] == [0, BATCH_FORMAT]
 
 
 @settings(deadline=None, max_examples=300)
@@ -64,6 +92,6 @@ def test_each_delivery_has_its_format_however_the_bytes_come(piece: int) -> None
 @example(ATTACH, fields(b"\xa1\x01\xff", b"\x43"))
 @example(TRANSFER, fields(b"\x43", b"\x43"))
 def test_nonsense_is_refused_and_raises_nothing_else(code: bytes, noise: bytes) -> None:
-    formats = TransferFormats()
+    formats = IncomingFrames()
     with contextlib.suppress(MalformedMessageError):
         formats.feed(frame(code + noise))

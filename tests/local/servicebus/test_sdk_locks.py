@@ -5,10 +5,11 @@ Unless a test says otherwise, the behaviour is that of "Message transfers, locks
 """
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from azure.servicebus import ServiceBusMessage, ServiceBusReceiveMode
+from azure.servicebus.aio import AutoLockRenewer
 from azure.servicebus.exceptions import MessageLockLostError
 
 from tests.local.servicebus.sdk import SHORT, WAIT, dead_letters, receive_one, receiving, send
@@ -99,6 +100,41 @@ async def test_a_renewed_lock_holds(client, new_queue):
             assert await other.receive_messages(1, max_wait_time=1) == []
             assert await receiver.renew_message_lock(message) > before
         await receiver.complete_message(message)
+
+
+async def test_tasks_may_share_a_receiver(client, new_queue):
+    """As they do with an AutoLockRenewer: the SDK repeats delivery ids then, unpunished."""
+    queue = new_queue("plain")
+    await send(client, queue, [ServiceBusMessage(str(number)) for number in range(40)])
+    async with receiving(client, queue) as receiver:
+        held = []
+        while len(held) < 40:
+            held += await receiver.receive_messages(40, max_wait_time=WAIT)
+        for done in range(10):
+            renewing = (receiver.renew_message_lock(message) for message in held[10:])
+            await asyncio.gather(*renewing, receiver.complete_message(held[done]))
+        await asyncio.gather(*(receiver.complete_message(message) for message in held[10:]))
+        assert await receiver.peek_messages(1) == []
+
+
+async def test_an_auto_lock_renewer_keeps_many_messages(client, new_queue):
+    """ "Message transfers, locks, and settlement": locks that are renewed do not run out."""
+    queue = new_queue("renewed")
+    await send(client, queue, [ServiceBusMessage(str(number)) for number in range(10)])
+    async with (
+        AutoLockRenewer(max_lock_renewal_duration=60) as renewer,
+        client.get_queue_receiver(queue, auto_lock_renewer=renewer) as receiver,
+    ):
+        held = []
+        while len(held) < 10:
+            held += await receiver.receive_messages(10, max_wait_time=WAIT)
+        first = max(message.locked_until_utc for message in held)
+        while datetime.now(UTC) <= first + timedelta(seconds=1):
+            assert await receiver.receive_messages(1, max_wait_time=SHORT) == []
+        for message in held:
+            assert message.auto_renew_error is None
+            await receiver.complete_message(message)
+        assert await receiver.peek_messages(1) == []
 
 
 async def test_too_many_deliveries_lead_to_the_dead_letter_queue(client, new_queue):
