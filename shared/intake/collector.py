@@ -8,7 +8,7 @@ from shared.intake.packets import PacketFinder
 from shared.media.found import CUT, NOT_SUPPORTED, TOO_LARGE, UNREADABLE, XMP_ONLY, merged
 
 PDF: Final = "application/pdf"
-FILMS: Final = frozenset({"audio/mp4", "video/3gpp", "video/mp4", "video/quicktime"})
+FILMS: Final = frozenset({"audio/mp4", "video/3gpp", "video/3gpp2", "video/mp4", "video/quicktime"})
 
 # Of these there is no metadata but what everyone who opens them sees.
 _PLAIN: Final = frozenset({"text/plain"})

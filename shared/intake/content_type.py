@@ -6,6 +6,8 @@ from typing import Final
 
 import puremagic
 
+from shared.intake.raw_photos import raw_photo
+
 HEAD_SIZE: Final = 8192
 """How many of a file's first bytes `detect` wants to see."""
 
@@ -28,11 +30,27 @@ _BY_EXTENSION: Final = {
     ".pdf": "application/pdf",
     ".wav": "audio/vnd.wave",
     ".avi": "video/x-msvideo",
+    ".mkv": "video/matroska",
     ".webm": "video/webm",
+    ".mpg": "video/mpeg",
+    ".flv": "video/x-flv",
+    ".asf": "video/x-ms-asf",
     ".mov": "video/quicktime",
     ".ogg": "application/ogg",
     ".mp3": "audio/mpeg",
     ".flac": "audio/flac",
+    ".aiff": "audio/aiff",
+    ".amr": "audio/amr",
+    ".mid": "audio/midi",
+    ".jxl": "image/jxl",
+    ".jxr": "image/jxr",
+    ".exr": "image/aces",
+    ".hdr": "image/vnd.radiance",
+    ".xcf": "image/x-xcf",
+    ".djvu": "image/vnd.djvu",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".otf": "font/otf",
     ".rtf": "application/rtf",
     ".eps": "application/postscript",
     ".ps": "application/postscript",
@@ -50,6 +68,9 @@ _BY_EXTENSION: Final = {
 _BY_SHORT_EXTENSION: Final = {
     ".exe": "application/vnd.microsoft.portable-executable",
     ".bmp": "image/bmp",
+    ".jxl": "image/jxl",
+    ".aac": "audio/aac",
+    ".mp1": "audio/mpeg",
 }
 # ISO/IEC 14496-12: the major brand says what a box-structured file is. Brands of video are many
 # and grow, so every other one is taken for MP4.
@@ -57,14 +78,33 @@ _BY_BRAND: Final = {
     b"qt  ": "video/quicktime",
     b"heic": "image/heic",
     b"heix": "image/heic",
+    b"heim": "image/heic",
+    b"heis": "image/heic",
+    b"hevc": "image/heic-sequence",
+    b"hevx": "image/heic-sequence",
+    b"hevm": "image/heic-sequence",
+    b"hevs": "image/heic-sequence",
     b"mif1": "image/heif",
+    b"msf1": "image/heif-sequence",
     b"avif": "image/avif",
     b"avis": "image/avif",
     b"crx ": "image/x-canon-cr3",
+    b"mqt ": "video/quicktime",
     b"M4A ": "audio/mp4",
-    b"3gp4": "video/3gpp",
-    b"3gp5": "video/3gpp",
+    b"M4B ": "audio/mp4",
+    b"M4P ": "audio/mp4",
 }
+# Phones' brands are numbered by release: 3GPP TS 26.244 section 5.
+_BY_BRAND_START: Final = {b"3gp": "video/3gpp", b"3g2": "video/3gpp2"}
+# The general brands of HEIF leave the coding to the compatible ones: ISO/IEC 23008-12 section 10.
+_GENERAL: Final = (b"mif1", b"msf1", b"miaf")
+# QuickTime files of before there were brands begin with one of these.
+_QUICKTIME: Final = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+# Readers look for the header in the first 1,024 bytes: ISO 32000-1 Annex H, implementation note 13
+# of the PDF Reference 1.7. What may be a text about PDF must go on like one.
+_PDF: Final = re.compile(rb"%PDF-[12]\.[0-9]")
+_PDF_START: Final = 1024
+_OBJECT: Final = re.compile(rb"[0-9] obj\b")
 _OFFICE: Final = {
     b"word/": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     b"xl/": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -96,16 +136,47 @@ def detect(head: bytes, size: int) -> str:
     head = head[:HEAD_SIZE]
     if not head:
         return UNKNOWN
+    return _by_structure(head) or _by_signature(head) or _by_text(head, size) or UNKNOWN
+
+
+def _by_structure(head: bytes) -> str | None:
+    """The type of a file whose beginning is laid out in boxes or as TIFF is."""
     if head[4:8] == b"ftyp":
-        return _BY_BRAND.get(head[8:12], "video/mp4")
-    if head.startswith(_BIG_TIFF):
-        return "image/tiff"
-    long, short = _signatures(head)
+        return _branded(head)
+    length = int.from_bytes(head[:4])
+    # One says that the length follows: ISO/IEC 14496-12 section 4.2.
+    if head[4:8] in _QUICKTIME and (length == 1 or length >= 8):
+        return "video/quicktime"
+    return "image/tiff" if head.startswith(_BIG_TIFF) else raw_photo(head)
+
+
+def _by_signature(head: bytes) -> str | None:
+    long, _ = _signatures(head)
     if named := _first(_BY_EXTENSION, long):
         return named
-    if head.startswith(b"PK\x03\x04"):
-        return _office(head) or "application/zip"
-    return _text(head, size) or _first(_BY_SHORT_EXTENSION, long | short) or UNKNOWN
+    return (_office(head) or "application/zip") if head.startswith(b"PK\x03\x04") else None
+
+
+def _by_text(head: bytes, size: int) -> str | None:
+    """The type of text, of PDF after something else, and of what two letters begin."""
+    text = _text(head, size)
+    header = _PDF.search(head, 0, _PDF_START)
+    if header and (text is None or _OBJECT.search(head, header.end())):
+        return "application/pdf"
+    long, short = _signatures(head)
+    return text or _first(_BY_SHORT_EXTENSION, long | short)
+
+
+def _branded(head: bytes) -> str:
+    """The type of a file that begins with an ftyp box: by its major brand, or one it agrees to."""
+    major = head[8:12]
+    named = _BY_BRAND.get(major) or _BY_BRAND_START.get(major[:3])
+    if major in _GENERAL:
+        end = min(int.from_bytes(head[:4]), len(head))
+        agreed = [head[at : at + 4] for at in range(16, end - 3, 4)]
+        coded = [_BY_BRAND[brand] for brand in agreed if brand in _BY_BRAND]
+        return next((one for one in coded if "heif" not in one), named or "image/heif")
+    return named or "video/mp4"
 
 
 def _signatures(head: bytes) -> tuple[set[str], set[str]]:

@@ -136,3 +136,17 @@ def test_an_engine_must_have_scanned_these_very_bytes(findings, filing):
     assert decide(inspection) == filing
     assert inspection.engine == scan.engine
     assert scan.closed
+
+
+def test_a_raw_photo_is_read_as_the_tiff_that_it_is(scanner):
+    photo = exiv2.ImageFactory.open((SAMPLES / "astronaut.tif").read_bytes())
+    photo.readMetadata()
+    photo.exifData()["Exif.Image.DNGVersion"] = exiv2.DataValue(b"\1\4\0\0")
+    photo.writeMetadata()
+    inspection = inspect(scanner, bytes(photo.io().mmap()))
+    assert inspection.media_type == "image/x-adobe-dng"
+    [sample] = [one for one in MANIFEST if one["file"] == "astronaut.tif"]
+    assert [person.field for person in inspection.people] == [
+        person["field"] for person in sample["people"]
+    ]
+    assert inspection.metadata_note == sample["note"]
