@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import containers
 import exiv2
+import pillow_heif
 import skimage.data
 from PIL import Image
 
@@ -31,8 +33,9 @@ _FACE: Final = {"x": "0.44", "y": "0.23", "w": "0.22", "h": "0.28", "unit": "nor
 class Sample:
     """One file: a picture of scikit-image's, made `width` pixels wide, and the people it names.
 
-    `people` are pairs of an identifier and the field that it goes into. `note` is what reading its
-    metadata comes to: None unless it is broken on purpose.
+    `people` are pairs of an identifier and the field that it goes into, keywords last, `document`
+    its id. `note` is what reading its metadata comes to: None unless it is broken on purpose, or
+    of a type that has more than is read.
     """
 
     file: str
@@ -41,12 +44,15 @@ class Sample:
     width: int
     people: tuple[tuple[str, str], ...]
     note: str | None = None
+    document: str | None = None
 
 
 ZOE: Final = "Zoë Müller"
 ANA: Final = "Ana Peña"
 JURGEN: Final = "Jürgen Groß"
 COLLINS: Final = "Eileen Collins"
+NOOR: Final = "Noor Haddad"
+MASTER: Final = "xmp.did:6f1c0d52-7a51-4b0e-9d36-0d7a2b7c9e11"
 
 SAMPLES: Final = (
     Sample(
@@ -115,17 +121,107 @@ SAMPLES: Final = (
     ),
     # Names Zoë Müller as well, in blocks that are then broken.
     Sample("broken-metadata.jpg", "rocket", "image/jpeg", 320, (), note="metadata-unreadable"),
+    Sample(
+        "cat.heic",
+        "chelsea",
+        "image/heic",
+        300,
+        ((ANA, "Exif:Artist"), (ANA, "dc:creator"), ("cat", "dc:subject"), (NOOR, "dc:subject")),
+        document=MASTER,
+    ),
+    Sample(
+        "coffee.avif",
+        "coffee",
+        "image/avif",
+        300,
+        ((ANA, "Exif:Artist"), (NOOR, "dc:creator"), (NOOR, "xmpRights:Owner")),
+        document="xmp.did:c2b54a77-2f5e-4a5b-8f0b-4b9a9a1f6d20",
+    ),
+    Sample(
+        "pages.tif",
+        "chelsea",
+        "image/tiff",
+        80,
+        (
+            (ANA, "Exif:Artist"),
+            (ANA, "dc:creator"),
+            ("Jurgen Gross", "Exif:Artist"),
+            (NOOR, "Iptc4xmpExt:PersonInImage"),
+        ),
+    ),
+    Sample(
+        "layers.psd",
+        "coffee",
+        "image/vnd.adobe.photoshop",
+        48,
+        ((ANA, "dc:creator"), ("Ana Peña / Haddad Studio", "photoshop:Credit")),
+        document=MASTER,
+    ),
+    Sample(
+        "raw.dng",
+        "chelsea",
+        "image/tiff",
+        160,
+        ((ANA, "dc:creator"), ("Jurgen Gross", "Exif:Artist"), (NOOR, "dc:rights")),
+        document=MASTER,
+    ),
+    Sample(
+        "poster.svg",
+        "",
+        "image/svg+xml",
+        0,
+        ((NOOR, "dc:creator"), ("poster", "dc:subject")),
+        note="metadata-xmp-only",
+    ),
+    Sample(
+        "report.pdf",
+        "coffee",
+        "application/pdf",
+        200,
+        (
+            (ANA, "PDF:Author"),
+            (JURGEN, "PDF:Author"),
+            (NOOR, "dc:creator"),
+            ("coffee", "PDF:Keywords"),
+            (NOOR, "PDF:Keywords"),
+        ),
+        document="uuid:4f4f7d2e-0d0c-4f57-8a55-0c9d1c7a5b52",
+    ),
+    Sample(
+        "clip.mp4",
+        "rocket",
+        "video/mp4",
+        300,
+        ((NOOR, "Iptc4xmpExt:PersonInImage"), (ANA, "dc:creator"), (JURGEN, "xmpDM:artist")),
+        note="metadata-xmp-only",
+        document="xmp.did:9a0d1d0e-53a4-4a40-8a6c-97b6a0b7a7c3",
+    ),
+    Sample(
+        "clip.mov",
+        "rocket",
+        "video/quicktime",
+        300,
+        ((NOOR, "Iptc4xmpExt:PersonInImage"), (ANA, "dc:creator")),
+        note="metadata-xmp-only",
+    ),
 )
 
 # What a sample with broken metadata named before it was broken.
 _LOST: Final = ((ZOE, "Exif:Artist"), (ZOE, "dc:creator"))
 
 
+# The media types whose metadata Exiv2 writes here; that of pages.tif and raw.dng it does not.
+_WRITTEN: Final = frozenset({"image/jpeg", "image/png", "image/webp", "astronaut.tif"})
+
+
 def main() -> None:
     """Write every sample and the manifest."""
     entries = []
+    pillow_heif.register_heif_opener()
     for sample in SAMPLES:
-        if sample.note:
+        if not {sample.media_type, sample.file} & _WRITTEN:
+            data = _contained(sample)
+        elif sample.note:
             data = _broken(_with_people(_encoded(sample), _LOST))
         else:
             data = _with_people(_encoded(sample), sample.people)
@@ -138,8 +234,9 @@ def main() -> None:
                 "sha256": hashlib.sha256(data).hexdigest(),
                 "people": [
                     {"identifier": " ".join(name.split()), "field": field}
-                    for name, field in sorted(sample.people)
+                    for name, field in sorted(sample.people, key=_keywords_last)
                 ],
+                "documents": [sample.document] if sample.document else [],
                 "note": sample.note,
             }
         )
@@ -148,10 +245,80 @@ def main() -> None:
     (HERE / "manifest.json").write_text(manifest + "\n", encoding="utf-8")
 
 
-def _encoded(sample: Sample) -> bytes:
+def _keywords_last(person: tuple[str, str]) -> tuple[bool, tuple[str, str]]:
+    return person[1] in {"PDF:Keywords", "dc:subject"}, person
+
+
+def _picture(sample: Sample) -> Image.Image:
     picture = Image.fromarray(getattr(skimage.data, sample.picture)())
     height = round(picture.height * sample.width / picture.width)
-    picture = picture.resize((sample.width, height), Image.Resampling.LANCZOS)
+    return picture.resize((sample.width, height), Image.Resampling.LANCZOS)
+
+
+def _contained(sample: Sample) -> bytes:
+    """A sample whose metadata goes in beside the pixels, and not by Exiv2."""
+    packet = _packet(sample)
+    if sample.file == "poster.svg":
+        return containers.drawing(packet)
+    picture = _picture(sample)
+    artist = min((name for name, field in sample.people if field == "Exif:Artist"), default="")
+    match sample.file:
+        case "clip.mp4" | "clip.mov":
+            data = containers.film(picture, packet, quicktime=sample.file == "clip.mov")
+        case "layers.psd":
+            data = containers.layered(picture, packet)
+        case "report.pdf":
+            authors = "; ".join(name for name, field in sample.people if field == "PDF:Author")
+            data = containers.document(picture, packet, authors, f"coffee, {NOOR}")
+        case "raw.dng":
+            data = containers.raw(picture, artist, packet)
+        case "pages.tif":
+            first = Sample("", "", "", 0, ((ANA, "dc:creator"),))
+            second = Sample("", "", "", 0, ((NOOR, "Iptc4xmpExt:PersonInImage"),))
+            data = containers.pages(
+                [(picture, artist, _packet(first)), (picture, "Jurgen Gross", _packet(second))]
+            )
+        case _:
+            exif = Image.Exif()
+            exif[315] = artist.encode()
+            kind = "HEIF" if sample.media_type == "image/heic" else "AVIF"
+            buffer = io.BytesIO()
+            picture.save(buffer, kind, quality=50, exif=exif.tobytes(), xmp=packet)
+            data = buffer.getvalue()
+    return data
+
+
+def _packet(sample: Sample) -> bytes:
+    """An XMP packet of its own, with all that the sample names in XMP."""
+    xmp = exiv2.XmpData()
+    for name, field in sample.people:
+        match field:
+            case "dc:creator":
+                xmp["Xmp.dc.creator"] = [name]
+            case "Iptc4xmpExt:PersonInImage":
+                xmp["Xmp.iptcExt.PersonInImage"] = [name]
+            case "xmpRights:Owner":
+                xmp["Xmp.xmpRights.Owner"] = [name]
+            case "photoshop:Credit":
+                xmp["Xmp.photoshop.Credit"] = name
+            case "xmpDM:artist":
+                xmp["Xmp.xmpDM.artist"] = name
+            case "dc:rights":
+                xmp["Xmp.dc.rights"] = f'lang="x-default" © 2024 {name}. All rights reserved.'
+            case _:
+                continue
+    if words := [name for name, field in sample.people if field == "dc:subject"]:
+        xmp["Xmp.dc.subject"] = words
+    if sample.document:
+        xmp["Xmp.xmpMM.DocumentID"] = sample.document
+    status, packet = exiv2.XmpParser.encode(xmp, 0, 200)
+    if status:
+        raise ValueError(f"the packet of {sample.file} cannot be written: {status}")
+    return packet.encode()
+
+
+def _encoded(sample: Sample) -> bytes:
+    picture = _picture(sample)
     options = {
         "image/jpeg": {"format": "JPEG", "quality": 80, "optimize": True},
         "image/tiff": {"format": "TIFF", "compression": "tiff_adobe_deflate"},

@@ -88,7 +88,7 @@ def _check_photos(
         fields = Counter(person["field"] for person in sample["people"])
         account.require(path, Counter(asset["people"]) == fields, asset["people"])
     account.confirm(
-        f"all {len(samples)} photos are clean; SHA-256, type and people are as the manifest says"
+        f"all {len(samples)} files are clean; SHA-256, type and people are as the manifest says"
     )
     broken = assets[f"{FOLDER}/broken-metadata.jpg"]
     account.check(
