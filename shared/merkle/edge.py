@@ -66,30 +66,35 @@ class Edge:
             if hashes
         }
 
-    def append(self, leaf_hashes: Iterable[bytes]) -> tuple["Edge", list[tuple[Tile, bytes]]]:
-        """The edge with the leaves added, and the tiles of all levels that became full thereby.
+    def append(
+        self, hashes: Iterable[bytes], level: int = 0
+    ) -> tuple["Edge", list[tuple[Tile, bytes]]]:
+        """The edge with leaf hashes added, and the tiles of all levels that became full thereby.
 
-        The tiles come level by level, each level from left to right. Costs one node for each leaf
-        whose tile became full, however large the tree. Raises ProofError for a hash that is none.
+        With a `level`, `hashes` are the roots over full tiles of the level below, and all levels
+        below must be without a partial tile. The tiles come level by level, each from left to
+        right. Costs one node for each hash whose tile became full, however large the tree. Raises
+        ProofError for a hash that is none, or where it cannot be added.
         """
-        added = list(leaf_hashes)
-        if any(len(leaf) != HASH_SIZE for leaf in added):
+        added = list(hashes)
+        if any(len(one) != HASH_SIZE for one in added):
             raise ProofError(f"A hash is {HASH_SIZE} bytes.")
         size, levels = self.size, list(self.levels)
-        if size + len(added) > MAX_SIZE:
+        if any(levels[:level]):
+            raise ProofError("A tile below is not full yet.")
+        if size + (len(added) << 8 * level) > MAX_SIZE:
             raise ProofError("The tree is full.")
         full: list[tuple[Tile, bytes]] = []
-        rising, level = b"".join(added), 0
+        rising = b"".join(added)
         while rising:
-            if level == len(levels):
-                levels.append(b"")
-            hashes, index = levels[level] + rising, size >> 8 * (level + 1)
+            levels += [b""] * (level + 1 - len(levels))
+            row, index = levels[level] + rising, size >> 8 * (level + 1)
             risen, at = [], 0
-            while len(hashes) - at >= WIDTH * HASH_SIZE:
-                tile = hashes[at : at + WIDTH * HASH_SIZE]
+            while len(row) - at >= WIDTH * HASH_SIZE:
+                tile = row[at : at + WIDTH * HASH_SIZE]
                 full.append((Tile(level, index), tile))
                 risen.append(fold(tile))
                 at, index = at + len(tile), index + 1
-            levels[level] = hashes[at:]
+            levels[level] = row[at:]
             rising, level = b"".join(risen), level + 1
         return Edge(tuple(levels)), full

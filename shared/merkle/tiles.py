@@ -99,12 +99,17 @@ def decode_bundle(bundle: bytes) -> list[bytes]:
 
 def fold(hashes: bytes) -> bytes:
     """The root over concatenated hashes. Raises ValueError unless they are 1, 2, 4, 8, ... many."""
-    nodes = [hashes[at : at + HASH_SIZE] for at in range(0, len(hashes), HASH_SIZE)]
+    nodes = split(hashes)
     while len(nodes) > 1:
         pairs = iter(nodes)
         nodes = [sha256(b"\x01" + a + b).digest() for a, b in zip(pairs, pairs, strict=True)]
     (root,) = nodes
     return root
+
+
+def split(hashes: bytes) -> list[bytes]:
+    """Concatenated hashes one by one."""
+    return [hashes[at : at + HASH_SIZE] for at in range(0, len(hashes), HASH_SIZE)]
 
 
 def width_at(level: int, size: int) -> int:

@@ -64,6 +64,18 @@ def test_any_appends_make_the_tree_of_the_definition(batches: list[int]):
     assert full | edge.tiles() == tiles_of(LEAVES[:size])
 
 
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 5000])
+def test_roots_of_full_tiles_can_be_appended_in_their_stead(size: int):
+    blocks = size // 256
+    roots = [root_of(LEAVES[block * 256 : block * 256 + 256]) for block in range(blocks)]
+    edge, _ = Edge.empty().append(roots, level=1)
+    edge, _ = edge.append(LEAVES[blocks * 256 : size])
+    assert edge == Edge.empty().append(LEAVES[:size])[0]
+    if size % 256:
+        with pytest.raises(ProofError, match="not full"):
+            edge.append(roots, level=1)
+
+
 @pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 69_999])
 def test_trees_of_three_levels(size: int):
     edge, full = Edge.empty().append(LEAVES[:size])

@@ -1,0 +1,32 @@
+"""`python -m infra.ops COMMAND`: what operators, and tenants with a log to verify, run by hand."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from infra.ops import verify_log
+from infra.ops.errors import CommandError
+
+COULD_NOT = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status; 2 when it could not do what it was asked."""
+    parser = argparse.ArgumentParser(prog="python -m infra.ops", description=__doc__)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    verify_log.register(commands)
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except CommandError as error:
+        message = " ".join(str(error).split())
+    except OSError as error:
+        message = f"{error.filename or 'The system'}: {error.strerror or error}."
+    except KeyboardInterrupt:
+        message = "Interrupted."
+    print(message, file=sys.stderr)
+    return COULD_NOT
+
+
+if __name__ == "__main__":
+    sys.exit(main())

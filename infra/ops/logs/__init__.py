@@ -1,0 +1,1 @@
+"""Verifying an access log from outside, with nothing of the app but `shared.merkle`."""

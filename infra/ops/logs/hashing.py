@@ -1,0 +1,201 @@
+"""Hashing a whole export on all processors: the quick way to know that it is intact.
+
+Each worker takes a range of the file, and hands back the roots over the full tiles of 256 leaves in
+it and the leaves left over at both ends. What is out of the ordinary ends it: `locate` then looks
+closely, one entry after another.
+"""
+
+import multiprocessing
+import os
+import sys
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from infra.ops.errors import CommandError
+from infra.ops.logs.export_file import LONGEST_LINE, ExportFile
+from infra.ops.logs.growth import Growth
+from infra.ops.logs.outcome import Progress
+from shared.merkle import WIDTH, Checkpoint, MerkleError, VerifierKey, is_redaction, leaf_of
+from shared.merkle.export import End, Entry, Header, Line, leaves_of, parse_line
+from shared.merkle.tiles import fold
+
+RANGE: Final = 2 << 20
+# A smaller file is hashed sooner than the workers are there.
+_WORTHWHILE: Final = 16 << 20
+
+
+@dataclass(slots=True)
+class _Part:
+    """The entries of one range. `rows` are levels with the hashes to append there, in order."""
+
+    first: int | None = None
+    rows: list[tuple[int, list[bytes]]] = field(default_factory=list)
+    redacted: int = 0
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    path: Path
+    start: int
+    end: int
+    data_start: int
+    origin: str
+    keys: tuple[VerifierKey, ...]
+    older_size: int
+
+
+def hash_export(
+    export: ExportFile,
+    older: Checkpoint | None,
+    progress: Progress,
+    workers: int | None = None,
+) -> Growth | None:
+    """Hash all entries; None when something is out of the ordinary.
+
+    Memory stays flat at any size. Raises OSError when the file cannot be read, and CommandError
+    when a worker is killed.
+    """
+    workers = workers or os.process_cpu_count() or 1
+    if export.length < _WORTHWHILE:
+        workers = 1
+    growth, ended = Growth(export.checkpoint, older), False
+    for done, part in _parts(export, older.size if older else 0, workers):
+        if part is None or ended or part.first not in {None, growth.size}:
+            return None
+        for level, hashes in part.rows:
+            growth.add(hashes, level)
+        growth.redacted += part.redacted
+        ended = part.end is not None
+        progress("hashing", done, export.length)
+    return growth if ended else None
+
+
+def _parts(export: ExportFile, older_size: int, workers: int) -> Iterator[tuple[int, _Part | None]]:
+    """The parts in order, each with the byte of the file that it reaches to."""
+    jobs = (
+        _Job(
+            export.path,
+            start,
+            min(start + RANGE, export.length),
+            export.start,
+            export.checkpoint.origin,
+            export.keys,
+            older_size,
+        )
+        for start in range(export.start, export.length, RANGE)
+    )
+    if workers == 1:
+        for job in jobs:
+            yield job.end, _hash_range(job)
+        return
+    # Forked workers need not import everything again. This process has no threads to lose yet.
+    method = "fork" if sys.platform == "linux" else "spawn"
+    with ExitStack() as stack:
+        pool: Executor = stack.enter_context(
+            ProcessPoolExecutor(workers, multiprocessing.get_context(method))
+        )
+        waiting: deque[tuple[_Job, Future[_Part | None]]] = deque()
+        stack.callback(lambda: [future.cancel() for _, future in waiting])
+        try:
+            for job in jobs:
+                waiting.append((job, pool.submit(_hash_range, job)))
+                if len(waiting) >= 2 * workers:
+                    yield _next(waiting)
+            while waiting:
+                yield _next(waiting)
+        except BrokenProcessPool:
+            raise CommandError("A process that hashes was ended from outside.") from None
+
+
+def _next(waiting: deque[tuple[_Job, Future[_Part | None]]]) -> tuple[int, _Part | None]:
+    job, future = waiting.popleft()
+    return job.end, future.result()
+
+
+def _hash_range(job: _Job) -> _Part | None:
+    """The lines that begin in the range; None when they are not an export's, or out of order."""
+    data = _read(job)
+    if data is None:
+        return None
+    hasher, at = _Hasher(job), 0
+    try:
+        while at < len(data):
+            if hasher.expected is not None:
+                first = hasher.expected
+                leaves, at = leaves_of(data, at, first, WIDTH - first % WIDTH)
+                hasher.add(leaves)
+                if leaves:
+                    continue
+            end = data.index(b"\n", at)
+            hasher.take(parse_line(data[at:end]))
+            at = end + 1
+    except (MerkleError, ValueError):
+        return None
+    if hasher.block:
+        hasher.part.rows.append((0, hasher.block))
+    return hasher.part
+
+
+class _Hasher:
+    """Puts the entries of a range together. Raises ValueError for what is out of the ordinary."""
+
+    def __init__(self, job: _Job) -> None:
+        self.job, self.part = job, _Part()
+        self.block: list[bytes] = []
+        self.expected: int | None = None
+
+    def take(self, line: Line) -> None:
+        if self.part.end is not None or isinstance(line, Header):
+            raise ValueError("after the end, or a second beginning")
+        if isinstance(line, End):
+            self.part.end = line.size
+        elif isinstance(line, Entry):
+            if self.expected is None:
+                self.part.first = self.expected = line.index
+            if line.index != self.expected:
+                raise ValueError("out of order")
+            self.part.redacted += is_redaction(line.entry)
+            self.add([leaf_of(line.entry, line.index, self.job.origin, self.job.keys)])
+
+    def add(self, leaves: list[bytes]) -> None:
+        """Add leaves up to the end of a tile at most; a full one is handed back as its root."""
+        if self.expected is None or not leaves:
+            return
+        self.block += leaves
+        self.expected += len(leaves)
+        if self.expected % WIDTH:
+            return
+        # The tile that the older tree ends in is handed back whole, to be cut there.
+        in_older = self.expected - WIDTH < self.job.older_size < self.expected
+        if len(self.block) < WIDTH or in_older:
+            self.part.rows.append((0, self.block))
+        else:
+            root, rows = fold(b"".join(self.block)), self.part.rows
+            if not rows or rows[-1][0] != 1:
+                rows.append((1, []))
+            rows[-1][1].append(root)
+        self.block = []
+
+
+def _read(job: _Job) -> bytes | None:
+    with job.path.open("rb") as file:
+        file.seek(job.start)
+        if job.start > job.data_start:
+            # The line that reaches into the range belongs to the one before.
+            file.seek(job.start - 1)
+            if not file.readline(LONGEST_LINE).endswith(b"\n"):
+                return None
+        missing = job.end - file.tell()
+        if missing <= 0:
+            return b""
+        data = file.read(missing)
+        if not data.endswith(b"\n"):
+            data += file.readline(LONGEST_LINE)
+        return data if data.endswith(b"\n") else None

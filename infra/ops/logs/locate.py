@@ -1,0 +1,237 @@
+"""Looking closely at an export that is not what its checkpoint states: where, and how.
+
+The signed root says that something is wrong, and no more. What says where are, from the surest to
+the weakest: the entries of an older export that is intact itself, the tiles in the export if they
+lead to the signed root, the indices of the lines, and the check that a line has of its entry.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice, zip_longest
+from typing import Final
+
+from infra.ops.logs.export_file import ExportFile, lines_of, read_line
+from infra.ops.logs.growth import Growth
+from infra.ops.logs.outcome import (
+    Fault,
+    Intact,
+    Outcome,
+    Progress,
+    at,
+    by_count,
+    forked_at,
+    moved,
+)
+from shared.merkle import WIDTH, Checkpoint, Edge, MerkleError, ProofError, is_redaction, leaf_of
+from shared.merkle.export import Entry, Hashes, parse_line
+from shared.merkle.tiles import fold, split
+from shared.merkle.tree import HASH_SIZE
+
+_NOT_A_LEAF: Final = bytes(HASH_SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What stands at one place. `leaf` is empty where it is neither an entry nor a redaction."""
+
+    index: int | None
+    leaf: bytes
+    check: bytes = b""
+    redacted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspicion:
+    """What is wrong at a place: the line's index, or its hash, which should be `expected`."""
+
+    place: int
+    line: _Line
+    expected: bytes = b""
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Goes through an export once. `roots` and `leaves` are what the tiles state, if trusted."""
+
+    export: ExportFile
+    progress: Progress
+    trusted: bool
+    roots: dict[int, bytes] = field(default_factory=dict)
+    leaves: dict[int, bytes] = field(default_factory=dict)
+
+    def lines(self) -> Iterator[_Line]:
+        for reached, line in lines_of(self.export):
+            self.progress("looking closely", reached, self.export.length)
+            if isinstance(line, Entry):
+                yield self._entry(line)
+            elif isinstance(line, Hashes):
+                self._learn(line)
+            elif line is None:
+                yield _Line(None, b"")
+
+    def _entry(self, line: Entry) -> _Line:
+        try:
+            leaf = leaf_of(line.entry, line.index, self.export.checkpoint.origin, self.export.keys)
+        except MerkleError:
+            leaf = b""
+        return _Line(line.index, leaf, line.check, is_redaction(line.entry))
+
+    def _learn(self, line: Hashes) -> None:
+        if not self.trusted:
+            return
+        first = line.tile.index * WIDTH
+        parts = {first + number: one for number, one in enumerate(split(line.hashes))}
+        if line.tile.level == 0:
+            self.leaves = parts
+        elif line.tile.level == 1:
+            self.roots = parts
+
+
+def locate(
+    export: ExportFile,
+    older: Checkpoint | None,
+    older_export: ExportFile | None,
+    progress: Progress,
+) -> Outcome:
+    """The first entry at which the export is not what its checkpoint states, and how it is not.
+
+    `older` is the checkpoint of `older_export` if there is one, which is intact itself.
+    """
+    outcome = _hash_closely(export, older, progress)
+    kept = leaves_of_export(older_export) if older_export else iter(())
+    if isinstance(outcome, Intact):
+        return outcome
+    if outcome.kind == "forked":
+        return _where_forked(export, kept, progress) or outcome
+    walk = _Walk(export, progress, _leads_to_root(export))
+    lines, first = walk.lines(), 0
+    while block := list(islice(lines, WIDTH)):
+        before = list(islice(kept, WIDTH))
+        if found := _suspicion(walk, first, block, before):
+            after = found.place - first + 1
+            rest = zip_longest(chain(block[after:], lines), chain(before[after:], kept))
+            return _judge(export, found, rest)
+        if _is_disproved(walk, first, block):
+            last = first + len(block) - 1
+            count = last + 1 + sum(1 for _ in lines)
+            return at(outcome.origin, by_count(count, export.checkpoint.size), first, last)
+        first += len(block)
+    return outcome
+
+
+def _hash_closely(export: ExportFile, older: Checkpoint | None, progress: Progress) -> Outcome:
+    """What the export comes to by its root alone, read as `parse_line` reads it."""
+    growth = Growth(export.checkpoint, older)
+    lines = _Walk(export, progress, trusted=False).lines()
+    while block := list(islice(lines, WIDTH)):
+        growth.add([line.leaf or _NOT_A_LEAF for line in block])
+        growth.redacted += sum(line.redacted for line in block)
+    return growth.outcome()
+
+
+def _where_forked(export: ExportFile, kept: Iterator[bytes], progress: Progress) -> Fault | None:
+    lines = _Walk(export, progress, trusted=False).lines()
+    for place, (line, leaf) in enumerate(zip(lines, kept, strict=False)):
+        if line.leaf != leaf:
+            return forked_at(export.checkpoint.origin, place)
+    return None
+
+
+def _suspicion(
+    walk: _Walk, first: int, block: list[_Line], before: list[bytes]
+) -> _Suspicion | None:
+    """The first place in the block where something is wrong, as far as single places show it.
+
+    `before` are the leaf hashes that an older export had at these places.
+    """
+    proven = _is_proven(walk, first, block)
+    doubt = None
+    for number, line in enumerate(block):
+        place = first + number
+        expected = before[number] if number < len(before) else walk.leaves.get(place)
+        if expected is not None and line.leaf != expected:
+            return doubt or _Suspicion(place, line, expected)
+        if proven or expected is not None or doubt:
+            continue
+        if not line.leaf or line.index != place:
+            doubt = _Suspicion(place, line)
+        elif line.check and not line.leaf.startswith(line.check):
+            doubt = _Suspicion(place, line, line.check)
+    return doubt
+
+
+def _is_proven(walk: _Walk, first: int, block: list[_Line]) -> bool:
+    """Whether a trusted tile states the block's root."""
+    return len(block) == WIDTH and walk.roots.get(first // WIDTH) == _root(block)
+
+
+def _is_disproved(walk: _Walk, first: int, block: list[_Line]) -> bool:
+    """Whether a trusted tile states another root than the block's."""
+    stated = walk.roots.get(first // WIDTH)
+    return len(block) == WIDTH and stated is not None and stated != _root(block)
+
+
+def _root(block: list[_Line]) -> bytes:
+    leaves = b"".join(line.leaf for line in block)
+    return fold(leaves) if len(leaves) == WIDTH * HASH_SIZE else b""
+
+
+def _judge(
+    export: ExportFile, found: _Suspicion, rest: Iterator[tuple[_Line | None, bytes | None]]
+) -> Fault:
+    """How the place came to be wrong, from all that stands behind it."""
+    origin, size, line = export.checkpoint.origin, export.checkpoint.size, found.line
+    if found.expected and not line.leaf:
+        return at(origin, "changed", found.place)
+    if not line.leaf:
+        why = "it cannot be read" if line.index is None else "its redaction is not validly signed"
+        return at(origin, "changed", found.place, why=why)
+    if found.expected:
+        up = down = False
+        for other, kept in rest:
+            if other is not None:
+                down = down or other.leaf.startswith(found.expected)
+                up = up or (bool(other.check) and line.leaf.startswith(other.check))
+            up = up or kept == line.leaf
+        return at(origin, moved(up=up, down=down), found.place)
+    index = line.index if line.index is not None else size
+    if index < found.place or index >= size:
+        return at(origin, "inserted", found.place)
+    if any(other is not None and other.index == found.place for other, _ in rest):
+        return at(origin, "reordered", found.place)
+    return at(origin, "missing", found.place, index - 1)
+
+
+def _leads_to_root(export: ExportFile) -> bool:
+    """Whether the tiles in the export are those that the signed root stands over."""
+    tree = Edge.empty()
+    try:
+        for tile in _tiles_of(export):
+            level = min(tile.tile.level, 1)
+            tree, _ = tree.append(split(tile.hashes), level)
+    except ProofError:
+        return False
+    checkpoint = export.checkpoint
+    return (tree.size, tree.root()) == (checkpoint.size, checkpoint.root)
+
+
+def _tiles_of(export: ExportFile) -> Iterator[Hashes]:
+    with export.path.open("rb") as file:
+        file.seek(export.start)
+        for line in iter(lambda: read_line(file), b""):
+            # Most lines are entries, which need not be parsed for this.
+            if line.startswith(b'{"tile"'):
+                try:
+                    parsed = parse_line(line)
+                except MerkleError:
+                    continue
+                if isinstance(parsed, Hashes) and parsed.tile.level <= 1:
+                    yield parsed
+
+
+def leaves_of_export(export: ExportFile) -> Iterator[bytes]:
+    """The leaf hashes of an export that is intact."""
+    origin = export.checkpoint.origin
+    for _, line in lines_of(export):
+        if isinstance(line, Entry):
+            yield leaf_of(line.entry, line.index, origin, export.keys)

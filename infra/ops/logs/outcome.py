@@ -1,0 +1,156 @@
+"""What a verification comes to, in one sentence."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from shared.merkle import Checkpoint
+
+type Kind = Literal[
+    "changed", "missing", "inserted", "reordered", "truncated", "forked", "tile", "signature"
+]
+
+type Progress = Callable[[str, int, int], None]
+"""Takes what is being done, how much of it is done, and how much there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intact:
+    """The log is what its checkpoint states; `redacted` of its entries are signed redactions."""
+
+    origin: str
+    size: int
+    redacted: int = 0
+    continues: int | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What to tell."""
+        said = f"The log {self.origin} is intact: {_entries(self.size)}"
+        said += " lead to the signed root" if self.size != 1 else " leads to the signed root"
+        if self.redacted:
+            said += f", {self.redacted:,} of them redacted with a signed note"
+        if self.continues is not None:
+            said += f", and continue the older log of {_entries(self.continues)}"
+        return said + "."
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The log is not what its checkpoint states, first at `entry` or, if that cannot be told
+    exactly, at one of the entries from `entry` to `last`.
+    """
+
+    origin: str
+    kind: Kind
+    what: str
+    entry: int | None = None
+    last: int | None = field(default=None)
+
+    @property
+    def sentence(self) -> str:
+        """What to tell."""
+        return f"The log {self.origin} is not intact: {self.what}."
+
+
+type Outcome = Intact | Fault
+
+
+def at(origin: str, kind: Kind, first: int, last: int | None = None, why: str = "") -> Fault:
+    """A fault at entry `first`, or at one of those from `first` to `last`."""
+    if last is None or last <= first:
+        what = {
+            "changed": f"entry {first} has been changed",
+            "missing": f"entry {first} is missing",
+            "inserted": f"an entry has been inserted at place {first}",
+            "reordered": f"entry {first} is not in its place",
+        }[kind]
+        last = first
+    else:
+        what = {
+            "changed": f"an entry from {first} to {last} has been changed",
+            "missing": f"an entry from {first} to {last} is missing",
+            "inserted": f"an entry has been inserted at a place from {first} to {last}",
+            "reordered": f"an entry from {first} to {last} is not in its place",
+        }[kind]
+    return Fault(origin, kind, f"{what} ({why})" if why else what, first, last)
+
+
+def truncated(origin: str, found: int, stated: int) -> Fault:
+    """Only the first `found` entries of `stated` are there."""
+    what = f"it has been truncated, entry {found} is missing and with it all up to {stated - 1}"
+    return Fault(origin, "truncated", what, found, stated - 1)
+
+
+def truncated_since(checkpoint: Checkpoint, older_size: int) -> Fault:
+    """An older checkpoint has signed for more entries than there are."""
+    what = (
+        f"it has been truncated, entry {checkpoint.size} is missing and with it all up to"
+        f" {older_size - 1}, which the older checkpoint has signed for"
+    )
+    return Fault(checkpoint.origin, "truncated", what, checkpoint.size, older_size - 1)
+
+
+def forked(origin: str, older_size: int) -> Fault:
+    """The log does not continue one that was signed before."""
+    what = (
+        f"it has been forked, its first {older_size:,} entries are others than those of the older"
+        " checkpoint"
+    )
+    return Fault(origin, "forked", what, 0, older_size - 1)
+
+
+def forked_at(origin: str, entry: int) -> Fault:
+    """The log does not continue one that was signed before, from `entry` on."""
+    what = f"it has been forked, entry {entry} is another than in the older export"
+    return Fault(origin, "forked", what, entry, entry)
+
+
+def moved(*, up: bool, down: bool) -> Kind:
+    """How a place came to hold something else.
+
+    `up` when what stands there is expected further on, and `down` when what is expected there
+    stands further on.
+    """
+    if up and down:
+        return "reordered"
+    if up:
+        return "missing"
+    return "inserted" if down else "changed"
+
+
+def kind_of(expected: Sequence[bytes], actual: Sequence[bytes]) -> Kind:
+    """How `actual` came to differ from `expected`, of which one may have ended."""
+    if not actual or not expected:
+        return "inserted" if actual else "missing"
+    return moved(up=actual[0] in expected, down=expected[0] in actual)
+
+
+def by_count(count: int, expected: int) -> Kind:
+    """What is likely wrong with so many entries, of which nothing more is known."""
+    if count == expected:
+        return "changed"
+    return "inserted" if count > expected else "missing"
+
+
+def somewhere(checkpoint: Checkpoint, older: Checkpoint | None, *, bears_out: bool) -> Fault:
+    """The entries lead to another root, and nothing shows which of them it is.
+
+    `bears_out` is whether the first of them lead to the root of the `older` checkpoint.
+    """
+    origin, size = checkpoint.origin, checkpoint.size
+    if bears_out and older and older.size == size:
+        return forked(origin, size)
+    if bears_out and older and older.size:
+        why = "the older checkpoint bears out those before"
+        return at(origin, "changed", older.size, size - 1, why)
+    if older and 0 < older.size < size:
+        why = "the first do not lead to the root of the older checkpoint either"
+        return at(origin, "changed", 0, older.size - 1, why)
+    return at(
+        origin, "changed", 0, size - 1, "they lead to another root, nothing shows which it is"
+    )
+
+
+def _entries(count: int) -> str:
+    return "its only entry" if count == 1 else f"its {count:,} entries"

@@ -1,0 +1,115 @@
+"""What the verifier trusts: the log's public keys, and nothing else."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from infra.ops.errors import CommandError
+from infra.ops.logs.outcome import Fault
+from shared.merkle import (
+    BadSignatureError,
+    Checkpoint,
+    Note,
+    NoteError,
+    UnknownKeyError,
+    VerifierKey,
+    open_checkpoint,
+)
+
+_LARGEST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The log's keys: those with a name, and those (of a JWKS) that have none of their own."""
+
+    named: tuple[VerifierKey, ...]
+    nameless: tuple[bytes, ...]
+    origin: str | None = None
+
+    @classmethod
+    def of(cls, given: Sequence[str], origin: str | None = None) -> Self:
+        """The keys that are `given` as vkeys, or as files of vkeys or of a JWKS.
+
+        Raises CommandError for what is neither.
+        """
+        named: list[VerifierKey] = []
+        nameless: list[bytes] = []
+        for one in given:
+            if "+" in one and not Path(one).exists():
+                named.append(_vkey(one, one))
+                continue
+            text = read_text(Path(one), "a public key")
+            if text.lstrip().startswith("{"):
+                nameless += _jwks(text, one)
+            else:
+                named += [_vkey(line, one) for line in text.split("\n") if line.strip()]
+        if not named and not nameless:
+            raise CommandError("There is no Ed25519 key in what was given with --key.")
+        return cls(tuple(named), tuple(nameless), origin)
+
+    def keys(self, origin: str) -> tuple[VerifierKey, ...]:
+        """The keys that may sign for the log `origin`."""
+        # A log's key is named as its origin: C2SP tlog-checkpoint, "Signatures".
+        return self.named + tuple(VerifierKey(origin, public) for public in self.nameless)
+
+    def open(self, signed: bytes | str, what: str) -> Checkpoint | Fault:
+        """The checkpoint of a signed note; a Fault when a trusted key's signature is false.
+
+        Raises CommandError when it is malformed, another log's, or signed by none of the keys.
+        """
+        try:
+            origin = Checkpoint.parse(Note.parse(signed).text).origin
+            self._check(origin, what)
+            return open_checkpoint(signed, self.keys(origin))
+        except BadSignatureError:
+            return Fault(origin, "signature", f"the signature of {what} does not verify")
+        except UnknownKeyError:
+            raise CommandError(f"None of the given keys has signed {what}.") from None
+        except NoteError as error:
+            raise CommandError(f"{what.capitalize()} cannot be read. {error}") from None
+
+    def _check(self, origin: str, what: str) -> None:
+        names = {self.origin} if self.origin else {key.name for key in self.named}
+        if origin not in names and (self.origin or not self.nameless):
+            expected = " or ".join(sorted(filter(None, names)))
+            raise CommandError(
+                f"{what.capitalize()} is of the log {origin!r}, not of {expected!r}."
+            )
+
+
+def read_text(file: Path, what: str) -> str:
+    """The text of a small file. Raises CommandError when it cannot be that, OSError otherwise."""
+    with file.open("rb") as opened:
+        data = opened.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise CommandError(f"{file} is too large for {what}.")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise CommandError(f"{file} is not {what}.") from None
+
+
+def _vkey(text: str, where: str) -> VerifierKey:
+    try:
+        return VerifierKey.parse(text.strip())
+    except NoteError as error:
+        raise CommandError(f"{where} is not a public key. {error}") from None
+
+
+def _jwks(text: str, where: str) -> list[bytes]:
+    """The Ed25519 keys of a JWKS or a JWK: RFC 7517, RFC 8037."""
+    try:
+        said = json.loads(text)
+        keys = said.get("keys", [said])
+        chosen = [key["x"] for key in keys if (key["kty"], key.get("crv")) == ("OKP", "Ed25519")]
+        public = [base64.urlsafe_b64decode(x + "=" * (-len(x) % 4)) for x in chosen]
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
+        raise CommandError(f"{where} is neither a public key nor a JWKS.") from None
+    if any(len(key) != 32 for key in public):
+        raise CommandError(f"{where} has an Ed25519 key that is not 32 bytes.")
+    return public

@@ -1,0 +1,423 @@
+"""`verify-log` on exports: intact, and with each kind of tampering."""
+
+import base64
+import json
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra.ops.__main__ import main
+from shared.merkle import Note, Redaction, leaf_hash
+from shared.merkle.export import end_line, entry_line, header_line
+from tests.merkle.logs import tiles_of
+from tests.ops.conftest import Verify, found
+from tests.ops.logs import KEY, NOW, ORIGIN, OTHER_KEY, SIZE, Log, entry, lines_with
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "acme.ndjson"
+
+
+def write(file: Path, lines: list[bytes]) -> Path:
+    file.write_bytes(b"".join(lines))
+    return file
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 255, 256, 257, 512, SIZE, 66_000])
+def test_an_intact_log(verify: Verify, file: Path, size: int):
+    answer = verify(Log([entry(number) for number in range(size)]).export(file))
+    assert answer.status == 0
+    assert answer.said.startswith(f"The log {ORIGIN} is intact: its ")
+    assert f"{size:,}" in answer.said or size == 1
+
+
+def test_a_log_with_redactions_is_intact_and_says_so(verify: Verify, file: Path):
+    answer = verify(Log().redact(0, 300, SIZE - 1).export(file))
+    assert answer.status == 0
+    assert "3 of them redacted" in answer.said
+
+
+def test_entries_may_be_any_bytes_that_are_an_object_or_a_redaction(verify: Verify, file: Path):
+    log = Log(
+        [b'{"a":"\xc3\xa4\\n\\u0000"}', b'{"raw":"\n"}', b'{"bad":"\xff"}', b"{}", b"{broken"]
+    )
+    assert verify(log.export(file)).status == 0
+
+
+def test_an_export_that_was_written_anew_by_another_tool_is_intact(verify: Verify, file: Path):
+    log = Log().redact(5)
+    rewritten = [json.dumps(json.loads(line)).encode() + b"\r\n" for line in log.lines()]
+    assert verify(write(file, rewritten)).status == 0
+
+
+def test_without_its_checks_and_tiles_a_log_is_intact_as_well(verify: Verify, file: Path):
+    lines = [line for line in Log().lines() if not line.startswith(b'{"tile"')]
+    bare = [re.sub(rb',"check":"\w+"', b"", line) for line in lines]
+    assert verify(write(file, bare)).status == 0
+
+
+def test_a_wrong_check_or_tile_alone_leaves_the_log_intact(verify: Verify, file: Path):
+    log = Log()
+    log.checks[3] = bytes(8)
+    log.tiles = tiles_of(log.leaves[::-1])
+    assert verify(log.export(file)).status == 0
+    # Also when it is read closely, as without its last line.
+    assert verify(write(file, log.lines()[:-1])).status == 0
+
+
+def test_it_continues_an_older_log(verify: Verify, file: Path, tmp_path: Path):
+    log = Log()
+    for size in (0, 1, 255, 256, 257, 511, 512, 513, 600, SIZE):
+        older = tmp_path / "older"
+        older.write_text(log.checkpoint(size).sign([KEY]))
+        answer = verify(log.export(file), "--older", older)
+        assert answer.status == 0
+        assert "continue the older log" in answer.said
+        Log(log.entries[:size]).export(older)
+        assert verify(log.export(file), "--older", older).status == 0
+
+
+CHANGED = entry(0, "asset.delete")
+
+
+def test_a_changed_entry_is_located(verify: Verify, file: Path):
+    for place in (0, 255, 256, 400, 512, SIZE - 1):
+        log = Log()
+        log.entries[place] = CHANGED
+        answer = verify(log.export(file))
+        assert answer.said == f"The log {ORIGIN} is not intact: entry {place} has been changed."
+        assert found(verify(file, "--json")) == ("changed", place, place)
+
+
+def test_a_changed_entry_with_its_check_is_located_to_its_tile(verify: Verify, file: Path):
+    log = Log()
+    log.entries[300], log.checks[300] = CHANGED, leaf_hash(CHANGED)[:8]
+    answer = verify(log.export(file))
+    assert "an entry from 256 to 511 has been changed" in answer.said
+    assert found(verify(file, "--json")) == ("changed", 256, 511)
+    # The last tile is in the export itself.
+    log = Log()
+    log.entries[600], log.checks[600] = CHANGED, leaf_hash(CHANGED)[:8]
+    assert found(verify(log.export(file), "--json")) == ("changed", 600, 600)
+
+
+def _rewritten(place: int) -> Log:
+    """A log that was rewritten with everything in it, but not signed."""
+    honest, log = Log(), Log()
+    log.entries[place] = CHANGED
+    log = Log(log.entries)
+    log.signed = honest.signed
+    return log
+
+
+def test_what_was_changed_throughout_is_found_and_narrowed_by_what_the_tenant_kept(
+    verify: Verify, file: Path, tmp_path: Path
+):
+    older = tmp_path / "older"
+    assert found(verify(_rewritten(300).export(file), "--json")) == ("changed", 0, SIZE - 1)
+    older.write_text(Log().checkpoint(500).sign([KEY]))
+    assert found(verify(file, "--json", "--older", older)) == ("changed", 0, 499)
+    older.write_text(Log().checkpoint(200).sign([KEY]))
+    assert found(verify(file, "--json", "--older", older)) == ("changed", 200, SIZE - 1)
+    Log(Log().entries[:500]).export(older)
+    assert found(verify(file, "--json", "--older", older)) == ("changed", 300, 300)
+
+
+def test_a_missing_entry_is_located(verify: Verify, file: Path):
+    lines = Log().lines()
+    assert found(verify(write(file, lines_with(lines, 300)), "--json")) == ("missing", 300, 300)
+    more = lines_with(lines_with(lines, 300), 301)
+    answer = verify(write(file, more), "--json")
+    assert found(answer) == ("missing", 300, 301)
+
+
+def _renumbered(entries: list[bytes], checks: list[bytes]) -> list[bytes]:
+    """The export of the honest log with other entries, numbered one after another."""
+    honest = iter(Log().lines())
+    lines, place = [], 0
+    for line in honest:
+        if not line.startswith(b'{"index"'):
+            lines.append(line)
+        elif place < len(entries):
+            lines.append(entry_line(place, entries[place], checks[place]))
+            place += 1
+    more = [entry_line(n, entries[n], checks[n]) for n in range(place, len(entries))]
+    return [*lines[:-1], *more, end_line(len(entries))]
+
+
+def test_a_missing_entry_is_found_also_when_the_rest_was_renumbered(verify: Verify, file: Path):
+    log = Log()
+    entries = log.entries[:300] + log.entries[301:]
+    checks = log.checks[:300] + log.checks[301:]
+    lines = _renumbered(entries, checks)
+    assert found(verify(write(file, lines), "--json")) == ("missing", 256, 511)
+    # The checks of the others, each still at its place.
+    lines = _renumbered(entries, log.checks)
+    assert found(verify(write(file, lines), "--json")) == ("missing", 300, 300)
+
+
+def test_an_inserted_entry_is_located(verify: Verify, file: Path):
+    log, lines = Log(), Log().lines()
+    forged = entry_line(300, CHANGED, leaf_hash(CHANGED))
+    own = entry_line(300, log.entries[300], log.leaves[300])
+    assert found(verify(write(file, lines_with(lines, 300, own, forged)), "--json")) == (
+        "inserted",
+        301,
+        301,
+    )
+    entries = [*log.entries[:300], CHANGED, *log.entries[300:]]
+    checks = [*log.checks[:300], leaf_hash(CHANGED)[:8], *log.checks[300:]]
+    renumbered = _renumbered(entries, checks)
+    assert found(verify(write(file, renumbered), "--json")) == ("inserted", 256, 511)
+    assert found(verify(write(file, _renumbered(entries, [*log.checks, bytes(8)])), "--json")) == (
+        "inserted",
+        300,
+        300,
+    )
+    # Behind all others.
+    entries, checks = [*log.entries, CHANGED], [*log.checks, leaf_hash(CHANGED)[:8]]
+    answer = verify(write(file, _renumbered(entries, checks)), "--json")
+    assert found(answer) == ("inserted", SIZE, SIZE)
+
+
+def test_a_reordered_entry_is_located(verify: Verify, file: Path):
+    log, lines = Log(), Log().lines()
+    first = entry_line(300, log.entries[300], log.checks[300])
+    second = entry_line(600, log.entries[600], log.checks[600])
+    swapped = lines_with(lines_with(lines, 600, first), 300, second)
+    assert found(verify(write(file, swapped), "--json")) == ("reordered", 300, 300)
+    # The entries swapped under the checks that the log keeps.
+    log.entries[300], log.entries[600] = log.entries[600], log.entries[300]
+    assert found(verify(log.export(file), "--json")) == ("reordered", 300, 300)
+
+
+def test_a_truncated_export_is_found(verify: Verify, file: Path):
+    lines = Log().lines()
+    whole = b"".join(lines)
+    for place in (1, 200, 300, 512, 699):
+        at = whole.index(b'{"index":%d,' % place)
+        for cut in (at, at + 5, whole.index(b"\n", at)):
+            file.write_bytes(whole[:cut])
+            kind, first, _ = found(verify(file, "--json"))
+            # A line that was cut off may be taken for a changed one, but the place is the same.
+            assert (kind in {"truncated", "changed"}, first) == (True, place)
+    file.write_bytes(whole[: whole.index(b'{"index":512,')] + end_line(512))
+    answer = verify(file)
+    assert answer.status == 1
+    assert "truncated, entry 512 is missing and with it all up to 699" in answer.said
+
+
+def test_a_log_that_is_shorter_than_before_is_found(verify: Verify, file: Path, tmp_path: Path):
+    older = tmp_path / "older"
+    older.write_text(Log().signed)
+    shorter = Log(Log().entries[:600])
+    answer = verify(shorter.export(file), "--older", older)
+    assert "entry 600 is missing and with it all up to 699" in answer.said
+    assert found(verify(file, "--older", older, "--json")) == ("truncated", 600, 699)
+
+
+def test_a_fork_is_found(verify: Verify, file: Path, tmp_path: Path):
+    """The log signs another history than before."""
+    older = tmp_path / "older"
+    forked = Log([*Log().entries[:300], CHANGED, *Log().entries[301:]])
+    assert verify(forked.export(file)).status == 0
+    for size in (301, 512, SIZE):
+        older.write_text(Log().checkpoint(size).sign([KEY]))
+        assert found(verify(file, "--older", older, "--json")) == ("forked", 0, size - 1)
+        Log(Log().entries[:size]).export(older)
+        assert found(verify(file, "--older", older, "--json")) == ("forked", 300, 300)
+    older.write_text(Log().checkpoint(300).sign([KEY]))
+    assert verify(file, "--older", older).status == 0
+
+
+def test_a_redaction_that_the_log_has_not_signed_is_found(verify: Verify, file: Path):
+    log = Log()
+    log.entries[300] = Redaction(ORIGIN, 300, log.leaves[300], NOW, "r").sign([OTHER_KEY])
+    answer = verify(log.export(file))
+    assert answer.status == 1
+    assert "entry 300 has been changed (its redaction is not validly signed)" in answer.said
+    log = Log().redact(299)
+    log.entries[300] = log.entries[299]
+    assert found(verify(log.export(file), "--json")) == ("changed", 300, 300)
+    log = Log()
+    log.entries[5] = b"anything"
+    assert found(verify(log.export(file), "--json")) == ("changed", 5, 5)
+
+
+def test_a_line_that_is_none_is_found(verify: Verify, file: Path):
+    for line in (b"broken\n", b"{}\n", b"\n", b"x" * (3 << 20) + b"\n", b"[" * 5000 + b"\n"):
+        lines = lines_with(Log().lines(), 300, line)
+        assert found(verify(write(file, lines), "--json")) == ("changed", 300, 300)
+
+
+def test_a_false_signature_is_found(verify: Verify, file: Path):
+    log = Log()
+    shorter = Log(log.entries[:600])
+    note = Note(shorter.checkpoint().text, Note.parse(log.signed).signatures)
+    shorter.signed = str(note)
+    answer = verify(shorter.export(file))
+    assert answer.status == 1
+    assert "the signature of the checkpoint of the export does not verify" in answer.said
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"", "is not the export of a log"),
+        (b"\n", "is not the export of a log"),
+        (b"{}", "is not the export of a log"),
+        (b"\xff\xfe", "is not the export of a log"),
+        (b"name,time\na,b\n", "is not the export of a log"),
+        (end_line(0), "is not the export of a log"),
+        (header_line("no note", ORIGIN, 0), "cannot be read"),
+        (header_line(Log([]).signed, "other", 0), "contradicts itself"),
+        (header_line(Log([]).signed, ORIGIN, 1), "contradicts itself"),
+        (header_line(Log([], key=OTHER_KEY).signed, ORIGIN, 0), "None of the given keys"),
+        (header_line(Log([], origin="logs.example/umbra").signed, ORIGIN, 0), "is of the log"),
+    ],
+)
+def test_what_cannot_be_verified_is_one_clear_line(
+    verify: Verify, file: Path, content: bytes, error: str
+):
+    file.write_bytes(content)
+    answer = verify(file)
+    assert answer.status == 2
+    assert error in answer.error
+
+
+def test_a_file_that_is_not_there_is_one_clear_line(verify: Verify, file: Path, tmp_path: Path):
+    assert verify(file).error == f"{file}: No such file or directory."
+    assert verify(tmp_path).error == f"There is no log at {tmp_path}: it has no checkpoint."
+    Log().export(file)
+    assert "No such file" in verify(file, "--older", tmp_path / "older").error
+    assert "Is a directory" in verify(file, "--older", tmp_path).error
+
+
+def _jwks(key: bytes) -> str:
+    x = base64.urlsafe_b64encode(key).decode().rstrip("=")
+    return json.dumps({"keys": [{"kty": "RSA"}, {"kty": "OKP", "crv": "Ed25519", "x": x}]})
+
+
+def test_keys_may_be_given_in_files(verify: Verify, file: Path, tmp_path: Path):
+    Log().export(file)
+    keys = tmp_path / "keys"
+    keys.write_text(f"{OTHER_KEY.verifier}\n\n{KEY.verifier}\n")
+    assert verify(file, key=keys).status == 0
+    keys.write_text(_jwks(KEY.verifier.public))
+    assert verify(file, key=keys).status == 0
+    assert verify(file, "--origin", ORIGIN, key=keys).status == 0
+    assert "is of the log" in verify(file, "--origin", "other", key=keys).error
+    keys.write_text(_jwks(OTHER_KEY.verifier.public))
+    assert "signed by none" in verify(file, key=keys).error or verify(file, key=keys).status == 2
+    assert verify(file, "--key", KEY.verifier, key=keys).status == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"", "no Ed25519 key"),
+        (b"no key\n", "is not a public key"),
+        (b"{}", "is neither a public key nor a JWKS"),
+        (b"{", "is neither a public key nor a JWKS"),
+        (b'{"keys":7}', "is neither a public key nor a JWKS"),
+        (b'{"keys":[]}', "no Ed25519 key"),
+        (b'{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAA"}]}', "not 32 bytes"),
+        (b'{"keys":[{"kty":"OKP","crv":"Ed25519","x":7}]}', "is neither"),
+        (b"\xff", "is not a public key"),
+        (b"x" * 2_000_000, "too large"),
+    ],
+)
+def test_what_is_no_key_is_one_clear_line(
+    verify: Verify, file: Path, tmp_path: Path, content: bytes, error: str
+):
+    Log().export(file)
+    keys = tmp_path / "keys"
+    keys.write_bytes(content)
+    answer = verify(file, key=keys)
+    assert answer.status == 2
+    assert error in answer.error
+
+
+def test_an_older_state_that_is_no_use_is_one_clear_line(
+    verify: Verify, file: Path, tmp_path: Path
+):
+    Log().export(file)
+    older = tmp_path / "older"
+    broken = Log()
+    broken.entries[3] = CHANGED
+    broken.export(older)
+    assert "not intact itself" in verify(file, "--older", older).error
+    older.write_text("no checkpoint")
+    assert "cannot be read" in verify(file, "--older", older).error
+    older.write_text(Log(key=OTHER_KEY).signed)
+    assert "None of the given keys" in verify(file, "--older", older).error
+    other = Log([], origin="logs.example/umbra")
+    older.write_text(other.checkpoint().sign([KEY]))
+    assert "is of the log" in verify(file, "--older", older).error
+    forged = Note(Log().checkpoint(5).text, Note.parse(Log().signed).signatures)
+    older.write_text(str(forged))
+    assert "does not verify" in verify(file, "--older", older).error
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0), st.integers(0, 40), st.binary(max_size=40))
+def test_any_damage_ends_in_an_answer(tmp_path, capsys, start: int, length: int, by: bytes):
+    """Whatever bytes of an export were replaced, it is told intact only with the same entries."""
+    whole = b"".join(Log([entry(number) for number in range(20)]).lines())
+    start %= len(whole)
+    damaged = whole[:start] + by + whole[start + length :]
+    file = tmp_path / "damaged.ndjson"
+    file.write_bytes(damaged)
+    status = main(["verify-log", str(file), "--key", str(KEY.verifier)])
+    assert sum(part.count("\n") for part in capsys.readouterr()) == 1
+    if status == 0:
+        for number in range(20):
+            assert b"%026d" % number in damaged
+    else:
+        assert status in {1, 2}
+
+
+def test_many_ranges_are_hashed_by_workers(verify: Verify, file: Path):
+    """Large enough for several processes; with redactions, and a tile cut by each range."""
+    padding = b"x" * 1500
+    entries = [b'{"id":%d,"padding":"%s"}' % (number, padding) for number in range(16_000)]
+    log = Log(entries).redact(*random.Random(5).sample(range(16_000), 40))
+    assert log.export(file).stat().st_size > 20 << 20
+    older = file.with_name("older")
+    for size in (9_999, 10_240):
+        older.write_text(log.checkpoint(size).sign([KEY]))
+        answer = verify(file, "--older", older)
+        assert answer.status == 0
+        assert "40 of them redacted" in answer.said
+    log.entries[12_345] = entries[12_344]
+    assert found(verify(log.export(file), "--json")) == ("changed", 12_345, 12_345)
+
+
+def test_the_command_as_it_is_run(file: Path):
+    """With nothing of the app but `shared.merkle`, in a process of its own."""
+    Log().export(file)
+    program = (
+        "import sys; from infra.ops.__main__ import main;"
+        f"status = main(['verify-log', {str(file)!r}, '--key', {str(KEY.verifier)!r}]);"
+        "print([m for m in sys.modules if m.startswith(('shared.', 'functions', 'azure'))"
+        " and not m.startswith('shared.merkle')]); sys.exit(status)"
+    )
+    done = _run("-c", program)
+    assert done.stdout.splitlines()[1] == "[]"
+    assert done.returncode == 0
+    assert "exit status" in _run("-m", "infra.ops", "verify-log", "--help").stdout
+    unknown = _run("-m", "infra.ops", "no-such")
+    assert unknown.returncode == 2
+    assert "Traceback" not in unknown.stderr
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
