@@ -20,6 +20,7 @@ from functions.operations import OPERATIONS, Answer, Endpoint, Operation, Parame
 from shared import context
 from shared.composition import App, app
 from shared.errors import (
+    IntegrityError,
     InvalidInputError,
     MalformedInputError,
     PreconditionFailedError,
@@ -112,19 +113,20 @@ class Call:
             )
         return int(text)
 
-    def choice(self, name: str, choices: Sequence[str]) -> str:
+    def choice[T: str](self, name: str, choices: Sequence[T]) -> T:
         """A parameter of the query that has to be one of `choices`; the first if it is left out.
 
         Raises InvalidInputError.
         """
         given = self.request.params.get(name) or choices[0]
-        if given not in choices:
-            raise InvalidInputError(
-                "choice-unknown",
-                f"The parameter `{name}` of the query is none that there is.",
-                f"Pass one of: {', '.join(choices)}.",
-            )
-        return given
+        for choice in choices:
+            if choice == given:
+                return choice
+        raise InvalidInputError(
+            "choice-unknown",
+            f"The parameter `{name}` of the query is none that there is.",
+            f"Pass one of: {', '.join(choices)}.",
+        )
 
     @property
     def client_address(self) -> str | None:
@@ -227,6 +229,15 @@ def endpoint(
             except UnavailableError as error:
                 logger.warning("%s is unavailable", error.service)
                 return _unavailable(error.service)
+            except IntegrityError as error:
+                logger.error("%s", error)  # noqa: TRY400 - its text is ours
+                return _problem(
+                    500,
+                    "log-damaged",
+                    "Log damaged",
+                    "The access log was changed past this service and does not add up any more.",
+                    "Report it; the integrity watch opens an incident that says where.",
+                )
             except RowConflictError:
                 return _problem(
                     409,

@@ -34,6 +34,7 @@ async def read_checkpoint(call: Call) -> Reply:
     """The checkpoint that was published last, with the cosignatures of witnesses (C2SP)."""
     await call.app.accesslog.observe(call.tenant, call.caller, "log/checkpoint")
     latest = await call.app.checkpoints.latest(call.tenant)
+    latest = await call.app.checkpoints.witnessed(call.tenant, latest)
     return Reply(200, None, _caching(call, _FOR_SECONDS), latest.note.encode(), _TEXT)
 
 
@@ -52,7 +53,9 @@ async def publish_checkpoint(call: Call) -> Reply:
 async def read_old_checkpoint(call: Call) -> Reply:
     """The checkpoint of one size that was published, with its cosignatures."""
     await call.app.accesslog.observe(call.tenant, call.caller, "log/checkpoints")
-    found = await call.app.checkpoints.at(call.tenant, size_of(call.param("size"), "size"))
+    size = size_of(call.param("size"), "size")
+    found = await call.app.checkpoints.at(call.tenant, size)
+    found = await call.app.checkpoints.witnessed(call.tenant, found)
     return Reply(200, None, _caching(call, _FOR_SECONDS), found.note.encode(), _TEXT)
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 from shared.accesslog.filters import Listed
+from shared.accesslog.witnesses import Witness
 from shared.backups.rules import Summary
 from shared.composition import Check
 from shared.consents.rules import Grant
@@ -139,6 +140,12 @@ class ConsistencyProofView(View, frozen=True):
     from_root_hash: str
     to_root_hash: str
     proof: list[str]
+
+
+class WitnessList(View, frozen=True):
+    """The witnesses of a log."""
+
+    witnesses: list[Witness]
 
 
 class PublicKeyView(View, frozen=True):

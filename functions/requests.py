@@ -53,6 +53,22 @@ class AccessRequest(Body, frozen=True):
     ticket: Text
 
 
+class RedactionRequest(Body, frozen=True):
+    """Erase an entry of the log for a `reason`: GDPR Art. 17 or 16, or a court's order.
+
+    `ticket` is where the request is kept that leads to it.
+    """
+
+    reason: Literal["gdpr-art-17", "gdpr-art-16", "court-order"]
+    ticket: Text
+
+
+class WitnessRequest(Body, frozen=True):
+    """The public key of a witness, as `name+id+base64` (C2SP signed-note, type 0x04)."""
+
+    vkey: Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
 class ErasureRequest(Body, frozen=True):
     """Ask for the erasure of the person called `name`; an e-mail address will do as well."""
 

@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from shared.accesslog import AccessLog, LogStore
     from shared.accesslog.checkpoints import Checkpoints
     from shared.accesslog.entryproofs import EntryProofs
+    from shared.accesslog.exports import Exports
     from shared.accesslog.keys import LogKeys
     from shared.accesslog.proving import Proofs
     from shared.accesslog.reading import Reading
+    from shared.accesslog.redactions import Redactions
+    from shared.accesslog.watch import IntegrityWatch
+    from shared.accesslog.witnesses import Witnesses
     from shared.backups import BackupAudits
     from shared.consents import Consents
     from shared.erasures import Erasures
@@ -162,6 +166,39 @@ class App:
         from shared.accesslog.entryproofs import EntryProofs
 
         return EntryProofs(self.log_store, self.checkpoints)
+
+    @cached_property
+    def witnesses(self) -> "Witnesses":
+        from shared.accesslog.witnesses import Witnesses
+
+        return Witnesses(self.tables, self.checkpoints, self.outbox, self.clock)
+
+    @cached_property
+    def log_watch(self) -> "IntegrityWatch":
+        from shared.accesslog.watch import IntegrityWatch
+
+        return IntegrityWatch(self.tables, self.checkpoints, self.outbox, self.clock)
+
+    @cached_property
+    def redactions(self) -> "Redactions":
+        from shared.accesslog.redactions import Redactions
+
+        return Redactions(
+            self.log_store, self.accesslog, self.checkpoints, self.log_keys, self.clock
+        )
+
+    @cached_property
+    def log_exports(self) -> "Exports":
+        from shared.accesslog.exports import Exports
+
+        return Exports(
+            self.log_store,
+            self.log_reading,
+            self.checkpoints,
+            self.accesslog,
+            self.blobs,
+            self.clock,
+        )
 
     @cached_property
     def assets(self) -> "Assets":

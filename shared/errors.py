@@ -94,6 +94,10 @@ class UnavailableError(Exception):
         self.service = service
 
 
+class IntegrityError(Exception):
+    """What is kept was changed past this application, and contradicts itself."""
+
+
 class RowConflictError(Exception):
     """A compare-and-set in Table Storage lost: reload the state and decide again.
 

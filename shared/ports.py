@@ -150,6 +150,11 @@ class Blobs(Protocol):
     async def write(self, container: str, name: str, data: bytes, content_type: str) -> None:
         """Create a blob; one that exists is left as it is."""
 
+    async def write_stream(
+        self, container: str, name: str, chunks: AsyncIterator[bytes], content_type: str
+    ) -> None:
+        """Create or replace a blob of any size, which is there once all of it is written."""
+
     async def copy(
         self,
         source: BlobInfo,

@@ -6,10 +6,12 @@ publish a shorter or another log after it.
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+import msgspec
 
 from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.keys import LogKeys
@@ -24,6 +26,7 @@ from shared.merkle import (
     ProofError,
     SigningKey,
     VerifierKey,
+    parse_signatures,
     verify_consistency,
 )
 from shared.ports import Blobs, Clock, Insert, Replace, Row, Tables, Upsert
@@ -102,6 +105,12 @@ class Checkpoints:
             )
         return from_values(Published, row.values)
 
+    async def roots(self, tenant: str) -> Mapping[int, bytes]:
+        """The root of each size of which a checkpoint was published."""
+        rows = self._tables.scan(TABLE, key(tenant), prefix=key("at", ""))
+        found = [from_values(Published, row.values) async for row in rows]
+        return {one.size: one.root_hash for one in found}
+
     async def covering(self, tenant: str, size: int) -> Published:
         """What was published last, or a new one where that is of fewer than `size` entries."""
         latest = await self.latest(tenant)
@@ -137,6 +146,22 @@ class Checkpoints:
                 continue
             return made
         raise UnavailableError("storage")
+
+    async def witnessed(self, tenant: str, published: Published) -> Published:
+        """A published checkpoint with the cosignatures that witnesses have given it."""
+        prefix = cosignature_row(published.size, "")
+        rows = self._tables.scan(TABLE, key(tenant), prefix=prefix)
+        lines = "".join([str(row.values["line"]) async for row in rows])
+        if not lines:
+            return published
+        note = Note.parse(published.note).with_signatures(parse_signatures(lines))
+        return msgspec.structs.replace(published, note=str(note))
+
+    async def has_grown(self, tenant: str) -> bool:
+        """Whether the log has entries that no published checkpoint covers."""
+        known = await self._latest(tenant)
+        head = await self._store.head(tenant)
+        return head.size != (known.published.size if known else 0)
 
     async def _hold(self, tenant: str, old: Published, size: int, root: bytes) -> None:
         """Raise LogDamagedError unless the log of `size` and `root` continues `old`."""
@@ -174,6 +199,11 @@ def _is_signed(published: Published, signers: Sequence[SigningKey]) -> bool:
     """Whether all of `signers` have signed it; others, that sign no more, may have too."""
     signed = {one.key_id for one in Note.parse(published.note).signatures}
     return signed >= {signer.verifier.key_id for signer in signers}
+
+
+def cosignature_row(size: int, witness: str) -> str:
+    """The RowKey of the cosignature of the checkpoint of `size` by a witness's key."""
+    return key("cosignature", f"{size:016x}", witness)
 
 
 def _row_at(size: int) -> str:

@@ -1,11 +1,12 @@
 """What is raised when the rows of a log contradict each other."""
 
 from shared.accesslog import layout
+from shared.errors import IntegrityError
 from shared.merkle import ProofError
 from shared.ports import Row
 
 
-class LogDamagedError(Exception):
+class LogDamagedError(IntegrityError):
     """A tenant's log was changed past this application: `LogStore.audit` tells what and where.
 
     Nothing is appended to such a log, as that would cover up the damage. `index` is about where.

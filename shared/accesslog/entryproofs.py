@@ -66,7 +66,8 @@ class EntryProofs:
         Raises NotFoundError if the log has no entry with that index.
         """
         entry = await self.entry(tenant, index)
-        checkpoint = await self._checkpoints.covering(tenant, index + 1)
+        covering = await self._checkpoints.covering(tenant, index + 1)
+        checkpoint = await self._checkpoints.witnessed(tenant, covering)
         proof = await self._proofs.inclusion(tenant, index, checkpoint.size)
         leaf = stated_leaf(tenant, index, entry)
         return EntryProof(index, entry, leaf, tuple(proof), checkpoint)

@@ -12,6 +12,8 @@ from shared.ids import rfc3339
 
 type Format = Literal["csv", "ndjson"]
 
+FORMATS: Final[tuple[Format, ...]] = ("csv", "ndjson")
+
 MEDIA_TYPES: Final[dict[str, str]] = {
     "csv": "text/csv; charset=utf-8",
     "ndjson": "application/x-ndjson",

@@ -116,6 +116,27 @@ class LogStore:
         if before:
             raise LogDamagedError(before - 1)
 
+    async def read_checked(self, tenant: str, end: int) -> AsyncIterator[tuple[int, bytes, bytes]]:
+        """Index, payload and what is kept of the leaf hash of the first `end` entries, in order.
+
+        Raises LogDamagedError when an entry is missing.
+        """
+        index = 0
+        while index < end:
+            upto = min(end, index + _FEWEST_AT_ONCE)
+            keys = layout.segment_keys(index, upto)
+            found = self._tables.between(layout.TABLE, key(tenant), *keys)
+            for row in reversed([row async for row in found]):
+                segment = readable_segment(row)
+                if segment.first > index:
+                    break
+                for at in range(index, min(segment.end, end)):
+                    offset = at - segment.first
+                    yield at, segment.entries[offset], segment.check(offset)
+                index = max(index, min(segment.end, end))
+            if index < upto:
+                raise LogDamagedError(index)
+
     async def bundle(self, tenant: str, index: int, width: int = WIDTH) -> Sequence[bytes]:
         """The first `width` entries of the bundle `index` of 256, as C2SP tlog-tiles counts them.
 

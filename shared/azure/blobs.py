@@ -112,6 +112,19 @@ class AzureBlobs:
             except ResourceExistsError:
                 return
 
+    async def write_stream(
+        self, container: str, name: str, chunks: AsyncIterator[bytes], content_type: str
+    ) -> None:
+        await self.ensure_container(container)
+        with as_unavailable("storage"):
+            # Of unknown length, it is sent in blocks of 4 MiB.
+            await self._service.get_blob_client(container, name).upload_blob(
+                chunks,
+                overwrite=True,
+                max_concurrency=1,
+                content_settings=ContentSettings(content_type=content_type),
+            )
+
     async def copy(
         self,
         source: BlobInfo,

@@ -1,6 +1,6 @@
 """Registering, finding and changing tenants."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from shared.accesslog import entry_message
 from shared.errors import RowConflictError
@@ -102,6 +102,12 @@ class Tenants:
         page = await self._tables.page(TABLE, self._region, size=size, continuation=continuation)
         rows = [row for row in page.rows if is_tenant_id(row.row)]
         return [from_values(Tenant, row.values) for row in rows], page.continuation
+
+    async def every(self) -> AsyncIterator[Tenant]:
+        """Every tenant of the stamp, by id."""
+        async for row in self._tables.scan(TABLE, self._region):
+            if is_tenant_id(row.row):
+                yield from_values(Tenant, row.values)
 
     async def _row(self, tenant: str) -> Row | None:
         if not is_tenant_id(tenant):

@@ -74,6 +74,18 @@ class Portal:
         "ada" (an administrator of the tenant) or one of the tenant's own DAM managers; `path`
         stands below `/api`.
         """
+        return await self.send(method, path, who=who, json=body, headers=headers, params=params)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        who: str = "mia",
+        headers: dict[str, str] | None = None,
+        **given: Any,
+    ) -> httpx.Response:
+        """One request with a body of any kind, as httpx takes it."""
         vendor = {"service": "vendor.service", "sven": "vendor.support", "dora": "vendor.dpo"}
         own = "tenant.admin" if who == "ada" else "tenant.dam_manager"
         role, tenant = vendor.get(who, own), None if who in vendor else self.tenant
@@ -82,9 +94,8 @@ class Portal:
         return await self._http.request(
             method,
             path,
-            json=body,
             headers={"Authorization": f"Bearer {self._tokens[who]}", **(headers or {})},
-            params=params,
+            **given,
         )
 
     async def mine(self, method: str, path: str, **given: Any) -> httpx.Response:

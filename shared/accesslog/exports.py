@@ -1,0 +1,115 @@
+"""Exports of a log: whole and verifiable offline, or a filtered listing.
+
+An export is written to the container `exports` in blocks, so that memory stays flat however large
+it is, and read by a link that works for minutes. Each is logged before it is made. A day later it
+is deleted, as it would outlive a redaction.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared.accesslog.checkpoints import Checkpoints
+from shared.accesslog.filters import Filter
+from shared.accesslog.formats import MEDIA_TYPES, Format, encoded
+from shared.accesslog.reading import Reading
+from shared.accesslog.service import AccessLog
+from shared.accesslog.store import LogStore
+from shared.identity.rules import Caller
+from shared.ids import new_id
+from shared.merkle.export import end_line, entry_line, header_line, tile_line, tiles_before
+from shared.messages.contracts import AccessRecorded
+from shared.ports import Blobs, Clock
+
+CONTAINER: Final = "exports"
+_FOLDER: Final = "log/"
+_LINK_LIFETIME: Final = timedelta(minutes=15)
+_KEPT_FOR: Final = timedelta(days=1)
+_CHUNK: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Where an export can be read, and until when."""
+
+    url: str
+    expires: datetime
+
+
+class Exports:
+    """Exports of every tenant's log."""
+
+    def __init__(
+        self,
+        store: LogStore,
+        reading: Reading,
+        checkpoints: Checkpoints,
+        log: AccessLog,
+        blobs: Blobs,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._reading = reading
+        self._checkpoints = checkpoints
+        self._log = log
+        self._blobs = blobs
+        self._clock = clock
+
+    async def whole(self, tenant: str, caller: Caller) -> Export:
+        """All entries under a checkpoint of now, as `verify-log` reads them."""
+        await self._record(tenant, caller, "log/export")
+        return await self._write(tenant, "ndjson", _chunks(self._lines(tenant)))
+
+    async def listing(self, tenant: str, wanted: Filter, form: Format, caller: Caller) -> Export:
+        """The entries that `wanted` lets through, newest first."""
+        await self._record(tenant, caller, "log/entries")
+        entries = self._reading.every(tenant, wanted)
+        return await self._write(tenant, form, encoded(entries, form))
+
+    async def tidy(self) -> None:
+        """Delete the exports that are more than a day old."""
+        oldest = self._clock() - _KEPT_FOR
+        async for blob in self._blobs.scan(CONTAINER):
+            if blob.name.startswith(_FOLDER) and blob.last_modified < oldest:
+                await self._blobs.delete(CONTAINER, blob.name)
+
+    async def _lines(self, tenant: str) -> AsyncIterator[bytes]:
+        made = await self._checkpoints.witnessed(tenant, await self._checkpoints.publish(tenant))
+        yield header_line(made.note, self._checkpoints.origin(tenant), made.size)
+        async for index, entry, check in self._store.read_checked(tenant, made.size):
+            for tile in tiles_before(index, made.size):
+                yield tile_line(tile, await self._store.tile(tenant, tile))
+            yield entry_line(index, entry, check)
+        yield end_line(made.size)
+
+    async def _record(self, tenant: str, caller: Caller, resource: str) -> None:
+        now = self._clock()
+        exported = AccessRecorded(
+            tenant=tenant,
+            actor=caller.actor(),
+            action="log.exported",
+            resource=resource,
+            outcome="allowed",
+        )
+        await self._log.record(exported, new_id(now), now)
+
+    async def _write(self, tenant: str, form: Format, chunks: AsyncIterator[bytes]) -> Export:
+        now = self._clock()
+        name = f"{_FOLDER}{tenant}/{new_id(now)}.{form}"
+        await self._blobs.write_stream(CONTAINER, name, chunks, MEDIA_TYPES[form])
+        expires = self._clock() + _LINK_LIFETIME
+        filename = f"{tenant}-log-{now:%Y%m%dT%H%M%SZ}.{form}"
+        return Export(self._blobs.read_url(CONTAINER, name, expires, filename), expires)
+
+
+async def _chunks(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    parts: list[bytes] = []
+    size = 0
+    async for line in lines:
+        parts.append(line)
+        size += len(line)
+        if size >= _CHUNK:
+            yield b"".join(parts)
+            parts, size = [], 0
+    yield b"".join(parts)

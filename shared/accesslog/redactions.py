@@ -1,0 +1,100 @@
+"""Erasing one entry's payload from a log, so that the tree and every proof stay as they are.
+
+Why this may be done, and when: docs/access-log.md.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+from shared.accesslog.checkpoints import Checkpoints
+from shared.accesslog.damage import LogDamagedError
+from shared.accesslog.entries import entry_from
+from shared.accesslog.entryproofs import EntryProofs
+from shared.accesslog.filters import Listed, listed
+from shared.accesslog.keys import LogKeys
+from shared.accesslog.service import AccessLog
+from shared.accesslog.store import LogStore
+from shared.errors import ConflictError
+from shared.identity.rules import Caller
+from shared.merkle import ProofError, Redaction, is_redaction, leaf_hash, verify_inclusion
+from shared.messages.cloudevents import SOURCE
+from shared.messages.contracts import AccessRecorded
+from shared.ports import Clock
+
+type Reason = Literal["gdpr-art-17", "gdpr-art-16", "court-order"]
+
+ACTION: Final = "log.entry-redacted"
+
+
+class Redactions:
+    """Redacts entries of the tenants' logs. A redaction is itself logged, before it is done."""
+
+    def __init__(
+        self,
+        store: LogStore,
+        log: AccessLog,
+        checkpoints: Checkpoints,
+        keys: LogKeys,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._log = log
+        self._checkpoints = checkpoints
+        self._proofs = EntryProofs(store, checkpoints)
+        self._keys = keys
+        self._clock = clock
+
+    async def redact(
+        self, tenant: str, index: int, reason: Reason, ticket: str, caller: Caller
+    ) -> Listed:
+        """Put a signed note in the place of an entry's payload; one that is redacted stays so.
+
+        A published checkpoint covers the entry before, so that its leaf hash is bound. Raises
+        NotFoundError if there is no such entry, ConflictError for the record of a redaction, and
+        LogDamagedError for an entry that is not the one that was logged: that is evidence.
+        """
+        found = await self._proofs.prove(tenant, index)
+        if is_redaction(found.entry):
+            return listed(index, found.entry)
+        try:
+            checkpoint = found.checkpoint
+            verify_inclusion(
+                index, checkpoint.size, leaf_hash(found.entry), found.proof, checkpoint.root_hash
+            )
+        except ProofError as error:
+            raise LogDamagedError(index) from error
+        try:
+            action = entry_from(found.entry).action
+        except msgspec.DecodeError as error:
+            raise LogDamagedError(index) from error
+        if action == ACTION:
+            raise ConflictError(
+                "log-entry-not-redactable",
+                "The entry records a redaction.",
+                "Leave it: it names nobody but who asked for the redaction, by an id.",
+            )
+        await self._record(tenant, index, reason, ticket, caller)
+        origin = self._checkpoints.origin(tenant)
+        redaction = Redaction(origin, index, found.leaf, self._clock(), reason)
+        note = redaction.sign(await self._keys.signers(origin))
+        await self._store.replace(tenant, index, note)
+        return listed(index, note)
+
+    async def _record(
+        self, tenant: str, index: int, reason: Reason, ticket: str, caller: Caller
+    ) -> None:
+        identifier = f"redaction-{index}"
+        # An attempt before this one may have recorded it and have got no further.
+        if await self._store.find(tenant, SOURCE, identifier) is not None:
+            return
+        recorded = AccessRecorded(
+            tenant=tenant,
+            actor=caller.actor(),
+            action=ACTION,
+            resource=f"log/entries/{index}",
+            outcome="allowed",
+            purpose=reason,
+            ticket=ticket,
+        )
+        await self._log.record(recorded, identifier, self._clock())

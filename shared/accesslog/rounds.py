@@ -1,0 +1,70 @@
+"""Going round the logs of all tenants."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+from shared.accesslog.checkpoints import Checkpoints
+from shared.accesslog.damage import LogDamagedError
+from shared.accesslog.watch import IntegrityWatch
+from shared.errors import kind_and_place
+
+_AT_ONCE: Final = 8
+
+logger = logging.getLogger("vouchsafe.accesslog")
+
+
+class RoundFailedError(Exception):
+    """A round did not get through for some tenants; the log says why."""
+
+
+async def publish_all(
+    tenants: AsyncIterator[str], checkpoints: Checkpoints, watch: IntegrityWatch
+) -> None:
+    """Publish a checkpoint of each log that has grown; a damaged one is looked into at once."""
+
+    async def publish(tenant: str) -> None:
+        try:
+            if await checkpoints.has_grown(tenant):
+                await checkpoints.publish(tenant)
+        except LogDamagedError:
+            await watch.look(tenant)
+
+    await _each(tenants, publish)
+
+
+async def watch_all(tenants: AsyncIterator[str], watch: IntegrityWatch, *, whole: bool) -> None:
+    """Verify what is new in each log, or all of it."""
+
+    async def look(tenant: str) -> None:
+        for finding in await watch.look(tenant, whole=whole):
+            logger.error("log of %s: %s at entry %d", tenant, finding.kind, finding.first)
+
+    await _each(tenants, look)
+
+
+async def _each(tenants: AsyncIterator[str], work: Callable[[str], Awaitable[None]]) -> None:
+    """Do `work` for all, some at a time; one that fails holds up no other.
+
+    Raises RoundFailedError in the end.
+    """
+    slots = asyncio.Semaphore(_AT_ONCE)
+    failed = 0
+
+    async def do(tenant: str) -> None:
+        nonlocal failed
+        try:
+            await work(tenant)
+        except Exception as error:  # noqa: BLE001 - it is counted, and raised in the end
+            failed += 1
+            logger.error("log of %s: %s", tenant, kind_and_place(error))  # noqa: TRY400 - see there
+        finally:
+            slots.release()
+
+    async with asyncio.TaskGroup() as tasks:
+        async for tenant in tenants:
+            await slots.acquire()
+            tasks.create_task(do(tenant))
+    if failed:
+        raise RoundFailedError(f"{failed} logs")

@@ -1,0 +1,27 @@
+"""Another instance of the app, with the stack's settings: does one thing to the log of a tenant.
+
+python -m tests.accesslog.instance publish TENANT    prints the signed checkpoint
+python -m tests.accesslog.instance look TENANT       prints what the integrity watch finds, as JSON
+"""
+
+import asyncio
+import json
+import os
+import sys
+
+from shared.azure.settings import read_settings
+from shared.composition import App
+
+
+async def main(command: str, tenant: str) -> None:
+    app = App(read_settings(os.environ))
+    if command == "publish":
+        sys.stdout.write((await app.checkpoints.publish(tenant)).note)
+    else:
+        findings = await app.log_watch.look(tenant)
+        json.dump([[one.kind, one.first, one.end] for one in findings], sys.stdout)
+    for client in (app.tables, app.blobs, app.bus, app.secrets):
+        await client.close()
+
+
+asyncio.run(main(*sys.argv[1:]))
