@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Final
 
+from shared.intake.png_text import SIGNATURE as PNG
+from shared.intake.png_text import packed_texts
 from shared.intake.refused import RefusedArchiveError
 from shared.intake.unpacking import Readable, bzip2, is_tar, tar_members, xz
 
@@ -96,7 +98,8 @@ def refuse_unsupported(head: bytes) -> None:
 def contents(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
     """Yield what is in the archive `file`, in pieces of at most 256 KiB, and b"" after each member.
 
-    Inner archives are yielded as members and then looked into themselves. A file that is no archive
+    Inner archives are yielded as members and then looked into themselves; so is what a PNG has
+    packed beside its pixels, of `file` itself too. A file that is no archive
     by its beginning is looked into if a zip directory stands at its end, as unzip would. Reads
     from wherever it likes in `file`. Raises RefusedArchiveError.
     """
@@ -104,6 +107,8 @@ def contents(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
     file.seek(0)
     head = file.read(HEAD_SIZE)
     refuse_unsupported(head)
+    if head.startswith(PNG):
+        yield from packed_texts(file)
     if is_archive(head) or _has_directory(file):
         allowed = min(limits.size, max(limits.free, size * limits.ratio))
         yield from _Walk(limits.depth, limits.members, allowed).archive(file, head, 1)
@@ -188,12 +193,14 @@ class _Walk:
                 if self._size_left < 0:
                     raise RefusedArchiveError("archive-too-large")
                 yield piece
-                if is_archive(head):
+                if is_archive(head) or head.startswith(PNG):
                     inner.write(piece)
                 piece = source.read(_PIECE)
             yield b""
             if is_archive(head):
                 yield from self.archive(inner, head, depth + 1)
+            elif head.startswith(PNG):
+                yield from packed_texts(inner)
 
 
 def _has_directory(file: IO[bytes]) -> bool:

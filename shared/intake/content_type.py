@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from functools import lru_cache
 from typing import Final
 
 import puremagic
@@ -134,9 +135,15 @@ def detect(head: bytes, size: int) -> str:
     else; what is not recognised is `application/octet-stream`.
     """
     head = head[:HEAD_SIZE]
+    return _detected(head, size <= len(head))
+
+
+# An upload's type is asked for by its pass and by its scan.
+@lru_cache(maxsize=32)
+def _detected(head: bytes, whole: bool) -> str:
     if not head:
         return UNKNOWN
-    return _by_structure(head) or _by_signature(head) or _by_text(head, size) or UNKNOWN
+    return _by_structure(head) or _by_signature(head) or _by_text(head, whole) or UNKNOWN
 
 
 def _by_structure(head: bytes) -> str | None:
@@ -157,9 +164,9 @@ def _by_signature(head: bytes) -> str | None:
     return (_office(head) or "application/zip") if head.startswith(b"PK\x03\x04") else None
 
 
-def _by_text(head: bytes, size: int) -> str | None:
+def _by_text(head: bytes, whole: bool) -> str | None:
     """The type of text, of PDF after something else, and of what two letters begin."""
-    text = _text(head, size)
+    text = _text(head, whole)
     header = _PDF.search(head, 0, _PDF_START)
     if header and (text is None or _OBJECT.search(head, header.end())):
         return "application/pdf"
@@ -200,14 +207,14 @@ def _office(head: bytes) -> str | None:
     return next((name for folder, name in _OFFICE.items() if folder in head), None)
 
 
-def _text(head: bytes, size: int) -> str | None:
+def _text(head: bytes, whole: bool) -> str | None:
     mark, encoding = next(
         ((mark, name) for mark, name in _BYTE_ORDER_MARKS if head.startswith(mark)), (b"", "utf-8")
     )
     decoder = codecs.getincrementaldecoder(encoding)()
     try:
         # A head that ends within a character is complete only when the file ends there as well.
-        text = decoder.decode(head[len(mark) :], final=len(head) >= size)
+        text = decoder.decode(head[len(mark) :], final=whole)
     except UnicodeDecodeError:
         return None
     if _CONTROLS.search(text):

@@ -1,7 +1,10 @@
 """Scanning an upload for malware as it streams by, with YARA rules and in flat memory."""
 
 import hashlib
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Final
@@ -9,16 +12,24 @@ from typing import IO, Final
 import yara_x
 
 from shared.intake.archive import (
-    HEAD_SIZE,
     Limits,
     contents,
     is_archive,
     refuse_unsupported,
 )
+from shared.intake.content_type import HEAD_SIZE, detect
 from shared.intake.refused import RefusedArchiveError
 from shared.intake.scanner import Engine, Findings
 
 _SIGNATURES: Final = Path(__file__).parent / "signatures"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """The rules of one file; `within` are the beginnings of the media types that they are for."""
+
+    compiled: yara_x.Rules
+    within: tuple[str, ...]
 
 
 class Signatures:
@@ -31,24 +42,22 @@ class Signatures:
         its reach or its date (see the README beside them).
         """
         sources = [path.read_bytes() for path in sorted(signatures.glob("*.yar"))]
-        compiler = yara_x.Compiler(error_on_slow_pattern=True, includes_enabled=False)
-        for source in sources:
-            compiler.add_source(source.decode())
-        self._rules = compiler.build()
-        self._overlap = max(_reach(rule) for rule in self._rules) - 1
+        self._rules = tuple(_compiled(source) for source in sources)
+        every = [rule for rules in self._rules for rule in rules.compiled]
+        self._overlap = max(_reach(rule) for rule in every) - 1
         self._limits = limits or Limits()
         self.engine = Engine(
             name="yara-x",
             version=version("yara-x"),
             # The beginning of the SHA-256 of all signatures.
             signatures=hashlib.sha256(b"\0".join(sources)).hexdigest()[:16],
-            signatures_made_at=max(_made_at(rule) for rule in self._rules),
+            signatures_made_at=max(_made_at(rule) for rule in every),
         )
         """The engine, and the version and date of these signatures."""
 
     def begin(self) -> "YaraScan":
         """Begin the scan of one upload."""
-        return YaraScan(self, self._rules, self._overlap, self._limits)
+        return YaraScan(self.engine, self._rules, self._overlap, self._limits)
 
 
 class YaraScan:
@@ -58,58 +67,104 @@ class YaraScan:
     """
 
     def __init__(
-        self, signatures: Signatures, rules: yara_x.Rules, overlap: int, limits: Limits
+        self, engine: Engine, rules: Sequence[_Rules], overlap: int, limits: Limits
     ) -> None:
-        self.engine = signatures.engine
-        self._rules = rules
-        self._overlap = overlap
+        self.engine = engine
+        self._new_stream = partial(_Stream, rules, overlap)
         self._limits = limits
-        self._tail = b""
-        self._head = b""
-        self._matches: set[str] = set()
+        self._stream = self._new_stream()
 
     def feed(self, chunk: bytes) -> None:
         """Scan the next bytes; chunks may be of any size."""
-        self._head += chunk[: HEAD_SIZE - len(self._head)]
-        self._window(chunk)
+        self._stream.feed(chunk)
 
     def finish(self, file: IO[bytes] | None) -> Findings:
         """Say what was found in the bytes fed, and look into them if they are an archive.
 
         Without its `file` an archive (`archive.is_archive`) is refused as "archive-too-large".
         """
+        matches = self._stream.matches()
         refusal = None
         try:
             # What is infected already needs no second look.
-            if not self._matches:
-                self._look_into(file)
+            if not matches:
+                matches = self._look_into(file)
         except RefusedArchiveError as error:
             refusal = error.reason
-        matches = tuple(sorted(self._matches))
-        return Findings(matches, None if matches else refusal)
+        return Findings(tuple(sorted(matches)), refusal)
 
     def close(self) -> None:
         """Nothing is held that must be given back."""
 
-    def _look_into(self, file: IO[bytes] | None) -> None:
+    def _look_into(self, file: IO[bytes] | None) -> Set[str]:
         if file is None:
-            refuse_unsupported(self._head)
-            if is_archive(self._head):
+            refuse_unsupported(self._stream.head)
+            if is_archive(self._stream.head):
                 raise RefusedArchiveError("archive-too-large")
-            return
-        self._tail = b""
+            return frozenset()
+        member = self._new_stream()
         for piece in contents(file, self._limits):
             if piece:
-                self._window(piece)
-            elif self._matches:
-                return
+                member.feed(piece)
+            elif matches := member.matches():
+                return matches
             else:
-                self._tail = b""
+                member = self._new_stream()
+        return frozenset()
 
-    def _window(self, chunk: bytes) -> None:
+
+class _Stream:
+    """One run of bytes, scanned in windows that overlap, with the rules for its type."""
+
+    def __init__(self, rules: Sequence[_Rules], overlap: int) -> None:
+        self._rules = rules
+        self._overlap = overlap
+        self._chosen: Sequence[yara_x.Rules] | None = None
+        self._matches: set[str] = set()
+        self._tail = b""
+        self.head = b""
+
+    def feed(self, chunk: bytes) -> None:
+        if self._chosen is None:
+            # The first bytes are held until they are enough to tell the type by.
+            self._tail += chunk
+            if len(self._tail) < HEAD_SIZE:
+                return
+            chunk = self._begin()
+        self._scan(chunk)
+
+    def matches(self) -> Set[str]:
+        """The rules that matched, once all was fed."""
+        if self._chosen is None:
+            self._scan(self._begin())
+        return self._matches
+
+    def _begin(self) -> bytes:
+        start, self._tail = self._tail, b""
+        self.head = start[:HEAD_SIZE]
+        media_type = detect(self.head, len(start))
+        self._chosen = [
+            rules.compiled
+            for rules in self._rules
+            if not rules.within or media_type.startswith(rules.within)
+        ]
+        return start
+
+    def _scan(self, chunk: bytes) -> None:
         window = self._tail + chunk
-        self._matches.update(rule.identifier for rule in self._rules.scan(window).matching_rules)
+        for rules in self._chosen or ():
+            self._matches.update(rule.identifier for rule in rules.scan(window).matching_rules)
         self._tail = window[-self._overlap :]
+
+
+def _compiled(source: bytes) -> _Rules:
+    compiler = yara_x.Compiler(error_on_slow_pattern=True, includes_enabled=False)
+    compiler.add_source(source.decode())
+    rules = compiler.build()
+    within, *others = {tuple(str(dict(r.metadata).get("within", "")).split()) for r in rules}
+    if others:
+        raise ValueError("the rules of a file must be within the same media types")
+    return _Rules(rules, within)
 
 
 def _reach(rule: yara_x.Rule) -> int:

@@ -1,0 +1,105 @@
+"""What a PNG packs is seen by the scanner, in bounded memory."""
+
+import io
+import struct
+import tracemalloc
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samples.eicar import eicar
+from shared.intake.png_text import SIGNATURE, packed_texts
+from shared.intake.scanner import Findings
+from shared.intake.yara import Signatures
+
+MIB = 1024 * 1024
+INFECTED = Findings(("eicar_test_file",))
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">L", len(data)) + kind + data + bytes(4)
+
+
+def png(*chunks: bytes) -> bytes:
+    return SIGNATURE + chunk(b"IHDR", bytes(13)) + b"".join(chunks) + chunk(b"IEND", b"")
+
+
+def profile(data: bytes) -> bytes:
+    return b"\niptc\n      %d\n" % len(data) + data.hex("\n", 36).encode() + b"\n"
+
+
+TEXT = b"harmless " * 50 + eicar()
+PACKED = zlib.compress(TEXT)
+
+
+@pytest.fixture(scope="module")
+def scanner() -> Signatures:
+    return Signatures()
+
+
+def scan(scanner: Signatures, data: bytes) -> Findings:
+    running = scanner.begin()
+    running.feed(data)
+    return running.finish(io.BytesIO(data))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        chunk(b"zTXt", b"Comment\0\0" + PACKED),
+        chunk(b"iCCP", b"ICC profile\0\0" + PACKED),
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + PACKED),
+        chunk(b"iTXt", "Comment\0\1\0de\0Erläuterung\0".encode() + PACKED),
+        chunk(b"tEXt", b"Raw profile type iptc\0" + profile(TEXT)),
+        chunk(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(profile(TEXT))),
+        chunk(b"zTXt", b"Broken\0\0nonsense") + chunk(b"zTXt", b"Comment\0\0" + PACKED),
+        chunk(b"IDAT", bytes(9000)) + chunk(b"zTXt", b"Comment\0\0" + PACKED + b"more"),
+    ],
+)
+def test_what_is_packed_is_found(scanner, data):
+    assert scan(scanner, png(data)) == INFECTED
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"text")),
+        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"text" * 100)[:-9]),
+        chunk(b"zTXt", b"no text"),
+        chunk(b"tEXt", b"Raw profile type iptc\0not hexadecimal"),
+        chunk(b"iTXt", b"Comment\0\0\0\0\0text"),
+        struct.pack(">L", 2**32 - 1) + b"IDAT",
+    ],
+)
+def test_harmless_pictures_pass(scanner, data):
+    assert scan(scanner, png(data)) == Findings()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(64 * MIB))),
+        chunk(b"zTXt", b"Raw profile type x\0\0" + zlib.compress(bytes(64 * MIB))),
+        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(MIB))) * 17,
+        chunk(b"tEXt", bytes(17 * MIB)),
+    ],
+    ids=["one", "profile", "many", "packed"],
+)
+def test_bombs_are_refused_in_flat_memory(scanner, data):
+    tracemalloc.start()
+    try:
+        assert scan(scanner, png(data)).refusal == "archive-too-large"
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * len(data) + 20 * MIB
+
+
+@given(data=st.binary(max_size=300), kind=st.sampled_from([b"zTXt", b"iTXt", b"tEXt", b"iCCP"]))
+def test_any_bytes_are_read(kind, data):
+    file = io.BytesIO(SIGNATURE + chunk(kind, data) + data)
+    pieces = list(packed_texts(file))
+    assert all(isinstance(piece, bytes) for piece in pieces)
