@@ -160,7 +160,7 @@ SAMPLES: Final = (
     Sample(
         "raw.dng",
         "chelsea",
-        "image/tiff",
+        "image/x-adobe-dng",
         160,
         ((ANA, "dc:creator"), ("Jurgen Gross", "Exif:Artist"), (NOOR, "dc:rights")),
         document=MASTER,

@@ -57,6 +57,7 @@ def test_every_kind_of_file_and_field_is_there():
         "image/tiff",
         "image/vnd.adobe.photoshop",
         "image/webp",
+        "image/x-adobe-dng",
         "video/mp4",
         "video/quicktime",
     }
