@@ -1,0 +1,110 @@
+"""The log's signing key is rotated: old checkpoints verify with old keys, new ones carry both."""
+
+import base64
+import os
+import subprocess
+import sys
+import time
+import uuid
+
+import pytest
+from azure.keyvault.secrets import SecretClient
+
+from infra.local.settings import ROOT
+from shared.merkle import Checkpoint, Note, UnknownKeyError, VerifierKey, open_checkpoint
+from tests.journeys.portal import Portal
+from tests.local.keyvault.clients import Principal
+
+KEY = "log-signing-key"
+
+
+@pytest.fixture
+def officer(stack):
+    # A version's age is kept in whole seconds.
+    time.sleep(1.1)
+    principal = Principal(stack, "secrets-officer")
+    url = stack.settings["KEY_VAULT_URL"]
+    with SecretClient(url, principal, connection_verify=str(stack.authority)) as client:
+        yield client
+
+
+def published(stack, tenant):
+    """The checkpoint that an instance publishes that has only just started."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.accesslog.instance", "publish", tenant],
+        cwd=ROOT,
+        env=stack.settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+async def served(portal):
+    """The verifier keys that are served, by the versions of the vault's key."""
+    answer = await portal.call("GET", "keys", params={"tenant": portal.tenant})
+    keys = answer.json()["keys"]
+    assert all({"kty", "crv", "x", "kid", "use", "alg", "vkey"} == one.keys() for one in keys)
+    for one in keys:
+        raw = base64.urlsafe_b64decode(one["x"] + "=")
+        assert VerifierKey.parse(one["vkey"]).public == raw
+    return {one["kid"]: VerifierKey.parse(one["vkey"]) for one in keys}
+
+
+async def grow(portal):
+    body = {"assetId": "none", "operation": "read", "purpose": "p", "ticket": "t"}
+    answer = await portal.mine("POST", "accesses", who="sven", body=body)
+    assert answer.status_code == 403
+
+
+def signers(note, keys):
+    return {key for key, _ in Note.parse(note).verify(keys)}
+
+
+async def test_a_rotation_from_the_first_overlap_to_the_end_of_the_old_key(stack, officer):
+    old_version = officer.get_secret(KEY).properties.version
+    async with Portal(stack, "rotation-" + uuid.uuid4().hex[:8]) as portal:
+        first = published(stack, portal.tenant)
+        old = (await served(portal))[old_version]
+        assert open_checkpoint(first, [old]).size == 1
+
+        seed = base64.b64encode(os.urandom(32)).decode()
+        new_version = officer.set_secret(KEY, seed).properties.version
+        await grow(portal)
+        both = published(stack, portal.tenant)
+        keys = await served(portal)
+        new = keys[new_version]
+        assert keys[old_version] == old
+        assert signers(both, [old, new]) == {old, new}
+        # Whoever knows only one of the two keys verifies it as well.
+        assert open_checkpoint(both, [old]) == open_checkpoint(both, [new])
+        # An instance that has not heard of the new version leaves what has more signatures.
+        assert (await portal.mine("POST", "log/checkpoints")).text == both
+
+        officer.update_secret_properties(KEY, old_version, enabled=False)
+        await grow(portal)
+        last = published(stack, portal.tenant)
+        assert signers(last, [old, new]) == {new}
+        with pytest.raises(UnknownKeyError):
+            open_checkpoint(last, [old])
+        # The old key is served for what it has signed.
+        assert (await served(portal))[old_version] == old
+        assert (await portal.mine("GET", "log/checkpoints/1")).text == first
+        params = {"from": "1", "to": str(Checkpoint.parse(Note.parse(last).text).size)}
+        answer = await portal.mine("GET", "log/consistency", params=params)
+        assert answer.status_code == 200
+
+
+async def test_every_checkpoint_that_was_published_is_evidence(stack, blobs):
+    async with Portal(stack, "evidence-" + uuid.uuid4().hex[:8]) as portal:
+        notes = []
+        for _ in range(3):
+            await grow(portal)
+            notes.append((await portal.mine("POST", "log/checkpoints")).text)
+        container = blobs.get_container_client("evidence")
+        prefix = f"log-checkpoints/{portal.tenant}/"
+        names = [blob.name async for blob in container.list_blobs(name_starts_with=prefix)]
+        kept = [await (await container.download_blob(name)).readall() for name in names]
+        assert [note.decode() for note in kept] == notes
