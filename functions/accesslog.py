@@ -1,14 +1,16 @@
 """The access log: what is recorded, and what the tenant sees of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import azure.functions as func
 
 from functions.http import Call, Reply, endpoint
 from functions.messages import Delivery, Refused, batch_consumer
 from functions.operations import PAGING, Parameter, Raw
-from functions.replies import EntryPage, EntryProofView
+from functions.replies import EntryPage, EntryProofView, Link
 from shared.accesslog import Recorded
+from shared.accesslog.filters import Filter, filter_of
+from shared.accesslog.formats import Format
 from shared.composition import App
 from shared.identity.rules import TENANT_ROLES, VENDOR_DPO
 from shared.messages import queues
@@ -31,6 +33,7 @@ FILTERS = (
 )
 _SOURCE = Parameter("source", "The source of the event whose id `entry` is; ours if left out.")
 _PROOF_FORMAT = Parameter("format", "`json`, or `tlog-proof` for a C2SP file that stands alone.")
+ACCEPTED: Mapping[str, Format] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
 # No id of ours is that short and all digits.
 _LONGEST_INDEX = 15
 
@@ -55,15 +58,18 @@ async def record_accesses(
 
 
 @blueprint.route("tenants/{tenant}/log/entries", methods=["GET"])
-@endpoint(roles=READING, replies={200: EntryPage}, query=(*FILTERS, *PAGING))
+@endpoint(roles=READING, replies={200: EntryPage, 303: Link}, query=(*FILTERS, *PAGING))
 async def list_entries(call: Call) -> Reply:
     """The tenant's entries, newest first: who, when, what, for what purpose.
 
-    A page may have fewer entries than the limit and go on all the same.
+    A page may have fewer entries than the limit and go on all the same. Who accepts `text/csv` or
+    `application/x-ndjson` gets a link to all of them as a file.
     """
-    from shared.accesslog.filters import filter_of
-
     wanted = filter_of(call.request.params)
+    accepted = call.request.headers.get("Accept", "")
+    form = next((form for kind, form in ACCEPTED.items() if kind in accepted), None)
+    if form is not None:
+        return await export_of(call, wanted, form)
     await call.app.accesslog.observe(call.tenant, call.caller, "log/entries")
     entries, continuation = await call.app.log_reading.page(
         call.tenant, wanted, size=call.page_size, continuation=call.continuation
@@ -90,6 +96,12 @@ async def prove_entry(call: Call) -> Reply:
     name = f"{call.tenant}-{found.index}.tlog-proof"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Reply(200, None, headers, found.as_file().encode(), "text/plain")
+
+
+async def export_of(call: Call, wanted: Filter, form: Format) -> Reply:
+    """Answer with a link to the entries that `wanted` lets through as a file."""
+    made = await call.app.log_exports.listing(call.tenant, wanted, form, call.caller)
+    return Reply(303, {"location": made.url}, {"Location": made.url})
 
 
 async def index_of(call: Call) -> int:

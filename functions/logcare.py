@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import azure.functions as func
 
-from functions.accesslog import FILTERS, READING, index_of
+from functions.accesslog import FILTERS, READING, export_of, index_of
 from functions.http import Call, Reply, endpoint
 from functions.logproofs import size_of
 from functions.operations import Parameter, Raw
 from functions.replies import Link, WitnessList
 from functions.requests import RedactionRequest, WitnessRequest
-from shared.accesslog.filters import Listed
+from shared.accesslog.filters import Listed, filter_of
 from shared.accesslog.formats import FORMATS
 from shared.accesslog.witnesses import Witness
 from shared.composition import App, app
@@ -45,12 +45,8 @@ async def export_entries(call: Call) -> Reply:
 
     No cell of the CSV is taken for a formula. Answers with a link that works for minutes.
     """
-    from shared.accesslog.filters import filter_of
-
     wanted = filter_of(call.request.params)
-    form = call.choice("format", FORMATS)
-    made = await call.app.log_exports.listing(call.tenant, wanted, form, call.caller)
-    return Reply(303, {"location": made.url}, {"Location": made.url})
+    return await export_of(call, wanted, call.choice("format", FORMATS))
 
 
 @blueprint.route("tenants/{tenant}/log/entries/{entry}/redaction", methods=["PUT"])

@@ -119,6 +119,9 @@ async def test_the_list_is_exported_with_filters_and_without_formulas(portal):
     assert formula in [one["purpose"] for one in listed]
     newest = (await portal.log())[0]
     assert (newest["action"], newest["resource"]) == ("log.exported", "log/entries")
+    accepting = {"Accept": "text/csv"}
+    answer = await portal.mine("GET", "log/entries", headers=accepting, params=params)
+    assert (await downloaded(answer)).text.count("\r\n") == len(rows) + 1
 
 
 WITNESS = SigningKey.of_seed("witness.example/w1", bytes(range(32)), COSIGNATURE)
