@@ -73,7 +73,7 @@ class Entity:
         """Hand out what can be handed out now, in turn among the links with credit."""
         now = time.time()
         while self._acceptors:
-            session = self.queue.accept_session(None, self._acceptors[0], now)
+            session = self.queue.sessions.accept(None, self._acceptors[0], now)
             if session is None:
                 break
             self._acceptors.popleft().grant(session)

@@ -78,18 +78,18 @@ def _renew_lock(call: Call) -> Result:
 
 
 def _renew_session_lock(call: Call) -> Result:
-    end = call.queue.renew_session(_session(call), call.holder, call.now)
+    end = call.queue.sessions.renew(_session(call), call.holder, call.now)
     return Result(body={"expiration": _timestamp(end)})
 
 
 def _get_session_state(call: Call) -> Result:
-    state = call.queue.session_state(_session(call), call.holder, call.now)
+    state = call.queue.sessions.state(_session(call), call.holder, call.now)
     return Result(body={"session-state": state})
 
 
 def _set_session_state(call: Call) -> Result:
     state = call.body["session-state"]
-    call.queue.set_session_state(
+    call.queue.sessions.set_state(
         _session(call), call.holder, call.now, None if state is None else bytes(state)
     )
     return Result(body={})

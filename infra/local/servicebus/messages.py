@@ -54,6 +54,10 @@ class Message[C]:
     locked_until: float = 0.0
     dead_letter: tuple[str, str] | None = None
 
+    def is_expired(self, now: float) -> bool:
+        """Whether its time to live has ended."""
+        return self.expires_at is not None and self.expires_at <= now
+
     @property
     def wire_state(self) -> int:
         """The value of x-opt-message-state: 0 active, 1 deferred, 2 scheduled."""

@@ -54,7 +54,7 @@ class OutgoingLink(Endpoint):
 
     def open_session(self, session_id: str) -> None:
         """Answer the attach with this session. Raises `SessionCannotBeLockedError`."""
-        session = self._entity.queue.accept_session(session_id, self, time.time())
+        session = self._entity.queue.sessions.accept(session_id, self, time.time())
         if session is not None:
             self.grant(session)
 

@@ -6,8 +6,10 @@ Source: "Message sessions" (learn.microsoft.com/azure/service-bus-messaging). Pu
 from collections.abc import Callable, Hashable, Iterator
 
 from infra.local.servicebus.deadlines import Deadlines
+from infra.local.servicebus.journal import Journal
 from infra.local.servicebus.messages import (
     Lane,
+    QueueSettings,
     Session,
     SessionCannotBeLockedError,
     SessionLockLostError,
@@ -17,8 +19,15 @@ from infra.local.servicebus.messages import (
 class Sessions[C]:
     """Sessions by id. `is_ready` says whether the message of a sequence number can be received."""
 
-    def __init__(self, lock_duration: float, is_ready: Callable[[int, float], bool]) -> None:
-        self._lock_duration = lock_duration
+    def __init__(
+        self,
+        settings: QueueSettings,
+        journal: Journal[C],
+        is_ready: Callable[[int, float], bool],
+    ) -> None:
+        self._queue = settings.name
+        self._lock_duration = settings.lock_duration
+        self._journal = journal
         self._is_ready = is_ready
         self._sessions: dict[str, Session[C]] = {}
         self._locks = Deadlines[str]()
@@ -82,6 +91,16 @@ class Sessions[C]:
                 f"The session lock has expired on the session '{session_id}'."
             )
         return session
+
+    def state(self, session_id: str, owner: Hashable, now: float) -> bytes | None:
+        """The application's state of a held session. Raises `SessionLockLostError`."""
+        return self.held(session_id, owner, now).state
+
+    def set_state(self, session_id: str, owner: Hashable, now: float, state: bytes | None) -> None:
+        """Store or clear the application's state. Raises `SessionLockLostError`."""
+        session = self.held(session_id, owner, now)
+        session.state, session.state_changed_at = state, now
+        self._journal.set_state(self._queue, session_id, state, now)
 
     def release(self, session: Session[C]) -> None:
         """End a receiver's hold; what it had locked is for the queue to take back."""

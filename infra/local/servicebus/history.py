@@ -1,0 +1,41 @@
+"""Duplicate detection: which message ids were seen lately.
+
+Source: "Duplicate detection" (learn.microsoft.com/azure/service-bus-messaging).
+"""
+
+from collections.abc import Hashable, Iterable
+
+from infra.local.servicebus.deadlines import Deadlines
+from infra.local.servicebus.journal import Journal
+
+
+class History[C]:
+    """The message ids of one queue, each until its window ends; without a window, none."""
+
+    def __init__(self, queue: str, window: float | None, journal: Journal[C]) -> None:
+        self._queue = queue
+        self._window = window
+        self._journal = journal
+        self._until = Deadlines[str]()
+
+    def restore(self, seen: Iterable[tuple[str, float]]) -> None:
+        """Bring back what the journal was told."""
+        for message_id, until in seen:
+            self._until.set(message_id, until)
+
+    def has_seen(self, message_id: Hashable, now: float) -> bool:
+        """Whether this id came before within the window; from now on it has."""
+        if message_id is None or self._window is None:
+            return False
+        self.forget(now)
+        key, until = repr(message_id), now + self._window
+        if key in self._until:
+            return True
+        self._until.set(key, until)
+        self._journal.remember(self._queue, key, until)
+        return False
+
+    def forget(self, now: float) -> None:
+        """Let go of the ids whose window has ended."""
+        for message_id in self._until.pop_due(now):
+            self._journal.forget(self._queue, message_id)

@@ -1,0 +1,78 @@
+"""Peek-lock: which messages are locked, under which token, until when.
+
+Source: "Message transfers, locks, and settlement" (learn.microsoft.com/azure/
+service-bus-messaging). The lock of a message in a session is the session's ("Message sessions").
+"""
+
+from collections.abc import Callable, Iterator
+
+from infra.local.servicebus.deadlines import Deadlines
+from infra.local.servicebus.messages import (
+    Message,
+    MessageLockLostError,
+    QueueSettings,
+    RefusedError,
+    Session,
+    SessionLockLostError,
+    State,
+)
+
+
+class Locks[C]:
+    """The locks of one queue's messages."""
+
+    def __init__(self, settings: QueueSettings, new_token: Callable[[], str]) -> None:
+        self._settings = settings
+        self._new_token = new_token
+        self._by_token: dict[str, Message[C]] = {}
+        self._ends = Deadlines[str]()
+
+    def lock(self, message: Message[C], session: Session[C] | None, now: float) -> None:
+        """Lock a message under a new token, for as long as its session when it has one."""
+        message.state = State.LOCKED
+        message.token = self._new_token()
+        self._by_token[message.token] = message
+        if session is None:
+            message.locked_until = now + self._settings.lock_duration
+            self._ends.set(message.token, message.locked_until)
+        else:
+            message.locked_until = session.locked_until
+            session.locked[message.token] = message
+
+    def held(self, token: str, now: float) -> Message[C]:
+        """The message of a token. Raises `MessageLockLostError` or `SessionLockLostError`."""
+        message = self._by_token.get(token)
+        if message is None or message.locked_until <= now:
+            if self._settings.requires_session:
+                raise SessionLockLostError("The session lock has expired on the session.")
+            raise MessageLockLostError(
+                "The lock supplied is invalid. Either the lock expired, or the message has "
+                "already been removed from the queue."
+            )
+        return message
+
+    def renew(self, token: str, now: float) -> float:
+        """Prolong a lock; the new end. Raises as `held`, and `RefusedError` in a session."""
+        message = self.held(token, now)
+        if self._settings.requires_session:
+            raise RefusedError("The lock of a message in a session is the session's: renew that.")
+        message.locked_until = now + self._settings.lock_duration
+        self._ends.set(token, message.locked_until)
+        return message.locked_until
+
+    def unlock(self, message: Message[C], session: Session[C] | None) -> None:
+        """End the lock of a message."""
+        token, message.token = message.token or "", None
+        del self._by_token[token]
+        self._ends.cancel(token)
+        if session is not None:
+            session.locked.pop(token, None)
+
+    def next_deadline(self) -> float | None:
+        """When the next lock ends, or None."""
+        return self._ends.next()
+
+    def pop_due(self, now: float) -> Iterator[Message[C]]:
+        """The messages whose lock has ended, still to be unlocked."""
+        for token in self._ends.pop_due(now):
+            yield self._by_token[token]
