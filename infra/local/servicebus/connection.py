@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from proton import (
-    SASL,
     Collector,
     Connection,
     Event,
@@ -21,6 +20,7 @@ from infra.local.servicebus.attach import attach, path_of
 from infra.local.servicebus.endpoint import Endpoint
 from infra.local.servicebus.framing import MAX_FRAME, IncomingFrames
 from infra.local.servicebus.requests import ReplyLink
+from infra.local.servicebus.sasl import Sasl
 from infra.local.servicebus.wire import MalformedMessageError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class AmqpConnection(asyncio.Protocol):
     def __init__(self, broker: "Broker") -> None:
         self.broker = broker
         self.frames = IncomingFrames()
+        self._sasl = Sasl()
         self._endpoints: dict[Link, Endpoint] = {}
         self._authorized: set[str] = set()
         self._can_write = True
@@ -44,8 +45,6 @@ class AmqpConnection(asyncio.Protocol):
         self._connection.collect(self._collector)
         self._engine = Transport(Transport.SERVER)
         self._engine.max_frame_size = MAX_FRAME
-        sasl: SASL = self._engine.sasl()
-        sasl.allowed_mechs("ANONYMOUS")
         self._engine.bind(self._connection)
         self._handlers: dict[object, Callable[[Event], None]] = {
             Event.CONNECTION_REMOTE_OPEN: self._on_connection_open,
@@ -104,6 +103,8 @@ class AmqpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Feed proton and serve what that brings about."""
         try:
+            if not self._sasl.is_done:
+                data = self._negotiate(data)
             self._push(self.frames.feed(data))
         except (MalformedMessageError, TransportException) as error:
             _LOG.warning("closing a connection that does not speak AMQP 1.0: %s", error)
@@ -111,6 +112,16 @@ class AmqpConnection(asyncio.Protocol):
             return
         self.wrote()
         self.broker.flush()
+
+    def _negotiate(self, data: bytes) -> bytes:
+        answer, rest = self._sasl.feed(data)
+        self._socket.write(answer)
+        if self._sasl.has_failed:
+            self._socket.close()
+            return b""
+        if self._sasl.is_trusted:
+            self.authorize("")
+        return rest
 
     def pause_writing(self) -> None:
         """Leave output with proton until the client reads."""

@@ -1,0 +1,102 @@
+"""The SASL layer in which a connection begins: who may speak at all.
+
+Source: OASIS AMQP 1.0, part 5, section 5.3, and "AMQP 1.0 in Azure Service Bus protocol guide",
+connections: the service offers PLAIN (a policy's name and key; good for every entity), and
+ANONYMOUS, EXTERNAL and its own MSSBCBS, after which tokens are put to `$cbs`. Proton has no
+PLAIN without a library of the system's, and no MSSBCBS, which the .NET and Java clients ask for.
+"""
+
+import hmac
+import struct
+from typing import Final
+
+from infra.local.servicebus.sas import KEY, KEY_NAME
+from infra.local.servicebus.wire import MalformedMessageError, descriptor, items, scalar
+
+_HEADER: Final = b"AMQP\x03\x01\x00\x00"
+_MECHANISMS: Final = ("MSSBCBS", "PLAIN", "ANONYMOUS", "EXTERNAL")
+_INIT: Final = 0x41
+_OK, _AUTH_FAILED = 0, 1
+# MIN-MAX-FRAME-SIZE: no SASL frame is larger (section 5.3.1).
+_MAX_FRAME: Final = 512
+_FRAME_HEADER: Final = 8
+
+
+class Sasl:
+    """One connection's negotiation; `has_failed` and `is_trusted` tell how it went.
+
+    `is_trusted` is that PLAIN has shown the key, so that no token is needed.
+    """
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self.has_failed = False
+        self.is_trusted = False
+        self._read = bytearray()
+        self._greeted = False
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        """What to answer now that these bytes came, and those of them that follow the layer.
+
+        Raises `MalformedMessageError` for what is no SASL frame.
+        """
+        self._read += data
+        answer = b""
+        if not self._greeted:
+            if len(self._read) < len(_HEADER):
+                return b"", b""
+            if not self._read.startswith(_HEADER):
+                return b"", self._rest()  # No SASL layer, or no AMQP: proton knows what to say.
+            del self._read[: len(_HEADER)]
+            self._greeted = True
+            answer = _HEADER + _mechanisms()
+        size = int.from_bytes(self._read[:4])
+        if len(self._read) >= 4 and not _FRAME_HEADER < size <= _MAX_FRAME:
+            raise MalformedMessageError(f"a SASL frame of {size} bytes")
+        if len(self._read) < max(size, _FRAME_HEADER):
+            return answer, b""
+        frame = bytes(self._read[:size])
+        del self._read[:size]
+        code = self._judge(frame)
+        self.has_failed = code != _OK
+        return answer + _outcome(code), self._rest()
+
+    def _rest(self) -> bytes:
+        self.is_done = True
+        rest = bytes(self._read)
+        self._read.clear()
+        return rest
+
+    def _judge(self, frame: bytes) -> int:
+        try:
+            code, fields_at = descriptor(frame, frame[4] * 4)
+            fields = [scalar(frame, start) for start, _ in items(frame, fields_at)]
+        except (IndexError, ValueError) as error:
+            raise MalformedMessageError(f"a SASL frame makes no sense: {error}") from error
+        if code != _INIT or not fields:
+            raise MalformedMessageError("expected sasl-init")
+        mechanism, response = fields[0], fields[1] if len(fields) > 1 else None
+        if mechanism == "PLAIN":
+            # RFC 4616: authorization identity, name and password, parted by NUL.
+            _, name, password = (*(response or b"").split(b"\0"), b"", b"", b"")[:3]
+            self.is_trusted = name == KEY_NAME.encode() and hmac.compare_digest(
+                password, KEY.encode()
+            )
+            return _OK if self.is_trusted else _AUTH_FAILED
+        return _OK if mechanism in _MECHANISMS else _AUTH_FAILED
+
+
+def _mechanisms() -> bytes:
+    names = b"".join(bytes((len(name),)) + name.encode() for name in _MECHANISMS)
+    # An array of symbols.
+    array = b"\xe0" + bytes((len(names) + 2, len(_MECHANISMS))) + b"\xa3" + names
+    return _frame(0x40, array)
+
+
+def _outcome(code: int) -> bytes:
+    return _frame(0x44, bytes((0x50, code)))
+
+
+def _frame(code: int, field: bytes) -> bytes:
+    body = b"\x00\x53" + bytes((code, 0xC0, len(field) + 1, 1)) + field
+    return struct.pack(">IBBH", len(body) + _FRAME_HEADER, 2, 1, 0) + body
