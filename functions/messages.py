@@ -1,9 +1,10 @@
 """The one way in for queues: reading, typing and parking of every message, single or in batches."""
 
+import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import List, cast  # noqa: UP035 - see `batch_consumer`
 
@@ -21,6 +22,10 @@ from shared.errors import (
 )
 from shared.messages import Event, Received, decode, parked
 from shared.messages.contracts import Contract
+
+# Seconds. The host renews the lock of a single message; those of a batch end after a minute.
+_LONGEST_PAUSE = 30.0
+_LONGEST_BATCH_PAUSE = 15.0
 
 logger = logging.getLogger("vouchsafe.messages")
 
@@ -77,15 +82,16 @@ def consumer[T: Contract](
             current = app()
             received = _received(queue, message)
             with _nothing_leaks():
-                try:
-                    delivery: Delivery[T] = _delivery(current, received, contracts)
-                    tenant = getattr(delivery.data, "tenant", None)
-                    if tenant is not None:
-                        await current.tenants.require(tenant)
-                    with context.during(delivery.context):
-                        await handler(delivery)
-                except RefusalError as reason:
-                    await _park(current, [(received, reason)])
+                async with _unhurried([received], _LONGEST_PAUSE):
+                    try:
+                        delivery: Delivery[T] = _delivery(current, received, contracts)
+                        tenant = getattr(delivery.data, "tenant", None)
+                        if tenant is not None:
+                            await current.tenants.require(tenant)
+                        with context.during(delivery.context):
+                            await handler(delivery)
+                    except RefusalError as reason:
+                        await _park(current, [(received, reason)])
 
         run.__name__ = handler.__name__
         run.__doc__ = handler.__doc__
@@ -152,19 +158,40 @@ def batch_consumer[T: Contract](
                         deliveries.append(delivery)
                     except RefusalError as reason:
                         refused.append((received, reason))
-                try:
-                    if deliveries:
-                        turned_away = await handler(current, deliveries)
-                        refused += [(one.received, reason) for one, reason in turned_away]
-                finally:
-                    # These will never succeed, whatever becomes of the others.
-                    await _park(current, refused)
+                async with _unhurried(batch, _LONGEST_BATCH_PAUSE):
+                    try:
+                        if deliveries:
+                            turned_away = await handler(current, deliveries)
+                            refused += [(one.received, reason) for one, reason in turned_away]
+                    finally:
+                        # These will never succeed, whatever becomes of the others.
+                        await _park(current, refused)
 
         run.__name__ = handler.__name__
         run.__doc__ = handler.__doc__
         return run
 
     return decorate
+
+
+@asynccontextmanager
+async def _unhurried(batch: Sequence[Received], longest: float) -> AsyncIterator[None]:
+    """Wait, ever longer, before messages go back because a service is unavailable.
+
+    They would come again at once, and ten deliveries would be used up in seconds: an outage of
+    a few moments would end in the dead-letter queue. A host that ends meanwhile loses nothing.
+    """
+    try:
+        yield
+    except UnavailableError:
+        deliveries = max((received.delivery_count for received in batch), default=0)
+        await asyncio.sleep(pause_seconds(deliveries, longest))
+        raise
+
+
+def pause_seconds(deliveries: int, longest: float) -> float:
+    """How long a message waits before it goes back, after so many deliveries, this one included."""
+    return min(2.0 ** min(max(deliveries - 1, 0), 10), longest)
 
 
 @contextmanager

@@ -152,9 +152,13 @@ class Erasures:
                 async with limit:
                     await self._assets.erase(tenant, asset, request, step)
 
-            async with asyncio.TaskGroup() as tasks:
-                async for asset in self._store.items(state, batch):
-                    tasks.create_task(erase(asset))
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    async for asset in self._store.items(state, batch):
+                        tasks.create_task(erase(asset))
+            except ExceptionGroup as failed:
+                # What the caller knows how to take is the fault, not the group.
+                raise failed.exceptions[0] from None
             step = rules.entry(state, "erasure.batch-erased", SYSTEM)
             await self._store.finish_batch(state, batch, step)
         await self._complete(tenant, request)
