@@ -15,7 +15,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from infra.local.errors import StackError
 from infra.local.settings import ROOT
-from tests.benchmarks import broker, cold_start, invocations, memory, metadata, start, uploads
+from tests.benchmarks import (
+    broker,
+    cold_start,
+    depth,
+    invocations,
+    memory,
+    metadata,
+    start,
+    uploads,
+)
 from tests.benchmarks.progress import Step
 from tests.benchmarks.results import Result, table, write
 
@@ -25,6 +34,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Step], list[Result]]]] = {
     "stack-start": start.run,
     "http": invocations.run,
     "broker": broker.run,
+    "broker-depth": depth.run,
     "uploads": uploads.run,
     "memory": memory.run,
     "metadata": metadata.run,

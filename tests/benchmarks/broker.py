@@ -78,7 +78,7 @@ async def _send(
     send: Callable[[ServiceBusSender, list[ServiceBusMessage]], Awaitable[None]],
 ) -> None:
     async def some(number: int, sender: ServiceBusSender) -> None:
-        await send(sender, [_message(f"{kind}-{number}-{n}") for n in range(count // SENDERS)])
+        await send(sender, [message(f"{kind}-{number}-{n}") for n in range(count // SENDERS)])
 
     await asyncio.gather(*(some(*numbered) for numbered in enumerate(senders)))
 
@@ -99,11 +99,12 @@ async def _receive(receiver: ServiceBusReceiver, expected: int) -> None:
         if not found:
             raise StackError(f"{expected} messages were sent and did not arrive.")
         # One after another, as a receiver takes only one call at a time anyway.
-        for message in found:
-            await receiver.complete_message(message)
+        for one in found:
+            await receiver.complete_message(one)
         expected -= len(found)
 
 
-def _message(identifier: str) -> ServiceBusMessage:
+def message(identifier: str) -> ServiceBusMessage:
+    """A message as large as the app's, with an id of its own."""
     # With an id each, as the app's messages have: the broker looks for duplicates.
     return ServiceBusMessage(BODY, message_id=identifier, content_type=CONTENT_TYPE)

@@ -1,0 +1,106 @@
+"""The broker with 100,000 messages in one queue: does a message cost more the more there are?
+
+The first 1,000 messages are sent in batches, the queue is filled, and the last 1,000 are sent; then
+the first 1,000 are received and completed, the middle is removed, and so are the last 1,000. Each
+figure is the last against the first, by the median of ten parts, as the machine does other work.
+"""
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from azure.servicebus import ServiceBusReceiveMode
+from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
+
+from infra.local.errors import StackError
+from infra.local.stack import Stack
+from tests.benchmarks.broker import BATCH, QUEUE, WAIT_SECONDS, message
+from tests.benchmarks.progress import Step
+from tests.benchmarks.results import Result
+
+MESSAGES: Final = 100_000
+PARTS: Final = 10
+MEASURED: Final = PARTS * BATCH
+GOAL: Final = "<= 1.3"
+
+
+def run(step: Step) -> list[Result]:
+    """Fill and empty a queue of a broker that keeps its messages in its file."""
+    with (
+        tempfile.TemporaryDirectory(prefix="vouchsafe-bench-") as folder,
+        Stack(Path(folder), processes=["servicebus"]) as stack,
+    ):
+        return asyncio.run(_measure(stack.info["connection_strings"]["service_bus"], step))
+
+
+async def _measure(connection: str, step: Step) -> list[Result]:
+    async with ServiceBusClient.from_connection_string(connection) as client:
+        sender = client.get_queue_sender(QUEUE)
+        removing = client.get_queue_receiver(
+            QUEUE, receive_mode=ServiceBusReceiveMode.RECEIVE_AND_DELETE
+        )
+        receiver = client.get_queue_receiver(QUEUE)
+        async with sender, removing, receiver:
+            sent = 0
+
+            async def send() -> None:
+                nonlocal sent
+                await sender.send_messages([message(f"{sent + n}") for n in range(BATCH)])
+                sent += BATCH
+
+            async def complete() -> None:
+                await _taken(receiver, BATCH, receiver.complete_message)
+
+            # The first of all find the connection cold.
+            for _ in range(PARTS):
+                await send()
+                await complete()
+            sent = 0
+            first_sent = await _median(send)
+            while sent < MESSAGES - MEASURED:
+                step("filling the queue", sent, MESSAGES * 2)
+                await send()
+            last_sent = await _median(send)
+            first_received = await _median(complete)
+            left = MESSAGES - MEASURED
+            while left > MEASURED:
+                step("emptying the queue", MESSAGES * 2 - left, MESSAGES * 2)
+                left -= await _taken(removing, BATCH)
+            last_received = await _median(complete)
+    of = "of the first 1,000's time"
+    return [
+        Result("broker-depth-send", last_sent / first_sent, of, GOAL),
+        Result("broker-depth-receive", last_received / first_received, of, GOAL),
+    ]
+
+
+async def _median(work: Callable[[], Awaitable[None]]) -> float:
+    """Seconds a part, of as many parts as make the 1,000."""
+    taken = []
+    for _ in range(PARTS):
+        started = time.perf_counter()
+        await work()
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken)
+
+
+async def _taken(
+    receiver: ServiceBusReceiver,
+    count: int,
+    settle: Callable[..., Awaitable[None]] | None = None,
+) -> int:
+    """Receive and settle exactly this many."""
+    left = count
+    while left:
+        found = await receiver.receive_messages(left, WAIT_SECONDS)
+        if not found:
+            raise StackError(f"{left} messages were sent and did not arrive.")
+        for one in found:
+            if settle is not None:
+                await settle(one)
+        left -= len(found)
+    return count
