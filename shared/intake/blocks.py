@@ -32,7 +32,7 @@ def largest_block(file: IO[bytes]) -> int:
         blocks = _png(file)
     elif head.startswith(b"RIFF"):
         blocks = (length for _, length in _webp(file))
-    elif head[4:8] in (b"ftyp", b"jP  "):
+    elif head[4:8] in (b"ftyp", b"jP  ", b"JXL "):
         blocks = _boxes(file, size)
     elif head.startswith(b"8BPS"):
         blocks = _psd(file)
@@ -107,7 +107,10 @@ def _webp(file: IO[bytes]) -> Iterator[tuple[bytes, int]]:
 
 
 def _boxes(file: IO[bytes], size: int) -> Iterator[int]:
-    """The outer boxes of HEIF, AVIF, CR3 (ISO/IEC 14496-12 section 4.2) and JPEG 2000."""
+    """The outer boxes of HEIF, AVIF, CR3 (ISO/IEC 14496-12 section 4.2), JPEG 2000 and JPEG XL.
+
+    Of JPEG XL Exiv2 reads the pixels too.
+    """
     start = 0
     while start < size:
         file.seek(start)

@@ -49,18 +49,28 @@ class Collector:
         if self._media_type in _PLAIN:
             return Metadata()
         parts = [self._own(copy)]
-        if parts[0].note == NOT_SUPPORTED and copy is not None:
+        if parts[0].note == NOT_SUPPORTED:
             # A variety of its type that Exiv2 does not know, such as Photoshop's large files.
             parts[0] = Metadata(note=XMP_ONLY)
+        if parts[0].note in (XMP_ONLY, TOO_LARGE) and copy is not None:
+            self._search(copy)
+        found = self._walker or self._finder
+        if found is not None:
+            parts.append(Metadata(note=CUT if found.packets.cut else None))
+            for packet in found.packets.found:
+                parts.append(read(packet))
+                # A hostile file has no more than one packet's time.
+                if parts[-1].note == TOO_LARGE:
+                    break
+        return merged(parts)
+
+    def _search(self, copy: IO[bytes]) -> None:
+        """Search the copy for packets, if that was not done as it streamed past."""
+        if self._walker is None and self._finder is None:
             self._finder = PacketFinder()
             copy.seek(0)
             while chunk := copy.read(_COPY):
                 self._finder.feed(chunk)
-        search = self._walker or self._finder
-        if search is not None:
-            parts += [read(packet) for packet in search.packets.found]
-            parts.append(Metadata(note=CUT if search.packets.cut else None))
-        return merged(parts)
 
     def _own(self, copy: IO[bytes] | None) -> Metadata:
         """What the type's own reader says."""

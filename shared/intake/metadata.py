@@ -39,6 +39,7 @@ PICTURES: Final = frozenset(
         "image/heif-sequence",
         "image/jp2",
         "image/jpeg",
+        "image/jxl",
         "image/png",
         "image/tiff",
         "image/vnd.adobe.photoshop",

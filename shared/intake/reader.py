@@ -51,7 +51,11 @@ class Reader:
             try:
                 socket.send_fds(other, [kind], [descriptor])
                 said = json.loads(_received(other))
+            except TimeoutError:
+                self._end(patience=0)
+                return Metadata(note=TOO_LARGE)
             except (OSError, EOFError):
+                # It is on its way out, and its status says why.
                 status = self._end()
                 return Metadata(note=UNREADABLE if status in _FAILURES else TOO_LARGE)
             if said["last"]:
@@ -89,16 +93,18 @@ class Reader:
             self._socket = here
         return self._socket
 
-    def _end(self) -> int:
-        """Let the process go, and return its exit status; 0 if there is none."""
+    def _end(self, *, patience: float = 10.0) -> int:
+        """Let the process go, and return its exit status; 0 if there is none.
+
+        It goes when it sees its socket closed; after `patience` seconds it is killed.
+        """
         if self._socket is not None:
             self._socket.close()
         process, self._socket, self._process = self._process, None, None
         if process is None:
             return 0
-        # One that is dead keeps its own status.
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(0.2)
+            return process.wait(patience)
         process.kill()
         return process.wait()
 

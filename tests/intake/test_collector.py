@@ -1,17 +1,22 @@
 """What a file says is gathered as it streams past, by the way of its type."""
 
 import io
+import resource
 import struct
 import tempfile
 
 import pypdf
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pypdf.generic import DecodedStreamObject, NameObject
 
 from shared.intake.collector import Collector
-from shared.intake.metadata import Metadata, Person
+from shared.intake.content_type import HEAD_SIZE, detect
+from shared.intake.metadata import Metadata, Person, _patient
+from shared.intake.packets import MAX_PACKET
 from tests.intake.test_metadata_fields import bag, element, xmp
-from tests.intake.test_metadata_limits import SAMPLES
+from tests.intake.test_metadata_limits import HEAD, MANY, SAMPLES, TAIL, tiff
 from tests.intake.test_packets import FTYP, UUID, box, wrapped
 
 ZOE = bag("dc:creator", "Zoë", kind="Seq")
@@ -87,7 +92,7 @@ def test_a_pdf_that_needs_a_password():
     "data",
     [
         b"%PDF-1.7\nnothing else",
-        pdf(Author="Ana")[:-200],
+        b"%PDF-1.7\n" + bytes(range(256)) * 40 + b"%%EOF",
         (
             b"%PDF-1.7\n1 0 obj\n<</Type/Catalog/Metadata 1 0 R>>\nendobj\n"
             b"trailer\n<</Root 1 0 R>>\n%%EOF"
@@ -165,3 +170,33 @@ def test_a_broken_packet_is_noted_and_the_others_are_read():
     data = wrapped(b"<rdf&RDF>") + PACKET
     found = collect("application/octet-stream", data)
     assert found == Metadata((CREATOR,), "metadata-unreadable")
+
+
+def test_a_picture_with_too_much_beside_its_xmp_is_searched():
+    # Tags that share their data, which Exiv2 copies for each of them; and a packet further on.
+    data = tiff(*((0xC700 + number, 7, MIB) for number in range(240)), data=bytes(MIB)) + PACKET
+    assert collect("image/tiff", data, size=MIB) == Metadata((CREATOR,), "metadata-too-large")
+
+
+def test_packets_that_take_too_long_take_it_once():
+    slow = [f"{HEAD}{MANY} xmlns:x{n}='x'>{TAIL}"[: MAX_PACKET - 1].encode() for n in range(16)]
+    started = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    data = b"".join(map(wrapped, slow))
+    found = collect("application/octet-stream", data, size=MIB)
+    _patient.close()
+    assert found.note in {"metadata-too-large", "metadata-unreadable"}
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - started < 12
+
+
+@given(
+    file=st.sampled_from(["report.pdf", "clip.mp4", "clip.mov", "poster.svg"]),
+    damage=st.lists(st.tuples(st.integers(0, 8000), st.integers(0, 255)), min_size=1, max_size=30),
+)
+@settings(max_examples=30, deadline=None)
+def test_damaged_files_are_read_or_noted(file, damage):
+    data = bytearray((SAMPLES / file).read_bytes())
+    for position, value in damage:
+        data[position % len(data)] = value
+    media_type = detect(bytes(data[:HEAD_SIZE]), len(data))
+    notes = {None, "metadata-xmp-only", "metadata-unreadable", "metadata-encrypted"}
+    assert collect(media_type, bytes(data)).note in notes
