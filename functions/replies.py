@@ -96,6 +96,7 @@ class AssetView(View, frozen=True):
     people: tuple[str, ...] = ()
     documents: tuple[DocumentFound, ...] = ()
     metadata_note: str | None = None
+    content_notes: tuple[str, ...] = ()
     version: int | None = None
     upload: str | None = None
     declared_size: int | None = None

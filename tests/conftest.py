@@ -9,6 +9,7 @@ import pytest
 from azure.data.tables.aio import TableServiceClient
 from azure.servicebus.aio import ServiceBusClient
 from azure.storage.blob.aio import BlobServiceClient
+from hypothesis import settings
 
 from infra.local import ports
 from infra.local.stack import Stack
@@ -16,6 +17,11 @@ from tests.contracts import check_contract
 
 # Short, so that a test of a crash sees its message delivered again soon.
 LOCK_DURATION = "PT10S"
+
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:

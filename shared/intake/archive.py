@@ -109,7 +109,7 @@ def contents(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
     refuse_unsupported(head)
     if head.startswith(PNG):
         yield from packed_texts(file)
-    if is_archive(head) or _has_directory(file):
+    if is_archive(head) or has_directory(file):
         allowed = min(limits.size, max(limits.free, size * limits.ratio))
         yield from _Walk(limits.depth, limits.members, allowed).archive(file, head, 1)
 
@@ -203,8 +203,8 @@ class _Walk:
                 yield from packed_texts(inner)
 
 
-def _has_directory(file: IO[bytes]) -> bool:
-    """Whether a readable zip directory stands at the end of `file`.
+def has_directory(file: IO[bytes]) -> bool:
+    """Whether a readable zip directory that lists anything stands at the end of `file`.
 
     The mark that `zipfile.is_zipfile` looks for occurs in pictures by chance; a directory does not.
     """

@@ -16,6 +16,7 @@ import msgspec
 
 from shared.intake.archive import is_archive
 from shared.intake.collector import Collector, needs_copy
+from shared.intake.content_notes import ContentNotes
 from shared.intake.content_type import detect
 from shared.intake.identifiers import index_keys
 from shared.intake.metadata import Metadata
@@ -48,6 +49,7 @@ class Pass:
         self._media_type = "application/octet-stream"
         self._spool: IO[bytes] | None = None
         self._metadata: Collector | None = None
+        self._notes: ContentNotes | None = None
 
     def __enter__(self) -> "Pass":
         return self
@@ -63,10 +65,13 @@ class Pass:
             self._media_type = detect(chunk, self._size)
             if self._size <= self._spool_limit(chunk):
                 self._spool = tempfile.SpooledTemporaryFile(_SPOOL_IN_MEMORY)  # noqa: SIM115 - closed in __exit__
+            self._notes = ContentNotes(self._media_type, chunk)
             self._metadata = Collector(self._media_type, copied=self._spool is not None)
         self._seen += len(chunk)
         self._hash.update(chunk)
         self._scan.feed(chunk)
+        if self._notes is not None:
+            self._notes.feed(chunk)
         if self._metadata is not None:
             self._metadata.feed(chunk)
         if self._spool is not None:
@@ -95,6 +100,7 @@ class Pass:
             people=people,
             documents=[DocumentFound(field=d.field, id=d.identifier) for d in metadata.documents],
             metadata_note=note,
+            content_notes=self._notes.finish(self._spool) if self._notes is not None else (),
         )
 
     def _spool_limit(self, head: bytes) -> int:

@@ -55,6 +55,7 @@ def asset_of(
         people=tuple(inspection.people) if filing.verdict == "clean" else (),
         documents=tuple(inspection.documents),
         metadata_note=inspection.metadata_note,
+        content_notes=tuple(inspection.content_notes),
     )
 
 

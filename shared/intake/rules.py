@@ -90,6 +90,7 @@ class Asset(Stored, frozen=True):
     people: tuple[PersonFound, ...] = ()
     documents: tuple[DocumentFound, ...] = ()
     metadata_note: str | None = None
+    content_notes: tuple[str, ...] = ()
     version: int | None = None
     upload: str | None = None
     declared_size: int | None = None
@@ -137,6 +138,7 @@ class Inspection:
     people: Sequence[PersonFound]
     metadata_note: str | None
     documents: Sequence[DocumentFound] = ()
+    content_notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
