@@ -8,7 +8,6 @@ from functions.http import Call, Reply, endpoint
 from functions.messages import Delivery, Refused, batch_consumer
 from functions.operations import PAGING, Parameter, Raw
 from functions.replies import EntryPage, EntryProofView, Link
-from shared.accesslog import Recorded
 from shared.accesslog.filters import Filter, filter_of
 from shared.accesslog.formats import Format
 from shared.composition import App
@@ -49,6 +48,8 @@ async def record_accesses(
     app: App, deliveries: Sequence[Delivery[AccessRecorded]]
 ) -> Sequence[Refused[AccessRecorded]]:
     """Add what other services report to their tenants' logs, in the queue's order."""
+    from shared.accesslog import Recorded
+
     events = [
         Recorded(one.event.source, one.event.id, one.event.time, one.data, one.context)
         for one in deliveries

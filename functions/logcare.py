@@ -11,9 +11,9 @@ from functions.logproofs import size_of
 from functions.operations import Parameter, Raw
 from functions.replies import Link, WitnessList
 from functions.requests import RedactionRequest, WitnessRequest
-from shared.accesslog.filters import Listed, filter_of
+from shared.accesslog.filters import filter_of
 from shared.accesslog.formats import FORMATS
-from shared.accesslog.witnesses import Witness
+from shared.accesslog.views import Listed, Witness
 from shared.composition import App, app
 from shared.errors import MalformedInputError, TooLargeError
 from shared.identity.rules import TENANT_ADMIN, TENANT_ROLES, VENDOR_DPO

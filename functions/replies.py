@@ -5,8 +5,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from shared.accesslog.filters import Listed
-from shared.accesslog.witnesses import Witness
+from shared.accesslog.views import Listed, Witness
 from shared.backups.rules import Summary
 from shared.composition import Check
 from shared.consents.rules import Grant

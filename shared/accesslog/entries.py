@@ -14,7 +14,6 @@ import msgspec
 from shared import context
 from shared.errors import InvalidInputError
 from shared.ids import rfc3339
-from shared.merkle import Note, NoteError, Redaction, is_redaction, leaf_hash
 from shared.messages.contracts import AccessRecorded, Actor
 
 # How far a sender's clock may be ahead of ours before its time is marked as not to be trusted.
@@ -129,6 +128,8 @@ def stated_leaf(_tenant: str, _index: int, payload: bytes) -> bytes:
     Whether the log signed the redaction is for those to ask who verify. What is neither is hashed
     as it is, so that no proof verifies it.
     """
+    from shared.merkle import Note, NoteError, Redaction, is_redaction, leaf_hash
+
     if is_redaction(payload):
         with suppress(NoteError):
             return Redaction.parse(Note.parse(payload).text).leaf
@@ -140,6 +141,8 @@ def same(one: bytes, other: bytes) -> bool:
 
     What was redacted cannot be compared any more; the event's identity must do.
     """
+    from shared.merkle import is_redaction
+
     if is_redaction(one) or is_redaction(other):
         return True
     return _said(one) == _said(other)

@@ -5,52 +5,14 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, get_args
-
-import msgspec
+from typing import Any, Final, get_args
 
 from shared.accesslog.entries import CLOCK_TOLERANCE, Entry, entry_from
+from shared.accesslog.views import Listed, Outcome, Redacted
 from shared.errors import InvalidInputError, MalformedInputError
-from shared.merkle import Note, Redaction, is_redaction
-from shared.messages.contracts import Actor
-
-type Outcome = Literal["allowed", "denied", "failed"]
 
 # How far the clocks of two instances of ours may be apart.
 _SKEW: Final = timedelta(minutes=5)
-
-
-class Redacted(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """When and why an entry's payload was erased."""
-
-    at: datetime
-    reason: str
-
-
-class Listed(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """An entry of the log at its `index`; of a redacted one nothing is left but `redacted`.
-
-    `clock_ahead` says that `time` lay more than five minutes after `received_at`, when the log got
-    the event: it is not to be trusted.
-    """
-
-    index: int
-    id: str | None = None
-    source: str | None = None
-    time: datetime | None = None
-    received_at: datetime | None = None
-    clock_ahead: bool = False
-    actor: Actor | None = None
-    action: str | None = None
-    resource: str | None = None
-    outcome: Outcome | None = None
-    purpose: str | None = None
-    ticket: str | None = None
-    grant_id: str | None = None
-    reason: str | None = None
-    client_address: str | None = None
-    correlation_id: str | None = None
-    redacted: Redacted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +75,8 @@ def filter_of(parameters: Mapping[str, str]) -> Filter:
 
 def listed(index: int, payload: bytes) -> Listed:
     """How an entry, or what a redaction left of it, is shown."""
+    from shared.merkle import Note, Redaction, is_redaction
+
     if is_redaction(payload):
         note = Redaction.parse(Note.parse(payload).text)
         return Listed(index=index, redacted=Redacted(at=note.at, reason=note.reason))

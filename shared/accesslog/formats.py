@@ -1,13 +1,11 @@
 """The listing of entries as files: CSV for spreadsheets, NDJSON for programs."""
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from typing import Any, Final, Literal
 
 import msgspec
 
-from shared.accesslog.filters import Listed
+from shared.accesslog.views import Listed
 from shared.ids import rfc3339
 
 type Format = Literal["csv", "ndjson"]
@@ -70,6 +68,10 @@ def _cells(entry: Listed) -> tuple[Any, ...]:
 
 def _row(cells: tuple[Any, ...]) -> bytes:
     """One line as RFC 4180 has it, every cell quoted and none a formula."""
+    # Imported here: it would slow every cold start.
+    import csv
+    import io
+
     text = io.StringIO()
     csv.writer(text, quoting=csv.QUOTE_ALL).writerow(_safe(cell) for cell in cells)
     return text.getvalue().encode()

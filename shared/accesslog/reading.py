@@ -5,8 +5,9 @@ from contextlib import aclosing
 from typing import Final, cast
 
 from shared.accesslog.entries import entry_from
-from shared.accesslog.filters import Filter, Listed, before_of, continuation_of, listed
+from shared.accesslog.filters import Filter, before_of, continuation_of, listed
 from shared.accesslog.store import LogStore
+from shared.accesslog.views import Listed
 from shared.merkle import is_redaction
 
 # A page ends when so many entries were looked at, even if few of them are listed.

@@ -11,10 +11,11 @@ from shared.accesslog.checkpoints import Checkpoints
 from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.entries import entry_from
 from shared.accesslog.entryproofs import EntryProofs
-from shared.accesslog.filters import Listed, listed
+from shared.accesslog.filters import listed
 from shared.accesslog.keys import LogKeys
 from shared.accesslog.service import AccessLog
 from shared.accesslog.store import LogStore
+from shared.accesslog.views import Listed
 from shared.errors import ConflictError
 from shared.identity.rules import Caller
 from shared.merkle import ProofError, Redaction, is_redaction, leaf_hash, verify_inclusion

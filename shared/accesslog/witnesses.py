@@ -6,11 +6,12 @@ Source: C2SP tlog-witness and tlog-cosignature.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from shared.accesslog.checkpoints import TABLE, Checkpoints, Published, cosignature_row
 from shared.accesslog.rules import entry_message
+from shared.accesslog.views import Witness
 from shared.errors import (
     ConflictError,
     InvalidInputError,
@@ -22,24 +23,14 @@ from shared.identity.rules import Caller
 from shared.ids import key, new_id
 from shared.merkle import COSIGNATURE, NoteError, VerifierKey, cosignatures, cosigned_at
 from shared.messages import Outbox
-from shared.messages.contracts import AccessRecorded, Actor
+from shared.messages.contracts import AccessRecorded
 from shared.ports import Clock, Delete, Insert, Operation, Row, Tables, Upsert
-from shared.rows import Stored, from_values, to_values
+from shared.rows import from_values, to_values
 
 _MOST: Final = 16
 _MAX_NAME: Final = 256
 # How far a witness's clock may be ahead.
 _TOLERANCE: Final = timedelta(minutes=5)
-
-
-class Witness(Stored, frozen=True):
-    """A witness whose cosignatures are accepted. `id` is its key's id in hexadecimal."""
-
-    id: str
-    name: str
-    vkey: str
-    added_by: Actor
-    added_at: datetime
 
 
 class Witnesses:

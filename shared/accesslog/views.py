@@ -1,0 +1,54 @@
+"""What is shown of a log: its entries and its witnesses."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from shared.messages.contracts import Actor
+from shared.rows import Stored
+
+type Outcome = Literal["allowed", "denied", "failed"]
+
+
+class Redacted(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """When and why an entry's payload was erased."""
+
+    at: datetime
+    reason: str
+
+
+class Listed(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """An entry of the log at its `index`; of a redacted one nothing is left but `redacted`.
+
+    `clock_ahead` says that `time` lay more than five minutes after `received_at`, when the log got
+    the event: it is not to be trusted.
+    """
+
+    index: int
+    id: str | None = None
+    source: str | None = None
+    time: datetime | None = None
+    received_at: datetime | None = None
+    clock_ahead: bool = False
+    actor: Actor | None = None
+    action: str | None = None
+    resource: str | None = None
+    outcome: Outcome | None = None
+    purpose: str | None = None
+    ticket: str | None = None
+    grant_id: str | None = None
+    reason: str | None = None
+    client_address: str | None = None
+    correlation_id: str | None = None
+    redacted: Redacted | None = None
+
+
+class Witness(Stored, frozen=True):
+    """A witness whose cosignatures are accepted. `id` is its key's id in hexadecimal."""
+
+    id: str
+    name: str
+    vkey: str
+    added_by: Actor
+    added_at: datetime
