@@ -59,6 +59,11 @@ class Pass:
         if self._spool is not None:
             self._spool.close()
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all bytes of the blob were fed."""
+        return self._seen == self._size
+
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
         if self._seen == 0:

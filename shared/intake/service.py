@@ -5,7 +5,6 @@ name only if it is free, the index rows are written before the asset row that ma
 known, and the upload is removed last.
 """
 
-import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import datetime
@@ -192,13 +191,12 @@ class Intake:
 
     async def _inspect(self, blob: BlobInfo, identifier: str) -> Inspection:
         from shared.intake.inspection import Pass
+        from shared.intake.overlap import run
 
         secret = await self._assets.subject_secret()
         with Pass(await self._scanner.begin(identifier, blob), secret, blob.size) as inspecting:
             async with self._blobs.read(blob) as chunks:
-                async for chunk in chunks:
-                    await asyncio.to_thread(inspecting.feed, chunk)
-            return await asyncio.to_thread(inspecting.finish)
+                return await run(inspecting, chunks)
 
     async def _store(self, blob: BlobInfo, filing: Filing, identifier: str) -> tuple[str, str]:
         container, names = destinations(filing, blob.name, identifier)

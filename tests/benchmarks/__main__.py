@@ -19,6 +19,7 @@ from tests.benchmarks import (
     broker,
     cold_start,
     depth,
+    film,
     invocations,
     memory,
     metadata,
@@ -36,6 +37,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Step], list[Result]]]] = {
     "broker": broker.run,
     "broker-depth": depth.run,
     "uploads": uploads.run,
+    "film": film.run,
     "memory": memory.run,
     "metadata": metadata.run,
 }
