@@ -171,7 +171,6 @@ SAMPLES: Final = (
         "image/svg+xml",
         0,
         ((NOOR, "dc:creator"), ("poster", "dc:subject")),
-        note="metadata-xmp-only",
     ),
     Sample(
         "report.pdf",

@@ -1,31 +1,47 @@
 """The metadata of one upload, gathered while its bytes stream past."""
 
+from collections.abc import Mapping
 from typing import IO, Final
 
 from shared.intake.boxes import BoxWalker
-from shared.intake.metadata import PICTURES, Metadata, read, read_pdf
+from shared.intake.metadata import PICTURES, Metadata, read, read_document
 from shared.intake.packets import PacketFinder
+from shared.media import MARKUP, PACKAGE, PDF
 from shared.media.found import CUT, NOT_SUPPORTED, TOO_LARGE, UNREADABLE, XMP_ONLY, merged
 
-PDF: Final = "application/pdf"
+_OFFICE: Final = "application/vnd.openxmlformats-officedocument"
+_OPEN_DOCUMENT: Final = "application/vnd.oasis.opendocument"
+DOCUMENTS: Final[Mapping[str, bytes]] = {
+    "application/pdf": PDF,
+    "application/rdf+xml": MARKUP,
+    "application/xml": MARKUP,
+    "image/svg+xml": MARKUP,
+    f"{_OFFICE}.presentationml.presentation": PACKAGE,
+    f"{_OFFICE}.spreadsheetml.sheet": PACKAGE,
+    f"{_OFFICE}.wordprocessingml.document": PACKAGE,
+    f"{_OPEN_DOCUMENT}.presentation": PACKAGE,
+    f"{_OPEN_DOCUMENT}.spreadsheet": PACKAGE,
+    f"{_OPEN_DOCUMENT}.text": PACKAGE,
+}
 FILMS: Final = frozenset({"audio/mp4", "video/3gpp", "video/3gpp2", "video/mp4", "video/quicktime"})
 
-# Of these there is no metadata but what everyone who opens them sees.
+# A text has no metadata of its own, though XMP may stand in it.
 _PLAIN: Final = frozenset({"text/plain"})
 _COPY: Final = 4 * 1024 * 1024
 
 
 def needs_copy(media_type: str) -> bool:
     """Whether metadata of this type is read at random, from a copy of the file."""
-    return media_type in PICTURES or media_type == PDF
+    return media_type in PICTURES or media_type in DOCUMENTS
 
 
 class Collector:
     """Takes a file's bytes in chunks, and says what its metadata is when all are there.
 
-    Pictures are read by Exiv2 and PDF by pypdf, both from a copy of the file. A film's boxes are
-    walked for XMP as they pass, whatever its size, and any other file is searched for it; so is a
-    PDF, for the pictures in it, and a picture or a PDF that is too large to be copied.
+    Pictures are read by Exiv2, PDF by pypdf, SVG and the properties of Office files by expat, all
+    from a copy of the file. A film's boxes are walked for XMP as they pass, whatever its size, and
+    any other file is searched for it; so is a document, for the pictures in it, and what is too
+    large to be copied.
     """
 
     def __init__(self, media_type: str, *, copied: bool) -> None:
@@ -34,7 +50,7 @@ class Collector:
         self._walker = BoxWalker() if media_type in FILMS else None
         self._finder = None
         exiv2 = media_type in PICTURES and copied
-        if self._walker is None and not exiv2 and media_type not in _PLAIN:
+        if self._walker is None and not exiv2:
             self._finder = PacketFinder()
 
     def feed(self, chunk: bytes) -> None:
@@ -46,8 +62,6 @@ class Collector:
 
     def finish(self, copy: IO[bytes] | None) -> Metadata:
         """What the file says, once all bytes were fed. Blocks, and raises OSError, as `read`."""
-        if self._media_type in _PLAIN:
-            return Metadata()
         parts = [self._own(copy)]
         if parts[0].note == NOT_SUPPORTED:
             # A variety of its type that Exiv2 does not know, such as Photoshop's large files.
@@ -77,6 +91,9 @@ class Collector:
         if needs_copy(self._media_type):
             if copy is None:
                 return Metadata(note=TOO_LARGE)
-            return read_pdf(copy) if self._media_type == PDF else read(copy)
+            kind = DOCUMENTS.get(self._media_type)
+            return read(copy) if kind is None else read_document(kind, copy)
+        if self._media_type in _PLAIN:
+            return Metadata()
         broken = self._walker is not None and not self._walker.complete
         return Metadata(note=UNREADABLE if broken else XMP_ONLY)

@@ -227,6 +227,9 @@ def _markup(text: bytes) -> str | None:
     name = root[1].rpartition(b":")[2].lower() if root else b""
     if name == b"svg":
         return "image/svg+xml"
+    # XMP part 1, Annex A: the type of a sidecar file.
+    if name in (b"xmpmeta", b"rdf"):
+        return "application/rdf+xml"
     if name == b"html":
         return "text/html"
     return "application/xml" if text.startswith(b"<?xml") else None

@@ -25,7 +25,7 @@ __all__ = [
     "Metadata",
     "Person",
     "read",
-    "read_pdf",
+    "read_document",
 ]
 
 PICTURES: Final = frozenset(
@@ -86,10 +86,11 @@ def read(source: IO[bytes] | bytes) -> Metadata:
     return _read(PICTURE, file, _quick if metadata_size(file) <= _LITTLE else _patient)
 
 
-def read_pdf(source: IO[bytes] | bytes) -> Metadata:
-    """Return what a PDF says of itself; otherwise as `read`."""
+def read_document(kind: bytes, source: IO[bytes] | bytes) -> Metadata:
+    """Return what a document of a `kind` of `shared.media` says of itself; otherwise as `read`."""
     file = io.BytesIO(source) if isinstance(source, bytes) else source
-    return _read(PDF, file, _patient)
+    little = kind != PDF and file.seek(0, io.SEEK_END) <= _LITTLE
+    return _read(kind, file, _quick if little else _patient)
 
 
 def _read(kind: bytes, file: IO[bytes], reader: Reader) -> Metadata:

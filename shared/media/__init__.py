@@ -8,6 +8,8 @@ from typing import Final
 
 PICTURE: Final = b"P"
 PDF: Final = b"D"
+MARKUP: Final = b"M"
+PACKAGE: Final = b"O"
 """What a file that is handed over is; a bare XMP packet is a picture as well."""
 
 FAILED: Final = 1

@@ -18,14 +18,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from shared.media import FAILED, OUT_OF_MEMORY, PDF, PICTURE
+from shared.media import FAILED, MARKUP, OUT_OF_MEMORY, PACKAGE, PDF, PICTURE
 from shared.media.documents import read_pdf
 from shared.media.found import Metadata
+from shared.media.markup import read_markup, read_package
 from shared.media.pictures import read_picture
 
 _READERS: Final[Mapping[bytes, Callable[[str], Metadata]]] = {
     PICTURE: read_picture,
     PDF: read_pdf,
+    MARKUP: read_markup,
+    PACKAGE: read_package,
 }
 
 # Bytes on the heap, and seconds of computing for one file, after which the kernel ends the process.

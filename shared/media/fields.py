@@ -161,15 +161,36 @@ PDF_INFO: Final[Mapping[str, Field]] = {
     "/Keywords": Field("PDF:Keywords", keywords),
 }
 
+_DUBLIN_CORE: Final = "http://purl.org/dc/elements/1.1/"
+_CORE: Final = "http://schemas.openxmlformats.org/package/2006/metadata/core-properties"
+_EXTENDED: Final = "http://schemas.openxmlformats.org/officeDocument/2006/extended-properties"
+_OPEN_DOCUMENT: Final = "urn:oasis:names:tc:opendocument:xmlns:meta:1.0"
+
+# Elements of XML that is no XMP, by namespace and name.
+MARKUP: Final[Mapping[str, Field]] = {
+    f"{_DUBLIN_CORE} creator": Field("dc:creator", listed),
+    f"{_DUBLIN_CORE} contributor": Field("dc:contributor", listed),
+    f"{_DUBLIN_CORE} rights": Field("dc:rights", holder),
+    f"{_DUBLIN_CORE} subject": Field("dc:subject", keywords),
+    f"{_CORE} lastModifiedBy": Field("cp:lastModifiedBy"),
+    f"{_CORE} keywords": Field("cp:keywords", keywords),
+    f"{_EXTENDED} Manager": Field("Properties:Manager"),
+    f"{_OPEN_DOCUMENT} initial-creator": Field("meta:initial-creator"),
+    f"{_OPEN_DOCUMENT} printed-by": Field("meta:printed-by"),
+    f"{_OPEN_DOCUMENT} keyword": Field("meta:keyword"),
+}
+
 KEYWORDS: Final = frozenset(
     {
         "Exif:XPKeywords",
         "IPTC:2:25 Keywords",
         "MicrosoftPhoto:LastKeywordXMP",
         "PDF:Keywords",
+        "cp:keywords",
         "dc:subject",
         "digiKam:TagsList",
         "lr:hierarchicalSubject",
+        "meta:keyword",
         "pdf:Keywords",
     }
 )

@@ -139,7 +139,7 @@ def test_a_film(media_type, copied):
 
 @pytest.mark.parametrize(
     "media_type",
-    ["image/svg+xml", "application/postscript", "audio/mpeg", "application/octet-stream"],
+    ["text/html", "application/postscript", "audio/mpeg", "application/octet-stream"],
 )
 def test_any_other_type_is_searched(media_type):
     data = b"<svg><metadata>" + PACKET + b"</metadata></svg>"
@@ -147,8 +147,9 @@ def test_any_other_type_is_searched(media_type):
     assert collect(media_type, b"no packet") == Metadata(note="metadata-xmp-only")
 
 
-def test_a_text_has_no_metadata():
-    assert collect("text/plain", PACKET) == Metadata()
+def test_a_text_has_no_metadata_but_what_stands_in_it():
+    assert collect("text/plain", b"a text") == Metadata()
+    assert collect("text/plain", b"a text" + PACKET) == Metadata((CREATOR,))
 
 
 def test_a_variety_that_exiv2_does_not_know_is_searched():
