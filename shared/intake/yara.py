@@ -26,7 +26,7 @@ _SIGNATURES: Final = Path(__file__).parent / "signatures"
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """The rules of one file; `within` are the beginnings of the media types that they are for."""
+    """Rules; `within` are the beginnings of the media types that they are for."""
 
     compiled: yara_x.Rules
     within: tuple[str, ...]
@@ -42,7 +42,7 @@ class Signatures:
         its reach or its date (see the README beside them).
         """
         sources = [path.read_bytes() for path in sorted(signatures.glob("*.yar"))]
-        self._rules = tuple(_compiled(source) for source in sources)
+        self._rules = _grouped(sources)
         every = [rule for rules in self._rules for rule in rules.compiled]
         self._overlap = max(_reach(rule) for rule in every) - 1
         self._limits = limits or Limits()
@@ -151,20 +151,33 @@ class _Stream:
         return start
 
     def _scan(self, chunk: bytes) -> None:
-        window = self._tail + chunk
+        # A large chunk is not copied: what crosses its border is within so much on either side.
+        border = self._tail + chunk[: self._overlap]
+        windows = (border, chunk) if len(chunk) > self._overlap else (border,)
         for rules in self._chosen or ():
-            self._matches.update(rule.identifier for rule in rules.scan(window).matching_rules)
-        self._tail = window[-self._overlap :]
+            for window in windows:
+                self._matches.update(rule.identifier for rule in rules.scan(window).matching_rules)
+        self._tail = windows[-1][-self._overlap :]
 
 
-def _compiled(source: bytes) -> _Rules:
+def _grouped(sources: Sequence[bytes]) -> tuple[_Rules, ...]:
+    """The rules of all files, those for the same media types together, as one pass is faster."""
+    groups: dict[tuple[str, ...], list[bytes]] = {}
+    for source in sources:
+        within, *others = {
+            tuple(str(dict(rule.metadata).get("within", "")).split()) for rule in _compiled(source)
+        }
+        if others:
+            raise ValueError("the rules of a file must be within the same media types")
+        groups.setdefault(within, []).append(source)
+    return tuple(_Rules(_compiled(*group), within) for within, group in groups.items())
+
+
+def _compiled(*sources: bytes) -> yara_x.Rules:
     compiler = yara_x.Compiler(error_on_slow_pattern=True, includes_enabled=False)
-    compiler.add_source(source.decode())
-    rules = compiler.build()
-    within, *others = {tuple(str(dict(r.metadata).get("within", "")).split()) for r in rules}
-    if others:
-        raise ValueError("the rules of a file must be within the same media types")
-    return _Rules(rules, within)
+    for source in sources:
+        compiler.add_source(source.decode())
+    return compiler.build()
 
 
 def _reach(rule: yara_x.Rule) -> int:

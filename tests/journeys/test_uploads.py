@@ -1,10 +1,13 @@
 """Files uploaded as a portal's client does: what is filed, what is turned away, who is told."""
 
 import asyncio
+import io
 import json
+import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import exiv2
 import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob.aio import BlobClient, ContainerClient
@@ -18,7 +21,34 @@ from tests.queues import data_of, peeked
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 MANIFEST = json.loads((SAMPLES / "manifest.json").read_text(encoding="utf-8"))["samples"]
-INFECTED = {"virus.com": eicar, "virus.zip": eicar_zip, "nested.zip": eicar_nested_zip}
+
+
+def photo_with_virus():
+    """A photo whose caption is the test file."""
+    image = exiv2.ImageFactory.open((SAMPLES / "cat.jpg").read_bytes())
+    image.readMetadata()
+    image.iptcData()["Iptc.Application2.Caption"] = eicar().decode()
+    image.writeMetadata()
+    return bytes(image.io().mmap())
+
+
+def tar_with_virus():
+    """A compressed tar with the test file in a zip within a zip."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:xz") as archive:
+        info = tarfile.TarInfo("shoot/nested.zip")
+        info.size = len(eicar_nested_zip())
+        archive.addfile(info, io.BytesIO(eicar_nested_zip()))
+    return buffer.getvalue()
+
+
+INFECTED = {
+    "virus.com": eicar,
+    "virus.zip": eicar_zip,
+    "nested.zip": eicar_nested_zip,
+    "shoot.tar.xz": tar_with_virus,
+    "caption.jpg": photo_with_virus,
+}
 
 
 def photo(name):
