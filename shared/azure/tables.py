@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from azure.core import MatchConditions
@@ -16,8 +16,9 @@ from azure.data.tables import EdmType, EntityProperty, TableErrorCode, UpdateMod
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from shared.azure.faults import as_unavailable
+from shared.azure.transactions import submit
 from shared.errors import MalformedInputError, RowConflictError
-from shared.ports import Condition, Delete, Insert, Operation, Page, Replace, Row, Upsert, Value
+from shared.ports import Condition, Operation, Page, Replace, Row, Upsert, Value
 
 _CONFLICTS = {
     TableErrorCode.ENTITY_ALREADY_EXISTS,
@@ -68,13 +69,12 @@ class AzureTables:
 
     async def _submit(self, table: str, operations: Sequence[Operation]) -> Sequence[str | None]:
         try:
-            answers = await _send(self._client(table), operations)
+            return await _send(self._client(table), operations)
         except HttpResponseError as error:
             if getattr(error, "error_code", None) in _CONFLICTS:
-                position = 0 if len(operations) == 1 else _position(error)
+                position = 0 if len(operations) == 1 else getattr(error, "position", None)
                 raise RowConflictError(table, position) from error
             raise
-        return [answer.get("etag") for answer in answers]
 
     async def _create(self, table: str) -> None:
         try:
@@ -153,23 +153,14 @@ class AzureTables:
         )
 
 
-def _position(error: HttpResponseError) -> int | None:
-    # The SDK says 0 where the answer names no operation, which is "<position>:<text>": "Performing
-    # entity group transactions", learn.microsoft.com.
-    position, colon, _ = error.message.partition(":")
-    return int(position) if colon and position.isdecimal() else None
-
-
-async def _send(
-    client: TableClient, operations: Sequence[Operation]
-) -> Sequence[Mapping[str, Any]]:
-    """What the service says of each."""
+async def _send(client: TableClient, operations: Sequence[Operation]) -> Sequence[str | None]:
+    """The ETag that each row has then."""
     match operations:
         # A request of its own costs less than half of what a transaction of one does. Not so for
         # the others: alone, the SDK keeps the reason why a row could not be created to itself,
         # and passes over one that is not there to be deleted.
         case [Upsert(row)]:
-            return [await client.upsert_entity(_to_entity(row), UpdateMode.REPLACE)]
+            answer = await client.upsert_entity(_to_entity(row), UpdateMode.REPLACE)
         case [Replace(row)]:
             answer = await client.update_entity(
                 _to_entity(row),
@@ -177,39 +168,14 @@ async def _send(
                 etag=row.etag,
                 match_condition=MatchConditions.IfNotModified,
             )
-            return [answer]
         case _:
-            batch = [_to_operation(operation) for operation in operations]
-            return await client.submit_transaction(batch)
+            return await submit(client, operations)
+    return [answer["etag"]]
 
 
 def _bounds(prefix: str) -> tuple[str, str]:
     """The first RowKey that begins with `prefix`, and the first one after all that do."""
     return prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)
-
-
-def _to_operation(operation: Operation) -> tuple[Any, ...]:
-    match operation:
-        case Insert(row):
-            return ("create", _to_entity(row), {"response_preference": "return-no-content"})
-        case Upsert(row):
-            return ("upsert", _to_entity(row), {"mode": UpdateMode.REPLACE})
-        case Replace(row):
-            condition = {
-                "mode": UpdateMode.REPLACE,
-                "etag": row.etag,
-                "match_condition": MatchConditions.IfNotModified,
-            }
-            return ("update", _to_entity(row), condition)
-        case Delete(partition, row_key, etag):
-            entity = {"PartitionKey": partition, "RowKey": row_key}
-            if etag is None:
-                return ("delete", entity)
-            return (
-                "delete",
-                entity,
-                {"etag": etag, "match_condition": MatchConditions.IfNotModified},
-            )
 
 
 def _to_entity(row: Row) -> dict[str, Any]:

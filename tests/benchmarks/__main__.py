@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from infra.local.errors import StackError
 from infra.local.settings import ROOT
 from tests.benchmarks import (
+    accesslog,
     broker,
     cold_start,
     depth,
@@ -40,6 +41,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Step], list[Result]]]] = {
     "film": film.run,
     "memory": memory.run,
     "metadata": metadata.run,
+    "access-log": accesslog.run,
 }
 
 

@@ -1,0 +1,267 @@
+"""The access log on Azurite: many appenders at once, and a log that grows to a million entries.
+
+*Appending*: 32 callers, each waiting for its entry to be durable before it comes with the next, to
+one tenant's log. Held against 32 callers that insert the same bytes as single entities, and against
+32 that insert them in transactions of 100, both with the bare client. All three take turns.
+
+*Growth*: the same log from nothing to a million entries. Azurite itself slows down as a table grows
+(it keeps its indices in arrays, into which it inserts), so that bare transactions into the same
+table are timed in turn with the first and the last 10,000 entries: the goal is for the log's cost
+in terms of theirs. The plain ratio is beside it.
+
+*Storage* is counted from the rows that were committed: all bytes of keys and of values (8 for a
+number), without the names of columns, less those of the entries. Beside it what Azure bills, by the
+formula in "How do I calculate the space that entities take" (Windows Azure Storage team blog): 4,
+two a character of the keys, and for each column 8, two a character of its name, and the value,
+binary ones with 4 more.
+"""
+
+import asyncio
+import json
+import math
+import random
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+from azure.data.tables.aio import TableClient, TableServiceClient
+
+from infra.local.errors import StackError
+from infra.local.stack import Stack
+from shared.accesslog import LogStore, NewEntry
+from shared.azure.tables import AzureTables
+from shared.merkle import Edge, inclusion_tiles, leaf_hash
+from shared.ports import Insert, Operation, Replace, Row, Tables
+from tests.benchmarks.progress import Step
+from tests.benchmarks.results import Result
+
+TABLE: Final = "accesslog"
+CALLERS: Final = 32
+TURNS: Final = 6
+OF_EACH: Final = 10
+TRANSACTION: Final = 100
+SIZE: Final = 1_000_000
+ENDS: Final = 10_000
+PART: Final = 1_000
+PROOFS: Final = 2_000
+# As long as a tenant's id usually is.
+TENANT: Final = "acme-media"
+
+
+def run(step: Step) -> list[Result]:
+    """Measure all of it on an Azurite of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="vouchsafe-bench-") as folder,
+        Stack(Path(folder), in_memory=True, processes=["azurite"]) as stack,
+    ):
+        connection = stack.info["connection_strings"]["storage"]
+        results = asyncio.run(_measure(connection, _appending, step))
+    with (
+        tempfile.TemporaryDirectory(prefix="vouchsafe-bench-") as folder,
+        Stack(Path(folder), in_memory=True, processes=["azurite"]) as stack,
+    ):
+        connection = stack.info["connection_strings"]["storage"]
+        results += asyncio.run(_measure(connection, _growth, step))
+    return results + _proofs(step)
+
+
+type Measured = Callable[["Counted", TableClient, Step], Awaitable[list[Result]]]
+
+
+async def _measure(connection: str, measured: Measured, step: Step) -> list[Result]:
+    tables = AzureTables(connection)
+    try:
+        async with TableServiceClient.from_connection_string(connection) as service:
+            client = await service.create_table_if_not_exists(TABLE)
+            return await measured(Counted(tables), client, step)
+    finally:
+        await tables.close()
+
+
+async def _appending(tables: "Counted", client: TableClient, step: Step) -> list[Result]:
+    store = LogStore(tables)
+    latencies: list[float] = []
+
+    async def append(caller: int, turn: int) -> None:
+        for number in range(OF_EACH):
+            started = time.perf_counter()
+            await store.append(TENANT, [_entry(f"{turn}-{caller}-{number}")])
+            latencies.append(time.perf_counter() - started)
+
+    async def insert(caller: int, turn: int) -> None:
+        for number in range(OF_EACH):
+            entity = _entity("single", f"{turn}-{caller}-{number}")
+            await client.create_entity(entity)
+
+    async def transact(caller: int, turn: int) -> None:
+        keys = (f"{turn}-{caller}-{number}" for number in range(TRANSACTION))
+        await client.submit_transaction([("create", _entity("many", key)) for key in keys])
+
+    works = {append: OF_EACH, insert: OF_EACH, transact: TRANSACTION}
+    seconds = dict.fromkeys(works, 0.0)
+    for turn in range(-1, TURNS):
+        step("32 at once", turn + 1, TURNS + 1)
+        for work in works:
+            started = time.perf_counter()
+            await asyncio.gather(*(work(caller, turn) for caller in range(CALLERS)))
+            # The first turn opens the connections.
+            seconds[work] += (time.perf_counter() - started) if turn >= 0 else 0
+    rates = {work: TURNS * CALLERS * of / seconds[work] for work, of in works.items()}
+    latencies = sorted(latencies[CALLERS * OF_EACH :])
+    p99 = latencies[len(latencies) * 99 // 100] * 1000
+    return [
+        Result("log-append-32", rates[append], "entries/s"),
+        Result("log-append-32-p99", p99, "ms"),
+        Result("log-append-32-of-single", rates[append] / rates[insert], "x single", ">= 3"),
+        Result("log-append-32-of-100", rates[append] / rates[transact], "x transactions", ">= 0.6"),
+    ]
+
+
+@dataclass
+class Ends:
+    """What the first or the last entries cost: seconds, of the bare client, of this process."""
+
+    log: float = 0.0
+    bare: float = 0.0
+    cpu: float = 0.0
+
+
+async def _growth(tables: "Counted", client: TableClient, step: Step) -> list[Result]:
+    store = LogStore(tables)
+    edge = Edge.empty()
+    own = psutil.Process()
+
+    async def grow(size: int) -> None:
+        nonlocal edge
+        entries = [_entry(edge.size + number) for number in range(size)]
+        await store.append(TENANT, entries)
+        edge, _ = edge.append([leaf_hash(entry.payload) for entry in entries])
+        tables.entries += sum(len(entry.payload) for entry in entries)
+        step("growing to a million", edge.size, SIZE)
+
+    async def end() -> Ends:
+        ends = Ends()
+        for _ in range(ENDS // PART):
+            first = edge.size
+            before = sum(own.cpu_times()[:2])
+            started = time.perf_counter()
+            await grow(PART)
+            ends.log += time.perf_counter() - started
+            ends.cpu += sum(own.cpu_times()[:2]) - before
+            started = time.perf_counter()
+            for start in range(first, first + PART, TRANSACTION):
+                keys = range(start, start + TRANSACTION)
+                await client.submit_transaction(
+                    [("create", _entity("bare", f"{key:07}")) for key in keys]
+                )
+            ends.bare += time.perf_counter() - started
+        return ends
+
+    await grow(PART)
+    first = await end()
+    while edge.size < SIZE - ENDS:
+        await grow(min(PART, SIZE - ENDS - edge.size))
+    last = await end()
+    if await store.head(TENANT) != edge:
+        raise StackError("The log is not what was appended to it.")
+    in_bare = (last.log / last.bare) / (first.log / first.bare)
+    return [
+        Result("log-growth", in_bare, "x first 10,000, in transactions", "<= 1.2"),
+        Result("log-growth-plain", last.log / first.log, "x first 10,000"),
+        Result("log-growth-bare", last.bare / first.bare, "x first 10,000"),
+        Result("log-growth-cpu", last.cpu / first.cpu, "x first 10,000", "<= 1.2"),
+        Result("log-append-of-100", first.bare / first.log, "x transactions"),
+        Result("log-storage", tables.over(SIZE), "bytes above an entry", "<= 40"),
+        Result("log-storage-billed", tables.billed_over(SIZE), "bytes above an entry"),
+    ]
+
+
+def _proofs(step: Step) -> list[Result]:
+    """The most tiles that an inclusion proof reads above ceil(log256 n), over random ones."""
+    step("proofs", 0, 1)
+    chosen = random.Random(1)
+    above = 0
+    for _ in range(PROOFS):
+        size = chosen.randrange(1, 2 ** chosen.randrange(1, 40))
+        tiles = inclusion_tiles(chosen.randrange(size), size)
+        above = max(above, len(tiles) - math.ceil(math.log(size, 256)))
+    return [Result("log-proof-tiles", above, "tiles above log256 n", "<= 1")]
+
+
+def _payload(identifier: object) -> bytes:
+    """An entry of the usual length, about 400 bytes."""
+    entry = {
+        "action": "asset.read",
+        "actor": {"id": "0b1c2d3e-5f60-4a7b-8c9d-0e1f2a3b4c5d", "role": "vendor.support"},
+        "grantId": "01JDCH3V5Q4X9T6W8Z2Y7R0KSM",
+        "id": str(identifier),
+        "outcome": "allowed",
+        "purpose": "repair of a broken rendition",
+        "resource": "assets/01JDCH3V5Q4X9T6W8Z2Y7R0KSM",
+        "source": "benchmark",
+        "tenant": TENANT,
+        "ticket": "SUP-20261124-000017",
+        "time": "2026-11-24T06:00:00.000Z",
+    }
+    return json.dumps(entry, separators=(",", ":")).encode()
+
+
+def _entry(identifier: object) -> NewEntry:
+    return NewEntry("benchmark", str(identifier), _payload(identifier))
+
+
+def _entity(partition: str, key: str) -> dict[str, Any]:
+    return {"PartitionKey": partition, "RowKey": key, "e": _payload(key)}
+
+
+@dataclass
+class Counted:
+    """Tables that count the bytes of the rows that were committed."""
+
+    tables: Tables
+    entries: int = 0
+    _inserted: int = 0
+    _billed: int = 0
+    _replaced: dict[str, Row] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tables, name)
+
+    async def commit(self, table: str, operations: Sequence[Operation]) -> Sequence[str | None]:
+        """As the tables do."""
+        etags = await self.tables.commit(table, operations)
+        for operation in operations:
+            match operation:
+                case Insert(row) | Replace(row) if row.row == "head":
+                    self._replaced[row.partition] = row
+                case Insert(row):
+                    self._inserted += _bytes(row)
+                    self._billed += _billed(row)
+        return etags
+
+    def over(self, entries: int) -> float:
+        """Bytes of keys and values an entry, less its own."""
+        heads = sum(map(_bytes, self._replaced.values()))
+        return (self._inserted + heads - self.entries) / entries
+
+    def billed_over(self, entries: int) -> float:
+        """What Azure bills an entry, less its own bytes."""
+        heads = sum(map(_billed, self._replaced.values()))
+        return (self._billed + heads - self.entries) / entries
+
+
+def _bytes(row: Row) -> int:
+    values = sum(len(value) if isinstance(value, bytes) else 8 for value in row.values.values())
+    return len(row.partition) + len(row.row) + values
+
+
+def _billed(row: Row) -> int:
+    columns = sum(
+        8 + 2 * len(name) + (len(value) + 4 if isinstance(value, bytes) else 8)
+        for name, value in row.values.items()
+    )
+    return 4 + 2 * (len(row.partition) + len(row.row)) + columns
