@@ -19,6 +19,9 @@ from shared.intake.unpacking import Readable, bzip2, is_tar, tar_members, xz
 
 _PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 1024 * 1024
+# A member that is no archive by its beginning is looked into up to this size, as a file of any type
+# may have one at its end.
+_MAX_COPY: Final = 64 * 1024 * 1024
 # A zip's directory is read as one: this is room for the most members that are allowed.
 _MAX_READ: Final = 4 * 1024 * 1024
 
@@ -187,20 +190,26 @@ class _Walk:
     def _member(self, source: Readable, depth: int) -> Iterator[bytes]:
         piece = head = source.read(_PIECE)
         refuse_unsupported(head)
+        packed = is_archive(head)
+        size = 0
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as inner:
             while piece:
+                size += len(piece)
                 self._size_left -= len(piece)
                 if self._size_left < 0:
                     raise RefusedArchiveError("archive-too-large")
                 yield piece
-                if is_archive(head) or head.startswith(PNG):
+                if packed or size <= _MAX_COPY:
                     inner.write(piece)
                 piece = source.read(_PIECE)
             yield b""
-            if is_archive(head):
+            if packed:
                 yield from self.archive(inner, head, depth + 1)
-            elif head.startswith(PNG):
-                yield from packed_texts(inner)
+            elif size <= _MAX_COPY:
+                if head.startswith(PNG):
+                    yield from packed_texts(inner)
+                if has_directory(inner):
+                    yield from self.archive(inner, head, depth + 1)
 
 
 def has_directory(file: IO[bytes]) -> bool:

@@ -3,12 +3,16 @@
 import asyncio
 from pathlib import Path
 
+import httpx
 import pytest
+from azure.servicebus.aio import ServiceBusClient
 
 from infra.local.stack import Stack
 from samples.eicar import eicar_nested_zip
+from shared.messages import queues
 from tests.clamd.conftest import MAX_STREAM, MIB
 from tests.journeys.portal import Portal, eventually
+from tests.queues import data_of, peeked
 
 PHOTO = (Path(__file__).parents[2] / "samples/cat.jpg").read_bytes()
 
@@ -38,6 +42,13 @@ async def filed(portal, count):
     return {asset["path"]: asset for asset in found}
 
 
+async def incidents(stack):
+    """The kinds of all incidents."""
+    string = stack.info["connection_strings"]["service_bus"]
+    async with ServiceBusClient.from_connection_string(string) as bus:
+        return {data_of(message)["kind"] for message in await peeked(bus, queues.INCIDENTS)}
+
+
 async def test_clamd_decides(own_stack):
     async with Portal(own_stack, "decided") as portal:
         await portal.upload("cat.jpg", PHOTO)
@@ -62,6 +73,13 @@ async def test_while_clamd_is_down_nothing_is_cleared(own_stack, own_clamd):
         # Longer than an upload takes; whether it was enough changes no outcome of the test.
         await asyncio.sleep(2)
         assert list(await filed(portal, 1)) == ["first.jpg"]
+        async with httpx.AsyncClient(trust_env=False) as http:
+            url = f"{own_stack.info['endpoints']['app']}/admin/functions/watch_scanner"
+            assert (await http.post(url, json={"input": ""})).status_code == 202
+        kinds = await eventually(
+            lambda: incidents(own_stack), lambda kinds: "scanner.unavailable" in kinds
+        )
+        assert "scanner.signatures-old" not in kinds
         own_clamd.start()
         assets = await filed(portal, 2)
         assert assets["second.jpg"]["verdict"] == "clean"

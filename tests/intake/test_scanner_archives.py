@@ -94,6 +94,13 @@ def test_virus_in_a_zip_at_the_end_of_a_picture(scanner):
     assert scan(scanner, picture + eicar_zip()) == INFECTED
 
 
+def test_virus_in_a_zip_at_the_end_of_a_picture_in_an_archive(scanner):
+    picture = b"\xff\xd8\xff\xe0" + bytes(5000) + b"\xff\xd9" + eicar_zip()
+    assert scan(scanner, packed(("a.jpg", picture))) == INFECTED
+    assert scan(scanner, gzip.compress(picture)) == INFECTED
+    assert scan(scanner, packed(("b.zip", packed(("a.jpg", picture))))) == INFECTED
+
+
 def test_two_members_do_not_make_one_virus(scanner):
     halves = packed(("a", b"x" * 99 + eicar()[:34]), ("b", eicar()[34:]))
     assert scan(scanner, halves) == CLEAN
