@@ -151,15 +151,15 @@ def batch_consumer[T: Contract](
             with _nothing_leaks():
                 served: dict[str, RefusalError | None] = {}
                 batch = [_received(queue, message) for message in messages]
-                for received in sorted(batch, key=lambda one: one.sequence_number):
-                    try:
-                        delivery: Delivery[T] = _delivery(current, received, contracts)
-                        await _require_served(current, delivery.data, served)
-                        deliveries.append(delivery)
-                    except RefusalError as reason:
-                        refused.append((received, reason))
                 async with _unhurried(batch, _LONGEST_BATCH_PAUSE):
                     try:
+                        for received in sorted(batch, key=lambda one: one.sequence_number):
+                            try:
+                                delivery: Delivery[T] = _delivery(current, received, contracts)
+                                await _require_served(current, delivery.data, served)
+                                deliveries.append(delivery)
+                            except RefusalError as reason:
+                                refused.append((received, reason))
                         if deliveries:
                             turned_away = await handler(current, deliveries)
                             refused += [(one.received, reason) for one, reason in turned_away]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.accesslog.entries import names_person
 from shared.consents import Grant, Request, find_grant
 from shared.identity.rules import VENDOR_SUPPORT, Caller
 from shared.intake import Asset
@@ -56,11 +57,13 @@ def decide(
     if isinstance(found, Grant) and asset is not None and asset.verdict != "clean":
         found = "asset-quarantined"
     allowed = found if isinstance(found, Grant) else None
+    # What was asked for may be any text. An attempt is recorded even where the text names somebody.
+    named = "unnamed" if names_person(attempt.asset) else attempt.asset
     entry = AccessRecorded(
         tenant=attempt.tenant,
         actor=caller.actor({VENDOR_SUPPORT}),
         action=f"asset.{attempt.operation}",
-        resource=f"assets/{attempt.asset}",
+        resource=f"assets/{named}",
         outcome="allowed" if allowed else "denied",
         purpose=attempt.purpose,
         ticket=attempt.ticket,

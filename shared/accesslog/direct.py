@@ -7,7 +7,6 @@ the log does not take now goes the way of other services' events, which waits fo
 import logging
 from collections.abc import Sequence
 
-from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.service import AccessLog, Recorded
 from shared.context import Context
 from shared.errors import UnavailableError
@@ -38,7 +37,7 @@ class LoggingBus:
         events = [_recorded(message) for message in messages]
         try:
             reasons = await self._log.record_events(events)
-        except (UnavailableError, LogDamagedError) as error:
+        except UnavailableError as error:
             logger.warning("%d entries go through the queue: %s", len(messages), error)
             return messages
         return [one for one, reason in zip(messages, reasons, strict=True) if reason]

@@ -75,12 +75,17 @@ def check(recorded: AccessRecorded) -> None:
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from error
     for place, text in (("actor.id", recorded.actor.id), ("resource", recorded.resource)):
-        if _EMAIL.search(text):
+        if names_person(text):
             raise InvalidInputError(
                 "log-entry-names-person",
                 f"What looks like an e-mail address stands in {place} of an entry for the log.",
                 "Name persons and things by the ids that the directory and the API give them.",
             )
+
+
+def names_person(text: str) -> bool:
+    """Whether something in `text` looks like an e-mail address."""
+    return _EMAIL.search(text) is not None
 
 
 def entry_of(
@@ -120,6 +125,14 @@ def payload_of(entry: Entry) -> bytes:
 def entry_from(payload: bytes) -> Entry:
     """The entry in `payload`. Raises msgspec.DecodeError for what is none."""
     return msgspec.json.decode(payload, type=Entry)
+
+
+def readable(payload: bytes) -> Entry | None:
+    """The entry in `payload`; None for what was redacted or damaged."""
+    try:
+        return entry_from(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def stated_leaf(_tenant: str, _index: int, payload: bytes) -> bytes:

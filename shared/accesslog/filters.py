@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, get_args
 
+import msgspec
+
 from shared.accesslog.entries import CLOCK_TOLERANCE, Entry, entry_from
 from shared.accesslog.views import Listed, Outcome, Redacted
 from shared.errors import InvalidInputError, MalformedInputError
@@ -74,13 +76,16 @@ def filter_of(parameters: Mapping[str, str]) -> Filter:
 
 
 def listed(index: int, payload: bytes) -> Listed:
-    """How an entry, or what a redaction left of it, is shown."""
-    from shared.merkle import Note, Redaction, is_redaction
+    """How an entry, or what a redaction or damage left of it, is shown."""
+    from shared.merkle import Note, NoteError, Redaction, is_redaction
 
-    if is_redaction(payload):
-        note = Redaction.parse(Note.parse(payload).text)
-        return Listed(index=index, redacted=Redacted(at=note.at, reason=note.reason))
-    entry = entry_from(payload)
+    try:
+        if is_redaction(payload):
+            note = Redaction.parse(Note.parse(payload).text)
+            return Listed(index=index, redacted=Redacted(at=note.at, reason=note.reason))
+        entry = entry_from(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, NoteError):
+        return Listed(index=index, damaged=True)
     fields: dict[str, Any] = {
         name: getattr(entry, name) for name in entry.__struct_fields__ if name != "tenant"
     }

@@ -4,11 +4,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Final, cast
 
-from shared.accesslog.entries import entry_from
+from shared.accesslog.entries import readable
 from shared.accesslog.filters import Filter, before_of, continuation_of, listed
 from shared.accesslog.store import LogStore
 from shared.accesslog.views import Listed
-from shared.merkle import is_redaction
 
 # A page ends when so many entries were looked at, even if few of them are listed.
 _MOST_LOOKED_AT: Final = 20_000
@@ -35,8 +34,7 @@ class Reading:
             async for index, payload in entries:
                 if wanted.is_empty:
                     found.append(listed(index, payload))
-                elif not is_redaction(payload):
-                    entry = entry_from(payload)
+                elif (entry := readable(payload)) is not None:
                     if wanted.is_past(entry):
                         return found, None
                     if wanted.passes(entry):

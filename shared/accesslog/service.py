@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.accesslog.calls import EventIdReusedError, NewEntry
+from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.entries import attributed, check, entry_of, payload_of
 from shared.accesslog.store import LogStore
 from shared.context import NOWHERE, Context, during
-from shared.errors import RefusalError
+from shared.errors import ConflictError, RefusalError
 from shared.identity.rules import VENDOR_ROLES, Caller
 from shared.ids import new_id
 from shared.messages.cloudevents import SOURCE
@@ -70,9 +71,9 @@ class AccessLog:
     async def record_events(self, events: Sequence[Recorded]) -> Sequence[RefusalError | None]:
         """Add the entries of events of any tenants, each tenant's in order and in one append.
 
-        Returns, for each, None or why it was refused; the others are in the log. Raises
-        UnavailableError when that cannot be said of all: send the same again then. One tenant's
-        failure leaves the others' recorded.
+        Returns, for each, None or why it was refused, as all of a tenant's are whose log is
+        damaged; the others are in the log. Raises UnavailableError when that cannot be said of
+        all: send the same again then. One tenant's failure leaves the others' recorded.
         """
         places: defaultdict[str, list[int]] = defaultdict(list)
         for place, event in enumerate(events):
@@ -105,6 +106,9 @@ class AccessLog:
         except EventIdReusedError as reused:
             for position in reused.refused:
                 reasons[places[position]] = reused
+        except LogDamagedError:
+            # Waiting does not help: somebody has to mend it, and replays then what was parked.
+            return [reason or _damaged() for reason in reasons]
         return reasons
 
     def _entry(self, event: Recorded) -> NewEntry:
@@ -113,3 +117,11 @@ class AccessLog:
         check(recorded)
         entry = entry_of(recorded, event.source, event.id, event.time, self._clock())
         return NewEntry(event.source, event.id, payload_of(entry))
+
+
+def _damaged() -> ConflictError:
+    return ConflictError(
+        "log-damaged",
+        "The tenant's log was changed past this service, and takes no entries.",
+        "Find out from the incident what was changed, mend it, and replay the message.",
+    )

@@ -21,6 +21,8 @@ class Redacted(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 class Listed(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """An entry of the log at its `index`; of a redacted one nothing is left but `redacted`.
 
+    One that is `damaged` was changed past the app and cannot be read any more.
+
     `clock_ahead` says that `time` lay more than five minutes after `received_at`, when the log got
     the event: it is not to be trusted.
     """
@@ -42,6 +44,7 @@ class Listed(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     client_address: str | None = None
     correlation_id: str | None = None
     redacted: Redacted | None = None
+    damaged: bool = False
 
 
 class Witness(Stored, frozen=True):

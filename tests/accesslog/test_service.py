@@ -4,7 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.accesslog import AccessLog, EventIdReusedError, LogStore, Recorded
+from shared.accesslog import (
+    AccessLog,
+    EventIdReusedError,
+    LogDamagedError,
+    LogStore,
+    Recorded,
+)
 from shared.accesslog.entries import same, stated_leaf
 from shared.accesslog.filters import Filter
 from shared.accesslog.reading import Reading
@@ -126,6 +132,35 @@ async def test_events_of_several_tenants_are_logged_in_order_and_the_bad_are_tol
     entries, _ = await read(store, tenant)
     assert [entry.id for entry in entries] == ["e3", "e1", "e0"]
     assert [entry.id for entry in (await read(store, other))[0]] == ["e1"]
+
+
+class PartlyFailing:
+    """A store that fails for one tenant."""
+
+    def __init__(self, store, tenant, error):
+        self._store = store
+        self._tenant = tenant
+        self._error = error
+
+    async def append(self, tenant, entries):
+        if tenant == self._tenant:
+            raise self._error
+        return await self._store.append(tenant, entries)
+
+
+async def test_one_tenants_storage_that_fails_leaves_the_others_recorded(store, tenant):
+    log = AccessLog(PartlyFailing(store, "down", UnavailableError("storage")), lambda: NOW)
+    with pytest.raises(UnavailableError):
+        await log.record_events([event("down", "e1"), event(tenant, "e1")])
+    assert [entry.id for entry in (await read(store, tenant))[0]] == ["e1"]
+
+
+async def test_the_events_of_a_damaged_log_are_refused_and_the_others_recorded(store, tenant):
+    log = AccessLog(PartlyFailing(store, "damaged", LogDamagedError(3)), lambda: NOW)
+    events = [event("damaged", "e1"), event(tenant, "e1"), event("damaged", "e2")]
+    reasons = await log.record_events(events)
+    assert [reason and reason.code for reason in reasons] == ["log-damaged", None, "log-damaged"]
+    assert [entry.id for entry in (await read(store, tenant))[0]] == ["e1"]
 
 
 async def test_the_newest_comes_first_on_every_page(log, store, tenant):

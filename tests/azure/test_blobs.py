@@ -225,3 +225,30 @@ async def test_a_failed_copy_is_removed_unless_another_took_its_place(kept, blob
         with pytest.raises(UnavailableError):
             await kept._finish_copy(TARGET, name)
     assert await kept.head(TARGET, name) is None
+
+
+async def test_a_stream_of_unknown_length_becomes_one_blob_in_blocks(kept, blobs, name):
+    parts = [bytes([number]) * (CHUNK // 4 + number) for number in range(10)]
+
+    async def chunks():
+        for part in parts:
+            yield part
+
+    await kept.write_stream(CONTAINER, name, chunks(), "text/csv; charset=utf-8")
+    assert await content(blobs, CONTAINER, name) == b"".join(parts)
+    client = blobs.get_blob_client(CONTAINER, name)
+    committed, _ = await client.get_block_list()
+    assert len(committed) > 1
+    assert max(block.size for block in committed) <= CHUNK
+    found = await client.get_blob_properties()
+    assert found.content_settings.content_type == "text/csv; charset=utf-8"
+
+
+async def test_a_stream_that_breaks_off_leaves_no_blob(kept, name):
+    async def chunks():
+        yield b"x" * CHUNK
+        raise UnavailableError("storage")
+
+    with pytest.raises(UnavailableError):
+        await kept.write_stream(CONTAINER, name, chunks(), BINARY)
+    assert await kept.head(CONTAINER, name) is None

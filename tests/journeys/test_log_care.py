@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from azure.servicebus import ServiceBusMessage
 
 from infra.local.settings import ROOT
 from shared.merkle import (
@@ -238,6 +239,59 @@ async def test_a_redacted_entry_is_gone_and_every_proof_still_verifies(stack, po
     done = verify(file, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     assert found(stack, portal.tenant) == []
+
+
+async def test_an_entry_that_was_changed_is_evidence_and_not_redacted(stack, tables):
+    async with Portal(stack, "evident-" + uuid.uuid4().hex[:8]) as portal:
+        await grow(portal, 3)
+        await portal.mine("POST", "log/checkpoints")
+        await tamper(tables.get_table_client("accesslog"), portal.tenant, "entry", 1)
+        body = {"reason": "gdpr-art-17", "ticket": "DSR-8"}
+        answer = await portal.mine("PUT", "log/entries/1/redaction", who="ada", body=body)
+        assert answer.status_code == 500
+        assert answer.json()["type"].endswith(":log-damaged")
+        log = await portal.log()
+        assert [one["index"] for one in log if one["redacted"]] == []
+        assert [one["index"] for one in log if one["damaged"]] == [1]
+        filtered = await portal.mine("GET", "log/entries", params={"action": "asset.read"})
+        assert 1 not in [one["index"] for one in filtered.json()["entries"]]
+
+
+async def test_an_event_that_comes_again_after_its_redaction_is_not_logged_again(bus, portal):
+    event = {
+        "specversion": "1.0",
+        "id": str(uuid.uuid4()),
+        "source": "/dam",
+        "type": "vouchsafe.access.recorded.v1",
+        "time": datetime.now(UTC).isoformat(),
+        "data": {
+            "tenant": portal.tenant,
+            "actor": {"id": "dam", "role": "system", "organisation": "vendor"},
+            "action": "asset.viewed",
+            "resource": "assets/1",
+            "outcome": "allowed",
+        },
+    }
+
+    async def send(*events):
+        async with bus.get_queue_sender(queues.ACCESS_EVENTS) as sender:
+            for one in events:
+                message = ServiceBusMessage(json.dumps(one), message_id=str(uuid.uuid4()))
+                await sender.send_messages(message)
+
+    async def viewed():
+        return [one for one in await portal.log() if one["action"] == "asset.viewed"]
+
+    await send(event)
+    (entry,) = await eventually(viewed, lambda found: len(found) == 1)
+    path, source = f"log/entries/{event['id']}/redaction", {"source": "/dam"}
+    body = {"reason": "gdpr-art-17", "ticket": "DSR-9"}
+    done = await portal.mine("PUT", path, who="ada", body=body, params=source)
+    assert done.json()["index"] == entry["index"]
+    after = event | {"id": str(uuid.uuid4())}
+    await send(event, after)
+    (left,) = await eventually(viewed, lambda found: len(found) == 1)
+    assert left["id"] == after["id"]
 
 
 def instance(stack, command, tenant):

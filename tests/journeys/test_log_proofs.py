@@ -1,5 +1,6 @@
 """A tenant verifies its log: it speaks HTTP only, and trusts nothing but the public keys."""
 
+import asyncio
 import base64
 import json
 import uuid
@@ -179,6 +180,21 @@ async def test_the_log_only_grows(portal, keys):
     assert open_checkpoint(still.content, keys) == old
 
 
+async def test_checkpoints_that_are_made_at_the_same_time_all_agree(portal, keys):
+    async def publish():
+        await grow(portal, 1)
+        return await published(portal, keys)
+
+    made = await asyncio.gather(*(publish() for _ in range(12)))
+    newest = open_checkpoint((await fetched(portal, "checkpoint")).content, keys)
+    assert newest.size == max(one.size for one in made)
+    for one in made:
+        params = {"from": str(one.size), "to": str(newest.size)}
+        proved = (await portal.mine("GET", "log/consistency", params=params)).json()
+        proof = [unpacked(each) for each in proved["proof"]]
+        verify_consistency(one.size, newest.size, proof, one.root, newest.root)
+
+
 async def test_a_witness_gets_the_body_of_its_request(portal, keys):
     old = await published(portal, keys)
     await grow(portal, 1)
@@ -270,6 +286,15 @@ async def test_a_tenants_log_is_filtered_over_http(portal):
     assert answer.json()["continuation"] is not None
     nobody = await portal.mine("GET", "log/entries", params={"actor": "nobody"})
     assert nobody.json() == {"entries": [], "continuation": None}
+
+
+async def test_an_attempt_is_logged_even_where_what_it_asks_for_names_somebody(portal):
+    ticket = uuid.uuid4().hex
+    body = {"assetId": "zoe@acme.example", "operation": "read", "purpose": "p", "ticket": ticket}
+    answer = await portal.mine("POST", "accesses", who="sven", body=body)
+    assert answer.status_code == 403
+    (entry,) = [one for one in await portal.log() if one["ticket"] == ticket]
+    assert (entry["resource"], entry["outcome"]) == ("assets/unnamed", "denied")
 
 
 async def test_an_entry_says_which_request_it_goes_back_to(portal):
