@@ -59,9 +59,8 @@ async def _measure(connection: str, step: Step) -> list[Result]:
             for _ in range(PARTS):
                 await send()
                 await complete()
-            sent = 0
             first_sent = await _median(send)
-            while sent < MESSAGES - MEASURED:
+            while sent < MESSAGES:
                 step("filling the queue", sent, MESSAGES * 2)
                 await send()
             last_sent = await _median(send)

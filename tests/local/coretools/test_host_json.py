@@ -1,9 +1,11 @@
 """host.json is what Functions v4 takes with extension bundle 4.x.
 
-The rules are those of the published schema (https://json.schemastore.org/host.json, its definition
-`version-2-ext-5`) for the parts that we use, written down here by hand: the schema itself is not
-kept in this repository. What stands in no rule fails, until its rule is added. One gap is known:
-the schema has no `minMessageBatchSize` of `serviceBus`, but explains `maxBatchWaitTime` by it.
+The rules are those of the published schema, https://json.schemastore.org/host.json as of commit
+0345caa33d4def191427aa18e113de4c5d6f523b of SchemaStore (src/schemas/json/host.json), its definition
+`version-2-ext-5`, for the parts that we use, written down here by hand: no package that we could
+install carries the schema as it is now, and it is not kept in this repository. What stands in no
+rule fails, until its rule is added. One gap is known: the schema has no `minMessageBatchSize` of
+`serviceBus`, but explains `maxBatchWaitTime` by it.
 """
 
 import json
@@ -72,6 +74,11 @@ RULES = {
 }
 
 
+# Names that `version-2` has for `serviceBus` as well.
+BEFORE_5 = {"prefetchCount", "messageHandlerOptions", "sessionHandlerOptions", "batchOptions"}
+GOOD = {"version": "2.0", "extensions": {"serviceBus": {"autoCompleteMessages": True}}}
+
+
 def leaves(value, path=""):
     """Every value that is no object, by its dotted path."""
     if not isinstance(value, dict):
@@ -83,16 +90,25 @@ def leaves(value, path=""):
 
 
 def faults(document):
-    return [
+    found = [
         path
         for path, value in leaves(document).items()
         if path not in RULES or not RULES[path](value)
     ]
+    if "version" not in document:
+        found.append("version")
+    extensions = document.get("extensions", {})
+    if "routePrefix" not in extensions.get("http", {"routePrefix": ""}):
+        found.append("extensions.http.routePrefix")
+    # It has to be of exactly one version: what extensions before the fifth take too is of two.
+    if extensions.get("serviceBus", {}).keys() <= BEFORE_5:
+        found.append("extensions.serviceBus")
+    return found
 
 
 def test_host_json_is_valid():
     assert faults(HOST) == []
-    assert {"version", "extensionBundle"} <= HOST.keys()
+    assert "extensionBundle" in HOST
 
 
 @pytest.mark.parametrize(
@@ -102,11 +118,18 @@ def test_host_json_is_valid():
         {"functionTimeout": "30 minutes"},
         {"functionTimeout": "24:00:00"},
         {"extensionBundle": {"id": BUNDLE, "version": "[3.*, 4.0.0)"}},
-        {"extensions": {"serviceBus": {"messageHandlerOptions": {"maxConcurrentCalls": 1}}}},
-        {"extensions": {"serviceBus": {"maxConcurrentCalls": "16"}}},
+        {"extensionBundle": {"ids": BUNDLE}},
+        {"serviceBus": {"messageHandlerOptions": {"maxConcurrentCalls": 1}}},
+        {"serviceBus": {"maxConcurrentCalls": "16"}},
+        {"serviceBus": {"prefetchCount": True}},
+        {"extensions": {"serviceBus": {"prefetchCount": 0}}},
+        {"extensions": {"http": {}}},
         {"logging": {"logLevel": {"default": "Verbose"}}},
         {"queues": {"batchSize": 1}},
     ],
 )
 def test_what_functions_v4_does_not_take_is_found(wrong):
-    assert len(faults(wrong)) == 1
+    extensions = {"serviceBus": GOOD["extensions"]["serviceBus"] | wrong.pop("serviceBus", {})}
+    extensions |= wrong.pop("extensions", {})
+    assert faults(GOOD) == []
+    assert len(faults(GOOD | wrong | {"extensions": extensions})) == 1
