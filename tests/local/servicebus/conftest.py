@@ -24,6 +24,7 @@ KINDS: dict[str, dict[str, object]] = {
     "brief": {"LockDuration": "PT2S", "MaxDeliveryCount": 3},
     "brief-session": {"LockDuration": "PT2S", "RequiresSession": True},
     "renewed": {"LockDuration": "PT6S"},
+    "renewed-session": {"LockDuration": "PT6S", "RequiresSession": True},
     "fleeting": {"DefaultMessageTimeToLive": "PT1S"},
 }
 
