@@ -146,5 +146,6 @@ QUEUES: dict[type[Contract], str] = {
     ErasureApproved: queues.ERASURE_REQUESTS,
     ErasureBatchReady: queues.ERASURE_BATCHES,
     IncidentOpened: queues.INCIDENTS,
+    UploadInfected: queues.NOTICES,
 }
 """The queue that carries each contract."""
