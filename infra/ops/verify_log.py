@@ -178,7 +178,7 @@ def _shown(*, quiet: bool) -> Iterator[Progress]:
         task = bar.add_task("opening", total=None)
 
         def show(what: str, done: int, of: int) -> None:
-            # Started late: a process with threads must not fork, and the workers are there by now.
+            # Started late, when the workers are there: it has a thread, and forking forbids that.
             if not bar.live.is_started:
                 stack.enter_context(bar)
             bar.update(task, description=what, completed=done, total=of)

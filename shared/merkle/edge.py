@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from shared.merkle.errors import ProofError
-from shared.merkle.tiles import MAX_SIZE, WIDTH, Tile, fold, width_at
+from shared.merkle.tiles import MAX_SIZE, WIDTH, Tile, fold, split, width_at
 from shared.merkle.tree import EMPTY_ROOT, HASH_SIZE, node_hash
 
 
@@ -48,7 +48,7 @@ class Edge:
             end = len(hashes)
             while end:
                 taken = end & -end
-                roots.append(fold(hashes[end - taken : end]))
+                roots.append(fold(split(hashes[end - taken : end])))
                 end -= taken
         if not roots:
             return EMPTY_ROOT
@@ -93,7 +93,7 @@ class Edge:
             while len(row) - at >= WIDTH * HASH_SIZE:
                 tile = row[at : at + WIDTH * HASH_SIZE]
                 full.append((Tile(level, index), tile))
-                risen.append(fold(tile))
+                risen.append(fold(split(tile)))
                 at, index = at + len(tile), index + 1
             levels[level] = row[at:]
             rising, level = b"".join(risen), level + 1

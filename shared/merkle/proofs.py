@@ -8,7 +8,7 @@ ceil(log256 size) tiles; those on the right edge are in `Edge.tiles()`, which a 
 from collections.abc import Iterator, Mapping
 
 from shared.merkle.errors import ProofError
-from shared.merkle.tiles import MAX_SIZE, WIDTH, Tile, fold
+from shared.merkle.tiles import MAX_SIZE, WIDTH, Tile, fold, split
 from shared.merkle.tree import EMPTY_ROOT, HASH_SIZE, node_hash
 
 # Half-open ranges of leaves, each the leaves below one hash of a proof.
@@ -134,4 +134,4 @@ def _subtree(first: int, height: int, size: int, tiles: Mapping[Tile, bytes]) ->
         raise ProofError(f"{tile.path} is missing.")
     if len(hashes) != tile.width * HASH_SIZE:
         raise ProofError(f"{tile.path} has {len(hashes)} bytes, not {tile.width * HASH_SIZE}.")
-    return fold(hashes[at * HASH_SIZE : (at + (1 << height % 8)) * HASH_SIZE])
+    return fold(split(hashes[at * HASH_SIZE : (at + (1 << height % 8)) * HASH_SIZE]))

@@ -26,6 +26,7 @@ from tests.benchmarks import (
     metadata,
     start,
     uploads,
+    verify_log,
 )
 from tests.benchmarks.progress import Step
 from tests.benchmarks.results import Result, table, write
@@ -42,6 +43,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Step], list[Result]]]] = {
     "memory": memory.run,
     "metadata": metadata.run,
     "access-log": accesslog.run,
+    "verify-log": verify_log.run,
 }
 
 

@@ -51,7 +51,7 @@ def test_an_entry_stands_there_as_it_is(index: int, said: dict):
     assert parse_line(line) == Entry(index, entry, leaf_hash(entry)[:8])
     # Another program may have written the line anew.
     assert parse_line(json.dumps(json.loads(line)).encode()) == parse_line(line)
-    assert leaves_of(line, 0, index, 1) == ([leaf_hash(entry)], len(line))
+    assert leaves_of(line, 0, len(line), index, 1) == ([leaf_hash(entry)], len(line))
 
 
 def test_a_redaction_is_readable():
@@ -109,16 +109,25 @@ def test_the_quick_reading_ends_where_it_does_not_understand():
     entries = [b'{"a":%d}' % number for number in range(300)]
     lines = [entry_line(number, one, leaf_hash(one)) for number, one in enumerate(entries)]
     data = b"".join(lines)
-    leaves, at = leaves_of(data, 0, 0, 256)
+    leaves, at = leaves_of(data, 0, len(data), 0, 256)
     assert leaves == [leaf_hash(one) for one in entries[:256]]
     assert at == len(b"".join(lines[:256]))
-    assert leaves_of(data, at, 256, 256)[0] == [leaf_hash(one) for one in entries[256:]]
-    assert leaves_of(data, 0, 1, 5) == ([], 0)
-    swapped = b"".join([*lines[:3], lines[4], lines[3]])
-    assert len(leaves_of(swapped, 0, 0, 5)[0]) == 3
-    assert len(leaves_of(data[: len(lines[0]) + 5], 0, 0, 5)[0]) == 1
+    rest = leaves_of(data, at, len(data), 256, 256)
+    assert rest == ([leaf_hash(one) for one in entries[256:]], len(data))
+    assert leaves_of(data, 0, at, 0, 300) == (leaves, at)
     redacted = lines[0] + entry_line(1, b"note", CHECK)
-    assert len(leaves_of(redacted, 0, 0, 5)[0]) == 1
+    assert leaves_of(redacted, 0, len(redacted), 0, 5) == (leaves[:1], len(lines[0]))
+    for other in (b"{}\n", end_line(1), tile_line(Tile(1, 0, 1), bytes(32)), b"\n"):
+        assert leaves_of(lines[0] + other, 0, len(lines[0] + other), 0, 5)[0] == leaves[:1]
+
+
+@pytest.mark.parametrize("first", [0, 5, 9, 90, 99, 950, 99_990])
+def test_the_quick_reading_follows_the_length_of_the_indices(first: int):
+    entries = [b'{"a":%d}' % number for number in range(256)]
+    lines = [entry_line(first + n, one, leaf_hash(one)) for n, one in enumerate(entries)]
+    data = b"".join(lines)
+    expected = ([leaf_hash(one) for one in entries], len(data))
+    assert leaves_of(data, 0, len(data), first, 256) == expected
 
 
 @pytest.mark.parametrize(

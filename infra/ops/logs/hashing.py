@@ -8,12 +8,14 @@ closely, one entry after another.
 import multiprocessing
 import os
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +28,10 @@ from shared.merkle.export import End, Entry, Header, Line, leaves_of, parse_line
 from shared.merkle.tiles import fold
 
 RANGE: Final = 2 << 20
+# Small enough to stay in a processor's own cache from reading to hashing.
+_PIECE: Final = 128 << 10
+# So that the range's last line is read along with it: most entries are much shorter.
+_MORE: Final = 4 << 10
 # A smaller file is hashed sooner than the workers are there.
 _WORTHWHILE: Final = 16 << 20
 
@@ -95,12 +101,11 @@ def _parts(export: ExportFile, older_size: int, workers: int) -> Iterator[tuple[
         for job in jobs:
             yield job.end, _hash_range(job)
         return
-    # Forked workers need not import everything again. This process has no threads to lose yet.
-    method = "fork" if sys.platform == "linux" else "spawn"
+    # Forked workers need not import everything again, but a process with threads must not fork.
+    forks = sys.platform == "linux" and threading.active_count() == 1
+    context = multiprocessing.get_context("fork" if forks else "spawn")
     with ExitStack() as stack:
-        pool: Executor = stack.enter_context(
-            ProcessPoolExecutor(workers, multiprocessing.get_context(method))
-        )
+        pool: Executor = stack.enter_context(ProcessPoolExecutor(workers, context))
         waiting: deque[tuple[_Job, Future[_Part | None]]] = deque()
         stack.callback(lambda: [future.cancel() for _, future in waiting])
         try:
@@ -121,26 +126,29 @@ def _next(waiting: deque[tuple[_Job, Future[_Part | None]]]) -> tuple[int, _Part
 
 def _hash_range(job: _Job) -> _Part | None:
     """The lines that begin in the range; None when they are not an export's, or out of order."""
-    data = _read(job)
-    if data is None:
-        return None
-    hasher, at = _Hasher(job), 0
+    hasher = _Hasher(job)
     try:
-        while at < len(data):
-            if hasher.expected is not None:
-                first = hasher.expected
-                leaves, at = leaves_of(data, at, first, WIDTH - first % WIDTH)
-                hasher.add(leaves)
-                if leaves:
-                    continue
-            end = data.index(b"\n", at)
-            hasher.take(parse_line(data[at:end]))
-            at = end + 1
+        with job.path.open("rb", buffering=0) as file:
+            for start in range(job.start, job.end, _PIECE):
+                _hash_piece(hasher, *_read(file, start, min(start + _PIECE, job.end), job))
     except (MerkleError, ValueError):
         return None
     if hasher.block:
         hasher.part.rows.append((0, hasher.block))
     return hasher.part
+
+
+def _hash_piece(hasher: "_Hasher", data: bytes, at: int, until: int) -> None:
+    while at < until:
+        if hasher.expected is not None:
+            first = hasher.expected
+            leaves, at = leaves_of(data, at, until, first, WIDTH - first % WIDTH)
+            hasher.add(leaves)
+            if leaves:
+                continue
+        end = data.index(b"\n", at)
+        hasher.take(parse_line(data[at:end]))
+        at = end + 1
 
 
 class _Hasher:
@@ -177,25 +185,31 @@ class _Hasher:
         if len(self.block) < WIDTH or in_older:
             self.part.rows.append((0, self.block))
         else:
-            root, rows = fold(b"".join(self.block)), self.part.rows
+            root, rows = fold(self.block), self.part.rows
             if not rows or rows[-1][0] != 1:
                 rows.append((1, []))
             rows[-1][1].append(root)
         self.block = []
 
 
-def _read(job: _Job) -> bytes | None:
-    with job.path.open("rb") as file:
-        file.seek(job.start)
-        if job.start > job.data_start:
-            # The line that reaches into the range belongs to the one before.
-            file.seek(job.start - 1)
-            if not file.readline(LONGEST_LINE).endswith(b"\n"):
-                return None
-        missing = job.end - file.tell()
-        if missing <= 0:
-            return b""
-        data = file.read(missing)
-        if not data.endswith(b"\n"):
-            data += file.readline(LONGEST_LINE)
-        return data if data.endswith(b"\n") else None
+def _read(file: FileIO, first: int, end: int, job: _Job) -> tuple[bytes, int, int]:
+    """Data with the lines that begin from byte `first` to `end`, and where these begin and end.
+
+    Raises ValueError for a line that is too long.
+    """
+    # From the byte before, where a line may have ended, to the end of the last line.
+    start = max(first - 1, job.data_start)
+    file.seek(start)
+    data = _exactly(file, end - start + _MORE)
+    if data.find(b"\n", end - start - 1) < 0:
+        data += _exactly(file, LONGEST_LINE)
+    at = data.index(b"\n") + 1 if first > job.data_start else 0
+    return data, at, data.index(b"\n", end - start - 1) + 1
+
+
+def _exactly(file: FileIO, count: int) -> bytes:
+    """So many bytes, or all up to the end: one call may read less."""
+    data = file.read(count)
+    while len(data) < count and (more := file.read(count - len(data))):
+        data += more
+    return data

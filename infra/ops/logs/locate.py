@@ -172,8 +172,8 @@ def _is_disproved(walk: _Walk, first: int, block: list[_Line]) -> bool:
 
 
 def _root(block: list[_Line]) -> bytes:
-    leaves = b"".join(line.leaf for line in block)
-    return fold(leaves) if len(leaves) == WIDTH * HASH_SIZE else b""
+    leaves = [line.leaf for line in block]
+    return b"" if b"" in leaves else fold(leaves)
 
 
 def _judge(

@@ -154,7 +154,7 @@ def _fault_in(
 
 def _stands_under(leaves: Sequence[bytes], tile: Tile, roots: Sequence[bytes]) -> bool:
     number = tile.index % WIDTH
-    return len(leaves) == WIDTH and number < len(roots) and fold(b"".join(leaves)) == roots[number]
+    return len(leaves) == WIDTH and number < len(roots) and fold(leaves) == roots[number]
 
 
 def _difference(
