@@ -67,6 +67,8 @@ def test_the_demo_ends_well_and_tells_the_whole_story():
         "he is refused again",
         "the tenant's log has every attempt",
         "a new search for her finds nothing",
+        "is intact: its",
+        "one changed word shows",
         "the missed backup of dam-tables is reported",
         f"http://127.0.0.1:{ports.host}/api/tenants/acme/log/entries",
         "All is well",

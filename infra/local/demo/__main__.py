@@ -14,6 +14,7 @@ from infra.local.demo.backups import audit, refuse
 from infra.local.demo.client import TENANT, Client
 from infra.local.demo.erasures import erase
 from infra.local.demo.errors import DemoError
+from infra.local.demo.proofs import verify
 from infra.local.demo.uploads import take_in
 from infra.local.errors import StackError
 from infra.local.ports import Ports
@@ -31,6 +32,7 @@ def tell(account: Account, stack: Stack) -> None:
         assets = take_in(account, client)
         let_in(account, client, assets)
         erase(account, client, assets)
+        verify(account, client)
         audit(account, client)
         refuse(account, client)
     account.console.print()
