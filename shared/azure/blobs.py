@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -29,6 +30,7 @@ from shared.ports import BlobInfo
 
 CHUNK = 4 * 1024 * 1024
 _COPY_POLL_SECONDS = 0.5
+_CLIENTS = 256
 # "Copy Blob", x-ms-copy-source: "a URL of up to 2 KiB in length".
 _MAX_COPY_SOURCE = 2048
 # The service names the source's condition; Azurite answers as for any other.
@@ -57,6 +59,8 @@ class AzureBlobs:
             use_env_settings=False,
         )
         self._known_containers: set[str] = set()
+        # A client costs a tenth of what a request does, and one blob sees several requests.
+        self._client = lru_cache(_CLIENTS)(self._service.get_blob_client)
         # Until the account says otherwise.
         self._has_tags = True
 
@@ -75,7 +79,7 @@ class AzureBlobs:
     async def head(self, container: str, name: str) -> BlobInfo | None:
         with as_unavailable("storage"):
             try:
-                found = await self._service.get_blob_client(container, name).get_blob_properties()
+                found = await self._client(container, name).get_blob_properties()
             except ResourceNotFoundError:
                 return None
         return BlobInfo(
@@ -84,7 +88,7 @@ class AzureBlobs:
 
     @asynccontextmanager
     async def read(self, blob: BlobInfo) -> AsyncIterator[AsyncIterator[bytes]]:
-        client = self._service.get_blob_client(blob.container, blob.name)
+        client = self._client(blob.container, blob.name)
         with as_unavailable("storage"):
             try:
                 stream = await client.download_blob(
@@ -106,7 +110,7 @@ class AzureBlobs:
         await self.ensure_container(container)
         with as_unavailable("storage"):
             try:
-                await self._service.get_blob_client(container, name).upload_blob(
+                await self._client(container, name).upload_blob(
                     data, content_settings=ContentSettings(content_type=content_type)
                 )
             except ResourceExistsError:
@@ -118,7 +122,7 @@ class AzureBlobs:
         await self.ensure_container(container)
         with as_unavailable("storage"):
             # Of unknown length, it is sent in blocks of 4 MiB.
-            await self._service.get_blob_client(container, name).upload_blob(
+            await self._client(container, name).upload_blob(
                 chunks,
                 overwrite=True,
                 max_concurrency=1,
@@ -165,8 +169,8 @@ class AzureBlobs:
         tags: dict[str, str] | None,
     ) -> bool:
         """Begin the copy. Returns whether it is done already."""
-        origin = self._service.get_blob_client(source.container, source.name)
-        target = self._service.get_blob_client(container, name)
+        origin = self._client(source.container, source.name)
+        target = self._client(container, name)
         if len(origin.url) <= _MAX_COPY_SOURCE:
             copied = await target.start_copy_from_url(
                 origin.url,
@@ -207,7 +211,7 @@ class AzureBlobs:
 
         Raises UnavailableError when the copy failed or was aborted, so that it is tried again.
         """
-        client = self._service.get_blob_client(container, name)
+        client = self._client(container, name)
         while True:
             with as_unavailable("storage"):
                 found = await client.get_blob_properties()
@@ -225,7 +229,7 @@ class AzureBlobs:
             condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
         with as_unavailable("storage"):
             try:
-                await self._service.get_blob_client(container, name).delete_blob(
+                await self._client(container, name).delete_blob(
                     delete_snapshots="include", **condition
                 )
             except (ResourceNotFoundError, ResourceModifiedError):
@@ -258,7 +262,7 @@ class AzureBlobs:
         expires: datetime,
         disposition: str | None,
     ) -> str:
-        client = self._service.get_blob_client(container, name)
+        client = self._client(container, name)
         token = generate_blob_sas(
             str(client.account_name),
             container,

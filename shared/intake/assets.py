@@ -51,26 +51,29 @@ class Assets:
         """Whether the asset was added to `partition`, though it may have been erased since."""
         return await self._tables.get(ASSETS, partition, asset_row(asset)) is not None
 
-    async def add(self, partition: str, asset: Asset, messages: Sequence[OutgoingMessage]) -> None:
+    async def add(self, partition: str, asset: Asset, messages: Sequence[OutgoingMessage]) -> bool:
         """Keep an asset with the messages that tell of it; adding it again changes nothing.
 
-        The index rows go first, so that no asset is known that could not be found.
+        The index rows go first, so that no asset is known that could not be found. Returns whether
+        it was kept as it is given here: False when it was known already.
         """
         await self._index(asset)
         while True:
             operations = await self._insert(partition, asset)
             try:
                 await self._outbox.commit(ASSETS, partition, operations, messages)
-                return
             except RowConflictError:
                 if await self.is_known(partition, asset.id):
                     break
                 # Another upload to the same path took the version's number: take the next.
+            else:
+                return True
         # Another delivery of the same message was faster, or the asset is erased by now.
         filed = await self._filed(partition, asset.id)
         for subject in sorted(asset.subjects - (filed.subjects if filed else frozenset())):
             await self._unindex(asset.tenant, subject, asset.id)
         await self.flush(partition)
+        return False
 
     async def _insert(self, partition: str, asset: Asset) -> list[Operation]:
         """What keeps the asset; of a cleared one, as the next version of its path."""
@@ -90,13 +93,21 @@ class Assets:
             Insert(counted) if latest is None else Replace(counted),
         ]
 
-    async def tidy(self, partition: str, asset: str, places: Iterable[tuple[str, str]]) -> None:
+    async def tidy(
+        self,
+        partition: str,
+        asset: str,
+        places: Iterable[tuple[str, str]],
+        filed: Asset | None = None,
+    ) -> None:
         """Delete the copies of a known asset in `places` that its row does not name.
 
         Deliveries that crashed, or that were overtaken, leave such. A place is a container and a
-        name in it. Nothing is left of an asset that was erased.
+        name in it. Nothing is left of an asset that was erased. `filed` is the asset, where this
+        delivery has just added it, so that its row need not be read: whoever erases it meanwhile
+        removes the copy that the row names.
         """
-        filed = await self._filed(partition, asset)
+        filed = filed or await self._filed(partition, asset)
         for container, name in places:
             if filed is None or (filed.container, filed.blob) != (container, name):
                 await self._delete_copy(container, name, asset)

@@ -18,6 +18,7 @@ from shared.intake.rules import (
     INCOMING,
     MAX_SINGLE_PUT,
     UPLOAD_URL_LIFETIME,
+    Asset,
     Filing,
     Inspection,
     check_path,
@@ -147,13 +148,14 @@ class Intake:
         declared = None
         if tenant is not None:
             declared = await self._declarations.find(tenant.id, path, uploaded.last_modified)
+        filed = None
         if await self._assets.is_known(partition, identifier):
             await self._assets.flush(partition)
         elif blob is None or blob.etag != uploaded.etag:
             raise _gone()
         else:
             try:
-                await self._file(blob, tenant, partition, identifier, declared)
+                filed = await self._file(blob, tenant, partition, identifier, declared)
             except ScanPendingError:
                 # The engine's result will be announced as the upload was.
                 logger.info("asset %s: waiting for its scan result", identifier)
@@ -162,7 +164,9 @@ class Intake:
                 # Another delivery of the same message may have been faster.
                 if not await self._assets.is_known(partition, identifier):
                     raise _gone() from error
-        await self._assets.tidy(partition, identifier, places(uploaded.name, tenant, identifier))
+        await self._assets.tidy(
+            partition, identifier, places(uploaded.name, tenant, identifier), filed
+        )
         if tenant is not None and declared is not None:
             await self._declarations.forget(tenant.id, path, declared)
         await self._blobs.delete(INCOMING, uploaded.name, uploaded.etag)
@@ -175,7 +179,8 @@ class Intake:
         partition: str,
         identifier: str,
         declared: Found | None,
-    ) -> None:
+    ) -> Asset | None:
+        """The asset as it was added; None when another delivery had added it."""
         filing = refuse_unread(blob.name, blob.size, tenant, self._region, self._size_limit)
         inspection = None
         if filing is None:
@@ -186,8 +191,9 @@ class Intake:
         asset = asset_of(blob, filing, inspection, identifier, container, name, now)
         if declared is not None:
             asset = with_declared(asset, declared.declaration)
-        await self._assets.add(partition, asset, messages_of(asset, tenant, now))
+        added = await self._assets.add(partition, asset, messages_of(asset, tenant, now))
         logger.info("asset %s: %s %s", identifier, filing.verdict, filing.reason or "")
+        return asset if added else None
 
     async def _inspect(self, blob: BlobInfo, identifier: str) -> Inspection:
         from shared.intake.inspection import Pass

@@ -217,7 +217,7 @@ async def test_a_failed_copy_is_removed_unless_another_took_its_place(kept, blob
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(client, "get_blob_properties", partial(failed, overtaken=True))
-        patched.setattr(kept._service, "get_blob_client", lambda *_: client)
+        patched.setattr(kept, "_client", lambda *_: client)
         with pytest.raises(UnavailableError):
             await kept._finish_copy(TARGET, name)
         assert await content(blobs, TARGET, name) == b"good"

@@ -32,6 +32,8 @@ from infra.local.host.storage import HostStorage, container_client
 log = logging.getLogger("host.blobs")
 
 POLL_SECONDS = 0.5
+# How many times as long as the last listing took no other one is begun.
+PAUSE_FOR_LISTING = 4
 LONGEST_RETRY_SECONDS = 10.0
 # A listing older than this is not trusted: whether the blob is still there is asked first.
 FRESH_SECONDS = 2.0
@@ -70,6 +72,7 @@ class BlobTrigger:
         self._slots = asyncio.Semaphore(settings.blob_parallelism)
         self._running: dict[Found, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
+        self._listing_seconds = 0.0
 
     async def run(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
         """List and run until ``stopping``; return when no run is in flight."""
@@ -87,7 +90,8 @@ class BlobTrigger:
                 # Before the blobs are run: what waits from last time may take long.
                 ready.set()
                 await self._start(fresh)
-            await self._pause(POLL_SECONDS)
+            # A listing of many blobs takes long, and all else waits for it.
+            await self._pause(max(POLL_SECONDS, PAUSE_FOR_LISTING * self._listing_seconds))
         if self._running:
             await asyncio.wait(self._running.values())
         await self._source.close()
@@ -96,7 +100,9 @@ class BlobTrigger:
     async def _poll(self) -> list[Found]:
         """The blobs that are neither done nor under way."""
         known = self._receipts.settled()
+        began = time.monotonic()
         found = await self._list()
+        self._listing_seconds = time.monotonic() - began
         await self._receipts.forget(
             known - {self._receipts.key(one.name, one.etag) for one in found}
         )
