@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -65,6 +66,14 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         metavar="FILE",
         help="an older checkpoint or export of the same log, which it must continue",
     )
+    parser.add_argument(
+        "--witness",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="the key of a witness that must have cosigned the log's checkpoint; may be given more"
+        " than once",
+    )
     parser.add_argument("--origin", help="the name that the log must have in its checkpoint")
     parser.add_argument("--token", help=f"the bearer token for a URL; safer in {TOKEN}")
     parser.add_argument("--json", action="store_true", help="answer as one JSON object")
@@ -74,7 +83,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def run(options: argparse.Namespace) -> int:
     """Verify and print; returns the exit status. Raises CommandError or OSError for status 2."""
-    trust = Trust.of(options.key, options.origin)
+    trust = Trust.of(options.key, options.origin, options.witness)
     with _shown(quiet=options.quiet) as progress:
         if "://" in options.log:
             with Web(options.log, options.token or os.environ.get(TOKEN)) as web:
@@ -124,7 +133,8 @@ def _older(
     """The older checkpoint, and the export that it was in. Only one that is intact is any use."""
     if given is None:
         return None, None
-    path, export = Path(given), None
+    # Witnesses are asked about the newest state only.
+    path, export, trust = Path(given), None, replace(trust, witnesses=())
     with path.open("rb") as file:
         is_export = file.read(1) == b"{"
     if is_export:

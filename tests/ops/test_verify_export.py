@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.ops.__main__ import main
-from shared.merkle import Note, Redaction, leaf_hash
+from shared.merkle import COSIGNATURE, Note, Redaction, SigningKey, leaf_hash
 from shared.merkle.export import end_line, entry_line, header_line
 from tests.merkle.logs import tiles_of
 from tests.ops.conftest import Verify, found
@@ -264,7 +264,30 @@ def test_a_false_signature_is_found(verify: Verify, file: Path):
     shorter.signed = str(note)
     answer = verify(shorter.export(file))
     assert answer.status == 1
-    assert "the signature of the checkpoint of the export does not verify" in answer.said
+    assert "a signature of the checkpoint of the export does not verify" in answer.said
+
+
+def test_a_witness_that_is_named_must_have_cosigned(verify: Verify, file: Path, tmp_path: Path):
+    first, second = (
+        SigningKey.of_seed(f"witness.example/{n}", bytes(31) + bytes([n]), COSIGNATURE)
+        for n in (1, 2)
+    )
+    log, older = Log(), tmp_path / "older"
+    older.write_text(log.checkpoint(5).sign([KEY]))
+    note = Note.parse(log.signed)
+    log.signed = str(note.with_signatures([first.sign(note.text, NOW)]))
+    log.export(file)
+    assert verify(file).status == 0
+    assert verify(file, "--witness", first.verifier).status == 0
+    assert verify(file, "--witness", first.verifier, "--older", older).status == 0
+    both = verify(file, "--witness", first.verifier, "--witness", second.verifier)
+    assert both.error == "witness.example/2 has not cosigned the checkpoint of the export."
+    log.signed = str(note.with_signatures([first.sign("another text\n", NOW)]))
+    forged = verify(log.export(file), "--witness", first.verifier)
+    assert forged.status == 1
+    assert "a signature of the checkpoint of the export does not verify" in forged.said
+    assert "is not a witness's key" in verify(file, "--witness", KEY.verifier).error
+    assert "is not a log's key" in verify(file, key=first.verifier).error
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_a_false_signature_is_found(verify: Verify, log: Log):
         server.parts["checkpoint"] = server.parts["checkpoint"].replace(b"\n700\n", b"\n600\n")
         answer = verify(server.url)
         assert answer.status == 1
-        assert "the signature of the checkpoint does not verify" in answer.said
+        assert "a signature of the checkpoint does not verify" in answer.said
 
 
 def test_what_may_succeed_later_is_tried_again(verify: Verify, log: Log):

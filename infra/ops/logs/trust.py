@@ -11,6 +11,8 @@ from typing import Self
 from infra.ops.errors import CommandError
 from infra.ops.logs.outcome import Fault
 from shared.merkle import (
+    COSIGNATURE,
+    ED25519,
     BadSignatureError,
     Checkpoint,
     Note,
@@ -25,32 +27,36 @@ _LARGEST = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The log's keys: those with a name, and those (of a JWKS) that have none of their own."""
+    """The log's keys: those with a name, and those (of a JWKS) that have none of their own.
+
+    All `witnesses` must have cosigned the checkpoint of a log.
+    """
 
     named: tuple[VerifierKey, ...]
     nameless: tuple[bytes, ...]
     origin: str | None = None
+    witnesses: tuple[VerifierKey, ...] = ()
 
     @classmethod
-    def of(cls, given: Sequence[str], origin: str | None = None) -> Self:
+    def of(
+        cls, given: Sequence[str], origin: str | None = None, witnesses: Sequence[str] = ()
+    ) -> Self:
         """The keys that are `given` as vkeys, or as files of vkeys or of a JWKS.
 
-        Raises CommandError for what is neither.
+        Raises CommandError for what is neither, and for a witness's key in place of a log's.
         """
         named: list[VerifierKey] = []
         nameless: list[bytes] = []
         for one in given:
-            if "+" in one and not Path(one).exists():
-                named.append(_vkey(one, one))
-                continue
-            text = read_text(Path(one), "a public key")
+            text = _text(one)
             if text.lstrip().startswith("{"):
                 nameless += _jwks(text, one)
             else:
-                named += [_vkey(line, one) for line in text.split("\n") if line.strip()]
+                named += _vkeys(text, one, ED25519)
         if not named and not nameless:
             raise CommandError("There is no Ed25519 key in what was given with --key.")
-        return cls(tuple(named), tuple(nameless), origin)
+        outside = [key for one in witnesses for key in _vkeys(_text(one), one, COSIGNATURE)]
+        return cls(tuple(named), tuple(nameless), origin, tuple(outside))
 
     def keys(self, origin: str) -> tuple[VerifierKey, ...]:
         """The keys that may sign for the log `origin`."""
@@ -65,9 +71,11 @@ class Trust:
         try:
             origin = Checkpoint.parse(Note.parse(signed).text).origin
             self._check(origin, what)
-            return open_checkpoint(signed, self.keys(origin))
+            checkpoint = open_checkpoint(signed, self.keys(origin))
+            self._check_witnesses(signed, what)
+            return checkpoint
         except BadSignatureError:
-            return Fault(origin, "signature", f"the signature of {what} does not verify")
+            return Fault(origin, "signature", f"a signature of {what} does not verify")
         except UnknownKeyError:
             raise CommandError(f"None of the given keys has signed {what}.") from None
         except NoteError as error:
@@ -80,6 +88,13 @@ class Trust:
             raise CommandError(
                 f"{what.capitalize()} is of the log {origin!r}, not of {expected!r}."
             )
+
+    def _check_witnesses(self, signed: bytes | str, what: str) -> None:
+        for witness in self.witnesses:
+            try:
+                Note.parse(signed).verify([witness])
+            except UnknownKeyError:
+                raise CommandError(f"{witness.name} has not cosigned {what}.") from None
 
 
 def read_text(file: Path, what: str) -> str:
@@ -94,11 +109,22 @@ def read_text(file: Path, what: str) -> str:
         raise CommandError(f"{file} is not {what}.") from None
 
 
-def _vkey(text: str, where: str) -> VerifierKey:
+def _text(given: str) -> str:
+    """What was given itself if it is a key, and otherwise what is in the file of that name."""
+    if "+" in given and not Path(given).exists():
+        return given
+    return read_text(Path(given), "a public key")
+
+
+def _vkeys(text: str, where: str, algorithm: int) -> list[VerifierKey]:
     try:
-        return VerifierKey.parse(text.strip())
+        keys = [VerifierKey.parse(line.strip()) for line in text.split("\n") if line.strip()]
     except NoteError as error:
         raise CommandError(f"{where} is not a public key. {error}") from None
+    if any(key.algorithm != algorithm for key in keys):
+        kinds = {ED25519: "a log's key", COSIGNATURE: "a witness's key"}
+        raise CommandError(f"{where} is not {kinds[algorithm]}.")
+    return keys
 
 
 def _jwks(text: str, where: str) -> list[bytes]:
