@@ -171,22 +171,25 @@ class ScanResults:
         """Keep a result unless a later one is kept. False when the row was changed meanwhile."""
         now = self._clock()
         row = await self._tables.get(SCANS, _PARTITION, _row_key(upload))
-        since = now
-        if row is not None:
-            before = from_values(AwaitedScan, row.values)
-            since = before.since
-            if before.finished_at is not None and before.finished_at > result.finished_at:
-                return True
+        before = from_values(AwaitedScan, row.values) if row is not None else None
         findings = result.findings
         awaited = AwaitedScan(
             name=uploaded.name,
             etag=uploaded.etag,
-            since=since,
+            since=before.since if before is not None else now,
             finished_at=result.finished_at,
             matches=findings.matches,
             refusal=findings.refusal,
             sha256=findings.sha256,
+            reported_on=before.reported_on if before is not None else None,
         )
+        if before is not None and before.finished_at is not None:
+            if before == awaited:
+                # An earlier delivery; its message may still wait to be sent.
+                await self._outbox.flush(SCANS, _PARTITION)
+                return True
+            if before.finished_at > result.finished_at:
+                return True
         kept = Row(_PARTITION, _row_key(upload), to_values(awaited), row.etag if row else None)
         said = hashlib.sha256(repr((result.finished_at, findings)).encode()).hexdigest()
         message = encode(
@@ -197,8 +200,6 @@ class ScanResults:
                 SCANS, _PARTITION, [Insert(kept) if row is None else Replace(kept)], [message]
             )
         except RowConflictError:
-            # An earlier delivery may have left the same message, committed and not sent.
-            await self._outbox.flush(SCANS, _PARTITION)
             return False
         return True
 

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from shared.errors import InvalidInputError, MalformedInputError
+from shared.ids import in_milliseconds
 from shared.intake.scanner import Findings
 
 EVENT_TYPE: Final = "Microsoft.Security.MalwareScanningResult"
@@ -74,7 +75,7 @@ def read_result(body: bytes) -> ScanResult:
     return ScanResult(
         data.blob_uri,
         data.e_tag.strip('"'),
-        data.scan_finished_time_utc,
+        in_milliseconds(data.scan_finished_time_utc),
         _findings(data.scan_result_type, data.scan_result_details or _Details()),
     )
 

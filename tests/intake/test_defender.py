@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -14,7 +15,7 @@ from azure.storage.blob.aio import BlobServiceClient
 from infra.local.stack import Stack
 from shared.azure.settings import read_settings
 from shared.composition import App
-from shared.errors import InvalidInputError, RefusalError
+from shared.errors import InvalidInputError, RefusalError, UnavailableError
 from shared.identity.rules import VENDOR_SERVICE, Caller
 from shared.ids import new_id
 from shared.messages import decode, queues
@@ -277,43 +278,77 @@ async def test_where_another_engine_scans_no_result_is_taken(services, result, a
         await client.close()
 
 
+@asynccontextmanager
+async def app_at(services, now):
+    """The app at a time of our choosing."""
+    app = App(read_settings(services.settings), clock=lambda: now)
+    app.secrets = OneSecret()
+    yield app
+    for client in (app.tables, app.blobs, app.bus):
+        await client.close()
+
+
 async def test_a_result_that_does_not_come_is_reported_once_a_day(
     services, app, bus, tenant, upload, result
 ):
     uploaded = await upload("cat.jpg")
-    await app.intake.take_in(uploaded)
-    now = datetime.now(UTC)
+    noon = FINISHED
+    async with app_at(services, noon) as then:
+        await then.intake.take_in(uploaded)
 
-    async def look(after):
-        later = App(read_settings(services.settings), clock=lambda: now + after)
-        await later.scan_results.report_missing()
-        for client in (later.tables, later.blobs, later.bus):
-            await client.close()
+    async def reported(after):
+        """The incidents once the watch has looked, so long after noon."""
+        async with app_at(services, noon + after) as later:
+            await later.scan_results.report_missing()
         return await incidents(bus, "scan.result-missing", tenant)
 
-    assert await look(timedelta(minutes=29)) == []
-    [incident] = await look(timedelta(minutes=31))
+    assert await reported(timedelta(minutes=30)) == []
+    [incident] = await reported(timedelta(minutes=31))
     assert incident["severity"] == "critical"
     assert uploaded.name not in json.dumps(incident)
-    same_day = datetime.combine(now.date(), datetime.max.time(), UTC) - now
-    if same_day > timedelta(minutes=40):
-        assert len(await look(same_day)) == 1
-    assert len(await look(timedelta(days=1, minutes=31))) == 2
+    assert len(await reported(timedelta(hours=11, minutes=59))) == 1
+    assert len(await reported(timedelta(hours=12))) == 2
     # The result can still come.
     await app.scan_results.take(result(uploaded))
     await app.intake.take_in(uploaded)
     assert await assets(app, tenant) == [("cat.jpg", "clean", None)]
-    assert len(await look(timedelta(days=3))) == 2
+    assert len(await reported(timedelta(days=3))) == 2
 
 
-async def test_what_is_left_of_a_filed_upload_is_tidied(services, app, tenant, upload, result):
+class Down:
+    """A bus that does not answer."""
+
+    async def send(self, messages):
+        raise UnavailableError("bus")
+
+    async def close(self):
+        pass
+
+
+async def test_a_result_that_could_not_be_announced_is_announced_later(
+    services, app, bus, tenant, upload, result
+):
+    uploaded = await upload("cat.jpg")
+    async with app_at(services, FINISHED) as then:
+        then.bus = Down()
+        await then.scan_results.take(result(uploaded))
+        # Delivered again, while the bus is still down.
+        await then.scan_results.take(result(uploaded))
+    assert await announced(bus, uploaded) == []
+    async with app_at(services, FINISHED + timedelta(minutes=1)) as later:
+        await later.outbox.sweep()
+    assert len(await announced(bus, uploaded)) == 1
+    await app.scan_results.take(result(uploaded))
+    assert len(await announced(bus, uploaded)) == 1
+    await app.intake.take_in(uploaded)
+    assert await assets(app, tenant) == [("cat.jpg", "clean", None)]
+
+
+async def test_what_is_left_of_a_filed_upload_is_tidied(services, app, tenant, upload):
     uploaded = await upload("cat.jpg")
     await app.intake.take_in(uploaded)
     await app.blobs.delete("incoming", uploaded.name)
     assert len(await kept(app, tenant)) == 1
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
-    later = App(read_settings(services.settings), clock=lambda: tomorrow)
-    await later.scan_results.report_missing()
+    async with app_at(services, datetime.now(UTC) + timedelta(days=1)) as later:
+        await later.scan_results.report_missing()
     assert await kept(app, tenant) == []
-    for client in (later.tables, later.blobs, later.bus):
-        await client.close()
