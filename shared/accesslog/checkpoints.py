@@ -21,6 +21,7 @@ from shared.errors import NotFoundError, RowConflictError, UnavailableError
 from shared.ids import key
 from shared.merkle import (
     EMPTY_ROOT,
+    MAX_SIZE,
     Checkpoint,
     Note,
     ProofError,
@@ -105,9 +106,10 @@ class Checkpoints:
             )
         return from_values(Published, row.values)
 
-    async def roots(self, tenant: str) -> Mapping[int, bytes]:
-        """The root of each size of which a checkpoint was published."""
-        rows = self._tables.scan(TABLE, key(tenant), prefix=key("at", ""))
+    async def roots(self, tenant: str, smallest: int) -> Mapping[int, bytes]:
+        """The root of each size from `smallest` on of which a checkpoint was published."""
+        first, last = _row_at(smallest), _row_at(MAX_SIZE)
+        rows = self._tables.between(TABLE, key(tenant), first, last)
         found = [from_values(Published, row.values) async for row in rows]
         return {one.size: one.root_hash for one in found}
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from shared.accesslog.service import AccessLog, Recorded
 from shared.context import Context
-from shared.errors import UnavailableError
+from shared.errors import UnavailableError, kind_and_place
 from shared.messages import decode, queues
 from shared.messages.contracts import AccessRecorded
 from shared.ports import OutgoingMessage, Sender
@@ -39,6 +39,9 @@ class LoggingBus:
             reasons = await self._log.record_events(events)
         except UnavailableError as error:
             logger.warning("%d entries go through the queue: %s", len(messages), error)
+            return messages
+        except Exception as error:  # noqa: BLE001 - what they record is done, and must be logged
+            logger.error("entries go through the queue: %s", kind_and_place(error))  # noqa: TRY400 - see there
             return messages
         return [one for one, reason in zip(messages, reasons, strict=True) if reason]
 

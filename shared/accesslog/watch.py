@@ -54,10 +54,10 @@ class IntegrityWatch:
         """
         row = await self._tables.get(TABLE, key(tenant), _WATCHED)
         watched = None if row is None else from_values(Watched, row.values)
-        roots = dict(await self._checkpoints.roots(tenant))
+        start = 0 if watched is None or whole else watched.size
+        roots = dict(await self._checkpoints.roots(tenant, start))
         if watched is not None:
             roots[watched.size] = base64.b64decode(watched.root)
-        start = 0 if watched is None or whole else watched.size
         audit = await self._audit(tenant, start, roots)
         if audit.findings:
             await self._tell(tenant, audit.findings)

@@ -86,8 +86,9 @@ async def test_what_the_log_refuses_goes_through_the_queue_where_it_is_parked(st
     assert queue.sent == [other]
 
 
-async def test_what_cannot_be_appended_now_waits_in_the_queue(tenant):
+@pytest.mark.parametrize("error", [UnavailableError("storage"), ValueError("unforeseen")], ids=str)
+async def test_what_cannot_be_appended_now_waits_in_the_queue(error, tenant):
     queue = Queue()
     messages = [entry(tenant, "e1"), incident(), entry(tenant, "e2")]
-    await LoggingBus(queue, Failing(UnavailableError("storage"))).send(messages)
+    await LoggingBus(queue, Failing(error)).send(messages)
     assert sorted(message.id for message in queue.sent) == ["e1", "e2", "i"]

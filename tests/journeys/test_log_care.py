@@ -101,6 +101,21 @@ async def test_the_whole_log_is_exported_and_verifies_offline(portal, tmp_path):
     assert verify(cut, *arguments).returncode == 1
 
 
+async def test_the_log_is_verified_where_it_is_served_and_continues_an_older_export(
+    stack, portal, tmp_path
+):
+    older = await exported(portal, tmp_path)
+    await grow(portal, 300)
+    await portal.mine("POST", "log/checkpoints")
+    keys = tmp_path / "keys.json"
+    keys.write_bytes((await portal.call("GET", "keys")).content)
+    token = await portal.token("mia", "tenant.viewer", portal.tenant)
+    url = f"{stack.info['endpoints']['app']}/api/tenants/{portal.tenant}/log"
+    done = verify(url, "--key", str(keys), "--older", str(older), "--token", token)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "is intact" in done.stdout
+
+
 async def test_the_list_is_exported_with_filters_and_without_formulas(portal):
     formula = '=HYPERLINK("http://evil.example")'
     await grow(portal, 1, purpose=formula, ticket="formula")
