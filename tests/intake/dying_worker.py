@@ -1,11 +1,10 @@
 """A process that takes uploads in, each in a child that may be killed at any step of the work.
 
 It reads jobs from its standard input, one JSON object a line, and answers each with a line that
-says how many steps were taken, or null where the child was killed. A step is a request to
-Storage, a send to Service Bus, or a piece of the pass over the bytes; the child is killed with
-SIGKILL right before the step whose number the job gives. What lies between two steps changes
-nothing outside the process, so that killing before each of them, and after the last, is killing
-anywhere.
+says how many steps were taken, or null where the child was killed. A step is a request to Storage
+that may change something, or a send to Service Bus; the child is killed with SIGKILL right before
+the step whose number the job gives. What lies between two steps, reading included, changes nothing
+outside the process: killing before each of them, and after the last, is killing anywhere.
 """
 
 import asyncio
@@ -27,9 +26,11 @@ import shared.azure.tables
 import shared.intake.service  # noqa: F401 - see above
 from shared.azure.settings import read_settings
 from shared.composition import App
-from shared.intake.inspection import Pass
 from shared.messages.contracts import BlobUploaded
 from shared.ports import Secret
+
+# Methods of HTTP that change nothing (RFC 9110 section 9.2.1).
+_READING = ("GET", "HEAD")
 
 
 class OneSecret:
@@ -55,9 +56,10 @@ class Steps:
         """Count the calls of a method, for all objects of a class."""
         method = getattr(kind, name)
 
-        def watched(*args, **kwargs):
-            self.step()
-            return method(*args, **kwargs)
+        def watched(this, *args, **kwargs):
+            if args[0] not in _READING:
+                self.step()
+            return method(this, *args, **kwargs)
 
         setattr(kind, name, watched)
 
@@ -77,8 +79,6 @@ def child(app, job, answer):
     steps = Steps(job["steps"])
     steps.watch(aiohttp.ClientSession, "_request")
     steps.watch(ServiceBusSender, "send_messages")
-    steps.watch(Pass, "feed")
-    steps.watch(Pass, "finish")
     asyncio.run(work(app, job))
     if job["steps"] == steps.taken:
         os.kill(os.getpid(), signal.SIGKILL)

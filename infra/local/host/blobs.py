@@ -1,23 +1,23 @@
-"""The blob trigger: each new or changed blob once, found by listing its container.
+"""The blob trigger: each new or changed blob once.
 
 https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-blob-trigger. A blob is
 done when its receipt is written, after the function has succeeded, so that a host that dies at any
-moment runs it again rather than never. ``source="EventGrid"`` is served by listing too: what it
-promises (each blob, at least once) is the same.
+moment runs it again rather than never. With ``source="EventGrid"`` blobs are not found by listing
+but named by events (``events.py``).
 """
 
 import asyncio
 import json
 import logging
 import time
-from dataclasses import dataclass
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, ResourceModifiedError, ResourceNotFoundError
-from azure.storage.blob import BlobType
 from azure.storage.blob.aio import ContainerClient
 from azure_functions_runtime.bindings.datumdef import Datum
 
+from infra.local.host.events import EVENT_GRID, Events
+from infra.local.host.finding import Found, Listing
 from infra.local.host.hostjson import HostSettings
 from infra.local.host.invoke import Invoker
 from infra.local.host.loading import Function
@@ -31,22 +31,13 @@ from infra.local.host.storage import HostStorage, container_client
 
 log = logging.getLogger("host.blobs")
 
+POLLING = "LogsAndContainerScan"
 POLL_SECONDS = 0.5
 # How many times as long as the last listing took no other one is begun.
 PAUSE_FOR_LISTING = 4
 LONGEST_RETRY_SECONDS = 10.0
 # A listing older than this is not trusted: whether the blob is still there is asked first.
 FRESH_SECONDS = 2.0
-
-
-@dataclass(frozen=True)
-class Found:
-    """One version of one blob, and when (monotonic clock, seconds) it was listed."""
-
-    name: str
-    etag: str
-    kind: str
-    listed: float
 
 
 class BlobTrigger:
@@ -57,22 +48,25 @@ class BlobTrigger:
         function: Function,
         pattern: BlobPattern,
         source: ContainerClient,
-        receipts: Receipts,
+        finder: Listing | Events,
         poison: PoisonQueue,
         invoker: Invoker,
         settings: HostSettings,
     ) -> None:
+        self.name = function.name
+        # Where events are given, for a function whose source they are.
+        self.events = finder if isinstance(finder, Events) else None
         self._function = function
         self._pattern = pattern
         self._source = source
-        self._receipts = receipts
+        self._finder = finder
         self._poison = poison
         self._invoker = invoker
         self._attempts = settings.poison_blob_threshold
         self._slots = asyncio.Semaphore(settings.blob_parallelism)
         self._running: dict[Found, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
-        self._listing_seconds = 0.0
+        self._finding_seconds = 0.0
 
     async def run(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
         """List and run until ``stopping``; return when no run is in flight."""
@@ -81,17 +75,17 @@ class BlobTrigger:
         while not stopping.is_set():
             try:
                 if not recalled:
-                    await self._receipts.load()
+                    await self._finder.load()
                     recalled = True
                 fresh = await self._poll()
             except AzureError as error:
-                log.warning("%s: cannot list blobs: %s", self._function.name, error)
+                log.warning("%s: cannot find blobs: %s", self._function.name, error)
             else:
                 # Before the blobs are run: what waits from last time may take long.
                 ready.set()
                 await self._start(fresh)
             # A listing of many blobs takes long, and all else waits for it.
-            await self._pause(max(POLL_SECONDS, PAUSE_FOR_LISTING * self._listing_seconds))
+            await self._pause(max(POLL_SECONDS, PAUSE_FOR_LISTING * self._finding_seconds))
         if self._running:
             await asyncio.wait(self._running.values())
         await self._source.close()
@@ -99,19 +93,11 @@ class BlobTrigger:
 
     async def _poll(self) -> list[Found]:
         """The blobs that are neither done nor under way."""
-        known = self._receipts.settled()
         began = time.monotonic()
-        found = await self._list()
-        self._listing_seconds = time.monotonic() - began
-        await self._receipts.forget(
-            known - {self._receipts.key(one.name, one.etag) for one in found}
-        )
+        found = await self._finder.waiting()
+        self._finding_seconds = time.monotonic() - began
         under_way = {(one.name, one.etag) for one in self._running}
-        return [
-            one
-            for one in found
-            if (one.name, one.etag) not in under_way and not self._receipts.has(one.name, one.etag)
-        ]
+        return [one for one in found if (one.name, one.etag) not in under_way]
 
     async def _start(self, fresh: list[Found]) -> None:
         """Run the function for each, as many at a time as there are slots."""
@@ -128,31 +114,21 @@ class BlobTrigger:
         del self._running[one]
         self._slots.release()
 
-    async def _list(self) -> list[Found]:
-        blobs = self._source.list_blobs(name_starts_with=self._pattern.prefix or None)
-        try:
-            return [
-                Found(blob.name, blob.etag, BlobType(blob.blob_type).value, time.monotonic())
-                async for blob in blobs
-                if self._pattern.match(blob.name) is not None
-            ]
-        except ResourceNotFoundError:
-            # No container, no blobs: it may be made later.
-            return []
-
     async def _process(self, one: Found) -> None:
         try:
             if time.monotonic() - one.listed > FRESH_SECONDS and not await self._current(one):
+                await self._finder.drop(one)
                 return
-            failures = self._receipts.failures(one.name, one.etag)
+            failures = self._finder.failures(one)
             while failures < self._attempts:
                 outcome = await self._invoker.run(self._function, *self._inputs(one))
                 if outcome.succeeded:
                     break
                 # Deleted or replaced meanwhile: nobody wants this version any more.
                 if not await self._current(one):
+                    await self._finder.drop(one)
                     return
-                failures = await self._receipts.fail(one.name, one.etag)
+                failures = await self._finder.fail(one)
                 if failures < self._attempts:
                     await self._pause(min(0.1 * 2**failures, LONGEST_RETRY_SECONDS))
                     if self._stopping.is_set():
@@ -160,9 +136,9 @@ class BlobTrigger:
             else:
                 log.error("%s: gave up on a blob, see the poison queue", self._function.name)
                 await self._poison.add(self._poison_message(one))
-            await self._receipts.write(one.name, one.etag)
+            await self._finder.finish(one)
         except AzureError as error:
-            # Without a receipt the blob is listed as new, and so tried, again.
+            # What is not finished waits still, and so is tried again.
             log.warning("%s: a blob could not be finished: %s", self._function.name, error)
 
     def _poison_message(self, one: Found) -> dict[str, str]:
@@ -243,10 +219,16 @@ def _blob_trigger(
             f"parameter {function.parameter} of blobTrigger must be of an SDK type"
             " (azurefunctions.extensions): this host never holds a blob's bytes"
         )
+    by = function.trigger.get("source") or POLLING
+    if by not in (POLLING, EVENT_GRID):
+        raise RefusedError(f"source {by} of blobTrigger is none of {POLLING}, {EVENT_GRID}")
     if storage is None:
         raise RefusedError("a blob trigger needs the connection setting AzureWebJobsStorage")
     pattern = BlobPattern(app_settings.resolve(function.trigger["path"]))
     source = container_client(app_settings, function.trigger["connection"], pattern.container)
     receipts = Receipts(storage, function.name, pattern.container)
     poison = poison_queue(app_settings, function.trigger["connection"])
-    return BlobTrigger(function, pattern, source, receipts, poison, invoker, settings)
+    finder: Listing | Events = Listing(source, pattern, receipts)
+    if by == EVENT_GRID:
+        finder = Events(storage, function.name, pattern, receipts)
+    return BlobTrigger(function, pattern, source, finder, poison, invoker, settings)

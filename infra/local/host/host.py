@@ -25,6 +25,7 @@ from infra.local.host.storage import CONNECTION as STORAGE_CONNECTION
 from infra.local.host.storage import CONTAINER as HOSTS_CONTAINER
 from infra.local.host.storage import HostStorage, container_client, host_id
 from infra.local.host.timers import timers
+from infra.local.host.webhook import Webhook
 
 log = logging.getLogger("host")
 
@@ -74,7 +75,8 @@ async def run(folder: Path, port: int, environment: Mapping[str, str], grace: fl
         {function.name for function in functions} - {function.name for function in enabled},
     )
     homepage = (app_settings.get(HOMEPAGE_SETTING) or "").lower() != "true"
-    app = HttpApp(routes, invoker, admin, limit, keys, homepage=homepage)
+    events = {one.name: one.events for one in blobs if one.events is not None}
+    app = HttpApp(routes, invoker, admin, limit, keys, Webhook(events), homepage=homepage)
     web = HttpServer(app, listen(port))
     guards = [] if keys is None else [keys]
     try:

@@ -1,9 +1,11 @@
 """The HTTP trigger: requests in, through the app's functions, responses out."""
 
 import io
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from azure.core.exceptions import AzureError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -18,6 +20,10 @@ from infra.local.host.loading import Function
 from infra.local.host.refusals import RefusedError
 from infra.local.host.routes import Route, compile_route, path_of
 from infra.local.host.settings import AppSettings
+from infra.local.host.webhook import PATH as WEBHOOK
+from infra.local.host.webhook import SYSTEM_KEY, Webhook
+
+log = logging.getLogger("host.http")
 
 # Azure's default, and the app setting that changes it (bytes).
 BODY_LIMIT = 100 * 1024 * 1024
@@ -99,6 +105,7 @@ class HttpApp:
         admin: Admin,
         limit: int,
         keys: Keys | None,
+        webhook: Webhook,
         *,
         homepage: bool,
     ) -> None:
@@ -108,6 +115,7 @@ class HttpApp:
         self._admin = admin
         self._limit = limit
         self._keys = keys
+        self._webhook = webhook
         self._home = (200, HOMEPAGE) if homepage else (204, "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,6 +131,8 @@ class HttpApp:
         path = path_of(request.scope["raw_path"])
         if path.split("/")[0] == "admin":
             return await self._administer(request, path)
+        if path == WEBHOOK:
+            return await self._deliver(request)
         for endpoint in self._endpoints:
             parameters = endpoint.route.match(path)
             allowed = not endpoint.methods or request.method in endpoint.methods
@@ -144,6 +154,24 @@ class HttpApp:
         except BodyTooLargeError:
             return Response(status_code=413)
         return self._admin.answer(request.method, path, request.headers, body)
+
+    async def _deliver(self, request: Request) -> Response:
+        if self._keys is None or not self._keys.loaded:
+            # Without a function of that source there is no such endpoint.
+            return await _without_body(request, 404 if self._keys is None else 503)
+        if not self._keys.allows_extension(request, SYSTEM_KEY):
+            return await _without_body(request, 401)
+        try:
+            body = await self._read_body(request)
+        except BodyTooLargeError:
+            return Response(status_code=413)
+        function = request.query_params.get("functionName")
+        try:
+            return await self._webhook.answer(request.method, function, request.headers, body)
+        except AzureError as error:
+            # Event Grid delivers again: what is not written down was not accepted.
+            log.warning("cannot keep events: %s", error)
+            return Response(status_code=503)
 
     async def _call(
         self, endpoint: Endpoint, request: Request, parameters: Mapping[str, str]

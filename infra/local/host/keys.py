@@ -19,10 +19,12 @@ from typing import Any
 from azure.core.exceptions import AzureError
 from starlette.requests import Request
 
+from infra.local.host.events import EVENT_GRID
 from infra.local.host.loading import Function
 from infra.local.host.refusals import RefusedError
 from infra.local.host.settings import AppSettings
 from infra.local.host.storage import CONNECTION, HostStorage, container_client, host_id
+from infra.local.host.webhook import SYSTEM_KEY
 
 log = logging.getLogger("host.keys")
 
@@ -46,8 +48,13 @@ def level_of(function: Function) -> str:
 class Keys:
     """The keys of one app; until ``loaded`` nobody can be let in."""
 
-    def __init__(self, storage: HostStorage, functions: Iterable[str]) -> None:
+    def __init__(
+        self, storage: HostStorage, functions: Iterable[str], system: Iterable[str] = ()
+    ) -> None:
+        """``system`` are the names of the extensions' keys that the app needs."""
         self._storage = storage
+        self._needed = tuple(system)
+        self._system: dict[str, str] = {}
         self._functions = sorted(functions)
         self._master = ""
         self._host: list[str] = []
@@ -85,14 +92,34 @@ class Keys:
         # In full, so that no time taken says how near a guess was.
         return any(hmac.compare_digest(given.encode(), key.encode()) for key in accepted)
 
+    def allows_extension(self, request: Request, name: str) -> bool:
+        """Whether the request's key is an extension's own, or the master key."""
+        given = request.headers.get(HEADER) or request.query_params.get(PARAMETER)
+        accepted = (self._master, self._system.get(name, ""))
+        return bool(given) and any(
+            key and hmac.compare_digest(str(given).encode(), key.encode()) for key in accepted
+        )
+
     async def _load(self) -> None:
         await self._storage.open()
         host = await self._read("host", _new_host_keys)
+        self._system = await self._system_keys(host)
         self._master = _value(host.get("masterKey"))
         self._host = _values(host.get("functionKeys"))
         for name in self._functions:
             keys = await self._read(name.lower(), _new_function_keys)
             self._own[name] = _values(keys.get("keys"))
+
+    async def _system_keys(self, host: Mapping[str, Any]) -> dict[str, str]:
+        """The keys of the extensions, once those that the app needs have been made."""
+        there = host.get("systemKeys") or []
+        missing = set(self._needed) - {key.get("name") for key in there if isinstance(key, dict)}
+        if missing:
+            there = [*there, *(_key(name) for name in sorted(missing))]
+            document = {**host, "systemKeys": there}
+            await self._storage.write(f"{self._storage.host}/host.json", document)
+        values = _values(there)
+        return {str(key["name"]): value for key, value in zip(there, values, strict=True)}
 
     async def _read(self, name: str, make: Callable[[], dict[str, Any]]) -> Mapping[str, Any]:
         place = f"{self._storage.host}/{name}.json"
@@ -116,17 +143,22 @@ def access_keys(functions: list[Function], settings: AppSettings, folder: Path) 
     Raises RefusedError when they cannot be kept.
     """
     keyed = [item for item in functions if item.kind == "httpTrigger" and _needs_key(item)]
+    system = [SYSTEM_KEY] if any(_by_events(item) for item in functions) else []
     store = settings.get(STORE_SETTING)
     if store not in (None, "blob", "Blob"):
         raise RefusedError(f"the app setting {STORE_SETTING}={store} is not supported, only blob")
-    if not keyed and store is None:
+    if not keyed and not system and store is None:
         return None
     try:
         client = container_client(settings, CONNECTION, CONTAINER)
     except RefusedError as refused:
         raise RefusedError(*(f"access keys: {line}" for line in refused.lines)) from None
     names = (item.name for item in functions if item.kind == "httpTrigger")
-    return Keys(HostStorage(client, host_id(settings, folder)), names)
+    return Keys(HostStorage(client, host_id(settings, folder)), names, system)
+
+
+def _by_events(function: Function) -> bool:
+    return function.kind == "blobTrigger" and function.trigger.get("source") == EVENT_GRID
 
 
 def _needs_key(function: Function) -> bool:

@@ -55,7 +55,12 @@ def _record(name: str, blob: str) -> None:
         file.write(json.dumps({"name": name, "blob": blob}) + "\n")
 
 
-@app.blob_trigger("blob", path="%CONTAINER%/{name}", connection="FILES")
+@app.blob_trigger(
+    "blob",
+    path="%CONTAINER%/{name}",
+    connection="FILES",
+    source=func.BlobSource(os.environ.get("SOURCE", "LogsAndContainerScan")),
+)
 async def arrived(blob: BlobReference) -> None:
     _record("started", blob.name)
     if blob.name.startswith("fail/"):
