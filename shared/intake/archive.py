@@ -3,11 +3,9 @@
 import gzip
 import io
 import re
-import struct
 import tempfile
 import threading
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Final
@@ -16,16 +14,14 @@ from shared.intake.png_text import SIGNATURE as PNG
 from shared.intake.png_text import packed_texts
 from shared.intake.refused import RefusedArchiveError
 from shared.intake.unpacking import Readable, bzip2, is_tar, tar_members, xz
+from shared.intake.zips import BROKEN, STARTS, Directory, has_directory, hides_entries
 
 _PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 1024 * 1024
 # A member that is no archive by its beginning is looked into up to this size, as a file of any type
 # may have one at its end.
 _MAX_COPY: Final = 64 * 1024 * 1024
-# A zip's directory is read as one: this is room for the most members that are allowed.
-_MAX_READ: Final = 4 * 1024 * 1024
 
-_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _GZIP: Final = b"\x1f\x8b"
 _XZ: Final = b"\xfd7zXZ\0"
 # The size of its blocks, and the mark of the first of them or of the end.
@@ -54,18 +50,6 @@ HEAD_SIZE: Final = 512
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
 
-# What the standard library raises on bytes that are not what they should be.
-_BROKEN: Final = (
-    zipfile.BadZipFile,
-    gzip.BadGzipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    ValueError,
-    OverflowError,
-    NotImplementedError,
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -89,7 +73,7 @@ def is_archive(head: bytes) -> bool:
     True for zip and all that is a zip (Office and OpenDocument files, EPUB), tar, gzip, bzip2
     and xz.
     """
-    return head.startswith((*_ZIP, _GZIP, _XZ)) or bool(_BZIP2.match(head)) or is_tar(head)
+    return head.startswith((*STARTS, _GZIP, _XZ)) or bool(_BZIP2.match(head)) or is_tar(head)
 
 
 def refuse_unsupported(head: bytes) -> None:
@@ -137,7 +121,7 @@ class _Walk:
         file.seek(0)
         try:
             yield from self._opened(head)(file, depth)
-        except _BROKEN as error:
+        except BROKEN as error:
             raise RefusedArchiveError("archive-broken") from error
 
     def _opened(self, head: bytes) -> Callable[[IO[bytes], int], Iterator[bytes]]:
@@ -148,15 +132,17 @@ class _Walk:
         if _BZIP2.match(head):
             return self._bunzip2
         # A zip may begin with anything.
-        return self._untar if not head.startswith(_ZIP) and is_tar(head) else self._unzip
+        return self._untar if not head.startswith(STARTS) and is_tar(head) else self._unzip
 
     def _unzip(self, file: IO[bytes], depth: int) -> Iterator[bytes]:
-        with zipfile.ZipFile(_Directory(file)) as archive:
+        with zipfile.ZipFile(Directory(file)) as archive:
             members = archive.infolist()
             self._members_left -= len(members)
             # The sizes are what the archive claims; one that unpacks to more is a broken one.
             if self._members_left < 0 or sum(m.file_size for m in members) > self._size_left:
                 raise RefusedArchiveError("archive-too-large")
+            if hides_entries(file, members, archive.start_dir):
+                raise RefusedArchiveError("archive-broken")
             for member in members:
                 if member.flag_bits & _ENCRYPTED:
                     raise RefusedArchiveError("archive-encrypted")
@@ -210,36 +196,3 @@ class _Walk:
                     yield from packed_texts(inner)
                 if has_directory(inner):
                     yield from self.archive(inner, head, depth + 1)
-
-
-def has_directory(file: IO[bytes]) -> bool:
-    """Whether a readable zip directory that lists anything stands at the end of `file`.
-
-    The mark that `zipfile.is_zipfile` looks for occurs in pictures by chance; a directory does not.
-    """
-    file.seek(0)
-    try:
-        with zipfile.ZipFile(_Directory(file)) as archive:
-            return bool(archive.infolist())
-    except _BROKEN:
-        return False
-
-
-class _Directory:
-    """A file as `zipfile` wants it, that refuses to read a giant directory into memory."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.tell = file.tell
-        self.seekable = file.seekable
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_SET and offset < 0:
-            raise zipfile.BadZipFile("negative offset")
-        return self._file.seek(offset, whence)
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(_MAX_READ + 1 if size < 0 else min(size, _MAX_READ + 1))
-        if len(data) > _MAX_READ:
-            raise RefusedArchiveError("archive-too-large")
-        return data

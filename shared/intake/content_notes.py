@@ -11,8 +11,8 @@ PDF behind the start, a GIF whose size opens a script's comment. The archive is 
 import re
 from typing import IO, Final
 
-from shared.intake.archive import has_directory
 from shared.intake.refused import RefusedArchiveError
+from shared.intake.zips import has_directory
 
 ACTIVE_CONTENT: Final = "active-content"
 POLYGLOT: Final = "polyglot"

@@ -101,6 +101,65 @@ def test_virus_in_a_zip_at_the_end_of_a_picture_in_an_archive(scanner):
     assert scan(scanner, packed(("b.zip", packed(("a.jpg", picture))))) == INFECTED
 
 
+def unlisted(hidden: bytes) -> bytes:
+    """A zip whose directory lists its second entry only."""
+    whole = packed(("a", hidden), ("b", b"text"))
+    start = whole.index(b"PK\x01\x02")
+    second = whole.index(b"PK\x01\x02", start + 4)
+    end = whole.index(b"PK\x05\x06")
+    directory = whole[second:end]
+    tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(directory), start, 0)
+    return whole[:start] + directory + tail
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        eicar_zip() + packed(("a.txt", b"text")),
+        packed(("a.txt", b"text")) + packed(("b.txt", b"text")),
+        unlisted(b"harmless " * 50 + eicar()),
+        packed(("c.zip", unlisted(b"harmless " * 50 + eicar()))),
+        # In the comment at the end, which may be as long as this.
+        packed(("a", b"text"))[:-2] + struct.pack("<H", len(eicar_zip())) + eicar_zip(),
+    ],
+    ids=["before", "two", "unlisted", "inner", "comment"],
+)
+def test_entries_that_only_some_programs_find_are_not_cleared(scanner, data):
+    assert scan(scanner, data) in (Findings(refusal="archive-broken"), INFECTED)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"#!/bin/sh\nexec unzip $0\n" + packed(("a.txt", b"text"), ("b.txt", b"text")),
+        b"\xff\xd8\xff\xe0" + bytes(300_000) + packed(("a.txt", b"text")),
+        packed(("a.zip", packed(("b.txt", b"text"))), method=zipfile.ZIP_STORED),
+    ],
+)
+def test_entries_that_the_directory_lists_hide_nothing(scanner, data):
+    assert scan(scanner, data) == CLEAN
+
+
+def test_an_entry_of_unknown_size_hides_nothing(scanner):
+    """Written to where there is no going back: the sizes follow the data."""
+
+    class Pipe(io.BytesIO):
+        def seekable(self):
+            return False
+
+        def seek(self, *_):
+            raise io.UnsupportedOperation
+
+        def tell(self):
+            raise io.UnsupportedOperation
+
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", b"text " * 50)
+        archive.writestr("b.txt", b"text " * 50)
+    assert scan(scanner, pipe.getvalue()) == CLEAN
+
+
 def test_two_members_do_not_make_one_virus(scanner):
     halves = packed(("a", b"x" * 99 + eicar()[:34]), ("b", eicar()[34:]))
     assert scan(scanner, halves) == CLEAN
