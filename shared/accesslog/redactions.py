@@ -3,10 +3,12 @@
 Why this may be done, and when: docs/access-log.md.
 """
 
+import logging
 from typing import Final, Literal
 
 import msgspec
 
+from shared.accesslog.calls import EventIdReusedError
 from shared.accesslog.checkpoints import Checkpoints
 from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.entries import entry_from
@@ -26,6 +28,8 @@ from shared.ports import Clock
 type Reason = Literal["gdpr-art-17", "gdpr-art-16", "court-order"]
 
 ACTION: Final = "log.entry-redacted"
+
+logger = logging.getLogger("vouchsafe.accesslog")
 
 
 class Redactions:
@@ -98,4 +102,7 @@ class Redactions:
             purpose=reason,
             ticket=ticket,
         )
-        await self._log.record(recorded, identifier, self._clock())
+        try:
+            await self._log.record(recorded, identifier, self._clock())
+        except EventIdReusedError:
+            logger.info("the redaction of entry %d was recorded by another request", index)

@@ -1,0 +1,121 @@
+"""Redactions that break off or meet: one record, one note, and nothing of the payload left."""
+
+import asyncio
+import base64
+from datetime import UTC, datetime
+
+import pytest
+
+from shared.accesslog import AccessLog, LogStore
+from shared.accesslog.checkpoints import Checkpoints
+from shared.accesslog.entries import same, stated_leaf
+from shared.accesslog.filters import Filter
+from shared.accesslog.keys import LogKeys
+from shared.accesslog.reading import Reading
+from shared.accesslog.redactions import ACTION, Redactions
+from shared.azure.blobs import AzureBlobs
+from shared.azure.tables import AzureTables
+from shared.errors import NotFoundError, UnavailableError
+from shared.identity.rules import TENANT_ADMIN, Caller
+from shared.ids import new_id
+from shared.merkle import open_redaction
+from shared.messages.contracts import AccessRecorded, Actor
+from shared.ports import SecretVersion
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ADA = Caller("ada", frozenset({TENANT_ADMIN}), "t", "t")
+SECRET = "typed by somebody who should not have"
+
+
+class OneKey:
+    """A vault with one version of the log's key."""
+
+    async def versions(self, name):
+        value = base64.b64encode(bytes(range(32))).decode()
+        return [SecretVersion(value, "1", NOW)]
+
+
+class Breaking(LogStore):
+    """A store whose `replace` fails so many times before it works."""
+
+    failures = 0
+
+    async def replace(self, tenant, index, payload):
+        if self.failures:
+            self.failures -= 1
+            raise UnavailableError("storage")
+        await super().replace(tenant, index, payload)
+
+
+class Log:
+    """A tenant's log with one entry whose purpose is to be erased."""
+
+    def __init__(self, tables, blobs):
+        self.tenant = "t" + new_id(datetime.now(UTC)).lower()
+        self.store = Breaking(tables, same=same, leaf=stated_leaf)
+        self.log = AccessLog(self.store, lambda: NOW)
+        keys = LogKeys(OneKey(), tables, lambda: NOW)
+        self.checkpoints = Checkpoints(
+            self.store, keys, tables, blobs, lambda: NOW, "log.example/api"
+        )
+        self.redactions = Redactions(self.store, self.log, self.checkpoints, keys, lambda: NOW)
+
+    async def redact(self, index=0):
+        return await self.redactions.redact(self.tenant, index, "gdpr-art-17", "DSR-1", ADA)
+
+    async def payloads(self):
+        return [payload async for _, payload in self.store.read(self.tenant)]
+
+    async def actions(self):
+        entries, _ = await Reading(self.store).page(
+            self.tenant, Filter(), size=100, continuation=None
+        )
+        return [entry.action for entry in entries]
+
+
+@pytest.fixture
+async def log(stack):
+    storage = stack.info["connection_strings"]["storage"]
+    tables, blobs = AzureTables(storage), AzureBlobs(storage)
+    made = Log(tables, blobs)
+    actor = Actor(id="sven", role="vendor.support", organisation="vendor")
+    entry = AccessRecorded(
+        tenant=made.tenant,
+        actor=actor,
+        action="asset.read",
+        resource="assets/1",
+        outcome="allowed",
+        purpose=SECRET,
+    )
+    await made.log.record(entry, "e1", NOW)
+    yield made
+    await tables.close()
+    await blobs.close()
+
+
+async def test_one_that_breaks_off_after_its_record_is_done_by_the_next(log):
+    log.store.failures = 1
+    with pytest.raises(UnavailableError):
+        await log.redact()
+    assert SECRET.encode() in (await log.payloads())[0]
+    assert (await log.actions())[0] == ACTION
+    assert (await log.redact()).redacted is not None
+    assert (await log.actions()).count(ACTION) == 1
+    assert SECRET.encode() not in b"".join(await log.payloads())
+
+
+async def test_those_that_meet_leave_one_record_and_one_valid_note(log):
+    shown = await asyncio.gather(*(log.redact() for _ in range(5)))
+    assert all(one.redacted is not None for one in shown)
+    assert (await log.actions()).count(ACTION) == 1
+    note = (await log.payloads())[0]
+    keys = await log.checkpoints.verifiers(log.tenant)
+    origin = log.checkpoints.origin(log.tenant)
+    assert open_redaction(note, 0, origin, keys).reason == "gdpr-art-17"
+    assert await log.store.find(log.tenant, "/vouchsafe", "e1") == 0
+
+
+async def test_an_entry_that_is_not_there_is_not_redacted_and_nothing_recorded(log):
+    with pytest.raises(NotFoundError):
+        await log.redact(7)
+    assert await log.actions() == ["asset.read"]
