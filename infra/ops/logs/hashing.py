@@ -27,7 +27,7 @@ from shared.merkle import WIDTH, Checkpoint, MerkleError, VerifierKey, is_redact
 from shared.merkle.export import End, Entry, Header, Line, leaves_of, parse_line
 from shared.merkle.tiles import fold
 
-RANGE: Final = 2 << 20
+RANGE: Final = 8 << 20
 # Small enough to stay in a processor's own cache from reading to hashing.
 _PIECE: Final = 128 << 10
 # So that the range's last line is read along with it: most entries are much shorter.
