@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from shared.intake.scanner import Scanner
     from shared.intake.watch import ScannerWatch
     from shared.messages import Outbox
+    from shared.messages.deadletters import DeadLetters
     from shared.reservations import Reservations
     from shared.tenancy import Tenants
 
@@ -98,6 +99,12 @@ class App:
         from shared.messages import Outbox
 
         return Outbox(self.tables, LoggingBus(self.bus, self.accesslog), self.clock)
+
+    @cached_property
+    def dead_letters(self) -> "DeadLetters":
+        from shared.messages.deadletters import DeadLetters
+
+        return DeadLetters(self.bus, self.outbox, self.clock)
 
     @cached_property
     def tokens(self) -> "Tokens":
