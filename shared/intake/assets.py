@@ -232,7 +232,8 @@ class Assets:
         limit = asyncio.Semaphore(_CONCURRENT_WRITES)
 
         async def write(subject: str) -> None:
-            row = Row(subject_partition(asset.tenant, subject), asset.id, {})
+            fields = msgspec.json.encode(asset.fields_of(subject)).decode()
+            row = Row(subject_partition(asset.tenant, subject), asset.id, {"fields": fields})
             async with limit:
                 await self._tables.commit(SUBJECTS, [Upsert(row)])
 

@@ -102,6 +102,10 @@ class Asset(Stored, frozen=True):
         """The keys under which the asset stands in the subject index."""
         return frozenset(subject for person in self.people for subject in person.keys)
 
+    def fields_of(self, subject: str) -> list[str]:
+        """The metadata fields that hold the identifier with this key, in order."""
+        return sorted({person.field for person in self.people if subject in person.keys})
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:

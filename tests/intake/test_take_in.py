@@ -15,6 +15,7 @@ from shared.composition import App
 from shared.errors import NotFoundError
 from shared.identity.rules import VENDOR_SERVICE, Caller
 from shared.ids import new_id
+from shared.intake import SUBJECTS, index_keys, subject_partition
 from shared.messages.contracts import BlobUploaded
 from shared.ports import Secret
 from shared.tenancy import Registration
@@ -102,3 +103,14 @@ async def test_a_version_that_is_gone_and_was_never_filed_is_refused(app, tenant
     with pytest.raises(NotFoundError) as refused:
         await app.intake.take_in(event)
     assert refused.value.code == "upload-gone"
+
+
+async def test_the_index_says_which_fields_name_a_person_and_not_whom(app, blobs, tenant):
+    event = await uploaded(app, blobs, f"{tenant}/cat.jpg")
+    await app.intake.take_in(event)
+    [asset] = (await app.assets.page(tenant, size=10, continuation=None))[0]
+    found = {}
+    for subject in index_keys("JURGEN GROSS", await app.assets.subject_secret()):
+        async for row in app.tables.scan(SUBJECTS, subject_partition(tenant, subject)):
+            found[row.row] = dict(row.values)
+    assert found == {asset.id: {"fields": '["Exif:Artist","IPTC:2:80 By-line"]'}}
