@@ -86,11 +86,12 @@ class _Taken:
 def _entry(number: int) -> bytes:
     """An entry as long as one of an engineer's reading of an asset."""
     return (
-        b'{"action":"asset.read","actor":{"authenticationMethod":"mfa","id":"0b9a6e1e-%08d",'
-        b'"organisation":"vendor","role":"vendor.support"},"clientAddress":"203.0.113.7",'
-        b'"correlationId":"01J%023d","grant":"01K%023d","id":"01M%023d","outcome":"allowed",'
-        b'"purpose":"support","reason":null,"resource":"/tenants/acme/assets/01N%023d",'
-        b'"tenant":"acme","ticket":"INC-%d","time":"2026-11-24T05:00:00.000Z"}'
+        b'{"action":"asset.read","actor":{"authenticationMethod":"mfa","id":"4f0c6a2e-9c0e-4a55-8a11-'
+        b'%012d","organisation":"vendor","role":"vendor.support"},"clientAddress":"203.0.113.7",'
+        b'"correlationId":"%032x","grantId":"01K%023d","id":"01M%023d","outcome":"allowed",'
+        b'"purpose":"Dark preview","receivedAt":"2026-11-24T05:00:00.123Z","resource":"assets/01N'
+        b'%023d","source":"/westeurope/access","tenant":"acme","ticket":"CASE-%d",'
+        b'"time":"2026-11-24T05:00:00.001Z"}'
     ) % ((number,) * 6)
 
 
