@@ -33,8 +33,9 @@ log = logging.getLogger("host.blobs")
 
 POLLING = "LogsAndContainerScan"
 POLL_SECONDS = 0.5
-# How many times as long as the last listing took no other one is begun.
-PAUSE_FOR_LISTING = 4
+# How many times as long as the last listing took no other one is begun, up to a limit.
+PAUSE_FOR_FINDING = 4
+LONGEST_PAUSE_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 10.0
 # A listing older than this is not trusted: whether the blob is still there is asked first.
 FRESH_SECONDS = 2.0
@@ -85,7 +86,8 @@ class BlobTrigger:
                 ready.set()
                 await self._start(fresh)
             # A listing of many blobs takes long, and all else waits for it.
-            await self._pause(max(POLL_SECONDS, PAUSE_FOR_LISTING * self._finding_seconds))
+            pause = max(POLL_SECONDS, PAUSE_FOR_FINDING * self._finding_seconds)
+            await self._pause(min(pause, LONGEST_PAUSE_SECONDS))
         if self._running:
             await asyncio.wait(self._running.values())
         await self._source.close()
