@@ -1,27 +1,38 @@
 """The broker: messages a second through the unmodified `azure-servicebus`.
 
-Three figures, none of them a ratio: messages sent one by one and in batches, by four senders at
-once, and messages received (peek-lock) and completed by one receiver. All are open before the
-clock starts. The client's own work, in one process, is in every figure.
+Messages sent one by one and in batches, by four senders at once, and messages received (peek-lock)
+and completed by one receiver. All are open before the clock starts. The client's own work, in one
+process, is in every figure; so each is also told against the same through a peer that keeps nothing
+(`peer.py`), in turns with it.
 """
 
 import asyncio
+import os
+import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver, ServiceBusSender
 
+from infra.local import probes
 from infra.local.errors import StackError
+from infra.local.ports import Ports
+from infra.local.processes import Guard, Program
+from infra.local.settings import ROOT, base_environment, connection_strings
 from infra.local.stack import Stack
 from tests.benchmarks.progress import Step
 from tests.benchmarks.results import Result
 
 MESSAGES: Final = 2000
+ROUNDS: Final = 3
 BATCH: Final = 100
 SENDERS: Final = 4
 QUEUE: Final = "notices"
@@ -30,38 +41,83 @@ CONTENT_TYPE: Final = "application/cloudevents+json"
 WAIT_SECONDS: Final = 10
 
 
+@dataclass
+class Bench:
+    """One peer's clients, all of them open, and its rates by what was done."""
+
+    senders: list[ServiceBusSender]
+    receiver: ServiceBusReceiver
+    rates: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    async def round(self, name: str) -> None:
+        """Send one by one, send in batches, and receive and complete as many."""
+        work = {
+            "send": _send(self.senders, f"{name}-single", MESSAGES, _send_single),
+            "send-batch": _send(self.senders, f"{name}-batched", MESSAGES, _send_batched),
+            "receive-complete": _receive(self.receiver, MESSAGES),
+        }
+        for kind, doing in work.items():
+            self.rates[kind].append(await _rate(doing))
+        # The second half of what was sent.
+        await _receive(self.receiver, MESSAGES)
+
+
 def run(step: Step) -> list[Result]:
-    """Send and receive on a broker of their own."""
+    """Send and receive on a broker of their own, and on one that keeps nothing, in turns."""
     with (
         tempfile.TemporaryDirectory(prefix="vouchsafe-bench-") as folder,
         Stack(Path(folder), processes=["servicebus"]) as stack,
+        _peer(Path(folder)) as peer,
     ):
-        return asyncio.run(_measure(stack.info["connection_strings"]["service_bus"], step))
+        real = stack.info["connection_strings"]["service_bus"]
+        return asyncio.run(_measure(real, connection_strings(peer)["service_bus"], step))
 
 
-async def _measure(connection: str, step: Step) -> list[Result]:
-    async with (
-        ServiceBusClient.from_connection_string(connection) as client,
-        AsyncExitStack() as opened,
-    ):
-        senders = [
-            await opened.enter_async_context(client.get_queue_sender(QUEUE)) for _ in range(SENDERS)
+@contextmanager
+def _peer(folder: Path) -> Iterator[Ports]:
+    """The broker that keeps nothing; yields its ports."""
+    ports = Ports.free()
+    program = Program(
+        name="peer",
+        command=[sys.executable, "-m", "tests.benchmarks.peer", str(ports.service_bus), QUEUE],
+        environment=base_environment(os.environ),
+        directory=ROOT,
+        log=folder / "peer.log",
+        is_ready=probes.listening(ports.service_bus),
+    )
+    with Guard() as guard:
+        program.start(guard)
+        try:
+            program.wait_ready()
+            yield ports
+        finally:
+            program.end(guard)
+
+
+async def _measure(real: str, peer: str, step: Step) -> list[Result]:
+    async with AsyncExitStack() as opened:
+        broker, nothing = [await _opened(connection, opened) for connection in (real, peer)]
+        # The first round finds connections cold, and is not counted.
+        for number in range(ROUNDS + 1):
+            step("sending and receiving in turns", number, ROUNDS + 1)
+            for bench in (broker, nothing):
+                await bench.round(str(number))
+    results = []
+    for kind, rates in broker.rates.items():
+        rate, most = (statistics.median(each[1:]) for each in (rates, nothing.rates[kind]))
+        results += [
+            Result(f"broker-{kind}", rate, "messages/s"),
+            Result(f"broker-{kind}-peer", rate / most, "of a broker's rate that keeps nothing"),
         ]
-        receiver = await opened.enter_async_context(client.get_queue_receiver(QUEUE))
-        await _send(senders, "first", SENDERS, _send_single)
-        await _receive(receiver, SENDERS)
-        step("sending one by one", 0, 3)
-        single = await _rate(_send(senders, "single", MESSAGES, _send_single))
-        step("sending in batches", 1, 3)
-        batched = await _rate(_send(senders, "batched", MESSAGES, _send_batched))
-        step("receiving and completing", 2, 3)
-        await _receive(receiver, MESSAGES)
-        received = await _rate(_receive(receiver, MESSAGES))
-    return [
-        Result("broker-send", single, "messages/s"),
-        Result("broker-send-batch", batched, "messages/s"),
-        Result("broker-receive-complete", received, "messages/s"),
+    return results
+
+
+async def _opened(connection: str, opened: AsyncExitStack) -> Bench:
+    client = await opened.enter_async_context(ServiceBusClient.from_connection_string(connection))
+    senders = [
+        await opened.enter_async_context(client.get_queue_sender(QUEUE)) for _ in range(SENDERS)
     ]
+    return Bench(senders, await opened.enter_async_context(client.get_queue_receiver(QUEUE)))
 
 
 async def _rate(work: Awaitable[None]) -> float:

@@ -17,11 +17,11 @@ from proton import (
 from proton import Endpoint as ProtonEndpoint
 
 from infra.local.servicebus.attach import attach, path_of
+from infra.local.servicebus.encoding import MalformedMessageError
 from infra.local.servicebus.endpoint import Endpoint
 from infra.local.servicebus.framing import MAX_FRAME, IncomingFrames
 from infra.local.servicebus.requests import ReplyLink
 from infra.local.servicebus.sasl import Sasl
-from infra.local.servicebus.wire import MalformedMessageError
 
 if TYPE_CHECKING:
     from infra.local.servicebus.broker import Broker

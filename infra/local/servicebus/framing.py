@@ -11,7 +11,7 @@ of attach and transfer performatives are read (sections 2.3 and 2.7).
 from collections import defaultdict, deque
 from itertools import islice
 
-from infra.local.servicebus.wire import MalformedMessageError, descriptor, items, scalar
+from infra.local.servicebus.encoding import MalformedMessageError, descriptor, items, scalar
 
 _BEGIN, _ATTACH, _TRANSFER = 0x11, 0x12, 0x14
 _MORE, _LIST8 = 5, 0xC0

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 from proton import Delivery, Receiver
 
+from infra.local.servicebus.encoding import MalformedMessageError
 from infra.local.servicebus.endpoint import Endpoint, error
 from infra.local.servicebus.messages import RefusedError
 from infra.local.servicebus.queue import Queue
 from infra.local.servicebus.wire import (
     BATCH_FORMAT,
     Content,
-    MalformedMessageError,
     parse,
     unbatch,
 )

@@ -12,10 +12,11 @@ from typing import Any
 from proton import UNDESCRIBED, Array, Data, symbol, timestamp
 
 from infra.local.servicebus.delivery import encoded, property_change
+from infra.local.servicebus.encoding import MalformedMessageError
 from infra.local.servicebus.incoming import MAX_MESSAGE_BYTES, enqueue
 from infra.local.servicebus.messages import MessageNotFoundError, RefusedError
 from infra.local.servicebus.queue import Queue
-from infra.local.servicebus.wire import Content, MalformedMessageError, parse
+from infra.local.servicebus.wire import Content, parse
 
 OK, NO_CONTENT, BAD_REQUEST, NOT_FOUND, GONE, NOT_IMPLEMENTED = 200, 204, 400, 404, 410, 501
 # What a client sends for "any time": the end of .NET's calendar, or a millisecond before it.

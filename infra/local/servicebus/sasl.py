@@ -10,8 +10,8 @@ import hmac
 import struct
 from typing import Final
 
+from infra.local.servicebus.encoding import MalformedMessageError, descriptor, items, scalar
 from infra.local.servicebus.sas import KEY, KEY_NAME
-from infra.local.servicebus.wire import MalformedMessageError, descriptor, items, scalar
 
 _HEADER: Final = b"AMQP\x03\x01\x00\x00"
 _MECHANISMS: Final = ("MSSBCBS", "PLAIN", "ANONYMOUS", "EXTERNAL")
@@ -20,6 +20,8 @@ _OK, _AUTH_FAILED = 0, 1
 # MIN-MAX-FRAME-SIZE: no SASL frame is larger (section 5.3.1).
 _MAX_FRAME: Final = 512
 _FRAME_HEADER: Final = 8
+# The content type of a TLS record with a ClientHello (RFC 8446, section 5.1).
+_TLS_HANDSHAKE: Final = 22
 
 
 class Sasl:
@@ -46,6 +48,11 @@ class Sasl:
             if len(self._read) < len(_HEADER):
                 return b"", b""
             if not self._read.startswith(_HEADER):
+                if self._read[0] == _TLS_HANDSHAKE:
+                    raise MalformedMessageError(
+                        "it is TLS, which the local broker has not: connect with"
+                        " UseDevelopmentEmulator=true"
+                    )
                 return b"", self._rest()  # No SASL layer, or no AMQP: proton knows what to say.
             del self._read[: len(_HEADER)]
             self._greeted = True

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from infra.local.servicebus.encoding import MalformedMessageError
 from infra.local.servicebus.framing import IncomingFrames
-from infra.local.servicebus.wire import BATCH_FORMAT, MalformedMessageError
+from infra.local.servicebus.wire import BATCH_FORMAT
 
 ATTACH, TRANSFER = b"\x00\x53\x12", b"\x00\x53\x14"
 

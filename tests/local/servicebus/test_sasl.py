@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infra.local.servicebus.encoding import MalformedMessageError
 from infra.local.servicebus.sas import KEY, KEY_NAME
 from infra.local.servicebus.sasl import Sasl
-from infra.local.servicebus.wire import MalformedMessageError
 
 HEADER = b"AMQP\x03\x01\x00\x00"
 AMQP = b"AMQP\x00\x01\x00\x00"
@@ -64,6 +64,11 @@ def test_what_begins_without_the_layer_goes_on_unchanged() -> None:
     sasl, answer, rest = negotiated(AMQP + b"more")
     assert (sasl.is_done, answer, rest) == (True, b"", AMQP + b"more")
     assert not sasl.is_trusted
+
+
+def test_a_client_that_wants_tls_is_told_apart() -> None:
+    with pytest.raises(MalformedMessageError, match="UseDevelopmentEmulator"):
+        Sasl().feed(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc")
 
 
 @settings(deadline=None, max_examples=300)

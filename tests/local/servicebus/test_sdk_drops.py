@@ -166,6 +166,8 @@ NONSENSE = [
     b"AMQP\x00\x01\x00\x00" + b"\xff" * 64,
     b"AMQP\x00\x01\x00\x00" + b"\x00\x00\x00\x0c\x02\x00\x00\x00\x00\x53\x14\xc0",
     b"\x00" * 16,
+    # A ClientHello, as from a client without UseDevelopmentEmulator=true.
+    b"\x16\x03\x01\x00\x40" + b"\x00" * 64,
 ]
 
 

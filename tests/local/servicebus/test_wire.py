@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from proton import Message, symbol
 
+from infra.local.servicebus.encoding import MalformedMessageError
 from infra.local.servicebus.wire import (
-    MalformedMessageError,
     Stamp,
     dead_lettered,
     encode,

@@ -1,0 +1,75 @@
+"""A broker that keeps nothing: the wire as it is, and behind it a queue that does no work.
+
+`python -m tests.benchmarks.peer PORT QUEUE`. Whatever is sent is accepted and forgotten; whoever
+asks gets the same message again and again. What the real broker takes longer than this is the cost
+of its queue and of its file.
+"""
+
+import asyncio
+import itertools
+import signal
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from proton import Message as AmqpMessage
+
+from infra.local.servicebus.broker import Broker
+from infra.local.servicebus.messages import Message, QueueSettings, State
+from infra.local.servicebus.wire import Content, parse
+from tests.benchmarks.broker import BODY, CONTENT_TYPE
+
+if TYPE_CHECKING:
+    from infra.local.servicebus.queue import Queue
+
+LOCK_SECONDS: Final = 60.0
+
+
+class NoQueue:
+    """As much of a queue as sending, receiving and completing ask for."""
+
+    def __init__(self, settings: QueueSettings) -> None:
+        self.settings = settings
+        self._numbers = itertools.count(1)
+        encoded = AmqpMessage(id="always", content_type=CONTENT_TYPE, body=BODY).encode()
+        self._message = Message[Content](1, parse(encoded), time.time(), state=State.LOCKED)
+
+    def admits(self, _session_id: str | None) -> None:
+        """Take anything."""
+
+    def enqueue(self, _content: Content, _now: float, **_: Any) -> None:
+        """Forget it."""
+
+    def receive(self, now: float, _session_id: str | None = None) -> Message[Content]:
+        """The one message, under a token of its own."""
+        return replace(
+            self._message,
+            token=f"peer{next(self._numbers):012d}",
+            locked_until=now + LOCK_SECONDS,
+        )
+
+    def complete(self, _token: str, _now: float) -> None:
+        """Nothing to remove."""
+
+    def release(self, _token: str, _now: float) -> None:
+        """Nothing to give back."""
+
+    def next_deadline(self) -> None:
+        """Nothing ever falls due."""
+
+
+async def _serve(port: int, name: str) -> None:
+    settings = QueueSettings(name)
+    broker = Broker([settings])
+    entity = broker.entity(name)
+    assert entity is not None
+    entity.queue = cast("Queue[Content]", NoQueue(settings))
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    await broker.serve(port, stop, loop.create_future())
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(int(sys.argv[1]), sys.argv[2]))
