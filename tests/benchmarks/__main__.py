@@ -43,6 +43,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Step], list[Result]]]] = {
     "memory": memory.run,
     "metadata": metadata.run,
     "access-log": accesslog.run,
+    "access-log-growth": accesslog.grow,
     "verify-log": verify_log.run,
 }
 
