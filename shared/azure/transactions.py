@@ -96,7 +96,7 @@ def _encode(table: str, batch: str, changeset: str, operations: Sequence[Operati
             "Content-Transfer-Encoding: binary\r\n"
             f"Content-ID: {position}\r\n\r\n"
             f"{part.method} {part.path} HTTP/1.1\r\n"
-            f"Content-Type: application/json\r\n"
+            "Content-Type: application/json\r\n"
             f"Content-Length: {len(part.entity)}\r\n"
             "DataServiceVersion: 3.0\r\n"
             f"{part.headers}\r\n".encode(),

@@ -1,14 +1,17 @@
 """What somebody changes past the application, straight in the tables, is found and located."""
 
 import json
+import os
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from shared.accesslog import LogDamagedError, LogStore, layout
 from shared.ids import key
 from shared.merkle import Edge, leaf_hash
-from shared.ports import Delete, Replace, Row, Upsert
-from tests.accesslog.logs import entries, entry
+from shared.ports import Delete, Insert, Replace, Row, Upsert
+from tests.accesslog.logs import entries, entry, new_tenant
 
 # Segments of 3, 60 and 237 (three commits), so that a block of 256 ends inside one.
 SIZES = (3, 60, 237)
@@ -64,9 +67,9 @@ def rows(kept, filled):
     return Rows(kept, filled)
 
 
-def flipped(data, at=0):
+def flipped(data, at=0, bit=1):
     """The bytes with one bit changed."""
-    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+    return data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :]
 
 
 async def found(store, tenant, **asked):
@@ -190,6 +193,58 @@ async def test_a_head_that_contradicts_itself_is_found_and_not_appended_to(
     assert "head-changed" in {kind for kind, *_ in await found(store, filled)}
     with pytest.raises(LogDamagedError):
         await LogStore(kept).append(filled, entries("more"))
+
+
+async def test_a_head_that_claims_far_more_is_found_without_going_there(store, filled, rows):
+    claimed = Edge.of(1 << 45, [*[b""] * 5, bytes(32 * 32)])
+    await rows.put(layout.HEAD, **layout.head_row("", claimed, None).values)
+    assert await found(store, filled) == [("head-changed", SIZE, 1 << 45)]
+    await rows.put_segment((1 << 45) - 1, [entry("more").payload])
+    assert ("head-changed", SIZE, 1 << 45) in await found(store, filled)
+
+
+async def test_a_changed_tile_is_found(store, kept, tenant):
+    # So many that the next block makes a tile of level 1 full; those before are nobody's.
+    size = 256**2 - 256
+    edge = Edge.of(size, [b"", os.urandom(255 * 32)])
+    await kept.commit(layout.TABLE, [Insert(layout.head_row(key(tenant), edge, None))])
+    await store.append(tenant, entries(*range(300)))
+    rows = Rows(kept, tenant)
+    asked = {"from_size": size, "roots": {size: edge.root()}}
+    assert await found(store, tenant, **asked) == []
+    name = layout.tile_key(1, 0)
+    hashes = (await rows.get(name)).values["hashes"]
+    await rows.change(name, hashes=flipped(hashes, 255 * 32))
+    assert await found(store, tenant, **asked) == [("tile-changed", size, size + 256)]
+    # What is before the start is held to the published root alone.
+    await rows.change(name, hashes=flipped(hashes, 7))
+    assert ("root-differs", 0, size) in await found(store, tenant, **asked)
+    await rows.delete(name)
+    with pytest.raises(LogDamagedError):
+        await store.audit(tenant, **asked)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+async def test_any_single_bit_that_changes_is_found(kept, data):
+    store, tenant = LogStore(kept), new_tenant()
+    for first, end in ((0, 3), (3, 63), (63, 270)):
+        await store.append(tenant, entries(*range(first, end)))
+    every = [row async for row in kept.scan(layout.TABLE, key(tenant))]
+    # Half of them not a row of an event, of which there are most.
+    some = [row for row in every if not row.row.startswith("i|")]
+    row = data.draw(st.sampled_from(some) | st.sampled_from(every), label="row")
+    column = data.draw(st.sampled_from(sorted(row.values)), label="column")
+    value = row.values[column]
+    is_number = isinstance(value, int)
+    bit = data.draw(st.integers(0, 62 if is_number else 8 * len(value) - 1))
+    changed = value ^ 1 << bit if is_number else flipped(value, bit // 8, 1 << bit % 8)
+    assert list((await store.audit(tenant)).findings) == []
+    changed_row = Row(row.partition, row.row, row.values | {column: changed})
+    await kept.commit(layout.TABLE, [Upsert(changed_row)])
+    assert list((await store.audit(tenant)).findings) != []
 
 
 async def test_a_log_cut_back_with_its_head_is_found_by_a_published_root(store, filled, rows):
