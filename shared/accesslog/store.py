@@ -121,9 +121,9 @@ class LogStore:
 
         Raises LogDamagedError when an entry is missing.
         """
-        index = 0
+        index, width = 0, _FEWEST_AT_ONCE
         while index < end:
-            upto = min(end, index + _FEWEST_AT_ONCE)
+            upto, size = min(end, index + width), 0
             keys = layout.segment_keys(index, upto)
             found = self._tables.between(layout.TABLE, key(tenant), *keys)
             for row in reversed([row async for row in found]):
@@ -132,10 +132,13 @@ class LogStore:
                     break
                 for at in range(index, min(segment.end, end)):
                     offset = at - segment.first
+                    size += len(segment.entries[offset])
                     yield at, segment.entries[offset], segment.check(offset)
                 index = max(index, min(segment.end, end))
             if index < upto:
                 raise LogDamagedError(index)
+            is_small = size < _BYTES_AT_ONCE
+            width = min(2 * width, _MOST_AT_ONCE) if is_small else max(width // 2, _FEWEST_AT_ONCE)
 
     async def bundle(self, tenant: str, index: int, width: int = WIDTH) -> Sequence[bytes]:
         """The first `width` entries of the bundle `index` of 256, as C2SP tlog-tiles counts them.
