@@ -12,6 +12,9 @@ INCOMING = "incoming"
 # The greatest size of one Put Blob, which needs the permission to create; Put Block needs the one
 # to write. "Put Blob" and "Create an account SAS", learn.microsoft.com.
 _WHOLE = 5000 * 1024 * 1024
+# How long Azurite may take nothing of a file, as it does while a disk is busy; the SDK's 20 seconds
+# are too few for 4 GiB.
+_PATIENCE_SECONDS = 300
 
 
 class Portal:
@@ -54,7 +57,12 @@ class Portal:
         # What comes may be another size and type: the asset's record then says so.
         declared = {"path": path, "size": 1, "mediaType": "application/octet-stream"}
         granted = self._post(f"/api/tenants/{self.tenant}/uploads", declared, who)
-        return BlobClient.from_blob_url(granted["url"], max_single_put_size=_WHOLE)
+        return BlobClient.from_blob_url(
+            granted["url"],
+            max_single_put_size=_WHOLE,
+            connection_timeout=_PATIENCE_SECONDS,
+            read_timeout=_PATIENCE_SECONDS,
+        )
 
     def waiting(self) -> int:
         """How many uploads have not been filed yet: removing an upload is the last step of all."""
