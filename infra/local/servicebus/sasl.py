@@ -7,6 +7,7 @@ PLAIN without a library of the system's, and no MSSBCBS, which the .NET and Java
 """
 
 import hmac
+import re
 import struct
 from typing import Final
 
@@ -20,6 +21,12 @@ _OK, _AUTH_FAILED = 0, 1
 # MIN-MAX-FRAME-SIZE: no SASL frame is larger (section 5.3.1).
 _MAX_FRAME: Final = 512
 _FRAME_HEADER: Final = 8
+# A request line, as a client sends that asks for AMQP over WebSockets (RFC 6455, section 4.1).
+_HTTP: Final = re.compile(rb"[A-Z]{3,6} /")
+_NO_HTTP: Final = (
+    b"HTTP/1.1 501 AMQP over WebSockets and management over HTTP are not supported by the local"
+    b" broker\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+)
 # The content type of a TLS record with a ClientHello (RFC 8446, section 5.1).
 _TLS_HANDSHAKE: Final = 22
 
@@ -48,6 +55,9 @@ class Sasl:
             if len(self._read) < len(_HEADER):
                 return b"", b""
             if not self._read.startswith(_HEADER):
+                if _HTTP.match(self._read):
+                    self.has_failed = self.is_done = True
+                    return _NO_HTTP, b""
                 if self._read[0] == _TLS_HANDSHAKE:
                     raise MalformedMessageError(
                         "it is TLS, which the local broker has not: connect with"

@@ -1,5 +1,6 @@
 """What the broker refuses, as the unmodified asynchronous SDK reports it."""
 
+import httpx
 import pytest
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus._common.mgmt_handlers import default
@@ -11,6 +12,7 @@ from azure.servicebus.exceptions import (
 )
 
 from tests.local.servicebus.sdk import send
+from tests.local.servicebus.test_sdk_drops import port_of
 
 
 async def test_an_unknown_queue_is_not_found(client):
@@ -39,6 +41,16 @@ async def test_what_the_broker_cannot_do_is_refused_by_name(client, new_queue):
             await receiver._mgmt_request_response_with_retry(
                 b"com.microsoft:batch-delete-messages", {"message-count": 1}, default
             )
+
+
+async def test_http_and_websockets_are_refused_by_name(broker):
+    """RFC 6455, section 4.1: what a client asks that speaks AMQP over WebSockets."""
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Protocol": "amqp"}
+    url = f"http://127.0.0.1:{port_of(broker)}/$servicebus/websocket"
+    async with httpx.AsyncClient(trust_env=False) as plain:
+        answer = await plain.get(url, headers=upgrade)
+    assert answer.status_code == 501
+    assert "WebSockets" in answer.reason_phrase
 
 
 async def test_a_session_receiver_on_a_queue_without_sessions(client, new_queue):
