@@ -25,7 +25,7 @@ ROLES: Final = TENANT_ROLES | VENDOR_ROLES
 _MAX_ID = 128
 _MAX_ORGANISATION = 512
 _MAX_METHOD = 128
-_APPLICATION_METHODS: Final[Mapping[Any, str]] = {"1": "client-secret", "2": "client-certificate"}
+_APPLICATION_METHODS: Final[Mapping[str, str]] = {"1": "client-secret", "2": "client-certificate"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def authentication_method(claims: Mapping[str, Any]) -> str:
     if isinstance(methods, list) and methods and all(isinstance(one, str) for one in methods):
         return "+".join(sorted(methods))[:_MAX_METHOD]
     application = claims.get("azpacr") or claims.get("appidacr")
-    return _APPLICATION_METHODS.get(application, "bearer")
+    return _APPLICATION_METHODS.get(str(application), "bearer")
 
 
 def permit(caller: Caller, roles: Collection[str], tenant: str | None) -> None:

@@ -152,3 +152,25 @@ async def test_an_event_says_which_request_it_goes_back_to(bus, portal):
         chained["id"]: "in-the-envelope",
         alone["id"]: alone["id"],
     }
+
+
+async def test_a_clock_that_is_ahead_is_flagged_and_a_repeated_event_is_one(bus, portal):
+    ahead = event(portal.tenant, action="early", at=datetime.now(UTC) + timedelta(hours=1))
+    await send(bus, ahead, ahead, ahead | {"time": ahead["time"].replace("+00:00", "Z")})
+    last = event(portal.tenant, action="early")
+    await send(bus, last)
+    entries = await logged(portal, "early", 2)
+    assert [(one["id"], one["clockAhead"]) for one in entries] == [
+        (last["id"], False),
+        (ahead["id"], True),
+    ]
+
+
+async def test_an_id_that_comes_again_with_another_content_is_parked(bus, portal):
+    mark = uuid.uuid4().hex
+    first = event(portal.tenant, action=f"first-{mark}")
+    await send(bus, first)
+    await logged(portal, f"first-{mark}", 1)
+    await send(bus, first | {"data": first["data"] | {"resource": f"{mark}-other"}})
+    assert await parked(bus, [f"{mark}-other"]) == {f"{mark}-other": "event-id-reused"}
+    assert len(await logged(portal, f"first-{mark}", 1)) == 1

@@ -69,3 +69,26 @@ def test_the_log_names_the_role_that_allowed_the_act():
     assert caller.acting_role({TENANT_VIEWER}) == TENANT_VIEWER
     assert caller.acting_role(set()) == TENANT_ADMIN
     assert caller_of(ADMIN | {"roles": []}).acting_role() == "none"
+
+
+@pytest.mark.parametrize(
+    ("claims", "method"),
+    [
+        ({}, "bearer"),
+        ({"amr": ["pwd", "mfa"]}, "mfa+pwd"),
+        ({"amr": ["pwd"], "azpacr": "1"}, "pwd"),
+        ({"amr": []}, "bearer"),
+        ({"amr": "pwd"}, "bearer"),
+        ({"amr": [1]}, "bearer"),
+        ({"azpacr": "0"}, "bearer"),
+        ({"azpacr": "1"}, "client-secret"),
+        ({"appidacr": "2"}, "client-certificate"),
+        ({"azpacr": ["1"]}, "bearer"),
+        ({"amr": ["x" * 300]}, "x" * 128),
+    ],
+    ids=str,
+)
+def test_how_a_caller_proved_who_they_are_is_told_as_far_as_the_token_says(claims, method):
+    caller = caller_of(ADMIN | claims)
+    assert caller.authentication_method == method
+    assert caller.actor().authentication_method == method
