@@ -184,7 +184,8 @@ class AzureBlobs:
         # No header can name the source. Only a path that intake refuses is so long.
         async with self.read(source) as chunks:
             await target.upload_blob(
-                chunks,
+                # The SDK takes its own iterator for one that is not asynchronous.
+                (chunk async for chunk in chunks),
                 length=source.size,
                 metadata=dict(metadata),
                 tags=tags,

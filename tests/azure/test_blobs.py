@@ -5,6 +5,8 @@ from functools import partial
 
 import httpx
 import pytest
+from aiohttp import ClientSession, web
+from yarl import URL
 
 from shared.azure.blobs import CHUNK, AzureBlobs
 from shared.errors import BlobChangedError, UnavailableError
@@ -252,3 +254,70 @@ async def test_a_stream_that_breaks_off_leaves_no_blob(kept, name):
     with pytest.raises(UnavailableError):
         await kept.write_stream(CONTAINER, name, chunks(), BINARY)
     assert await kept.head(CONTAINER, name) is None
+
+
+@pytest.fixture
+async def untagged(stack):
+    """The adapter on an account that refuses blob index tags, and how often it did."""
+    strings = stack.info["connection_strings"]["storage"]
+    real = stack.info["endpoints"]["blob"].rpartition("/")[0]
+    refusals = []
+
+    async def relay(request):
+        if "x-ms-tags" in request.headers:
+            refusals.append(request.path)
+            code = "BlobTagsNotSupportedForAccountType"
+            body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>No.</Message></Error>"
+            headers = {"x-ms-error-code": code, "Content-Type": "application/xml"}
+            return web.Response(status=400, text=body, headers=headers)
+        url = URL(real + request.raw_path, encoded=True)
+        body = await request.read()
+        async with (
+            # The signature is over the headers as they came.
+            ClientSession(auto_decompress=False, skip_auto_headers=["Content-Type"]) as session,
+            session.request(request.method, url, headers=request.headers, data=body) as answer,
+        ):
+            hop = {"transfer-encoding", "connection"}
+            kept = {k: v for k, v in answer.headers.items() if k.lower() not in hop}
+            return web.Response(status=answer.status, body=await answer.read(), headers=kept)
+
+    app = web.Application(client_max_size=2**24)
+    app.router.add_route("*", "/{path:.*}", relay)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    through = f"http://127.0.0.1:{port}"
+    adapter = AzureBlobs(strings.replace(f"BlobEndpoint={real}/", f"BlobEndpoint={through}/"))
+    yield adapter, refusals
+    await adapter.close()
+    await runner.cleanup()
+
+
+async def test_a_copy_carries_tags_where_the_account_has_them(kept, blobs, name, written):
+    assert await kept.copy(written, TARGET, name, MARK, {"verdict": "clean"})
+    assert await blobs.get_blob_client(TARGET, name).get_blob_tags() == {"verdict": "clean"}
+
+
+async def test_an_account_without_tags_is_asked_once(untagged, blobs, name, written):
+    adapter, refusals = untagged
+    for place in (f"{name}/1", f"{name}/2"):
+        assert await adapter.copy(written, TARGET, place, MARK, {"verdict": "clean"})
+        assert await content(blobs, TARGET, place) == b"first"
+    assert len(refusals) == 1
+    assert await adapter.copy(written, TARGET, f"{name}/1", MARK, {"verdict": "clean"})
+    assert not await adapter.copy(written, TARGET, f"{name}/1", {"asset": "2"})
+
+
+async def test_a_blob_whose_url_no_header_can_hold_is_copied_all_the_same(kept, blobs):
+    long = f"{new_id(datetime.now(UTC))}/{'é' * 990}"
+    await kept.write(CONTAINER, long, b"first", BINARY)
+    source = await kept.head(CONTAINER, long)
+    assert await kept.copy(source, TARGET, source.etag, MARK, {"verdict": "refused"})
+    assert await kept.copy(source, TARGET, source.etag, MARK)
+    assert not await kept.copy(source, TARGET, source.etag, {"asset": "2"})
+    assert await content(blobs, TARGET, source.etag) == b"first"
+    await overwrite(blobs, long)
+    with pytest.raises(BlobChangedError):
+        await kept.copy(source, TARGET, f"{source.etag}/2", MARK)

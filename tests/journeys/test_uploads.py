@@ -10,6 +10,7 @@ from pathlib import Path
 import exiv2
 import pytest
 from azure.core.exceptions import HttpResponseError
+from azure.storage.blob import BlobBlock
 from azure.storage.blob.aio import BlobClient, ContainerClient
 
 from samples.eicar import eicar, eicar_nested_zip, eicar_zip
@@ -53,6 +54,12 @@ INFECTED = {
 
 def photo(name):
     return (SAMPLES / name).read_bytes()
+
+
+def commented(comment):
+    """A photo with a comment in its metadata: JPEG's COM segment, ITU-T T.81 section B.2.4.5."""
+    jpeg = photo("cat.jpg")
+    return jpeg[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + jpeg[2:]
 
 
 async def filed(portal, *paths):
@@ -139,6 +146,10 @@ async def test_a_virus_is_quarantined_and_reported(stack, blobs, bus, path):
         [incident] = await eventually(lambda: incidents_of(bus, resource), bool)
         assert (incident["kind"], incident["severity"]) == ("upload.infected", "critical")
         assert incident["tenant"] == portal.tenant
+        notices = [data_of(message) for message in await peeked(bus, queues.NOTICES)]
+        [notice] = [one for one in notices if one["assetId"] == asset["id"]]
+        assert (notice["tenant"], notice["foundAt"]) == (portal.tenant, asset["filedAt"])
+        assert notice.keys() == {"tenant", "assetId", "foundAt"}
         log = await eventually(
             portal.log, lambda log: any(entry["resource"] == resource for entry in log)
         )
@@ -195,7 +206,10 @@ async def test_a_path_that_is_uploaded_to_again_keeps_both(stack, blobs):
         assert [asset["path"] for asset in assets] == ["a/photo.jpg"] * 2
         kept = {await content(blobs, asset["container"], asset["blob"]) for asset in assets}
         assert kept == {photo("cat.jpg"), photo("launch.jpg")}
-        assert "a/photo.jpg" in {asset["blob"] for asset in assets}
+        assert {(asset["version"], asset["blob"] == "a/photo.jpg") for asset in assets} == {
+            (1, True),
+            (2, False),
+        }
 
 
 async def test_an_upload_url_only_creates_its_own_blob(stack):
@@ -238,3 +252,127 @@ async def test_an_upload_url_neither_reads_nor_overwrites_nor_deletes(stack, blo
             assert refused.value.status_code == 403
     assert await content(blobs, "signed-uploads", "a.jpg") == b"first"
     assert await names(blobs, "signed-uploads") == ["a.jpg"]
+
+
+LIES = {
+    "photo.jpg": ("launch.png", "image/jpeg", "image/png", ["type"]),
+    "report.txt": ("report.pdf", "text/plain", "application/pdf", ["type"]),
+    "film.png": ("clip.mp4", "video/mp4", "video/mp4", []),
+    "anything": ("cat.jpg", "application/octet-stream", "image/jpeg", []),
+    "short.jpg": ("cat.jpg", "image/jpeg", "image/jpeg", ["size"]),
+}
+
+
+async def test_a_file_that_is_not_what_was_declared_is_filed_and_says_so(stack):
+    async with Portal(stack, "liars") as portal:
+        for path, (sample, declared, _, differences) in LIES.items():
+            data = photo(sample)
+            size = len(data) + ("size" in differences)
+            async with BlobClient.from_blob_url(
+                await portal.upload_url(path, size, declared)
+            ) as blob:
+                await blob.upload_blob(data)
+        assets = await filed(portal, *LIES)
+        for path, (sample, declared, found, differences) in LIES.items():
+            asset = assets[path]
+            assert (asset["verdict"], asset["mediaType"]) == ("clean", found)
+            assert (asset["declaredType"], asset["differences"]) == (declared, differences)
+            assert asset["declaredSize"] == len(photo(sample)) + ("size" in differences)
+            assert asset["upload"]
+
+
+async def test_the_same_key_asks_for_the_same_upload(stack):
+    async with Portal(stack, "idempotent") as portal:
+        key = {"Idempotency-Key": "one"}
+        body = {"path": "a.jpg", "size": 1, "mediaType": "image/jpeg"}
+        first = await portal.mine("POST", "uploads", body=body, headers=key)
+        again = await portal.mine("POST", "uploads", body=body, headers=key)
+        other = await portal.mine("POST", "uploads", body=body)
+        assert [answer.status_code for answer in (first, again, other)] == [201] * 3
+        assert first.json()["id"] == again.json()["id"] != other.json()["id"]
+        changed = await portal.mine("POST", "uploads", body=body | {"size": 2}, headers=key)
+        assert changed.json()["type"] == "urn:vouchsafe:problem:idempotency-key-reused"
+
+
+async def test_only_a_file_that_is_declared_large_may_come_in_blocks(stack, blobs):
+    async with Portal(stack, "in-blocks") as portal:
+        limit = 5000 * 1024**2
+        url = await portal.upload_url("small.mxf", limit)
+        async with BlobClient.from_blob_url(url) as blob:
+            with pytest.raises(HttpResponseError) as refused:
+                await blob.stage_block("MDAx", b"first")
+            assert refused.value.status_code == 403
+        # Staged with one URL and finished with the next, as when the first has expired.
+        for block in ("MDAx", "MDAy"):
+            url = await portal.upload_url("large.mxf", limit + 1)
+            async with BlobClient.from_blob_url(url) as blob:
+                await blob.stage_block(block, b"a film's ")
+                if block == "MDAy":
+                    await blob.commit_block_list([BlobBlock("MDAx"), BlobBlock("MDAy")])
+        asset = (await filed(portal, "large.mxf"))["large.mxf"]
+        assert await content(blobs, asset["container"], asset["blob"]) == b"a film's a film's "
+        assert "size" in asset["differences"]
+
+
+async def test_assets_are_chosen_by_verdict_path_and_time(stack):
+    async with Portal(stack, "chosen") as portal:
+        files = {
+            "a/1.jpg": photo("cat.jpg"),
+            "a/2.com": eicar(),
+            "ab/3.jpg": photo("cat.jpg"),
+            "b/ü 4.jpg": photo("cat.jpg"),
+            "a'5.jpg": photo("cat.jpg"),
+        }
+        for path, data in files.items():
+            await portal.upload(path, data)
+        everything = await filed(portal, *files)
+        times = sorted(asset["uploadedAt"] for asset in everything.values())
+        late = (datetime.fromisoformat(times[-1]) + timedelta(seconds=1)).isoformat()
+
+        async def chosen(**params):
+            found, params = [], {"limit": "2", **params}
+            while True:
+                answer = await portal.mine("GET", "assets", params=params)
+                assert answer.status_code == 200, answer.text
+                assert len(answer.json()["assets"]) <= 2
+                found += [asset["path"] for asset in answer.json()["assets"]]
+                if answer.json()["continuation"] is None:
+                    return sorted(found)
+                params["continuation"] = answer.json()["continuation"]
+
+        assert await chosen() == sorted(files)
+        assert await chosen(verdict="infected") == ["a/2.com"]
+        assert await chosen(verdict="refused") == []
+        assert await chosen(prefix="a/") == ["a/1.jpg", "a/2.com"]
+        assert await chosen(prefix="a'") == ["a'5.jpg"]
+        assert await chosen(prefix="b/ü") == ["b/ü 4.jpg"]
+        assert await chosen(prefix="a/", verdict="clean") == ["a/1.jpg"]
+        assert await chosen(uploadedFrom=times[0], uploadedBefore=late) == sorted(files)
+        assert await chosen(uploadedFrom=late) == []
+        assert await chosen(uploadedBefore=times[0]) == []
+        assert await chosen(uploadedFrom=late, uploadedBefore=times[0]) == []
+
+
+async def test_the_verdict_is_in_the_blob_index(stack, blobs):
+    async with Portal(stack, "tagged") as portal:
+        await portal.upload("cat.jpg", photo("cat.jpg"))
+        await portal.upload("virus.com", eicar())
+        for asset in (await filed(portal, "cat.jpg", "virus.com")).values():
+            blob = blobs.get_blob_client(asset["container"], asset["blob"])
+            assert await blob.get_blob_tags() == {"verdict": asset["verdict"]}
+
+
+@pytest.mark.parametrize("path", ["é" * 1000 + ".jpg", "x/" * 300 + "a.jpg", "a." * 3])
+async def test_what_another_way_brought_in_under_a_bad_name_is_refused(stack, blobs, bus, path):
+    async with Portal(stack, f"bad-name-{len(path)}") as portal:
+        # The app makes the container for its first upload URL.
+        await portal.upload_url("first.jpg")
+        await blobs.get_blob_client("incoming", f"{portal.tenant}/{path}").upload_blob(b"bytes")
+        asset = (await filed(portal, path))[path]
+        assert (asset["verdict"], asset["reason"]) == ("refused", "path-invalid")
+        assert await content(blobs, "quarantine", asset["blob"]) == b"bytes"
+        [incident] = await eventually(lambda: incidents_of(bus, f"assets/{asset['id']}"), bool)
+        assert incident["kind"] == "upload.refused"
+        await eventually(
+            lambda: names(blobs, "incoming", f"{portal.tenant}/"), lambda waiting: waiting == []
+        )
