@@ -72,14 +72,12 @@ class Appender:
                 if not group:
                     return
                 await self._flush(group)
-        except UnavailableError as error:
-            # All others would only wait for the same: they are told at once.
+        except BaseException as error:
+            # Whatever it is, all others would only wait for the same, or for ever.
             for call in self._abandon(group):
-                call.fail(UnavailableError(error.service))
-        except asyncio.CancelledError:
-            for call in self._abandon(group):
-                call.answer.cancel()
-            raise
+                call.fail(error)
+            if not isinstance(error, UnavailableError):
+                raise
         finally:
             self._running = None
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shared.accesslog import layout
 from shared.accesslog.content import Same
-from shared.errors import ConflictError, TooLargeError
+from shared.errors import ConflictError, TooLargeError, UnavailableError
 from shared.merkle import MAX_ENTRY, leaf_hash
 
 
@@ -112,8 +112,16 @@ class Call:
 
     def fail(self, error: BaseException) -> None:
         """Give the caller an error, unless it has its answer or went away."""
-        if not self.answer.done():
-            self.answer.set_exception(error)
+        if self.answer.done():
+            return
+        match error:
+            case UnavailableError(service=service):
+                # One of its own, as each caller adds its traceback.
+                self.answer.set_exception(UnavailableError(service))
+            case asyncio.CancelledError():
+                self.answer.cancel()
+            case _:
+                self.answer.set_exception(error)
 
 
 def distinct(items: Iterable[Item]) -> list[Item]:

@@ -103,6 +103,21 @@ async def test_a_caller_who_goes_away_harms_nobody(failing, faulty, tenant):
     await assert_sound(failing, tenant)
 
 
+async def test_nobody_waits_for_ever_for_an_appender_that_ended(failing, faulty, tenant):
+    callers = [asyncio.create_task(failing.append(tenant, entries(n))) for n in range(3)]
+    await faulty.began.wait()
+    callers.append(asyncio.create_task(failing.append(tenant, entries(3))))
+    await asyncio.sleep(0)
+    # As when the loop ends with all of its tasks.
+    failing._appender(tenant)._running.cancel()
+    assert all(
+        isinstance(answer, asyncio.CancelledError)
+        for answer in await asyncio.gather(*callers, return_exceptions=True)
+    )
+    assert await failing.append(tenant, entries(*range(4))) == [0, 1, 2, 3]
+    await assert_sound(failing, tenant)
+
+
 class Choosy(FaultyTables):
     """Tables that refuse one entry for a reason that nobody foresaw."""
 
