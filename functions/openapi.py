@@ -18,7 +18,8 @@ from functions.replies import Problem
 
 _VERSION: Final = "1"
 _SCHEMAS: Final = "#/components/schemas/"
-_PATH_PARAMETER: Final = re.compile(r"\{([^}:?]+)[^}]*\}")
+# A star is ASP.NET Core's for a parameter that takes the rest of the path.
+_PATH_PARAMETER: Final = re.compile(r"\{\*?([^}:?]+)[^}]*\}")
 _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",

@@ -15,6 +15,8 @@ import pytest
 from azure.servicebus import ServiceBusMessage
 
 from infra.local.settings import ROOT
+from shared.accesslog import LogStore, NewEntry
+from shared.azure.tables import AzureTables
 from shared.merkle import (
     COSIGNATURE,
     Checkpoint,
@@ -364,6 +366,36 @@ async def test_a_change_in_table_storage_opens_one_incident_that_says_where(
             answer = await portal.mine("POST", "log/checkpoints")
             assert answer.status_code == 500
             assert answer.json()["type"].endswith(":log-damaged")
+
+
+async def test_a_history_that_was_rewritten_in_full_is_neither_signed_nor_overlooked(
+    stack, bus, tables
+):
+    async with Portal(stack, "forked-" + uuid.uuid4().hex[:8]) as portal:
+        await grow(portal, 4)
+        before = (await portal.mine("POST", "log/checkpoints")).text
+        await rewrite(stack, tables.get_table_client("accesslog"), portal.tenant)
+        answer = await portal.mine("POST", "log/checkpoints")
+        assert answer.status_code == 500
+        assert answer.json()["type"].endswith(":log-damaged")
+        assert (await portal.mine("GET", "log/checkpoint")).text == before
+        assert "root-differs" in [kind for kind, _, _ in found(stack, portal.tenant)]
+        (incident,) = await incidents(bus, portal.tenant, 1)
+        assert "root-differs" in incident["summary"]
+
+
+async def rewrite(stack, table, tenant):
+    """Put another history in the place of a log, which adds up by itself."""
+    store = AzureTables(stack.info["connection_strings"]["storage"])
+    kept = [payload async for _, payload in LogStore(store).read(tenant)]
+    async for row in table.query_entities("PartitionKey eq @t", parameters={"t": tenant}):
+        await table.delete_entity(tenant, row["RowKey"])
+    forged = [
+        NewEntry("/vouchsafe", str(number), payload.replace(b'"denied"', b'"failed"'))
+        for number, payload in enumerate([*kept, kept[-1]])
+    ]
+    await LogStore(store).append(tenant, forged)
+    await store.close()
 
 
 async def test_the_daily_watch_and_the_timer_of_checkpoints_run(stack, bus, http, tables):
