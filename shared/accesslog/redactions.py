@@ -11,15 +11,15 @@ import msgspec
 from shared.accesslog.calls import EventIdReusedError
 from shared.accesslog.checkpoints import Checkpoints
 from shared.accesslog.damage import LogDamagedError
-from shared.accesslog.entries import entry_from
+from shared.accesslog.entries import Entry, entry_from
 from shared.accesslog.entryproofs import EntryProofs
 from shared.accesslog.filters import listed
 from shared.accesslog.keys import LogKeys
 from shared.accesslog.service import AccessLog
 from shared.accesslog.store import LogStore
 from shared.accesslog.views import Listed
-from shared.errors import ConflictError
-from shared.identity.rules import Caller
+from shared.errors import ConflictError, ForbiddenError
+from shared.identity.rules import VENDOR_ROLES, Caller
 from shared.merkle import ProofError, Redaction, is_redaction, leaf_hash, verify_inclusion
 from shared.messages.cloudevents import SOURCE
 from shared.messages.contracts import AccessRecorded
@@ -30,6 +30,26 @@ type Reason = Literal["gdpr-art-17", "gdpr-art-16", "court-order"]
 ACTION: Final = "log.entry-redacted"
 
 logger = logging.getLogger("vouchsafe.accesslog")
+
+
+def hold(entry: Entry, caller: Caller) -> None:
+    """Let `caller` redact `entry`, or say why not.
+
+    Raises ConflictError for the record of a redaction, and ForbiddenError where the vendor would
+    erase what its own people did: the evidence is the tenant's.
+    """
+    if entry.action == ACTION:
+        raise ConflictError(
+            "log-entry-not-redactable",
+            "The entry records a redaction.",
+            "Leave it: it names nobody but who asked for the redaction, by an id.",
+        )
+    if caller.tenant is None and entry.actor.role in VENDOR_ROLES:
+        raise ForbiddenError(
+            "log-entry-of-vendor",
+            "The entry records what one of the vendor's people did.",
+            "Let an administrator of the tenant redact it.",
+        )
 
 
 class Redactions:
@@ -55,9 +75,9 @@ class Redactions:
     ) -> Listed:
         """Put a signed note in the place of an entry's payload; one that is redacted stays so.
 
-        A published checkpoint covers the entry before, so that its leaf hash is bound. Raises
-        NotFoundError if there is no such entry, ConflictError for the record of a redaction, and
-        LogDamagedError for an entry that is not the one that was logged: that is evidence.
+        A published checkpoint covers the entry before, so that its leaf hash is bound. Raises what
+        `hold` does, NotFoundError if there is no such entry, and LogDamagedError for an entry that
+        is not the one that was logged: that is evidence.
         """
         found = await self._proofs.prove(tenant, index)
         if is_redaction(found.entry):
@@ -70,15 +90,9 @@ class Redactions:
         except ProofError as error:
             raise LogDamagedError(index) from error
         try:
-            action = entry_from(found.entry).action
+            hold(entry_from(found.entry), caller)
         except msgspec.DecodeError as error:
             raise LogDamagedError(index) from error
-        if action == ACTION:
-            raise ConflictError(
-                "log-entry-not-redactable",
-                "The entry records a redaction.",
-                "Leave it: it names nobody but who asked for the redaction, by an id.",
-            )
         await self._record(tenant, index, reason, ticket, caller)
         origin = self._checkpoints.origin(tenant)
         redaction = Redaction(origin, index, found.leaf, self._clock(), reason)

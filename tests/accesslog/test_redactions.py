@@ -8,15 +8,15 @@ import pytest
 
 from shared.accesslog import AccessLog, LogStore
 from shared.accesslog.checkpoints import Checkpoints
-from shared.accesslog.entries import same, stated_leaf
+from shared.accesslog.entries import entry_of, same, stated_leaf
 from shared.accesslog.filters import Filter
 from shared.accesslog.keys import LogKeys
 from shared.accesslog.reading import Reading
-from shared.accesslog.redactions import ACTION, Redactions
+from shared.accesslog.redactions import ACTION, Redactions, hold
 from shared.azure.blobs import AzureBlobs
 from shared.azure.tables import AzureTables
-from shared.errors import NotFoundError, UnavailableError
-from shared.identity.rules import TENANT_ADMIN, Caller
+from shared.errors import NotFoundError, RefusalError, UnavailableError
+from shared.identity.rules import TENANT_ADMIN, VENDOR_DPO, Caller
 from shared.ids import new_id
 from shared.merkle import open_redaction
 from shared.messages.contracts import AccessRecorded, Actor
@@ -91,6 +91,33 @@ async def log(stack):
     yield made
     await tables.close()
     await blobs.close()
+
+
+VENDORS = Actor(id="sven", role="vendor.support", organisation="vendor")
+TENANTS = Actor(id="mia", role="tenant.dam_manager", organisation="t")
+DORA = Caller("dora", frozenset({VENDOR_DPO}), None, "vendor")
+
+
+@pytest.mark.parametrize(
+    ("actor", "action", "caller", "code"),
+    [
+        (VENDORS, "asset.read", ADA, None),
+        (TENANTS, "consent.granted", ADA, None),
+        (TENANTS, "consent.granted", DORA, None),
+        (VENDORS, "asset.read", DORA, "log-entry-of-vendor"),
+        (TENANTS, ACTION, ADA, "log-entry-not-redactable"),
+        (VENDORS, ACTION, DORA, "log-entry-not-redactable"),
+    ],
+)
+def test_who_may_redact_what(actor, action, caller, code):
+    told = AccessRecorded(tenant="t", actor=actor, action=action, resource="r", outcome="allowed")
+    entry = entry_of(told, "/vouchsafe", "e1", NOW, NOW)
+    if code is None:
+        hold(entry, caller)
+        return
+    with pytest.raises(RefusalError) as refused:
+        hold(entry, caller)
+    assert refused.value.code == code
 
 
 async def test_one_that_breaks_off_after_its_record_is_done_by_the_next(log):

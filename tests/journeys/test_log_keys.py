@@ -1,5 +1,6 @@
 """The log's signing key is rotated: old checkpoints verify with old keys, new ones carry both."""
 
+import asyncio
 import base64
 import os
 import subprocess
@@ -11,7 +12,14 @@ import pytest
 from azure.keyvault.secrets import SecretClient
 
 from infra.local.settings import ROOT
-from shared.merkle import Checkpoint, Note, UnknownKeyError, VerifierKey, open_checkpoint
+from shared.merkle import (
+    Checkpoint,
+    Note,
+    UnknownKeyError,
+    VerifierKey,
+    open_checkpoint,
+    verify_consistency,
+)
 from tests.journeys.portal import Portal
 from tests.local.keyvault.clients import Principal
 
@@ -95,6 +103,26 @@ async def test_a_rotation_from_the_first_overlap_to_the_end_of_the_old_key(stack
         params = {"from": "1", "to": str(Checkpoint.parse(Note.parse(last).text).size)}
         answer = await portal.mine("GET", "log/consistency", params=params)
         assert answer.status_code == 200
+
+
+async def test_checkpoints_of_several_instances_at_once_are_of_one_log(stack):
+    async with Portal(stack, "instances-" + uuid.uuid4().hex[:8]) as portal:
+
+        async def grown():
+            await grow(portal)
+            return (await portal.mine("POST", "log/checkpoints")).text
+
+        publishing = [asyncio.to_thread(published, stack, portal.tenant) for _ in range(3)]
+        notes = await asyncio.gather(*publishing, *(grown() for _ in range(20)))
+        keys = list((await served(portal)).values())
+        made = [open_checkpoint(note, keys) for note in notes]
+        newest = open_checkpoint((await portal.mine("GET", "log/checkpoint")).text, keys)
+        assert newest.size == max(one.size for one in made)
+        for one in made:
+            params = {"from": str(one.size), "to": str(newest.size)}
+            proved = (await portal.mine("GET", "log/consistency", params=params)).json()
+            proof = [base64.b64decode(each) for each in proved["proof"]]
+            verify_consistency(one.size, newest.size, proof, one.root, newest.root)
 
 
 async def test_every_checkpoint_that_was_published_is_evidence(stack, blobs):
