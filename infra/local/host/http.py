@@ -189,7 +189,7 @@ class HttpApp:
 
     def _refusal(self, request: Request, level: str, function: str | None = None) -> int | None:
         """The status to refuse the request with, as its key does not open this; None: it does."""
-        if self._keys is None:
+        if self._keys is None or not self._keys.needed:
             return None
         if not self._keys.loaded:
             return 503

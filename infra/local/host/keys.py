@@ -49,10 +49,19 @@ class Keys:
     """The keys of one app; until ``loaded`` nobody can be let in."""
 
     def __init__(
-        self, storage: HostStorage, functions: Iterable[str], system: Iterable[str] = ()
+        self,
+        storage: HostStorage,
+        functions: Iterable[str],
+        system: Iterable[str] = (),
+        *,
+        needed: bool = True,
     ) -> None:
-        """``system`` are the names of the extensions' keys that the app needs."""
+        """``system`` are the names of the extensions' keys that the app needs.
+
+        ``needed`` says whether it needs any others: if not, ``/admin`` is open as without keys.
+        """
         self._storage = storage
+        self.needed = needed
         self._needed = tuple(system)
         self._system: dict[str, str] = {}
         self._functions = sorted(functions)
@@ -154,7 +163,8 @@ def access_keys(functions: list[Function], settings: AppSettings, folder: Path) 
     except RefusedError as refused:
         raise RefusedError(*(f"access keys: {line}" for line in refused.lines)) from None
     names = (item.name for item in functions if item.kind == "httpTrigger")
-    return Keys(HostStorage(client, host_id(settings, folder)), names, system)
+    needed = bool(keyed) or store is not None
+    return Keys(HostStorage(client, host_id(settings, folder)), names, system, needed=needed)
 
 
 def _by_events(function: Function) -> bool:
