@@ -23,11 +23,12 @@ from shared.ports import Tables
 
 # What an entry costs in a segment beside its own bytes, at most.
 _OVERHEAD_BYTES: Final = 16
-# A commit that loses against other instances' waits, each time up to twice as long. One that has
-# always lost is given up after these tries, some 20 seconds.
+# Who loses against other instances waits, each time up to twice as long, but never so long that one
+# which commits without a pause would leave it no chance. Who has always lost gives up after these
+# tries, some 20 seconds.
 _FIRST_WAIT_SECONDS: Final = 0.005
-_LONGEST_WAIT_SECONDS: Final = 0.5
-_MOST_TRIES: Final = 80
+_LONGEST_WAIT_SECONDS: Final = 0.2
+_MOST_TRIES: Final = 200
 # So many conflicts that neither another instance nor a known event explains, are damage.
 _MOST_UNEXPLAINED: Final = 4
 
