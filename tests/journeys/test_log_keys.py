@@ -20,6 +20,7 @@ from shared.merkle import (
     open_checkpoint,
     verify_consistency,
 )
+from tests.journeys.logs import grow
 from tests.journeys.portal import Portal
 from tests.local.keyvault.clients import Principal
 
@@ -61,12 +62,6 @@ async def served(portal):
     return {one["kid"]: VerifierKey.parse(one["vkey"]) for one in keys}
 
 
-async def grow(portal):
-    body = {"assetId": "none", "operation": "read", "purpose": "p", "ticket": "t"}
-    answer = await portal.mine("POST", "accesses", who="sven", body=body)
-    assert answer.status_code == 403
-
-
 def signers(note, keys):
     return {key for key, _ in Note.parse(note).verify(keys)}
 
@@ -80,7 +75,7 @@ async def test_a_rotation_from_the_first_overlap_to_the_end_of_the_old_key(stack
 
         seed = base64.b64encode(os.urandom(32)).decode()
         new_version = officer.set_secret(KEY, seed).properties.version
-        await grow(portal)
+        await grow(portal, 1)
         both = published(stack, portal.tenant)
         keys = await served(portal)
         new = keys[new_version]
@@ -92,7 +87,7 @@ async def test_a_rotation_from_the_first_overlap_to_the_end_of_the_old_key(stack
         assert (await portal.mine("POST", "log/checkpoints")).text == both
 
         officer.update_secret_properties(KEY, old_version, enabled=False)
-        await grow(portal)
+        await grow(portal, 1)
         last = published(stack, portal.tenant)
         assert signers(last, [old, new]) == {new}
         with pytest.raises(UnknownKeyError):
@@ -109,7 +104,7 @@ async def test_checkpoints_of_several_instances_at_once_are_of_one_log(stack):
     async with Portal(stack, "instances-" + uuid.uuid4().hex[:8]) as portal:
 
         async def grown():
-            await grow(portal)
+            await grow(portal, 1)
             return (await portal.mine("POST", "log/checkpoints")).text
 
         publishing = [asyncio.to_thread(published, stack, portal.tenant) for _ in range(3)]
@@ -129,7 +124,7 @@ async def test_every_checkpoint_that_was_published_is_evidence(stack, blobs):
     async with Portal(stack, "evidence-" + uuid.uuid4().hex[:8]) as portal:
         notes = []
         for _ in range(3):
-            await grow(portal)
+            await grow(portal, 1)
             notes.append((await portal.mine("POST", "log/checkpoints")).text)
         container = blobs.get_container_client("evidence")
         prefix = f"log-checkpoints/{portal.tenant}/"

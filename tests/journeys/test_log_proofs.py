@@ -20,6 +20,7 @@ from shared.merkle import (
     verify_consistency,
     verify_inclusion,
 )
+from tests.journeys.logs import grow
 from tests.journeys.portal import Portal
 from tests.queues import peeked  # noqa: F401
 
@@ -37,14 +38,6 @@ async def keys(portal):
     assert answer.status_code == 200, answer.text
     assert answer.headers["Cache-Control"] == "public, max-age=300"
     return [VerifierKey.parse(key["vkey"]) for key in answer.json()["keys"]]
-
-
-async def grow(portal, count):
-    """Have `count` entries logged: each access that is refused is one."""
-    body = {"assetId": "none", "operation": "read", "purpose": "p", "ticket": "t"}
-    for _ in range(count):
-        answer = await portal.mine("POST", "accesses", who="sven", body=body)
-        assert answer.status_code == 403, answer.text
 
 
 async def published(portal, keys):
@@ -243,66 +236,3 @@ async def test_bad_input_gets_a_clear_answer(portal, path, params, code):
     answer = await portal.mine("GET", path, params=params)
     assert 400 <= answer.status_code < 500
     assert answer.json()["type"].endswith(f":{code}")
-
-
-READS = (
-    *("log/entries", "log/checkpoint", "log/tile/0/000.p/1", "log/tile/entries/000.p/1"),
-    *("log/entries/0/proof", "log/consistency?from=0"),
-)
-
-
-@pytest.mark.parametrize("path", READS)
-async def test_the_reading_of_the_vendors_dpo_is_logged_first(portal, keys, path):
-    await published(portal, keys)
-    before = len(await portal.log())
-    answer = await portal.mine("GET", path, who="dora")
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["Cache-Control"] == "no-store"
-    entries = await portal.log()
-    assert len(entries) == before + 1
-    assert (entries[0]["action"], entries[0]["actor"]["id"]) == ("log.read", "dora")
-    assert entries[0]["actor"]["role"] == "vendor.dpo"
-
-
-@pytest.mark.parametrize("path", READS)
-async def test_nobody_else_reads_it(stack, portal, path):
-    before = len(await portal.log())
-    async with Portal(stack, "proofs-other") as other:
-        answer = await other.call("GET", f"tenants/{portal.tenant}/{path}")
-        assert answer.status_code == 404
-        assert answer.json()["type"].endswith(":tenant-not-found")
-    for who in ("sven", "service"):
-        answer = await portal.mine("GET", path, who=who)
-        assert answer.status_code == 403
-    assert len(await portal.log()) == before
-
-
-async def test_a_tenants_log_is_filtered_over_http(portal):
-    await grow(portal, 1)
-    params = {"action": "asset.read", "outcome": "denied", "actor": "sven", "limit": "1"}
-    answer = await portal.mine("GET", "log/entries", params=params)
-    (entry,) = answer.json()["entries"]
-    assert (entry["action"], entry["outcome"]) == ("asset.read", "denied")
-    assert answer.json()["continuation"] is not None
-    nobody = await portal.mine("GET", "log/entries", params={"actor": "nobody"})
-    assert nobody.json() == {"entries": [], "continuation": None}
-
-
-async def test_an_attempt_is_logged_even_where_what_it_asks_for_names_somebody(portal):
-    ticket = uuid.uuid4().hex
-    body = {"assetId": "zoe@acme.example", "operation": "read", "purpose": "p", "ticket": ticket}
-    answer = await portal.mine("POST", "accesses", who="sven", body=body)
-    assert answer.status_code == 403
-    (entry,) = [one for one in await portal.log() if one["ticket"] == ticket]
-    assert (entry["resource"], entry["outcome"]) == ("assets/unnamed", "denied")
-
-
-async def test_an_entry_says_which_request_it_goes_back_to(portal):
-    trace = uuid.uuid4().hex
-    body = {"assetId": "none", "operation": "read", "purpose": "p", "ticket": trace}
-    headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
-    await portal.mine("POST", "accesses", who="sven", body=body, headers=headers)
-    (entry,) = [one for one in await portal.log() if one["ticket"] == trace]
-    assert entry["correlationId"] == trace
-    assert entry["clientAddress"] == "127.0.0.1"
-    assert entry["actor"]["authenticationMethod"] == "bearer"

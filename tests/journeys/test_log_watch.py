@@ -1,0 +1,88 @@
+"""Rows of a log that are changed past the app are found, told once, and never covered up."""
+
+import random
+import uuid
+
+import pytest
+
+from shared.accesslog import LogStore, NewEntry
+from shared.azure.tables import AzureTables
+from tests.journeys.logs import found, grow, incidents, size_of, tamper
+from tests.journeys.portal import Portal, eventually
+
+
+@pytest.mark.parametrize("kind", ["entry", "head", "cut"])
+async def test_a_change_in_table_storage_opens_one_incident_that_says_where(
+    stack, bus, http, tables, kind
+):
+    async with Portal(stack, "tampered-" + uuid.uuid4().hex[:8]) as portal:
+        await grow(portal, 6)
+        size = size_of((await portal.mine("POST", "log/checkpoints")).text)
+        assert found(stack, portal.tenant) == []
+        await grow(portal, 1)
+        index = random.randrange(size)
+        await tamper(tables.get_table_client("accesslog"), portal.tenant, kind, index)
+        findings = found(stack, portal.tenant)
+        assert findings
+        if kind == "entry":
+            assert ("entry-changed", index, index + 1) in findings
+        (incident,) = await incidents(bus, portal.tenant, 1)
+        assert incident["severity"] == "critical"
+        first = min(findings, key=lambda one: one[1:])
+        assert f"{first[0]} at entr" in incident["summary"]
+        assert incident["resource"] == f"log/entries/{first[1]}"
+        assert found(stack, portal.tenant) == findings
+        assert await incidents(bus, portal.tenant) == [incident]
+        if kind == "cut":
+            answer = await portal.mine("POST", "log/checkpoints")
+            assert answer.status_code == 500
+            assert answer.json()["type"].endswith(":log-damaged")
+
+
+async def test_a_history_that_was_rewritten_in_full_is_neither_signed_nor_overlooked(
+    stack, bus, tables
+):
+    async with Portal(stack, "forked-" + uuid.uuid4().hex[:8]) as portal:
+        await grow(portal, 4)
+        before = (await portal.mine("POST", "log/checkpoints")).text
+        await rewrite(stack, tables.get_table_client("accesslog"), portal.tenant)
+        answer = await portal.mine("POST", "log/checkpoints")
+        assert answer.status_code == 500
+        assert answer.json()["type"].endswith(":log-damaged")
+        assert (await portal.mine("GET", "log/checkpoint")).text == before
+        assert "root-differs" in [kind for kind, _, _ in found(stack, portal.tenant)]
+        (incident,) = await incidents(bus, portal.tenant, 1)
+        assert "root-differs" in incident["summary"]
+
+
+async def rewrite(stack, table, tenant):
+    """Put another history in the place of a log, which adds up by itself."""
+    store = AzureTables(stack.info["connection_strings"]["storage"])
+    kept = [payload async for _, payload in LogStore(store).read(tenant)]
+    async for row in table.query_entities("PartitionKey eq @t", parameters={"t": tenant}):
+        await table.delete_entity(tenant, row["RowKey"])
+    forged = [
+        NewEntry("/vouchsafe", str(number), payload.replace(b'"denied"', b'"failed"'))
+        for number, payload in enumerate([*kept, kept[-1]])
+    ]
+    await LogStore(store).append(tenant, forged)
+    await store.close()
+
+
+async def test_the_daily_watch_and_the_timer_of_checkpoints_run(stack, bus, http, tables):
+    async with Portal(stack, "timed-" + uuid.uuid4().hex[:8]) as portal:
+        first = size_of((await portal.mine("GET", "log/checkpoint")).text)
+        await grow(portal, 2)
+        assert size_of((await portal.mine("GET", "log/checkpoint")).text) == first
+        fired = await http.post("/admin/functions/publish_checkpoints", json={"input": ""})
+        assert fired.status_code == 202
+
+        async def newest():
+            return size_of((await portal.mine("GET", "log/checkpoint")).text)
+
+        await eventually(newest, lambda size: size == first + 2)
+        await tamper(tables.get_table_client("accesslog"), portal.tenant, "head", 0)
+        fired = await http.post("/admin/functions/watch_logs", json={"input": ""})
+        assert fired.status_code == 202
+        (incident,) = await incidents(bus, portal.tenant, 1)
+        assert "head-changed" in incident["summary"]
