@@ -26,6 +26,7 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from shared.azure.faults import as_unavailable
 from shared.errors import BlobChangedError, UnavailableError
+from shared.names import can_be_named
 from shared.ports import BlobInfo
 
 CHUNK = 4 * 1024 * 1024
@@ -104,7 +105,7 @@ class AzureBlobs:
             return None, ()
         container, _, name = url[len(account) :].partition("/")
         names = dict.fromkeys((name, unquote(name)))
-        return container, [one for one in names if 0 < len(one) <= 1024 and one.isprintable()]
+        return container, [one for one in names if 0 < len(one) <= 1024 and can_be_named(one)]
 
     async def write(self, container: str, name: str, data: bytes, content_type: str) -> None:
         await self.ensure_container(container)

@@ -11,6 +11,7 @@ from shared.errors import InvalidInputError, TooLargeError
 from shared.ids import derived_id
 from shared.intake.scanner import Engine
 from shared.messages.contracts import BlobUploaded
+from shared.names import can_be_named, turns_writing
 from shared.ports import BlobInfo
 from shared.rows import Stored
 from shared.tenancy.residency import serves
@@ -303,9 +304,11 @@ def _path_fault(name: str) -> str | None:
         ),
         (len(segments) > _MAX_SEGMENTS, f"it has more than {_MAX_SEGMENTS} segments"),
         ("" in segments, "it has an empty segment"),
+        (len(segments) == 1, "it is in no tenant's folder"),
         ("." in segments or ".." in segments, "a segment is . or .."),
         (any(s.endswith(".") for s in segments), "a segment ends with a dot"),
         ("\\" in name, "it has a backslash"),
-        (not name.isprintable(), "it has a control character"),
+        (not can_be_named(name), "it has a control character, or one that is none of Unicode"),
+        (turns_writing(name), "it has a character that turns the direction of writing"),
     )
     return next((fault for failed, fault in checks if failed), None)

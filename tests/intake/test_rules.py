@@ -56,6 +56,11 @@ BAD_PATHS = [
     "a\x00b",
     "a\nb",
     "a\u202eb",
+    "a\x85b",
+    "a\u2028b",
+    "a\ue000b",
+    "a\ufffeb",
+    "a\ud800b",
     "x" * 1020,
     "é" * 300,
     "/".join("x" * 254),
@@ -77,7 +82,18 @@ def test_a_path_that_cannot_be_is_refused_after_it_too(path):
 
 @pytest.mark.parametrize(
     "path",
-    ["a.jpg", "2026/Zoë Müller & co (1).jpg", "日本/写真.jpg", "a/.hidden", "..a", "x" * 1019],
+    [
+        "a.jpg",
+        "2026/Zoë Müller & co (1).jpg",
+        "日本/写真.jpg",
+        "a/.hidden",
+        "..a",
+        "x" * 1019,
+        # As macOS names a screenshot, Japan its photos, and a telephone the family's.
+        "Screenshot at 3.45.12\u202fPM.png",
+        "写真\u3000一.jpg",
+        "family \U0001f468\u200d\U0001f469\u200d\U0001f467.jpg",
+    ],
 )
 def test_any_other_path_is_fine(path):
     check_path("acme", path)
@@ -98,6 +114,7 @@ def test_any_other_path_is_fine(path):
             "tenant-not-active",
         ),
         ("acme/a.jpg", 1, ACME, "eastus", "residency-zone-not-served"),
+        ("acme", 1, ACME, "westeurope", "path-invalid"),
         ("acme/a.jpg", 0, ACME, "westeurope", "zero-bytes"),
         ("acme/a.jpg", LIMIT + 1, ACME, "westeurope", "too-large"),
     ],

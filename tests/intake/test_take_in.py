@@ -114,3 +114,32 @@ async def test_the_index_says_which_fields_name_a_person_and_not_whom(app, blobs
         async for row in app.tables.scan(SUBJECTS, subject_partition(tenant, subject)):
             found[row.row] = dict(row.values)
     assert found == {asset.id: {"fields": '["Exif:Artist","IPTC:2:80 By-line"]'}}
+
+
+async def test_an_upload_beside_the_folder_of_its_tenant_goes_into_quarantine(app, blobs, tenant):
+    event = await uploaded(app, blobs, tenant)
+    await app.intake.take_in(event)
+    assets, _ = await app.assets.page(tenant, size=10, continuation=None)
+    assert [(asset.verdict, asset.reason) for asset in assets] == [("refused", "path-invalid")]
+    assert await app.blobs.head("quarantine", assets[0].blob) is not None
+    assert await app.blobs.head("incoming", tenant) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Screenshot at 3.45.12\u202fPM.png",
+        "写真\u3000一.jpg",
+        "family \U0001f468\u200d\U0001f469\u200d\U0001f467.jpg",
+        "100% a?b#c+d&e;f=g'h\"i.jpg",
+        "a%2Fb%20c.jpg",
+        " a ",
+    ],
+)
+async def test_an_asset_keeps_the_name_of_its_upload(app, blobs, tenant, path):
+    event = await uploaded(app, blobs, f"{tenant}/{path}")
+    await app.intake.take_in(event)
+    assets, _ = await app.assets.page(tenant, size=10, continuation=None)
+    assert [(asset.path, asset.verdict) for asset in assets] == [(path, "clean")]
+    container = blobs.get_container_client(f"tenant-{tenant}")
+    assert [name async for name in container.list_blob_names()] == [path]
