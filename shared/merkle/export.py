@@ -28,12 +28,12 @@ from shared.merkle.tree import HASH_SIZE
 MEDIA_TYPE: Final = "application/x-ndjson"
 CHECK_SIZE: Final = 8
 _BLOCK: Final = WIDTH * WIDTH
+# What stands before an entry and behind it, the check in hexadecimal.
 _HEAD: Final = b'{"index":%d,"entry":{'
-_BRACE: Final = ord("{")
+_TAIL: Final = re.compile(rb',"check":"[0-9a-f]{16}"\}\n')
+_TAIL_SIZE: Final = len(b',"check":"0123456789abcdef"}')
 # Copied for each leaf, which is quicker than to begin anew.
 _LEAF: Final = sha256(b"\x00")
-# What stands behind an entry, the check in hexadecimal.
-_TAIL: Final = b',"check":"0123456789abcdef"}'
 _EXACT: Final = re.compile(
     rb'\{"index":(?:0|[1-9][0-9]*),"entry":(\{.*\}),"check":"[0-9a-f]{16}"\}'
 )
@@ -123,7 +123,7 @@ def parse_line(line: bytes) -> Line:
     Of a line that some tool has written anew, the entry is taken in its canonical form.
     """
     try:
-        said = json.loads(line)
+        said = json.loads(line, object_pairs_hook=_object)
         return _FORMS[next(key for key in _FORMS if key in said)](said, line)
     except MerkleError:
         raise
@@ -135,22 +135,23 @@ def leaves_of(lines: bytes, at: int, until: int, first: int, count: int) -> tupl
     """The leaf hashes of up to `count` entries in `lines` from `at` on, and where reading ended.
 
     It ends at `until`, which is a line's beginning, or where the line of entry `first`, then
-    `first + 1` and so on, does not have an ordinary entry at the place where `entry_line` puts it.
-    Quick, as it looks at nothing else: what was not written so gets a hash that is wrong, and not
-    the root of its log. `parse_line` reads all lines, and closely.
+    `first + 1` and so on, is not as `entry_line` writes that of an ordinary entry. All around the
+    entry is compared, and what is hashed is all of the rest: no JSON reader can find another entry
+    or index in the line. The entry itself is looked at by nothing but its hash.
     """
     leaves: list[bytes] = []
-    find, tail, add, copy = lines.find, len(_TAIL), leaves.append, _LEAF.copy
-    head, longer = len(_HEAD % first) - 1, 10 ** len(str(first))
+    find, begins, ends = lines.find, lines.startswith, _TAIL.match
+    add, copy = leaves.append, _LEAF.copy
     for index in range(first, first + count):
-        if index == longer:
-            head, longer = head + 1, longer * 10
-        begin = at + head
-        if begin >= until or lines[begin] != _BRACE:
+        head = _HEAD % index
+        if at >= until or not begins(head, at):
             break
-        end = find(b"\n", begin)
+        end = find(b"\n", at)
+        tail = end - _TAIL_SIZE
+        if not ends(lines, tail):
+            break
         digest = copy()
-        digest.update(lines[begin : end - tail])
+        digest.update(lines[at + len(head) - 1 : tail])
         add(digest.digest())
         at = end + 1
     return leaves, at
@@ -165,11 +166,20 @@ def _json_text(entry: bytes) -> bytes | None:
     try:
         if entry.startswith(b"{"):
             # The strict parser refuses newlines and other raw control characters in strings.
-            is_line = b"\n" not in entry and b"\r" not in entry
-            return entry if is_line and isinstance(json.loads(entry), dict) else None
+            is_line = entry.endswith(b"}") and b"\n" not in entry and b"\r" not in entry
+            json.loads(entry.decode(), object_pairs_hook=_object)
+            return entry if is_line else None
         return json.dumps(entry.decode(), ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Raises ValueError for a name that stands there twice: readers differ in which they take."""
+    said = dict(pairs)
+    if len(said) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return said
 
 
 def _header(said: dict[str, Any], _: bytes) -> Header:

@@ -89,6 +89,9 @@ def test_the_other_lines():
         b'{"index":0,"entry":{},"check":"zz"}',
         b'{"index":0,"entry":{},"check":7}',
         b'{"index":0,"bytes":"?"}',
+        b'{"index":0,"entry":{"a":1},"entry":{"a":1}}',
+        b'{"index":0,"index":0,"entry":{"a":1}}',
+        b'{"index":0, "entry":{"a":1,"a":2}}',
         b'{"index":0,"bytes":7}',
         b'{"tile":"tile/1/000.p/1","hashes":"00"}',
         b'{"tile":"tile/1/0","hashes":""}',
@@ -117,7 +120,14 @@ def test_the_quick_reading_ends_where_it_does_not_understand():
     assert leaves_of(data, 0, at, 0, 300) == (leaves, at)
     redacted = lines[0] + entry_line(1, b"note", CHECK)
     assert leaves_of(redacted, 0, len(redacted), 0, 5) == (leaves[:1], len(lines[0]))
-    for other in (b"{}\n", end_line(1), tile_line(Tile(1, 0, 1), bytes(32)), b"\n"):
+    others = [b"{}\n", end_line(1), tile_line(Tile(1, 0, 1), bytes(32)), b"\n"]
+    # As long as a line of entry 1, with something else around the entry.
+    others.append(lines[1].replace(b'"index":1', b'"index":2'))
+    others.append(lines[1].replace(b'{"index"', b'{"indeX"'))
+    others.append(lines[1][:-29] + b',"entry":{"actor":"nobody"}}\n')
+    others.append(lines[1][:-29] + b',"check":"","entry":"abcde"}\n')
+    others.append(lines[1][:-1])
+    for other in others:
         assert leaves_of(lines[0] + other, 0, len(lines[0] + other), 0, 5)[0] == leaves[:1]
 
 

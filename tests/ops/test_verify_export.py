@@ -257,6 +257,33 @@ def test_a_line_that_is_none_is_found(verify: Verify, file: Path):
         assert found(verify(write(file, lines), "--json")) == ("changed", 300, 300)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        # Which of the two a reader shows is its own affair (RFC 8259 section 4).
+        b'{"index":300,"entry":%s,"entry":{"actor":"nobody"}}\n',
+        b'{"index":300,"entry":%s,"check":"","entry":"abcde"}\n',
+        b'{"index":300,"entry":{"actor":"nobody"},"entry":%s}\n',
+        b'{"entry":"abcdef012","entry":%s,"index":300}\n',
+        b'{"index":7,"index":300, "entry":%s}\n',
+    ],
+)
+def test_a_line_that_says_two_things_is_found(verify: Verify, file: Path, said: bytes):
+    log = Log()
+    lines = lines_with(log.lines(), 300, said % log.entries[300])
+    assert found(verify(write(file, lines), "--json")) == ("changed", 300, 300)
+
+
+def test_a_line_that_gives_its_entry_another_index_is_found(verify: Verify, file: Path):
+    log, lines = Log(), Log().lines()
+    for index in (301, 30, 7, SIZE, 1 << 70):
+        false = entry_line(index, log.entries[300], log.checks[300])
+        answer = verify(write(file, lines_with(lines, 300, false)))
+        assert answer.status == 1
+        assert "entry 300 is not in its place (its line gives it another index)" in answer.said
+        assert found(verify(file, "--json")) == ("reordered", 300, 300)
+
+
 def test_a_false_signature_is_found(verify: Verify, file: Path):
     log = Log()
     shorter = Log(log.entries[:600])

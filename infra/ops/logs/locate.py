@@ -99,7 +99,7 @@ def locate(
     """
     outcome = _hash_closely(export, older, progress)
     kept = leaves_of_export(older_export) if older_export else iter(())
-    if isinstance(outcome, Intact):
+    if isinstance(outcome, Intact) or outcome.kind == "reordered":
         return outcome
     if outcome.kind == "forked":
         return _where_forked(export, kept, progress) or outcome
@@ -120,13 +120,22 @@ def locate(
 
 
 def _hash_closely(export: ExportFile, older: Checkpoint | None, progress: Progress) -> Outcome:
-    """What the export comes to by its root alone, read as `parse_line` reads it."""
-    growth = Growth(export.checkpoint, older)
+    """What the export comes to by its root and the indices of its lines alone.
+
+    Lines are read as `parse_line` reads them.
+    """
+    growth, astray = Growth(export.checkpoint, older), None
     lines = _Walk(export, progress, trusted=False).lines()
     while block := list(islice(lines, WIDTH)):
+        if astray is None:
+            places = enumerate(block, growth.size)
+            astray = next((place for place, line in places if line.index != place), None)
         growth.add([line.leaf or _NOT_A_LEAF for line in block])
         growth.redacted += sum(line.redacted for line in block)
-    return growth.outcome()
+    outcome = growth.outcome()
+    if isinstance(outcome, Intact) and astray is not None:
+        return at(outcome.origin, "reordered", astray, why="its line gives it another index")
+    return outcome
 
 
 def _where_forked(export: ExportFile, kept: Iterator[bytes], progress: Progress) -> Fault | None:
