@@ -93,7 +93,7 @@ class Call:
         """
         given = {name: value for name, value in self.request.params.items() if value}
         try:
-            return msgspec.convert(given, kind, strict=False)
+            return msgspec.convert(given, kind)
         except msgspec.ValidationError as error:
             raise InvalidInputError(
                 "query-invalid",

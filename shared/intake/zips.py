@@ -30,6 +30,15 @@ _MAX_READ: Final = 4 * 1024 * 1024
 # A local header, of which the lengths of the name and of the extra field count here: APPNOTE.TXT
 # section 4.3.7.
 _ENTRY: Final = struct.Struct("<26xHH")
+# The record at the end, with the size and the place of the directory before it, and a comment of at
+# most 64 KiB after it; the mark of an entry of the directory; and that of the locator which stands
+# before the end of a large zip: APPNOTE.TXT sections 4.3.16, 4.3.12 and 4.3.15.
+_END: Final = struct.Struct("<12xLLH")
+_END_MARK: Final = b"PK\x05\x06"
+_MAX_END: Final = _END.size + 0xFFFF
+_LISTED_MARK: Final = b"PK\x01\x02"
+_LOCATOR_MARK: Final = b"PK\x06\x07"
+_LOCATOR_SIZE: Final = 20
 
 
 def hides_entries(file: IO[bytes], members: list[zipfile.ZipInfo], end: int) -> bool:
@@ -67,13 +76,48 @@ def has_directory(file: IO[bytes]) -> bool:
     """Whether a readable zip directory that lists anything stands at the end of `file`.
 
     The mark that `zipfile.is_zipfile` looks for occurs in pictures by chance; a directory does not.
+    Raises RefusedArchiveError, "archive-broken", for one that is there and cannot be read, or that
+    an empty one follows: other programs may well read it.
     """
     file.seek(0)
     try:
         with zipfile.ZipFile(Directory(file)) as archive:
-            return bool(archive.infolist())
-    except BROKEN:
+            if archive.infolist():
+                return True
+    except BROKEN as error:
+        if _has_end(file):
+            raise RefusedArchiveError("archive-broken") from error
         return False
+    if _has_end(file):
+        raise RefusedArchiveError("archive-broken")
+    return False
+
+
+def _has_end(file: IO[bytes]) -> bool:
+    """Whether the last 64 KiB of `file` hold the end of a zip, and its directory is where it says.
+
+    A directory's place counts from the start of the zip, which may stand behind something else.
+    """
+    size = file.seek(0, io.SEEK_END)
+    start = max(0, size - _MAX_END)
+    file.seek(start)
+    tail = file.read(_MAX_END)
+    at = tail.rfind(_END_MARK, 0, max(0, len(tail) - _END.size + len(_END_MARK)))
+    while at >= 0:
+        length, place, _ = _END.unpack_from(tail, at)
+        if any(_stands(file, _LISTED_MARK, one) for one in (start + at - length, place)):
+            return True
+        if _stands(file, _LOCATOR_MARK, start + at - _LOCATOR_SIZE):
+            return True
+        at = tail.rfind(_END_MARK, 0, at)
+    return False
+
+
+def _stands(file: IO[bytes], mark: bytes, place: int) -> bool:
+    if place < 0:
+        return False
+    file.seek(place)
+    return file.read(len(mark)) == mark
 
 
 class Directory:

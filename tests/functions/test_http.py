@@ -193,6 +193,8 @@ async def test_sizes_that_are_taken_in(http, mia, size, status, code):
         ({"verdict": "good"}, "$.verdict"),
         ({"uploadedFrom": "yesterday"}, "$.uploadedFrom"),
         ({"uploadedFrom": "2026-01-01T00:00:00"}, "$.uploadedFrom"),
+        # Not two thousand seconds after 1970.
+        ({"uploadedFrom": "2026"}, "$.uploadedFrom"),
         ({"uploadedBefore": "soon"}, "$.uploadedBefore"),
         ({"prefix": "x" * 1025}, "$.prefix"),
     ],

@@ -20,6 +20,7 @@ from shared.intake.yara import Signatures
 
 MIB = 1024 * 1024
 CLEAN = Findings()
+JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(500) + b"\xff\xd9"
 INFECTED = Findings(("eicar_test_file",))
 
 
@@ -374,3 +375,40 @@ def test_is_archive():
     assert not is_archive(bytes(512))
     assert not is_archive(b"")
     assert not is_archive(b"PK is a name")
+
+
+def directory_changed(change) -> bytes:
+    """The virus in a zip, of whose directory's one entry `change` makes another."""
+    zipped = bytearray(eicar_zip())
+    entry = zipped.index(b"PK\x01\x02")
+    change(zipped, entry)
+    return bytes(zipped)
+
+
+def of_a_later_version(zipped: bytearray, entry: int) -> None:
+    struct.pack_into("<H", zipped, entry + 6, 99)
+
+
+def with_a_name_that_is_no_utf8(zipped: bytearray, entry: int) -> None:
+    struct.pack_into("<H", zipped, entry + 8, 0x800)
+    zipped[entry + 46] = 0xFF
+
+
+def with_an_empty_end_behind(zipped: bytearray, _: int) -> None:
+    zipped += b"PK\x05\x06" + bytes(18)
+
+
+@pytest.mark.parametrize(
+    "change", [of_a_later_version, with_a_name_that_is_no_utf8, with_an_empty_end_behind]
+)
+@pytest.mark.parametrize("wrap", [bytes, lambda photo: packed(("photo.jpg", photo))])
+def test_a_zip_behind_a_picture_is_not_hidden_by_what_python_does_not_read(scanner, change, wrap):
+    data = wrap(JPEG + directory_changed(change))
+    assert eicar() not in data
+    assert scan(scanner, data) == Findings(refusal="archive-broken")
+
+
+def test_the_end_of_a_zip_without_a_directory_is_chance(scanner):
+    assert scan(scanner, JPEG + b"PK\x05\x06" + b"\xff" * 18 + JPEG) == CLEAN
+    assert scan(scanner, JPEG + b"PK\x05\x06" + bytes(18)) == CLEAN
+    assert scan(scanner, b"\xff\xd8\xff" + b"PK\x05\x06" + b"\xff\xd9") == CLEAN
