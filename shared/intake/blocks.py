@@ -10,12 +10,16 @@ import struct
 from collections.abc import Iterator
 from typing import IO, Final
 
+from shared.media.extended_xmp import NAME as EXTENDED_XMP
+
 _MAX_BLOCKS: Final = 1_000_000
 
 _WEBP_PIXELS: Final = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
 # Segments of a JPEG of which Exiv2 reads no more than one, or none. Those of Photoshop, 0xED, it
-# puts together, however many there are; what else there is counts as pixels.
+# puts together, however many there are, and we those of extended XMP, in 0xE1; what else there is
+# counts as pixels.
 _PHOTOSHOP: Final = 0xED
+_APP1: Final = 0xE1
 _END_OF_HEADERS: Final = (0xD9, 0xDA)
 
 
@@ -72,7 +76,7 @@ def metadata_size(file: IO[bytes]) -> int:
 
 
 def _segments(file: IO[bytes], size: int) -> Iterator[int]:
-    """The Photoshop segments of a JPEG (ISO/IEC 10918-1 B.1.1.4), up to its pixels.
+    """The segments of a JPEG (ISO/IEC 10918-1 B.1.1.4) that are put together, up to its pixels.
 
     A JPEG whose segments do not follow each other counts as a whole.
     """
@@ -83,8 +87,10 @@ def _segments(file: IO[bytes], size: int) -> Iterator[int]:
             return
         if mark != 0xFF or kind < 0xC0 or length < 2:
             break
-        yield length if kind == _PHOTOSHOP else 0
-        file.seek(length - 2, io.SEEK_CUR)
+        following = file.tell() + length - 2
+        extended = kind == _APP1 and file.read(len(EXTENDED_XMP)) == EXTENDED_XMP
+        yield length if extended or kind == _PHOTOSHOP else 0
+        file.seek(following)
     yield size
 
 

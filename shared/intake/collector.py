@@ -5,7 +5,7 @@ from typing import IO, Final
 
 from shared.intake.boxes import BoxWalker
 from shared.intake.metadata import PICTURES, Metadata, read, read_document
-from shared.intake.packets import PacketFinder
+from shared.intake.packets import PacketFinder, Packets
 from shared.media import MARKUP, PACKAGE, PDF
 from shared.media.found import CUT, NOT_SUPPORTED, TOO_LARGE, UNREADABLE, XMP_ONLY, merged
 
@@ -27,7 +27,6 @@ FILMS: Final = frozenset({"audio/mp4", "video/3gpp", "video/3gpp2", "video/mp4",
 
 # A text has no metadata of its own, though XMP may stand in it.
 _PLAIN: Final = frozenset({"text/plain"})
-_COPY: Final = 4 * 1024 * 1024
 
 
 def needs_copy(media_type: str) -> bool:
@@ -40,18 +39,14 @@ class Collector:
 
     Pictures are read by Exiv2, PDF by pypdf, SVG and the properties of Office files by expat, all
     from a copy of the file. A film's boxes are walked for XMP as they pass, whatever its size, and
-    any other file is searched for it; so is a document, for the pictures in it, and what is too
-    large to be copied.
+    any other file is searched for it: a document or a picture for the pictures in it, and what is
+    too large to be copied.
     """
 
-    def __init__(self, media_type: str, *, copied: bool) -> None:
-        """`copied` says that `finish` will be given a copy of the file."""
+    def __init__(self, media_type: str) -> None:
         self._media_type = media_type
         self._walker = BoxWalker() if media_type in FILMS else None
-        self._finder = None
-        exiv2 = media_type in PICTURES and copied
-        if self._walker is None and not exiv2:
-            self._finder = PacketFinder()
+        self._finder = PacketFinder() if self._walker is None else None
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
@@ -61,15 +56,16 @@ class Collector:
             self._finder.feed(chunk)
 
     def finish(self, copy: IO[bytes] | None) -> Metadata:
-        """What the file says, once all bytes were fed. Blocks, and raises OSError, as `read`."""
+        """What the file says, once all bytes were fed. Blocks, and raises OSError, as `read`.
+
+        `copy` is the whole file, where it is kept.
+        """
         parts = [self._own(copy)]
         if parts[0].note == NOT_SUPPORTED:
             # A variety of its type that Exiv2 does not know, such as Photoshop's large files.
             parts[0] = Metadata(note=XMP_ONLY)
-        if parts[0].note in (XMP_ONLY, TOO_LARGE) and copy is not None:
-            self._search(copy)
         found = self._walker or self._finder
-        if found is not None:
+        if found is not None and not self._was_read(parts[0], found.packets):
             parts.append(Metadata(note=CUT if found.packets.cut else None))
             for packet in found.packets.found:
                 parts.append(read(packet))
@@ -78,13 +74,10 @@ class Collector:
                     break
         return merged(parts)
 
-    def _search(self, copy: IO[bytes]) -> None:
-        """Search the copy for packets, if that was not done as it streamed past."""
-        if self._walker is None and self._finder is None:
-            self._finder = PacketFinder()
-            copy.seek(0)
-            while chunk := copy.read(_COPY):
-                self._finder.feed(chunk)
+    def _was_read(self, metadata: Metadata, packets: Packets) -> bool:
+        """Whether the packets are none but the one in its place, which Exiv2 has read."""
+        only = len(packets.found) + packets.cut <= 1
+        return self._media_type in PICTURES and metadata.has_xmp and only
 
     def _own(self, copy: IO[bytes] | None) -> Metadata:
         """What the type's own reader says."""

@@ -71,7 +71,7 @@ class Pass:
             if self._size <= self._spool_limit(chunk):
                 self._spool = tempfile.SpooledTemporaryFile(_SPOOL_IN_MEMORY)  # noqa: SIM115 - closed in __exit__
             self._notes = ContentNotes(self._media_type, chunk)
-            self._metadata = Collector(self._media_type, copied=self._spool is not None)
+            self._metadata = Collector(self._media_type)
         self._seen += len(chunk)
         self._hash.update(chunk)
         self._scan.feed(chunk)

@@ -31,8 +31,6 @@ __all__ = [
 PICTURES: Final = frozenset(
     {
         "image/avif",
-        "image/bmp",
-        "image/gif",
         "image/heic",
         "image/heic-sequence",
         "image/heif",
@@ -55,7 +53,7 @@ PICTURES: Final = frozenset(
         "image/x-sony-arw",
     }
 )
-"""The media types that Exiv2 reads."""
+"""The media types whose metadata Exiv2 reads; of GIF and BMP it reads the size alone."""
 
 # Bytes of one block of a picture that may be read into memory, of which some are copied thrice.
 _MAX_BLOCK: Final = 16 * 1024 * 1024

@@ -64,6 +64,7 @@ class Reader:
                 tuple(Person(**person) for person in said["people"]),
                 said["note"],
                 tuple(Document(**document) for document in said["documents"]),
+                said["has_xmp"],
             )
 
     def close(self) -> None:

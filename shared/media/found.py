@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from dataclasses import field as column
 from typing import Final
 
 from shared.media.fields import KEYWORDS, Field
@@ -59,11 +60,14 @@ class Metadata:
     - "metadata-not-supported": the type is not one that is read;
     - "metadata-cut": there are more names, or longer ones, than are kept;
     - "metadata-xmp-only": of this type only XMP is read, and not what else it may have.
+
+    `has_xmp` says that there is XMP where the type has its place for it.
     """
 
     people: tuple[Person, ...] = ()
     note: str | None = None
     documents: tuple[Document, ...] = ()
+    has_xmp: bool = column(default=False, compare=False)
 
 
 class Found:
@@ -71,9 +75,10 @@ class Found:
 
     def __init__(self) -> None:
         self.broken = False
+        self.cut = False
+        self.has_xmp = False
         self._people: set[Person] = set()
         self._documents: set[Document] = set()
-        self._cut = False
 
     def add(self, text: str, field: Field) -> None:
         """Keep the identifiers in the text of a field, each cut to `MAX_LENGTH`."""
@@ -81,12 +86,12 @@ class Found:
             name = " ".join(part.split())
             if not name:
                 continue
-            self._cut |= len(name) > MAX_LENGTH
+            self.cut |= len(name) > MAX_LENGTH
             person = Person(name[:MAX_LENGTH].rstrip(), field.name)
             if len(self._people) < MAX_PEOPLE:
                 self._people.add(person)
             elif person not in self._people:
-                self._cut = True
+                self.cut = True
 
     def add_document(self, text: str, field: str) -> None:
         """Keep the id of a document, if it has the form of one."""
@@ -96,9 +101,9 @@ class Found:
 
     def metadata(self) -> Metadata:
         """All that was found, with the note that it deserves."""
-        note = UNREADABLE if self.broken else CUT if self._cut else None
+        note = UNREADABLE if self.broken else CUT if self.cut else None
         people = sorted(self._people, key=_keywords_last)
-        return Metadata(tuple(people), note, tuple(sorted(self._documents)))
+        return Metadata(tuple(people), note, tuple(sorted(self._documents)), self.has_xmp)
 
 
 def merged(parts: Iterable[Metadata]) -> Metadata:

@@ -8,6 +8,7 @@ from typing import Final
 import exiv2
 
 from shared.media import fields
+from shared.media.extended_xmp import Extended
 from shared.media.found import NOT_SUPPORTED, Found, Metadata
 
 _INDEX: Final = re.compile(r"\[\d+\]")
@@ -43,6 +44,10 @@ def read_picture(path: str) -> Metadata:
             # could give "dc" another meaning for those after it, and many could fill the memory.
             exiv2.XmpParser.terminate()
         found.broken |= complaints.serious
+    extended = Extended(path)
+    found.broken |= extended.broken
+    found.cut |= extended.cut
+    read_packets(extended.packets, found)
     return found.metadata()
 
 
@@ -76,6 +81,7 @@ def _xmp(image: exiv2.Image, found: Found) -> None:
     names: dict[str, str] = {}
     others: set[str] = set()
     for datum in image.xmpData():
+        found.has_xmp = True
         key = _PREFIX.sub("", datum.key())
         plain = _INDEX.sub("", key)
         if field := fields.XMP.get(plain):

@@ -191,7 +191,7 @@ def _ours(files: list[Path]) -> _Read:
     found: _Read = defaultdict(set)
     for file in files:
         data = file.read_bytes()
-        collector = Collector(detect(data[:HEAD_SIZE], len(data)), copied=True)
+        collector = Collector(detect(data[:HEAD_SIZE], len(data)))
         collector.feed(data)
         with file.open("rb") as copy:
             metadata = collector.finish(copy)

@@ -46,7 +46,7 @@ def pdf(packet: bytes = b"", *, compressed: bool = False, password: str = "", **
 
 
 def collect(media_type: str, data: bytes, *, copied: bool = True, size: int = 1000) -> Metadata:
-    collector = Collector(media_type, copied=copied)
+    collector = Collector(media_type)
     for start in range(0, len(data), size):
         collector.feed(data[start : start + size])
     if not copied:
@@ -201,3 +201,71 @@ def test_damaged_files_are_read_or_noted(file, damage):
     media_type = detect(bytes(data[:HEAD_SIZE]), len(data))
     notes = {None, "metadata-xmp-only", "metadata-unreadable", "metadata-encrypted"}
     assert collect(media_type, bytes(data)).note in notes
+
+
+# A JPEG of one pixel, from its first segment on.
+JPEG_START = b"\xff\xd8"
+JPEG_REST = bytes.fromhex(
+    "ffe000104a46494600010100000100010000ffdb004300" + "10" * 64 + "ffc0000b080001000101011100"
+    "ffc4001400010000000000000000000000000000000000ffda0008010100003f00d2ffd9"
+)
+MAIN = b"http://ns.adobe.com/xap/1.0/\0"
+EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
+BEACH = wrapped(xmp(bag("dc:subject", "beach")))
+KEYWORD = Person("beach", "dc:subject")
+
+
+def segment(data: bytes) -> bytes:
+    return b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data
+
+
+def portions(packet: bytes, size: int = 60_000) -> list[bytes]:
+    """The segments of extended XMP."""
+    header = EXTENSION + b"0" * 32
+    return [
+        segment(header + struct.pack(">II", len(packet), at) + packet[at : at + size])
+        for at in range(0, len(packet), size)
+    ]
+
+
+@pytest.mark.parametrize("media_type", ["image/gif", "image/bmp"])
+def test_a_picture_of_which_exiv2_reads_no_metadata(media_type):
+    assert collect(media_type, b"GIF89a" + bytes(20) + PACKET) == Metadata(
+        (CREATOR,), "metadata-xmp-only"
+    )
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_xmp_of_a_jpeg_that_is_longer_than_a_segment(backwards):
+    long = xmp(ZOE + element("dc:format", "x" * 150_000))
+    parts = portions(long)
+    assert len(parts) == 3
+    data = JPEG_START + segment(MAIN + BEACH) + b"".join(parts[:: -1 if backwards else 1])
+    assert collect("image/jpeg", data + JPEG_REST) == Metadata((CREATOR, KEYWORD))
+
+
+def test_extended_xmp_without_one_of_its_portions():
+    parts = portions(xmp(ZOE + element("dc:format", "x" * 150_000)))
+    data = JPEG_START + segment(MAIN + BEACH) + parts[0] + parts[2] + JPEG_REST
+    found = collect("image/jpeg", data)
+    assert (KEYWORD in found.people, found.note) == (True, "metadata-unreadable")
+
+
+def test_extended_xmp_that_is_too_long_or_lies_about_it():
+    for claimed in (MIB + 1, 0xFFFFFFFF):
+        header = EXTENSION + b"0" * 32 + struct.pack(">II", claimed, 0)
+        data = JPEG_START + segment(MAIN + BEACH) + segment(header + b"x" * 100) + JPEG_REST
+        assert collect("image/jpeg", data) == Metadata((KEYWORD,), "metadata-cut")
+    many = b"".join(portions(b"x" * (MIB + 1)))
+    data = JPEG_START + segment(MAIN + BEACH) + many + JPEG_REST
+    assert collect("image/jpeg", data) == Metadata((KEYWORD,), "metadata-cut")
+
+
+def test_the_other_packets_of_a_jpeg():
+    for data in (
+        JPEG_START + segment(MAIN + BEACH) + segment(MAIN + PACKET) + JPEG_REST,
+        # A second picture behind the first, as cameras and telephones write it.
+        JPEG_START + segment(MAIN + BEACH) + JPEG_REST + JPEG_START + segment(MAIN + PACKET),
+    ):
+        assert collect("image/jpeg", data) == Metadata((CREATOR, KEYWORD))
+    assert collect("image/jpeg", JPEG_START + JPEG_REST + PACKET) == Metadata((CREATOR,))

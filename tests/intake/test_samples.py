@@ -35,7 +35,7 @@ def test_media_type(sample):
 @every_sample
 def test_people_and_documents(sample):
     path = SAMPLES / sample["file"]
-    collector = Collector(sample["media_type"], copied=True)
+    collector = Collector(sample["media_type"])
     with path.open("rb") as file:
         while chunk := file.read(1000):
             collector.feed(chunk)
