@@ -100,8 +100,8 @@ class LogStore:
 
         Raises LogDamagedError when an entry is missing.
         """
-        if before is None:
-            before = (await self.head(tenant)).size
+        size = (await self.head(tenant)).size
+        before = size if before is None else min(before, size)
         if before <= 0:
             return
         newest, oldest = layout.segment_key(before - 1), layout.segment_key(0)

@@ -12,7 +12,7 @@ from shared.accesslog import (
     Recorded,
 )
 from shared.accesslog.entries import same, stated_leaf
-from shared.accesslog.filters import Filter
+from shared.accesslog.filters import Filter, continuation_of
 from shared.accesslog.reading import Reading
 from shared.azure.tables import AzureTables
 from shared.errors import InvalidInputError, MalformedInputError, UnavailableError
@@ -226,6 +226,13 @@ async def test_a_continuation_token_of_another_make_is_refused(store, tenant, to
     with pytest.raises(MalformedInputError) as refused:
         await read(store, tenant, continuation=token)
     assert refused.value.code == "continuation-token-invalid"
+
+
+@pytest.mark.parametrize("before", [3, 1 << 47, 1 << 48, (1 << 64) - 1])
+async def test_a_continuation_from_behind_the_end_begins_at_the_end(log, store, tenant, before):
+    await log.record_events([event(tenant, "e0"), event(tenant, "e1")])
+    entries, _ = await read(store, tenant, continuation=continuation_of(before))
+    assert [entry.id for entry in entries] == ["e1", "e0"]
 
 
 async def test_one_tenants_entries_are_not_anothers(log, store, tenant):
