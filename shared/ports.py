@@ -183,8 +183,8 @@ class Blobs(Protocol):
         is None for a URL that is not of this account.
         """
 
-    def scan(self, container: str) -> AsyncIterator[BlobInfo]:
-        """Every blob of a container in the order of names, without metadata."""
+    def scan(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
+        """Every blob of a container whose name begins so, in their order, without metadata."""
 
     def upload_url(self, container: str, name: str, expires: datetime, *, blocks: bool) -> str:
         """A URL with which one new blob can be created until `expires`.

@@ -2,11 +2,13 @@
 
 What was published last is kept in a row that is replaced under its ETag, after the signed note
 was written to `evidence`: so every checkpoint that anybody has seen is there, and no instance can
-publish a shorter or another log after it.
+publish a shorter or another log after it. Rows can be changed past the app: they count only as far
+as the log's keys have signed what they say, and where they are gone, `evidence` says it.
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+import binascii
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -21,12 +23,15 @@ from shared.errors import NotFoundError, RowConflictError, UnavailableError
 from shared.ids import key
 from shared.merkle import (
     EMPTY_ROOT,
+    HASH_SIZE,
     MAX_SIZE,
     Checkpoint,
     Note,
+    NoteError,
     ProofError,
     SigningKey,
     VerifierKey,
+    open_checkpoint,
     parse_signatures,
     verify_consistency,
 )
@@ -107,11 +112,21 @@ class Checkpoints:
         return from_values(Published, row.values)
 
     async def roots(self, tenant: str, smallest: int) -> Mapping[int, bytes]:
-        """The root of each size from `smallest` on of which a checkpoint was published."""
+        """The root of each size from `smallest` on of which a checkpoint was published.
+
+        Of one that the log's keys have not signed it is zeros, which no log leads to.
+        """
+        if await self._latest(tenant) is None:
+            evidence = [one async for one in self._evidence(tenant)]
+            return {one.size: one.root for one in evidence if one.size >= smallest}
+        keys, origin = await self.verifiers(tenant), self.origin(tenant)
         first, last = _row_at(smallest), _row_at(MAX_SIZE)
         rows = self._tables.between(TABLE, key(tenant), first, last)
         found = [from_values(Published, row.values) async for row in rows]
-        return {one.size: one.root_hash for one in found}
+        return {
+            one.size: one.root_hash if _is_genuine(one, origin, keys) else bytes(HASH_SIZE)
+            for one in found
+        }
 
     async def covering(self, tenant: str, size: int) -> Published:
         """What was published last, or a new one where that is of fewer than `size` entries."""
@@ -129,8 +144,11 @@ class Checkpoints:
             edge = await self._store.head(tenant)
             size, root = edge.size, edge.root()
             old = known.published if known else None
-            if old is not None:
-                await self._hold(tenant, old, size, root)
+            if old is None:
+                async for older in self._evidence(tenant):
+                    await self._hold(tenant, older, size, root)
+            else:
+                await self._hold(tenant, await self._genuine(tenant, old), size, root)
             signers = await self._keys.signers(self.origin(tenant))
             if old is not None and old.size == size and _is_signed(old, signers):
                 return old
@@ -165,20 +183,39 @@ class Checkpoints:
         head = await self._store.head(tenant)
         return head.size != (known.published.size if known else 0)
 
-    async def _hold(self, tenant: str, old: Published, size: int, root: bytes) -> None:
+    async def _genuine(self, tenant: str, published: Published) -> Checkpoint:
+        """What a row says was published. Raises LogDamagedError unless the log's keys signed it."""
+        if not _is_genuine(published, self.origin(tenant), await self.verifiers(tenant)):
+            raise LogDamagedError(published.size)
+        return Checkpoint(self.origin(tenant), published.size, published.root_hash)
+
+    async def _evidence(self, tenant: str) -> AsyncIterator[Checkpoint]:
+        """All checkpoints of a log that are in `evidence`, signed by its keys; read one by one."""
+        keys = await self.verifiers(tenant)
+        async for blob in self._blobs.scan(EVIDENCE, _folder(tenant)):
+            async with self._blobs.read(blob) as chunks:
+                note = b"".join([chunk async for chunk in chunks])
+            try:
+                checkpoint = open_checkpoint(note, keys)
+            except NoteError:
+                # Nothing that these logs have signed, and so nothing to hold this one to.
+                continue
+            yield checkpoint
+
+    async def _hold(self, tenant: str, old: Checkpoint, size: int, root: bytes) -> None:
         """Raise LogDamagedError unless the log of `size` and `root` continues `old`."""
         try:
             if size < old.size:
                 raise ProofError("The log is shorter than it was.")
             proof = await self._proofs.consistency(tenant, old.size, size)
-            old_root = old.root_hash if old.size else EMPTY_ROOT
+            old_root = old.root if old.size else EMPTY_ROOT
             verify_consistency(old.size, size, proof, old_root, root)
         except ProofError as error:
             raise LogDamagedError(min(size, old.size)) from error
 
     async def _keep_evidence(self, tenant: str, made: Published) -> None:
         keys = "-".join(one.key_id.hex() for one in Note.parse(made.note).signatures)
-        name = f"log-checkpoints/{tenant}/{made.size:020d}-{keys}.txt"
+        name = f"{_folder(tenant)}{made.size:020d}-{keys}.txt"
         await self._blobs.write(EVIDENCE, name, made.note.encode(), MEDIA_TYPE)
 
     async def _commit(self, tenant: str, made: Published, etag: str | None) -> None:
@@ -197,6 +234,15 @@ class Checkpoints:
         return None if row is None else _Known(from_values(Published, row.values), row.etag)
 
 
+def _is_genuine(published: Published, origin: str, keys: Sequence[VerifierKey]) -> bool:
+    """Whether one of the log's `keys` has signed what is kept as published."""
+    try:
+        stated = Checkpoint(origin, published.size, published.root_hash)
+        return open_checkpoint(published.note, keys) == stated
+    except (NoteError, binascii.Error):
+        return False
+
+
 def _is_signed(published: Published, signers: Sequence[SigningKey]) -> bool:
     """Whether all of `signers` have signed it; others, that sign no more, may have too."""
     signed = {one.key_id for one in Note.parse(published.note).signatures}
@@ -206,6 +252,10 @@ def _is_signed(published: Published, signers: Sequence[SigningKey]) -> bool:
 def cosignature_row(size: int, witness: str) -> str:
     """The RowKey of the cosignature of the checkpoint of `size` by a witness's key."""
     return key("cosignature", f"{size:016x}", witness)
+
+
+def _folder(tenant: str) -> str:
+    return f"log-checkpoints/{tenant}/"
 
 
 def _row_at(size: int) -> str:

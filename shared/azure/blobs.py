@@ -237,10 +237,11 @@ class AzureBlobs:
             except (ResourceNotFoundError, ResourceModifiedError):
                 return
 
-    async def scan(self, container: str) -> AsyncIterator[BlobInfo]:
+    async def scan(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
+        blobs = self._service.get_container_client(container).list_blobs(prefix or None)
         with as_unavailable("storage"):
             try:
-                async for found in self._service.get_container_client(container).list_blobs():
+                async for found in blobs:
                     yield BlobInfo(
                         container, found.name, found.etag, found.size, found.last_modified
                     )

@@ -1,5 +1,6 @@
 """Rows of a log that are changed past the app are found, told once, and never covered up."""
 
+import base64
 import random
 import uuid
 
@@ -53,6 +54,47 @@ async def test_a_history_that_was_rewritten_in_full_is_neither_signed_nor_overlo
         assert "root-differs" in [kind for kind, _, _ in found(stack, portal.tenant)]
         (incident,) = await incidents(bus, portal.tenant, 1)
         assert "root-differs" in incident["summary"]
+
+
+@pytest.mark.parametrize("kind", ["gone", "forged"])
+async def test_rows_of_checkpoints_count_only_as_far_as_they_are_signed(stack, bus, tables, kind):
+    """Whoever rewrites a log and what was published of it still stands against `evidence`."""
+    async with Portal(stack, f"{kind}-" + uuid.uuid4().hex[:8]) as portal:
+        await grow(portal, 4)
+        await portal.mine("POST", "log/checkpoints")
+        await rewrite(stack, tables.get_table_client("accesslog"), portal.tenant)
+        store = AzureTables(stack.info["connection_strings"]["storage"])
+        forged = (await LogStore(store).edge_at(portal.tenant, 4)).root()
+        await store.close()
+        checkpoints = tables.get_table_client("checkpoints")
+        query = "PartitionKey eq @t", {"t": portal.tenant}
+        async for row in checkpoints.query_entities(query[0], parameters=query[1]):
+            if kind == "gone":
+                await checkpoints.delete_entity(portal.tenant, row["RowKey"])
+            elif "root" in row:
+                row["root"] = base64.b64encode(forged).decode()
+                await checkpoints.update_entity(row)
+        answer = await portal.mine("POST", "log/checkpoints")
+        assert answer.status_code == 500
+        assert answer.json()["type"].endswith(":log-damaged")
+        assert "root-differs" in [kind for kind, _, _ in found(stack, portal.tenant)]
+        (incident,) = await incidents(bus, portal.tenant, 1)
+        assert "root-differs" in incident["summary"]
+
+
+async def test_checkpoints_go_on_where_their_rows_are_gone_and_the_log_is_intact(stack, tables):
+    async with Portal(stack, "lost-" + uuid.uuid4().hex[:8]) as portal:
+        await grow(portal, 2)
+        before = size_of((await portal.mine("POST", "log/checkpoints")).text)
+        table = tables.get_table_client("checkpoints")
+        query = "PartitionKey eq @t", {"t": portal.tenant}
+        async for row in table.query_entities(query[0], parameters=query[1]):
+            await table.delete_entity(portal.tenant, row["RowKey"])
+        await grow(portal, 1)
+        answer = await portal.mine("POST", "log/checkpoints")
+        assert answer.status_code == 201
+        assert size_of(answer.text) == before + 1
+        assert found(stack, portal.tenant) == []
 
 
 async def rewrite(stack, table, tenant):
