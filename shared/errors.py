@@ -114,6 +114,10 @@ class BlobChangedError(Exception):
     """The blob is no longer the version that was asked for."""
 
 
+class BlobArchivedError(Exception):
+    """The blob is in the archive tier, where it can be neither read nor copied."""
+
+
 def kind_and_place(error: BaseException) -> str:
     """What may be logged of an unforeseen error: its class and its traceback, never its text.
 

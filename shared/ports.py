@@ -144,7 +144,7 @@ class Blobs(Protocol):
     def read(self, blob: BlobInfo) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """The bytes of exactly that version, in chunks of at most 4 MiB.
 
-        Raises BlobChangedError when the blob is no longer that version.
+        Raises BlobChangedError when the blob is no longer that version, and BlobArchivedError.
         """
 
     async def write(self, container: str, name: str, data: bytes, content_type: str) -> None:
@@ -167,13 +167,19 @@ class Blobs(Protocol):
 
         `tags` become blob index tags, where the account has such. Returns False when the name is
         taken by a blob with other metadata; one with the same is an earlier attempt at this copy.
-        Raises BlobChangedError when `source` has changed.
+        Raises BlobChangedError when `source` has changed, and BlobArchivedError.
         """
 
     async def delete(self, container: str, name: str, etag: str | None = None) -> None:
-        """Delete a blob with its snapshots; one that is gone is no error.
+        """Delete a blob with its snapshots; one that is gone is no error, and a lease no hindrance.
 
         With an `etag`, only that version: another one is left alone.
+        """
+
+    async def thaw(self, container: str, name: str) -> None:
+        """Have a blob brought back from the archive tier, which may take hours.
+
+        Its ETag stays. One that is on its way, or gone, is no error.
         """
 
     def locate(self, url: str) -> tuple[str | None, Sequence[str]]:

@@ -19,13 +19,15 @@ from azure.core.exceptions import (
 from azure.storage.blob import (
     BlobSasPermissions,
     ContentSettings,
+    RehydratePriority,
+    StandardBlobTier,
     StorageErrorCode,
     generate_blob_sas,
 )
-from azure.storage.blob.aio import BlobServiceClient
+from azure.storage.blob.aio import BlobLeaseClient, BlobServiceClient
 
 from shared.azure.faults import as_unavailable
-from shared.errors import BlobChangedError, UnavailableError
+from shared.errors import BlobArchivedError, BlobChangedError, UnavailableError
 from shared.names import can_be_named
 from shared.ports import BlobInfo
 
@@ -40,6 +42,7 @@ _TARGET_TAKEN = {
     StorageErrorCode.PENDING_COPY_OPERATION,
     StorageErrorCode.TARGET_CONDITION_NOT_MET,
 }
+_ARCHIVED = {StorageErrorCode.BLOB_ARCHIVED, StorageErrorCode.BLOB_BEING_REHYDRATED}
 _SOURCE_CHANGED = {StorageErrorCode.SOURCE_CONDITION_NOT_MET, StorageErrorCode.CONDITION_NOT_MET}
 
 logger = logging.getLogger("vouchsafe.blobs")
@@ -98,6 +101,10 @@ class AzureBlobs:
                 yield stream.chunks()
             except (ResourceModifiedError, ResourceNotFoundError) as error:
                 raise BlobChangedError(blob.container) from error
+            except HttpResponseError as error:
+                if _code(error) in _ARCHIVED:
+                    raise BlobArchivedError(blob.container) from error
+                raise
 
     def locate(self, url: str) -> tuple[str | None, Sequence[str]]:
         account = self._service.url.rstrip("/") + "/"
@@ -147,7 +154,9 @@ class AzureBlobs:
             except ResourceNotFoundError as error:
                 raise BlobChangedError(source.container) from error
             except HttpResponseError as error:
-                code = getattr(error, "error_code", None)
+                code = _code(error)
+                if code in _ARCHIVED:
+                    raise BlobArchivedError(source.container) from error
                 if wanted and error.status_code == 400:
                     return await self._copy_untagged(source, container, name, metadata)
                 if code in _SOURCE_CHANGED:
@@ -229,13 +238,29 @@ class AzureBlobs:
         condition: dict[str, Any] = {}
         if etag is not None:
             condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+        client = self._client(container, name)
         with as_unavailable("storage"):
             try:
-                await self._client(container, name).delete_blob(
-                    delete_snapshots="include", **condition
-                )
+                try:
+                    await client.delete_blob(delete_snapshots="include", **condition)
+                except HttpResponseError as error:
+                    if _code(error) != StorageErrorCode.LEASE_ID_MISSING:
+                        raise
+                    # Whoever may upload in blocks may lease the blob too, and for ever.
+                    await BlobLeaseClient(client).break_lease(lease_break_period=0)
+                    await client.delete_blob(delete_snapshots="include", **condition)
             except (ResourceNotFoundError, ResourceModifiedError):
                 return
+
+    async def thaw(self, container: str, name: str) -> None:
+        with as_unavailable("storage"):
+            try:
+                await self._client(container, name).set_standard_blob_tier(
+                    StandardBlobTier.HOT, rehydrate_priority=RehydratePriority("High")
+                )
+            except HttpResponseError as error:
+                if _code(error) not in {*_ARCHIVED, StorageErrorCode.BLOB_NOT_FOUND}:
+                    raise
 
     async def scan(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
         blobs = self._service.get_container_client(container).list_blobs(prefix or None)
@@ -280,3 +305,8 @@ class AzureBlobs:
     async def ping(self) -> None:
         with as_unavailable("storage"):
             await self._service.get_service_properties()
+
+
+def _code(error: HttpResponseError) -> str | None:
+    """The service's code for an error, where it gave one."""
+    return getattr(error, "error_code", None)

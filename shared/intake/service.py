@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.errors import BlobChangedError, NotFoundError, RefusalError
+from shared.errors import BlobArchivedError, BlobChangedError, NotFoundError, RefusalError
 from shared.ids import key
 from shared.intake.assets import Assets
 from shared.intake.declarations import Declaration, Declarations, Found
@@ -137,8 +137,8 @@ class Intake:
     async def take_in(self, uploaded: BlobUploaded) -> None:
         """Inspect one version of an uploaded blob and file it.
 
-        One whose scan result is to come is left where it is. Raises RefusalError when that version
-        is gone and was never filed.
+        One whose scan result is to come, or that is archived, is left where it is. Raises
+        RefusalError when that version is gone and was never filed.
         """
         identifier = upload_id(uploaded)
         folder, path = split_name(uploaded.name)
@@ -159,6 +159,11 @@ class Intake:
             except ScanPendingError:
                 # The engine's result will be announced as the upload was.
                 logger.info("asset %s: waiting for its scan result", identifier)
+                return
+            except BlobArchivedError:
+                # Whoever uploads chooses the tier. Forgotten uploads are announced anew, this too.
+                logger.warning("asset %s: waiting until it is out of the archive", identifier)
+                await self._blobs.thaw(INCOMING, uploaded.name)
                 return
             except BlobChangedError as error:
                 # Another delivery of the same message may have been faster.

@@ -6,10 +6,12 @@ from functools import partial
 import httpx
 import pytest
 from aiohttp import ClientSession, web
+from azure.storage.blob import StandardBlobTier
+from azure.storage.blob.aio import BlobLeaseClient
 from yarl import URL
 
 from shared.azure.blobs import CHUNK, AzureBlobs
-from shared.errors import BlobChangedError, UnavailableError
+from shared.errors import BlobArchivedError, BlobChangedError, UnavailableError
 from shared.ids import new_id
 
 CONTAINER = "adaptertests"
@@ -113,6 +115,27 @@ async def test_a_blob_that_changes_while_it_is_read_is_not_read_on(kept, blobs, 
     with pytest.raises(BlobChangedError):
         await read_while_it_changes()
     assert seen == [bytes(CHUNK)]
+
+
+async def test_a_leased_blob_is_deleted_all_the_same(kept, blobs, name, written):
+    await BlobLeaseClient(blobs.get_blob_client(CONTAINER, name)).acquire(-1)
+    await kept.delete(CONTAINER, name, '"another"')
+    assert await kept.head(CONTAINER, name) is not None
+    await kept.delete(CONTAINER, name, written.etag)
+    assert await kept.head(CONTAINER, name) is None
+
+
+async def test_an_archived_blob_is_brought_back(kept, blobs, name, written):
+    client = blobs.get_blob_client(CONTAINER, name)
+    await client.set_standard_blob_tier(StandardBlobTier.ARCHIVE)
+    with pytest.raises(BlobArchivedError):
+        await read(kept, written)
+    with pytest.raises(BlobArchivedError):
+        await kept.copy(written, TARGET, name, MARK)
+    await kept.thaw(CONTAINER, name)
+    assert b"".join(await read(kept, written)) == b"first"
+    await kept.delete(CONTAINER, name)
+    await kept.thaw(CONTAINER, name)
 
 
 async def test_a_copy_has_the_bytes_and_its_own_metadata(kept, blobs, name, written):

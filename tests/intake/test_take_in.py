@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from azure.storage.blob import StandardBlobTier
 
 from shared.azure.blobs import AzureBlobs
 from shared.azure.settings import read_settings
@@ -143,3 +144,18 @@ async def test_an_asset_keeps_the_name_of_its_upload(app, blobs, tenant, path):
     assert [(asset.path, asset.verdict) for asset in assets] == [(path, "clean")]
     container = blobs.get_container_client(f"tenant-{tenant}")
     assert [name async for name in container.list_blob_names()] == [path]
+
+
+async def test_an_upload_into_the_archive_is_taken_in_once_it_is_out(app, blobs, tenant):
+    name = f"{tenant}/cat.jpg"
+    await app.blobs.ensure_container("incoming")
+    blob = blobs.get_blob_client("incoming", name)
+    await blob.upload_blob(PHOTO, standard_blob_tier=StandardBlobTier.ARCHIVE)
+    found = await app.blobs.head("incoming", name)
+    event = BlobUploaded(name=name, etag=found.etag, last_modified=found.last_modified)
+    await app.intake.take_in(event)
+    # Azurite brings it out at once, where Azure takes an hour.
+    await app.intake.take_in(event)
+    assets, _ = await app.assets.page(tenant, size=10, continuation=None)
+    assert [(asset.path, asset.verdict) for asset in assets] == [("cat.jpg", "clean")]
+    assert await app.blobs.head("incoming", name) is None
