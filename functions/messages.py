@@ -139,7 +139,9 @@ def batch_consumer[T: Contract](
 
     The handler gets what could be read, in the queue's order, and returns what it refuses. Each
     refused message is parked by itself and the rest is completed. A failure has the whole batch
-    delivered again, so the handler must be idempotent.
+    delivered again, so the handler must be idempotent. One that was not foreseen may be the fault
+    of a single message, with which all others would end in the dead-letter queue: the handler gets
+    each by itself then, before the batch goes back.
     """
 
     def decorate(handler: BatchHandler[T]) -> BatchConsumer:
@@ -161,8 +163,7 @@ def batch_consumer[T: Contract](
                             except RefusalError as reason:
                                 refused.append((received, reason))
                         if deliveries:
-                            turned_away = await handler(current, deliveries)
-                            refused += [(one.received, reason) for one, reason in turned_away]
+                            await _handle(handler, current, deliveries, refused)
                     finally:
                         # These will never succeed, whatever becomes of the others.
                         await _park(current, refused)
@@ -172,6 +173,38 @@ def batch_consumer[T: Contract](
         return run
 
     return decorate
+
+
+async def _handle[T: Contract](
+    handler: BatchHandler[T],
+    current: App,
+    deliveries: Sequence[Delivery[T]],
+    refused: list[tuple[Received, RefusalError]],
+) -> None:
+    """Give `deliveries` to the handler, and add what it refuses to `refused`.
+
+    Where it fails for no foreseen reason it gets them one by one, in the same order; the last such
+    failure is raised when all have had their turn.
+    """
+    try:
+        turned_away = await handler(current, deliveries)
+        refused += [(one.received, reason) for one, reason in turned_away]
+    except (UnavailableError, RowConflictError):
+        raise
+    except Exception as error:
+        if len(deliveries) == 1:
+            raise
+        logger.warning("a batch of %d is taken apart: %s", len(deliveries), kind_and_place(error))
+        failure: Exception | None = None
+        for one in deliveries:
+            try:
+                await _handle(handler, current, [one], refused)
+            except (UnavailableError, RowConflictError):
+                raise
+            except Exception as again:  # noqa: BLE001 - raised when all have had their turn
+                failure = again
+        if failure is not None:
+            raise failure from None
 
 
 @asynccontextmanager

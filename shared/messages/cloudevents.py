@@ -45,6 +45,8 @@ class Event:
 
 # Keys of rows count milliseconds from then on.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# A later one, such as one of 9999 west of Greenwich, cannot be told in UTC.
+_LATEST = datetime.max.replace(tzinfo=UTC)
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _DATA = {name: msgspec.json.Decoder(contract) for name, contract in CONTRACTS.items()}
@@ -60,10 +62,10 @@ def decode(body: bytes) -> Event:
             f"The message is not a CloudEvents 1.0 event in JSON: {error}.",
             "Send structured mode JSON with specversion, id, source, type, time and data.",
         ) from error
-    if envelope.time < _EPOCH:
+    if not _EPOCH <= envelope.time <= _LATEST:
         raise MalformedInputError(
             "message-invalid",
-            "The message's time lies before 1970.",
+            "The message's time lies before 1970 or after 9999.",
             "Send the time at which the event occurred.",
         )
     decoder = _DATA.get(envelope.type)
@@ -81,15 +83,16 @@ def decode(body: bytes) -> Event:
             f"The data does not meet the contract of {envelope.type}: {error}.",
             "Mend the field that is named and send the message again with a new id.",
         ) from error
-    early = [
+    outside = [
         name
         for name in data.__struct_fields__
-        if isinstance(value := getattr(data, name), datetime) and value < _EPOCH
+        if isinstance(value := getattr(data, name), datetime) and not _EPOCH <= value <= _LATEST
     ]
-    if early:
+    if outside:
         raise MalformedInputError(
             "message-data-invalid",
-            f"The data of {envelope.type} has a time before 1970: {', '.join(early)}.",
+            f"The data of {envelope.type} has a time before 1970 or after 9999:"
+            f" {', '.join(outside)}.",
             "Mend the field that is named and send the message again with a new id.",
         )
     return Event(

@@ -65,6 +65,62 @@ async def test_what_may_pass_is_raised_as_it_is(error):
         await consumer_of(error)(delivery())
 
 
+def batch(*ids):
+    return [
+        ServiceBusMessage(
+            body=json.dumps(EVENT | {"id": one}).encode(),
+            message_id=one,
+            application_properties={},
+            user_properties={},
+            sequence_number=number,
+        )
+        for number, one in enumerate(ids)
+    ]
+
+
+def batch_consumer_of(bad, error, handled):
+    """Of a handler that fails as soon as it is given the message `bad`."""
+
+    async def handler(_app, deliveries):
+        if bad in [one.event.id for one in deliveries]:
+            raise error
+        handled.extend(one.event.id for one in deliveries)
+        return []
+
+    return messages.batch_consumer("incidents", IncidentOpened)(handler)
+
+
+async def test_one_message_of_a_batch_that_fails_does_not_take_the_others_with_it(caplog):
+    caplog.set_level(logging.DEBUG)
+    handled = []
+    with pytest.raises(messages.DeliveryFailedError) as failed:
+        await batch_consumer_of("e2", ValueError(SECRET), handled)(batch("e1", "e2", "e3"))
+    assert str(failed.value) == "ValueError"
+    assert handled == ["e1", "e3"]
+    assert SECRET not in caplog.text
+
+
+async def test_what_failed_only_together_is_done(caplog):
+    handled = []
+
+    async def handler(_app, deliveries):
+        if len(deliveries) > 1:
+            raise ValueError(SECRET)
+        handled.extend(one.event.id for one in deliveries)
+        return []
+
+    await messages.batch_consumer("incidents", IncidentOpened)(handler)(batch("e1", "e2"))
+    assert handled == ["e1", "e2"]
+
+
+async def test_a_batch_that_may_pass_later_is_not_tried_one_by_one(monkeypatch):
+    monkeypatch.setattr(messages, "_LONGEST_BATCH_PAUSE", 0.0)
+    handled = []
+    with pytest.raises(UnavailableError):
+        await batch_consumer_of("e2", UnavailableError("storage"), handled)(batch("e1", "e2"))
+    assert handled == []
+
+
 async def test_a_request_fails_without_the_text(caplog):
     caplog.set_level(logging.DEBUG)
 

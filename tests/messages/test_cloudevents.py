@@ -51,6 +51,7 @@ def test_names_are_camel_case_on_the_wire():
         (event(time="2026-11-23T12:00:00"), "message-invalid"),
         (event(time="0001-01-01T00:00:00Z"), "message-invalid"),
         (event(time="1970-01-01T00:00:00+14:00"), "message-invalid"),
+        (event(time="9999-12-31T23:59:59-00:01"), "message-invalid"),
         (event(surprise=1), "message-invalid"),
         (event(data=...), "message-invalid"),
         (event(type="vouchsafe.consent.revoked.v2"), "message-type-unknown"),
@@ -84,6 +85,7 @@ def recorded(**fields: str) -> bytes:
     "body",
     [
         uploaded("0001-01-01T00:00:00Z"),
+        uploaded("9999-12-31T12:00:00-14:00"),
         *(
             recorded(**{field: "x" * 513})
             for field in ("purpose", "ticket", "grantId", "reason", "clientAddress")
