@@ -11,7 +11,7 @@ import msgspec
 from shared.accesslog.calls import EventIdReusedError
 from shared.accesslog.checkpoints import Checkpoints
 from shared.accesslog.damage import LogDamagedError
-from shared.accesslog.entries import Entry, entry_from
+from shared.accesslog.entries import Entry, entry_from, readable
 from shared.accesslog.entryproofs import EntryProofs
 from shared.accesslog.filters import listed
 from shared.accesslog.keys import LogKeys
@@ -20,6 +20,7 @@ from shared.accesslog.store import LogStore
 from shared.accesslog.views import Listed
 from shared.errors import ConflictError, ForbiddenError
 from shared.identity.rules import VENDOR_ROLES, Caller
+from shared.ids import new_id
 from shared.merkle import ProofError, Redaction, is_redaction, leaf_hash, verify_inclusion
 from shared.messages.cloudevents import SOURCE
 from shared.messages.contracts import AccessRecorded
@@ -103,9 +104,8 @@ class Redactions:
     async def _record(
         self, tenant: str, index: int, reason: Reason, ticket: str, caller: Caller
     ) -> None:
-        identifier = f"redaction-{index}"
         # An attempt before this one may have recorded it and have got no further.
-        if await self._store.find(tenant, SOURCE, identifier) is not None:
+        if await self._is_recorded(tenant, index):
             return
         recorded = AccessRecorded(
             tenant=tenant,
@@ -116,7 +116,26 @@ class Redactions:
             purpose=reason,
             ticket=ticket,
         )
+        now = self._clock()
         try:
-            await self._log.record(recorded, identifier, self._clock())
+            await self._log.record(recorded, _identifier(index), now)
         except EventIdReusedError:
-            logger.info("the redaction of entry %d was recorded by another request", index)
+            if await self._is_recorded(tenant, index):
+                logger.info("the redaction of entry %d was recorded by another request", index)
+                return
+            # Some other event came under this id: nothing is erased without its record.
+            await self._log.record(recorded, new_id(now), now)
+
+    async def _is_recorded(self, tenant: str, index: int) -> bool:
+        place = await self._store.find(tenant, SOURCE, _identifier(index))
+        if place is None:
+            return False
+        found = readable(await self._proofs.entry(tenant, place))
+        return found is not None and (found.action, found.resource) == (
+            ACTION,
+            f"log/entries/{index}",
+        )
+
+
+def _identifier(index: int) -> str:
+    return f"redaction-{index}"

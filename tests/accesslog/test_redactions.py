@@ -142,6 +142,16 @@ async def test_those_that_meet_leave_one_record_and_one_valid_note(log):
     assert await log.store.find(log.tenant, "/vouchsafe", "e1") == 0
 
 
+async def test_another_event_under_the_id_of_the_record_does_not_stand_for_it(log):
+    actor = Actor(id="dam", role="system", organisation="vendor")
+    other = AccessRecorded(
+        tenant=log.tenant, actor=actor, action="asset.viewed", resource="r", outcome="allowed"
+    )
+    await log.log.record(other, "redaction-0", NOW)
+    assert (await log.redact()).redacted is not None
+    assert (await log.actions())[0] == ACTION
+
+
 async def test_an_entry_that_is_not_there_is_not_redacted_and_nothing_recorded(log):
     with pytest.raises(NotFoundError):
         await log.redact(7)
