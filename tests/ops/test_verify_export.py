@@ -350,6 +350,19 @@ def test_a_file_that_is_not_there_is_one_clear_line(verify: Verify, file: Path, 
     assert "Is a directory" in verify(file, "--older", tmp_path).error
 
 
+def test_the_key_of_one_log_does_not_sign_for_another(verify: Verify, file: Path, tmp_path: Path):
+    umbra = SigningKey.of_seed("logs.example/umbra", bytes(32))
+    log = Log()
+    log.signed = log.checkpoint().sign([umbra])
+    log.export(file)
+    keys = tmp_path / "keys"
+    keys.write_text(f"{KEY.verifier}\n{umbra.verifier}\n")
+    answer = verify(file, key=keys)
+    assert answer.error == "None of the given keys has signed the checkpoint of the export."
+    # Where the origin was asked for, the key may have any name.
+    assert verify(file, "--origin", ORIGIN, key=umbra.verifier).status == 0
+
+
 def _jwks(key: bytes) -> str:
     x = base64.urlsafe_b64encode(key).decode().rstrip("=")
     return json.dumps({"keys": [{"kty": "RSA"}, {"kty": "OKP", "crv": "Ed25519", "x": x}]})

@@ -59,9 +59,13 @@ class Trust:
         return cls(tuple(named), tuple(nameless), origin, tuple(outside))
 
     def keys(self, origin: str) -> tuple[VerifierKey, ...]:
-        """The keys that may sign for the log `origin`."""
-        # A log's key is named as its origin: C2SP tlog-checkpoint, "Signatures".
-        return self.named + tuple(VerifierKey(origin, public) for public in self.nameless)
+        """The keys that may sign for the log `origin`.
+
+        A log's key is named as its origin (C2SP tlog-checkpoint, "Signatures"), so that one log's
+        key does not sign for another; it may have any name where the origin was asked for.
+        """
+        named = tuple(key for key in self.named if self.origin or key.name == origin)
+        return named + tuple(VerifierKey(origin, public) for public in self.nameless)
 
     def open(self, signed: bytes | str, what: str) -> Checkpoint | Fault:
         """The checkpoint of a signed note; a Fault when a trusted key's signature is false.
