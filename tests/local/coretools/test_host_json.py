@@ -11,8 +11,10 @@ rule fails, until its rule is added. One gap is known: the schema has no `minMes
 import json
 import re
 
+import azure.functions as func
 import pytest
 
+from functions.uploads import arrivals
 from infra.local.settings import ROOT
 
 HOST = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
@@ -59,6 +61,7 @@ RULES = {
     "version": lambda value: value == "2.0",
     "functionTimeout": timeout,
     "logging.logLevel.default": level,
+    "logging.logLevel.Function.upload_arrived": level,
     "logging.applicationInsights.samplingSettings.isEnabled": flag,
     "logging.applicationInsights.samplingSettings.excludedTypes": telemetry,
     "extensionBundle.id": lambda value: value == BUNDLE,
@@ -133,3 +136,14 @@ def test_what_functions_v4_does_not_take_is_found(wrong):
     extensions |= wrong.pop("extensions", {})
     assert faults(GOOD) == []
     assert len(faults(GOOD | wrong | {"extensions": extensions})) == 1
+
+
+@pytest.mark.parametrize("source", list(func.BlobSource))
+def test_the_host_logs_no_name_of_an_upload(source):
+    # At the start of each run it logs, as information, "Executing ... (Reason='New blob
+    # detected(EventGrid): incoming/...')" under the category of the function, and a path may name
+    # a person.
+    app = func.FunctionApp()
+    app.register_functions(arrivals(source.value))
+    [arrived] = app.get_functions()
+    assert HOST["logging"]["logLevel"][f"Function.{arrived.get_function_name()}"] == "Warning"
