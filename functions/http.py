@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import azure.functions as func
 import msgspec
 
-from functions.operations import OPERATIONS, Answer, Endpoint, Operation, Parameter
+from functions.operations import OPERATIONS, Answer, Endpoint, Operation, Parameter, Raw
 from shared import context
 from shared.composition import App, app
 from shared.errors import (
@@ -205,7 +205,7 @@ def endpoint(
     roles: Collection[str] | None,
     *,
     of_any_tenant: bool = False,
-    body: type | None = None,
+    body: type | Raw | None = None,
     replies: Mapping[int, Answer] | None = None,
     query: tuple[Parameter, ...] = (),
     idempotent: bool = False,

@@ -91,7 +91,7 @@ async def remove_witness(call: Call) -> Reply:
 
 
 @blueprint.route("tenants/{tenant}/log/checkpoints/{size}/cosignatures", methods=["POST"])
-@endpoint(roles=TENANT_ROLES, replies={200: Raw(("text/plain",))})
+@endpoint(roles=TENANT_ROLES, body=Raw(("text/plain",)), replies={200: Raw(("text/plain",))})
 async def cosign_checkpoint(call: Call) -> Reply:
     """Keep a witness's cosignature of a checkpoint, and answer with the checkpoint and all of its.
 

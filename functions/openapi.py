@@ -93,7 +93,7 @@ def _served() -> Iterator[tuple[str, str, Operation, Endpoint]]:
 
 
 def _kinds(operation: Operation) -> Iterator[Any]:
-    if operation.body is not None:
+    if operation.body is not None and not isinstance(operation.body, Raw):
         yield operation.body
     yield from (parameter.kind for parameter in operation.query)
     for answer in operation.replies.values():
@@ -116,9 +116,19 @@ def _operation(
     if description:
         described["description"] = " ".join(description.split())
     if operation.body is not None:
-        content = {"application/json": {"schema": schemas[id(operation.body)]}}
-        described["requestBody"] = {"required": True, "content": content}
+        described["requestBody"] = {"required": True, "content": _content(operation.body, schemas)}
     return described
+
+
+def _content(answer: Answer, schemas: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """The alternatives of a body, by media type."""
+    content: dict[str, Any] = {}
+    for kind in _alternatives(answer):
+        if isinstance(kind, Raw):
+            content |= {media_type: {} for media_type in kind.media_types}
+        else:
+            content["application/json"] = {"schema": schemas[id(kind)]}
+    return content
 
 
 def _parameters(
@@ -144,12 +154,7 @@ def _responses(
 ) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, answer in operation.replies.items():
-        content: dict[str, Any] = {}
-        for kind in _alternatives(answer):
-            if isinstance(kind, Raw):
-                content |= {media_type: {} for media_type in kind.media_types}
-            else:
-                content["application/json"] = {"schema": schemas[id(kind)]}
+        content = _content(answer, schemas)
         response: dict[str, Any] = {"description": HTTPStatus(status).phrase}
         responses[str(status)] = response | ({"content": content} if content else {})
     problem = {"$ref": "#/components/responses/Problem"}

@@ -50,13 +50,14 @@ def parameters_of(kind: type[Struct], **descriptions: str) -> tuple[Parameter, .
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One endpoint. `roles` None is for everybody; `replies` are by status, None for no body.
+    """One endpoint. `roles` None is for everybody; `body` is JSON of a type, or something else;
+    `replies` are by status, None for no body.
 
     `idempotent` endpoints take an Idempotency-Key, `conditional` ones need If-Match.
     """
 
     roles: Collection[str] | None
-    body: type | None = None
+    body: type | Raw | None = None
     replies: Mapping[int, Answer] = field(default_factory=dict)
     query: tuple[Parameter, ...] = ()
     idempotent: bool = False

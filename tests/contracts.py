@@ -54,6 +54,8 @@ def hold_to_contract(response: httpx.Response) -> None:
     if operation is None:
         return
     where = f"{method} {template} answered {response.status_code}"
+    foreseen = "requestBody" in operation or response.status_code >= 400
+    assert foreseen or not response.request.content, f"{where} to a body that is not foreseen"
     answers = operation["responses"]
     status = str(response.status_code)
     assert status in answers or response.status_code >= 400, f"{where}, which is not foreseen"

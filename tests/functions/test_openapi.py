@@ -63,3 +63,10 @@ def test_an_answer_that_is_not_foreseen_is_found(status, body, fault):
 
 def test_an_answer_that_is_foreseen_passes():
     hold_to_contract(answered("GET", "/health", 200, {"status": "ok"}))
+
+
+def test_a_body_that_is_not_foreseen_is_found():
+    request = httpx.Request("GET", "http://app/api/health", content=b"a body")
+    answer = httpx.Response(200, json={"status": "ok"}, request=request)
+    with pytest.raises(AssertionError, match="to a body that is not foreseen"):
+        hold_to_contract(answer)
