@@ -96,8 +96,7 @@ def _encode(table: str, batch: str, changeset: str, operations: Sequence[Operati
             "Content-Transfer-Encoding: binary\r\n"
             f"Content-ID: {position}\r\n\r\n"
             f"{part.method} {part.path} HTTP/1.1\r\n"
-            "Content-Type: application/json\r\n"
-            f"Content-Length: {len(part.entity)}\r\n"
+            f"{_about(part.entity)}"
             "DataServiceVersion: 3.0\r\n"
             f"{part.headers}\r\n".encode(),
             part.entity,
@@ -127,6 +126,13 @@ def _part(table: str, operation: Operation) -> _Part:
                 f"Accept: application/json;odata=minimalmetadata\r\nIf-Match: {etag or '*'}\r\n"
             )
             return _Part("DELETE", _path(table, partition, row_key), headers, b"")
+
+
+def _about(entity: bytes) -> str:
+    """The headers of a part's body; without one, as when a row is deleted, there are none."""
+    if not entity:
+        return ""
+    return f"Content-Type: application/json\r\nContent-Length: {len(entity)}\r\n"
 
 
 def _path(table: str, partition: str, row_key: str) -> str:

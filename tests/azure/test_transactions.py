@@ -1,9 +1,15 @@
 """Transactions as they go over the wire: what Azurite takes, and answers that say nothing."""
 
+import json
 import math
 from datetime import UTC, datetime
 
 import pytest
+from azure.core import MatchConditions
+from azure.core.exceptions import ServiceRequestError
+from azure.core.pipeline.transport import AsyncHttpTransport
+from azure.data.tables import UpdateMode
+from azure.data.tables.aio import TableClient
 
 from shared.azure import transactions
 from shared.azure.tables import AzureTables
@@ -54,6 +60,75 @@ async def test_rows_of_any_name_are_made_changed_and_deleted(kept, suffix):
     deleted = [Delete(partition, name, found[name].etag) for name in NAMES]
     assert await kept.commit(TABLE, deleted) == [None] * len(NAMES)
     assert [row async for row in kept.scan(TABLE, partition)] == []
+
+
+async def test_what_is_sent_is_what_the_sdk_sends():
+    """So that what Azure does with the SDK's transactions, it does with these."""
+    theirs = []
+
+    class Told(AsyncHttpTransport):
+        async def send(self, request, **_):
+            theirs.append(request.content)
+            raise ServiceRequestError("told")
+
+        async def open(self): ...
+        async def close(self): ...
+        async def __aenter__(self):
+            return self
+
+        async def __aexit__(self, *_): ...
+
+    account = "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=a2V5;EndpointSuffix=e.test"
+    keys = {"PartitionKey": "it's", "RowKey": "Zoë/%41"}
+    if_match = {"etag": 'W/"1"', "match_condition": MatchConditions.IfNotModified}
+    replacing = {"mode": UpdateMode.REPLACE}
+    async with TableClient.from_connection_string(
+        account, "table", transport=Told(), retry_total=0
+    ) as client:
+        with pytest.raises(ServiceRequestError):
+            await client.submit_transaction(
+                [
+                    ("create", keys | {"b": b"1", "x": 0.5}),
+                    ("update", keys, replacing | if_match),
+                    ("upsert", keys, replacing),
+                    ("delete", keys, if_match),
+                    ("delete", keys),
+                ]
+            )
+    names = keys["PartitionKey"], keys["RowKey"]
+    own = transactions._encode(
+        "https://a.table.e.test/table",
+        "batch",
+        "changeset",
+        [
+            Insert(Row(*names, {"b": b"1", "x": 0.5})),
+            Replace(Row(*names, {}, 'W/"1"')),
+            Upsert(Row(*names, {})),
+            Delete(*names, 'W/"1"'),
+            Delete(*names, None),
+        ],
+    )
+    assert parts_of(own) == parts_of(theirs[0])
+
+
+def parts_of(body):
+    """The request line, the headers and the entity of each operation of a transaction.
+
+    Without what the parts need not have: the headers that they share with the request around them
+    (and Prefer, as the SDK has the service answer with what it was sent), the length, and the types
+    of the keys and of what JSON tells apart.
+    """
+    optional = {"content-length", "x-ms-version", "x-ms-date", "date", "prefer"}
+    parts = []
+    for part in body.decode().replace("\r\n", "\n").split("--changeset")[1:-1]:
+        _, request, entity = part.split("\n\n", 2)
+        line, *headers = request.strip().split("\n")
+        named = {name.lower(): value for name, value in (one.split(": ", 1) for one in headers)}
+        said = json.loads(entity) if entity.strip() else {}
+        for name in [name for name, value in said.items() if value == "Edm.String"]:
+            del said[name]
+        parts.append((line, {k: v for k, v in named.items() if k not in optional}, said))
+    return parts
 
 
 async def test_values_of_every_kind_come_back_as_they_were(kept):
