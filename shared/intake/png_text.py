@@ -14,9 +14,10 @@ from shared.intake.refused import RefusedArchiveError
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 _MAX_CHUNKS: Final = 1_000_000
-# Bytes of one chunk, packed, and of all of them, unpacked; metadata has far less.
-_MAX_PACKED: Final = 16 * 1024 * 1024
-_MAX_UNPACKED: Final = 16 * 1024 * 1024
+# Bytes of all texts, unpacked, of which each is scanned and forgotten; metadata has far less.
+_MAX_UNPACKED: Final = 256 * 1024 * 1024
+# Bytes of a profile in hexadecimal, which is put together before it is scanned.
+_MAX_PROFILE: Final = 16 * 1024 * 1024
 _PIECE: Final = 256 * 1024
 
 _KEYWORD: Final = rb"(?P<keyword>[^\0]{1,79})\0"
@@ -27,6 +28,8 @@ _LAYOUTS: Final = {
     b"iCCP": re.compile(_KEYWORD + rb"\0(?P<packed>)", re.DOTALL),
     b"iTXt": re.compile(_KEYWORD + rb"\x01\0[^\0]{0,255}\0[^\0]{0,65535}\0(?P<packed>)", re.DOTALL),
 }
+# More than stands before a text.
+_MAX_LAYOUT: Final = 80 + 2 + 256 + 65536
 # ImageMagick and Exiv2 write other kinds of metadata as hexadecimal text under such a keyword:
 # a name, a length and the digits.
 _PROFILE: Final = b"Raw profile type "
@@ -48,9 +51,7 @@ def packed_texts(file: IO[bytes]) -> Iterator[bytes]:
         length, layout = int.from_bytes(header[:4]), _LAYOUTS.get(header[4:])
         following = file.tell() + length + 4
         if layout is not None:
-            if length > _MAX_PACKED:
-                raise RefusedArchiveError("archive-too-large")
-            for piece in _text(file.read(length), layout):
+            for piece in _text(file, length, layout):
                 left -= len(piece)
                 if left < 0:
                     raise RefusedArchiveError("archive-too-large")
@@ -60,23 +61,35 @@ def packed_texts(file: IO[bytes]) -> Iterator[bytes]:
     raise RefusedArchiveError("archive-too-large")
 
 
-def _text(chunk: bytes, layout: re.Pattern[bytes]) -> Iterator[bytes]:
-    found = layout.match(chunk)
+def _text(file: IO[bytes], length: int, layout: re.Pattern[bytes]) -> Iterator[bytes]:
+    """The text of a chunk of `length` bytes, in pieces, unless it stands there as it is."""
+    start = file.read(min(length, _MAX_LAYOUT))
+    found = layout.match(start)
     if found is None:
         return
-    pieces = _inflated(chunk[found.end() :]) if "packed" in found.groupdict() else None
+    pieces = _following(file, start[found.end() :], length - len(start))
+    packed = "packed" in found.groupdict()
+    if packed:
+        pieces = _inflated(pieces)
     if not found["keyword"].startswith(_PROFILE):
-        yield from pieces or ()
+        # What is not packed was scanned with the file.
+        yield from pieces if packed else ()
         return
-    text = b"".join(_bounded(pieces)) if pieces is not None else chunk[found.end() :]
-    profile = _DIGITS.match(text)
+    profile = _DIGITS.match(b"".join(_bounded(pieces)))
     if profile is not None:
         digits = b"".join(profile["digits"].split())
         yield bytes.fromhex(digits[: len(digits) & ~1].decode())
 
 
+def _following(file: IO[bytes], start: bytes, left: int) -> Iterator[bytes]:
+    yield start
+    while left and (piece := file.read(min(_PIECE, left))):
+        yield piece
+        left -= len(piece)
+
+
 def _bounded(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    left = _MAX_UNPACKED
+    left = _MAX_PROFILE
     for piece in pieces:
         left -= len(piece)
         if left < 0:
@@ -84,13 +97,16 @@ def _bounded(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def _inflated(packed: bytes) -> Iterator[bytes]:
+def _inflated(pieces: Iterator[bytes]) -> Iterator[bytes]:
     stream = zlib.decompressobj()
     try:
-        while packed and not stream.eof:
-            piece = stream.decompress(packed, _PIECE)
-            packed = stream.unconsumed_tail
-            if piece:
-                yield piece
+        for packed in pieces:
+            while not stream.eof:
+                piece = stream.decompress(packed, _PIECE)
+                packed = stream.unconsumed_tail  # noqa: PLW2901 - what is left of it
+                if piece:
+                    yield piece
+                elif not packed:
+                    break
     except zlib.error:
         return

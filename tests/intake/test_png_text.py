@@ -81,12 +81,12 @@ def test_harmless_pictures_pass(scanner, data):
 @pytest.mark.parametrize(
     "data",
     [
-        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(64 * MIB))),
+        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(257 * MIB))),
         chunk(b"zTXt", b"Raw profile type x\0\0" + zlib.compress(bytes(64 * MIB))),
-        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(MIB))) * 17,
-        chunk(b"tEXt", bytes(17 * MIB)),
+        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(MIB))) * 257,
+        chunk(b"tEXt", b"Raw profile type x\0" + bytes(17 * MIB)),
     ],
-    ids=["one", "profile", "many", "packed"],
+    ids=["one", "profile", "many", "plain profile"],
 )
 def test_bombs_are_refused_in_flat_memory(scanner, data):
     tracemalloc.start()
@@ -96,6 +96,33 @@ def test_bombs_are_refused_in_flat_memory(scanner, data):
     finally:
         tracemalloc.stop()
     assert peak < 3 * len(data) + 20 * MIB
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(100 * MIB) + TEXT)),
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(100 * MIB))),
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + bytes(100 * MIB)),
+    ],
+    ids=["infected", "packed", "plain"],
+)
+def test_large_texts_are_scanned_in_flat_memory(scanner, data, request):
+    found = INFECTED if "infected" in request.node.name else Findings()
+    tracemalloc.start()
+    try:
+        assert scan(scanner, png(data)) == found
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * len(data) + 20 * MIB
+
+
+def test_a_text_is_unpacked_to_its_last_byte():
+    # The last of it may be in the decompressor when all of the input is.
+    for size in range(256 * 1024 - 40, 256 * 1024 + 40):
+        file = io.BytesIO(png(chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(size))[:-4])))
+        assert sum(map(len, packed_texts(file))) == size
 
 
 @given(data=st.binary(max_size=300), kind=st.sampled_from([b"zTXt", b"iTXt", b"tEXt", b"iCCP"]))
