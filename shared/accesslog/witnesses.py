@@ -125,10 +125,9 @@ class Witnesses:
                 "The time of the cosignature lies more than five minutes ahead.",
                 "Set the witness's clock and cosign again.",
             )
-        rows = [
-            Row(key(tenant), cosignature_row(size, one.key_id.hex()), {"line": one.line})
-            for one in made
-        ]
+        # One row a witness: a transaction may not hold the same row twice.
+        lines = {cosignature_row(size, one.key_id.hex()): one.line for one in made}
+        rows = [Row(key(tenant), name, {"line": line}) for name, line in lines.items()]
         await self._tables.commit(TABLE, [Upsert(row) for row in rows])
         return await self._checkpoints.witnessed(tenant, published)
 

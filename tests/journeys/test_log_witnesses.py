@@ -47,6 +47,10 @@ async def test_cosignatures_of_registered_witnesses_are_kept_and_served(portal):
     assert [one["name"] for one in listed] == ["witness.example/w1"]
     kept = await cosign(portal, size, line(WITNESS, note) + line(STRANGER, note))
     assert kept.status_code == 200, kept.text
+    later = line(WITNESS, note, datetime.now(UTC) + timedelta(seconds=1))
+    kept = await cosign(portal, size, line(WITNESS, note) + later)
+    assert kept.status_code == 200, kept.text
+    assert kept.text.endswith(later)
     served = await portal.mine("GET", f"log/checkpoints/{size}")
     assert served.text == kept.text
     signed = Note.parse(served.content).verify([*(await verifiers(portal)), WITNESS.verifier])
