@@ -1,9 +1,9 @@
 """What a client may attach to: queues, dead-letter queues, their $management, and $cbs."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from proton import Link, Receiver, Sender, Terminus, symbol
+from proton import Data, Link, Receiver, Sender, Terminus, symbol
 
 from infra.local.servicebus.endpoint import Endpoint
 from infra.local.servicebus.incoming import IncomingLink
@@ -30,7 +30,10 @@ class AttachError(Exception):
 
 
 def path_of(address: str) -> str:
-    """The entity path of a link address or token audience, in lower case, without a host."""
+    """The entity path of a link address or token audience, in lower case, without a host.
+
+    Raises ValueError when it looks like a URI and is none.
+    """
     return (urlsplit(address).path if "://" in address else address).strip("/").lower()
 
 
@@ -50,7 +53,10 @@ def _attach(link: Link, connection: "AmqpConnection") -> Endpoint:
     terminus = link.remote_source if link.is_sender else link.remote_target
     if terminus.type == Terminus.COORDINATOR:
         raise AttachError("amqp:not-implemented", "The local broker has no transactions.")
-    path = path_of(terminus.address or "")
+    try:
+        path = path_of(terminus.address or "")
+    except ValueError as error:
+        raise AttachError("amqp:invalid-field", f"The address is no URI: {error}.") from error
     if path == _CBS:
         return _request_or_reply(link, connection, path, None)
     if not connection.is_authorized(path):
@@ -120,11 +126,30 @@ def _receiver_of_client(link: Sender, connection: "AmqpConnection", entity: "Ent
 
 
 def _session_filter(link: Sender) -> tuple[bool, str | None]:
-    data = link.remote_source.filter
-    data.rewind()
-    filters = data.get_object() if data.next() is not None else None
-    if not isinstance(filters, dict) or SESSION_FILTER not in filters:
+    """Whether a session is asked for, and which. Raises `AttachError` for any other filter."""
+    filters = _filters(link.remote_source.filter)
+    if others := sorted(str(name) for name in filters.keys() - {SESSION_FILTER}):
+        raise AttachError(
+            "amqp:not-implemented", f"The local broker has no filter {', '.join(others)}."
+        )
+    if not filters:
         return False, None
     value = filters[SESSION_FILTER]
     value = getattr(value, "value", value)  # Some clients describe the filter's value.
-    return True, None if value is None else str(value)
+    if value is not None and not isinstance(value, str):
+        raise AttachError("amqp:invalid-field", "The session filter is neither text nor null.")
+    return True, value
+
+
+def _filters(data: Data) -> dict[Any, Any]:
+    """The filter-set of a source (OASIS AMQP 1.0, part 3, section 3.5.8), empty when none."""
+    data.rewind()
+    try:
+        filters = data.get_object() if data.next() is not None else None
+    except (TypeError, ValueError) as error:  # A key that is a map, a text that is no UTF-8.
+        raise AttachError("amqp:invalid-field", f"The filter-set: {error}.") from error
+    if filters is None:
+        return {}
+    if not isinstance(filters, dict):
+        raise AttachError("amqp:invalid-field", "The filter-set is no map.")
+    return filters

@@ -22,6 +22,7 @@ MAX_FRAME = 64 * 1024
 """The largest frame that a client may send, in bytes."""
 # Enough of a frame for a link name (pyamqp's are UUIDs) or the first six transfer fields.
 _PREFIX = 1024
+_SERIAL_NUMBERS = 2**32
 
 
 class IncomingFrames:
@@ -119,8 +120,9 @@ class IncomingFrames:
             if not isinstance(delivery, int):
                 return frame  # Nonsense, as proton will say.
             under_way = self._next_delivery.get(channel, delivery)
-            under_way = max(under_way, delivery)  # A gap is for proton to refuse.
-            self._next_delivery[channel] = under_way + 1
+            if _is_after(delivery, under_way):
+                under_way = delivery  # A gap is for proton to refuse.
+            self._next_delivery[channel] = (under_way + 1) % _SERIAL_NUMBERS
             number = message_format if isinstance(message_format, int) else 0
             self._formats[self._names[channel, handle]].append(number)
         more = len(fields) > _MORE and frame[slice(*fields[_MORE])] in _TRUE
@@ -131,6 +133,11 @@ class IncomingFrames:
         if delivery in (None, under_way):
             return frame
         return _replaced(frame, fields[1], fields_at, b"\x70" + under_way.to_bytes(4))
+
+
+def _is_after(one: int, other: int) -> bool:
+    """Whether a delivery id comes after another: they begin anew at 2**32 (RFC 1982)."""
+    return 0 < (one - other) % _SERIAL_NUMBERS < _SERIAL_NUMBERS // 2
 
 
 def _replaced(frame: bytes, field: tuple[int, int], fields_at: int, value: bytes) -> bytes:

@@ -40,6 +40,7 @@ class ReceivingLink(Endpoint):
     def __init__(self, link: Receiver, connection: "AmqpConnection") -> None:
         super().__init__(link, connection)
         self._receiver = link
+        self._data = bytearray()
 
     def open(self) -> None:
         """Answer the attach and give credit."""
@@ -51,16 +52,20 @@ class ReceivingLink(Endpoint):
 
     def on_delivery(self, delivery: Delivery) -> None:
         """Read a whole delivery, handle it, then accept or reject it."""
-        if delivery.aborted:
-            self._format()
-        elif not delivery.readable or delivery.partial:
-            return
-        else:
-            data = self._receiver.recv(delivery.pending) or b""
+        if not delivery.aborted:
+            if not delivery.readable:
+                return
+            self._read(delivery)
+            if delivery.partial:
+                return
+        data = bytes(self._data)
+        self._data.clear()
+        message_format = self._format()
+        if not delivery.aborted:
             self._receiver.advance()
-            message_format = self._format()
             try:
-                self.take(bytes(data), message_format)
+                _check_size(data)
+                self.take(data, message_format)
             except RejectedError as rejection:
                 delivery.local.condition = error(rejection.condition, str(rejection))
                 outcome = Delivery.REJECTED
@@ -76,8 +81,21 @@ class ReceivingLink(Endpoint):
         """Handle one delivery. Raises `RejectedError`."""
         raise NotImplementedError
 
+    def _read(self, delivery: Delivery) -> None:
+        """Take what has come of a delivery; of one that is too large, no more than shows that."""
+        came = self._receiver.recv(delivery.pending) or b""
+        self._data += came[: MAX_MESSAGE_BYTES + 1 - len(self._data)]
+
     def _format(self) -> int:
         return self.connection.frames.take(self.link.name)
+
+
+def _check_size(data: bytes) -> None:
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise RejectedError(
+            "amqp:link:message-size-exceeded",
+            f"The message has more than {MAX_MESSAGE_BYTES} bytes, which is the limit.",
+        )
 
 
 class IncomingLink(ReceivingLink):
@@ -89,11 +107,6 @@ class IncomingLink(ReceivingLink):
 
     def take(self, data: bytes, message_format: int) -> None:
         """Enqueue one message, or all of a batch or none. Raises `RejectedError`."""
-        if len(data) > MAX_MESSAGE_BYTES:
-            raise RejectedError(
-                "amqp:link:message-size-exceeded",
-                f"The message has {len(data)} bytes; the limit is {MAX_MESSAGE_BYTES}.",
-            )
         if message_format not in (0, BATCH_FORMAT):
             raise RejectedError("amqp:not-implemented", f"message format 0x{message_format:x}")
         try:

@@ -83,12 +83,12 @@ class CbsLink(_RequestLink):
         audience = str(properties.get("name", ""))
         try:
             sas.verify(str(request.body), audience, time.time())
-        except sas.UnauthorizedError as error:
+            self.connection.authorize(audience)
+        except (sas.UnauthorizedError, ValueError) as error:  # ValueError: a URI that is none.
             return {
                 "status-code": _STATUS_UNAUTHORIZED,
                 "status-description": f"amqp:unauthorized-access: {error}",
             }, None
-        self.connection.authorize(audience)
         return {"status-code": management.OK, "status-description": "OK"}, None
 
 

@@ -60,6 +60,21 @@ def test_each_delivery_has_its_format_however_the_bytes_come(piece: int) -> None
     assert [formats.take("two"), formats.take("two")] == [BATCH_FORMAT, 0]
 
 
+def test_delivery_ids_begin_anew_at_their_end() -> None:
+    """AMQP 1.0 part 2, 2.8.10: a sequence number is of 32 bits and wraps around (RFC 1982)."""
+    last = 2**32 - 1
+    wire = (
+        attach(b"one", 3),
+        transfer(3, last, BATCH_FORMAT, wide=True),
+        transfer(3, 0, 0, wide=True),
+        transfer(3, 0, BATCH_FORMAT, wide=True),  # Repeated, and put right.
+    )
+    frames = IncomingFrames()
+    passed = [frames.feed(piece) for piece in wire]
+    assert passed == [*wire[:3], transfer(3, 1, BATCH_FORMAT, wide=True)]
+    assert [frames.take("one") for _ in range(3)] == [BATCH_FORMAT, 0, BATCH_FORMAT]
+
+
 @pytest.mark.parametrize("piece", [1, 7, 1000])
 def test_a_repeated_delivery_id_is_put_right(piece: int) -> None:
     """AMQP 1.0 part 2, 2.5.1: ids of a session follow each other, whatever link they are on."""
