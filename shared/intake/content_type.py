@@ -120,6 +120,12 @@ _ROOT: Final = re.compile(
     rb"\A(?>\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>)*+<([A-Za-z_][\w.:-]*)",
     re.DOTALL | re.IGNORECASE,
 )
+# What browsers take for HTML by its first element, or by its document type: WHATWG MIME Sniffing
+# Standard, section 7.1.
+_HTML: Final = frozenset(
+    b"a b body br div font h1 head html iframe p script style table title".split()
+)
+_HTML_TYPE: Final = re.compile(rb"\s*<!DOCTYPE\s+html\b", re.IGNORECASE)
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -230,6 +236,7 @@ def _markup(text: bytes) -> str | None:
     # XMP part 1, Annex A: the type of a sidecar file.
     if name in (b"xmpmeta", b"rdf"):
         return "application/rdf+xml"
-    if name == b"html":
+    is_xml = text.startswith(b"<?xml")
+    if name == b"html" or (not is_xml and (name in _HTML or _HTML_TYPE.match(text))):
         return "text/html"
-    return "application/xml" if text.startswith(b"<?xml") else None
+    return "application/xml" if is_xml else None
