@@ -92,12 +92,16 @@ def lines_with(lines: Sequence[bytes], place: int, *instead: bytes) -> list[byte
 
 @dataclass
 class Server:
-    """What a server was asked, and what it answers; `statuses` are answered before the rest."""
+    """What a server was asked, and what it answers; `statuses` are answered before the rest.
+
+    What is `damaged` it says is damaged, as the app does.
+    """
 
     parts: dict[str, bytes]
     token: str | None = None
     url: str = ""
     statuses: list[int] = field(default_factory=list)
+    damaged: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     under_way: int = 0
@@ -124,6 +128,8 @@ def serving(parts: dict[str, bytes], token: str | None = None) -> Iterator[Serve
             elif status == 200 and content is None:
                 status = 404
             body = (content or b"") if status == 200 else b""
+            if self.path.removeprefix("/log/") in state.damaged:
+                status, body = 500, b'{"type":"urn:vouchsafe:problem:log-damaged","status":500}'
             self.send_response(status)
             self.send_header("content-length", str(len(body)))
             self.end_headers()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from infra.ops.logs import sources
-from shared.merkle import Tile, encode_bundle, leaf_hash
+from shared.merkle import Tile, encode_bundle, entries_path, leaf_hash
 from tests.merkle.logs import tiles_of
 from tests.ops.conftest import Verify, found
 from tests.ops.logs import KEY, ORIGIN, OTHER_KEY, SIZE, Log, Server, entry, serving
@@ -110,12 +110,18 @@ def _faults(log: Log) -> list[tuple[dict[str, bytes | None], tuple[str, int, int
         ({"tile/entries/001": b""}, ("missing", 256, 256)),
         (bundle(2, [CHANGED, *last[1:]], 188), ("changed", 512, 512)),
         (bundle(2, last[:-1], 188), ("missing", 699, 699)),
-        ({"tile/entries/001": None}, ("truncated", 256, 699)),
+        ({"tile/entries/001": None}, ("missing", 256, 511)),
+        # The server makes bundles out of the entries that it has.
+        (
+            {"tile/entries/001": None}
+            | {entries_path(1, n): encode_bundle(second[:n]) for n in range(1, 45)},
+            ("missing", 300, 511),
+        ),
         ({"tile/entries/002.p/188": None}, ("truncated", 512, 699)),
     ]
 
 
-@pytest.mark.parametrize("number", range(15))
+@pytest.mark.parametrize("number", range(16))
 def test_what_is_not_what_was_signed_is_located(verify: Verify, log: Log, number: int):
     parts, expected = _faults(log)[number]
     served = {path: one for path, one in (log.served() | parts).items() if one is not None}
@@ -124,7 +130,7 @@ def test_what_is_not_what_was_signed_is_located(verify: Verify, log: Log, number
 
 
 def test_all_kinds_are_tried(log: Log):
-    assert len(_faults(log)) == 15
+    assert len(_faults(log)) == 16
 
 
 def test_a_log_rewritten_throughout_is_found_and_narrowed_by_what_the_tenant_kept(
@@ -185,6 +191,18 @@ def test_what_may_succeed_later_is_tried_again(verify: Verify, log: Log):
         assert answer.status == 2
         assert f"{server.url}/checkpoint was not read" in answer.error
         assert "status 503" in answer.error
+
+
+def test_what_the_server_says_is_damaged_is_missing(verify: Verify, log: Log):
+    second = log.entries[256:512]
+    parts = {entries_path(1, n): encode_bundle(second[:n]) for n in range(1, 256)}
+    with serving(log.served() | parts) as server:
+        server.damaged |= {entries_path(1, n) for n in range(101, 257)} | {"tile/0/001"}
+        answer = verify(server.url)
+        assert answer.status == 1
+        assert "an entry from 356 to 511 is missing" in answer.said
+        server.damaged.add("checkpoint")
+        assert "status 500" in verify(server.url).error
 
 
 @pytest.mark.parametrize(("status", "said"), [(403, "does not allow"), (302, "302"), (400, "400")])

@@ -96,9 +96,11 @@ def verify_served(
     trusted, growth = _tiles_lead_to_root(log, progress), Growth(log.checkpoint, older)
     roots: list[bytes] | None = None
     false_tile: Tile | None = None
-    for tile, bundle in ahead(log.bundle, _row(0, size)):
+    bundles = ahead(log.bundle, _row(0, size))
+    for tile, bundle in bundles:
         if bundle is None:
-            return truncated(origin, growth.size, size)
+            following = next(bundles, None)
+            return _gone(log, tile, goes_on=following is not None and following[1] is not None)
         if trusted and tile.index % WIDTH == 0:
             roots = log.tile(_cut(1, tile.index // WIDTH, size)) if size >= WIDTH else []
         before = list(islice(kept, WIDTH))
@@ -117,6 +119,24 @@ def verify_served(
         what = f"its entries are what they should be, but not the hashes in {false_tile.path}"
         return Fault(origin, "tile", what)
     return outcome
+
+
+def _gone(log: ServedLog, tile: Tile, *, goes_on: bool) -> Fault:
+    """A bundle that is not served whole; `goes_on` when the one behind it is.
+
+    A log that makes its bundles when they are asked for may still serve the beginning of this one.
+    """
+    origin, first = log.checkpoint.origin, tile.index * WIDTH
+    there, width = 0, tile.width
+    while width - there > 1:
+        middle = (there + width) // 2
+        if log.bundle(Tile(0, tile.index, middle)) is None:
+            width = middle
+        else:
+            there = middle
+    if goes_on:
+        return at(origin, "missing", first + there, first + tile.width - 1)
+    return truncated(origin, first + there, log.checkpoint.size)
 
 
 def _tiles_lead_to_root(log: ServedLog, progress: Progress) -> bool:

@@ -19,6 +19,8 @@ _TIMEOUT_SECONDS: Final = 30.0
 # A bundle of 256 entries of 65,535 bytes each is a little smaller.
 _LARGEST: Final = 17 << 20
 _LOOPBACK: Final = {"localhost", "127.0.0.1", "::1"}
+# The log's keeper says itself that it has not kept what was asked for.
+_DAMAGED: Final = b'"urn:vouchsafe:problem:log-damaged"'
 _REFUSALS: Final = {
     401: "the token is missing, expired or not accepted (401)",
     403: "the token does not allow it to be read (403)",
@@ -92,12 +94,14 @@ class Web:
             try:
                 with self._client.stream("GET", url) as answer:
                     status = answer.status_code
+                    body = self._body(url, answer.iter_bytes())
                     if status == 200:
-                        return self._body(url, answer.iter_bytes())
+                        return body
+                    damaged = _DAMAGED in body
             except self._errors as error:
                 trouble = f"it cannot be reached ({type(error).__name__})"
                 continue
-            if status == 404:
+            if status == 404 or (damaged and path.startswith("tile/")):
                 return None
             trouble = _REFUSALS.get(status, f"the server answered with status {status}")
             if status != 429 and status < 500:
