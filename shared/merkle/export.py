@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import takewhile
 from typing import Any, Final
 
 from shared.merkle.errors import MerkleError
@@ -30,8 +31,11 @@ CHECK_SIZE: Final = 8
 _BLOCK: Final = WIDTH * WIDTH
 # What stands before an entry and behind it, the check in hexadecimal.
 _HEAD: Final = b'{"index":%d,"entry":{'
-_TAIL: Final = re.compile(rb',"check":"[0-9a-f]{16}"\}\n')
-_TAIL_SIZE: Final = len(b',"check":"0123456789abcdef"}')
+_TAIL: Final = b',"check":"0123456789abcdef"}'
+_HEX: Final = b"0123456789abcdef"
+_DIGITS: Final = range(_TAIL.index(_HEX), _TAIL.index(_HEX) + len(_HEX))
+_MARKS: Final = tuple(at for at in range(len(_TAIL)) if at not in _DIGITS)
+_BRACE: Final = ord("{")
 # Copied for each leaf, which is quicker than to begin anew.
 _LEAF: Final = sha256(b"\x00")
 _EXACT: Final = re.compile(
@@ -139,22 +143,47 @@ def leaves_of(lines: bytes, at: int, until: int, first: int, count: int) -> tupl
     entry is compared, and what is hashed is all of the rest: no JSON reader can find another entry
     or index in the line. The entry itself is looked at by nothing but its hash.
     """
-    leaves: list[bytes] = []
-    find, begins, ends = lines.find, lines.startswith, _TAIL.match
-    add, copy = leaves.append, _LEAF.copy
+    begins, leaves = at, list[bytes]()
+    heads, tails = list[bytes](), list[bytes]()
+    find, copy, size = lines.find, _LEAF.copy, len(_HEAD % first) - 1
+    add, add_head, add_tail = leaves.append, heads.append, tails.append
+    longer = 10 ** len(str(first))
     for index in range(first, first + count):
-        head = _HEAD % index
-        if at >= until or not begins(head, at):
+        if index == longer:
+            size, longer = size + 1, longer * 10
+        begin = at + size
+        if begin >= until or lines[begin] != _BRACE:
             break
-        end = find(b"\n", at)
-        tail = end - _TAIL_SIZE
-        if not ends(lines, tail):
-            break
+        end = find(b"\n", begin)
+        tail = end - len(_TAIL)
         digest = copy()
-        digest.update(lines[at + len(head) - 1 : tail])
+        digest.update(lines[begin:tail])
         add(digest.digest())
+        add_head(lines[at : begin + 1])
+        add_tail(lines[tail:end])
         at = end + 1
-    return leaves, at
+    # All at once is quicker than one by one.
+    if _are_heads(heads, first) and _are_tails(tails):
+        return leaves, at
+    framed = zip(heads, tails, strict=True)
+    exact = (_are_heads([h], n) and _are_tails([t]) for n, (h, t) in enumerate(framed, first))
+    leaves = [leaf for leaf, _ in zip(leaves, takewhile(bool, exact), strict=False)]
+    for _ in leaves:
+        begins = find(b"\n", begins) + 1
+    return leaves, begins
+
+
+def _are_heads(heads: list[bytes], first: int) -> bool:
+    numbers = range(first, first + len(heads))
+    return b"".join(heads) == _HEAD * len(heads) % tuple(numbers)
+
+
+def _are_tails(tails: list[bytes]) -> bool:
+    text, count, width = b"".join(tails), len(tails), len(_TAIL)
+    # Column by column: of the marks each has one in all of them, those of the check have digits.
+    marks = all(text[at::width] == _TAIL[at : at + 1] * count for at in _MARKS)
+    digits = b"".join([text[at::width] for at in _DIGITS])
+    return marks and len(digits) == count * len(_DIGITS) and not digits.translate(None, _HEX)
 
 
 def _line(said: dict[str, Any]) -> bytes:

@@ -131,6 +131,30 @@ def test_the_quick_reading_ends_where_it_does_not_understand():
         assert leaves_of(lines[0] + other, 0, len(lines[0] + other), 0, 5)[0] == leaves[:1]
 
 
+@pytest.mark.parametrize("place", [0, 1, 99, 100, 255])
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        (b'"check":"', b'"entry":"'),
+        (b'{"index"', b'{"indeX"'),
+        (b'"}\n', b'" \n'),
+        (b'"}\n', b'}"\n'),
+        (b'0"}\n', b'G"}\n'),
+        (b'0"}\n', b'""}\n'),
+    ],
+)
+def test_the_quick_reading_ends_at_the_first_line_that_is_framed_otherwise(
+    place: int, written: bytes, instead: bytes
+):
+    entries = [b'{"a":%d}' % number for number in range(256)]
+    lines = [entry_line(number, one, bytes(8)) for number, one in enumerate(entries)]
+    assert written in lines[place]
+    lines[place] = lines[place].replace(written, instead)
+    leaves, at = leaves_of(b"".join(lines), 0, len(b"".join(lines)), 0, 256)
+    assert leaves == [leaf_hash(one) for one in entries[:place]]
+    assert at == len(b"".join(lines[:place]))
+
+
 @pytest.mark.parametrize("first", [0, 5, 9, 90, 99, 950, 99_990])
 def test_the_quick_reading_follows_the_length_of_the_indices(first: int):
     entries = [b'{"a":%d}' % number for number in range(256)]
