@@ -13,6 +13,7 @@ import pytest
 
 from infra.local.ports import Ports, setting_name
 from infra.local.settings import ROOT
+from tests.processes import still_running
 
 
 @contextmanager
@@ -87,9 +88,7 @@ def test_a_demo_cut_short_leaves_no_process_behind(number):
         assert len(started) >= 5
         process.send_signal(number)
         assert process.wait() == 130
-    gone, alive = psutil.wait_procs(started, timeout=30)
-    assert alive == []
-    assert len(gone) == len(started)
+    assert still_running(started) == []
     assert listening(ports) == []
 
 

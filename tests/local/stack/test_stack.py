@@ -15,6 +15,7 @@ from infra.local.errors import StackError
 from infra.local.ports import LOOPBACK, Ports
 from infra.local.programs import PORTS_OF, PROCESSES
 from infra.local.stack import Stack
+from tests.processes import still_running
 
 SMALL = ("identity", "keyvault")
 
@@ -144,8 +145,7 @@ def test_nothing_outlives_the_one_who_started_the_stack(
     processes += psutil.Process(driver.pid).children(recursive=True)
     driver.send_signal(sent)
     driver.wait()
-    _, alive = psutil.wait_procs(processes, timeout=20)
-    assert alive == []
+    assert still_running(processes) == []
 
 
 def test_nothing_outlives_a_failed_step(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from infra.local import supervisor
 from infra.local.errors import StackError
 from infra.local.ports import LOOPBACK, Ports
 from infra.local.programs import FAULTS, PROCESSES
+from tests.processes import has_ended, still_running
 
 # `up` in a program of its own, which can be interrupted; it prints each step as it is reported.
 UP = """
@@ -82,26 +83,12 @@ def background(tmp_path: Path) -> Iterator[Background]:
     made.down()
 
 
-def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that have not ended by themselves after a while."""
-    _, alive = psutil.wait_procs(processes, timeout=20)
-    return alive
-
-
 def crash(pid: int) -> None:
     """Kill a process of the supervisor's, which has yet to collect it, and see it dead."""
     process = psutil.Process(pid)
     process.kill()
     while not has_ended(process):
         time.sleep(0.01)
-
-
-def has_ended(process: psutil.Process) -> bool:
-    """Whether the last of a killed process's threads is gone; the first is a zombie before that."""
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1
-    except psutil.ZombieProcess:
-        return True  # On macOS a zombie has no threads to count.
 
 
 def pids(info: dict[str, Any]) -> dict[str, int]:
