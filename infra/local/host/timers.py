@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from azure.core.exceptions import AzureError
 from azure_functions_runtime.bindings.datumdef import Datum
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 
 from infra.local.host.invoke import Invoker
 from infra.local.host.loading import Function
@@ -37,7 +37,7 @@ class Schedule:
     """When a timer fires, in UTC as in Azure."""
 
     def __init__(self, expression: str) -> None:
-        """Raises RefusedError when the expression is not NCRONTAB of five or six fields."""
+        """Raises RefusedError for what is not NCRONTAB of five or six fields, or never fires."""
         fields = expression.split()
         if len(fields) == 5:
             fields.insert(0, "0")
@@ -45,6 +45,10 @@ class Schedule:
         known = len(fields) == 6 and all(FIELD.fullmatch(field) for field in fields)
         if not known or not croniter.is_valid(self._expression, second_at_beginning=True):
             raise RefusedError(f"schedule {expression!r} is not a six-field NCRONTAB expression")
+        try:
+            self.after(datetime.now(UTC))
+        except CroniterBadDateError:  # Such as on every 30 February.
+            raise RefusedError(f"schedule {expression!r} never fires") from None
 
     def after(self, moment: datetime) -> datetime:
         """The first time that the timer fires after this moment."""

@@ -39,6 +39,11 @@ def test_a_schedule_says_when_it_fires_next(expression: str, following: datetime
     assert Schedule(expression).after(NOON) == following
 
 
+def test_a_date_that_never_comes_is_refused() -> None:
+    with pytest.raises(RefusedError, match="'0 0 0 30 2 \\*' never fires"):
+        Schedule("0 0 0 30 2 *")
+
+
 @pytest.mark.parametrize(
     "expression",
     ["", "* * * *", "* * * * * * *", "60 * * * * *", "00:05:00", "@daily", "0 0 0 ? * 1#2"],
