@@ -96,7 +96,7 @@ class Admin:
             return Response("The content type must be application/json.", 415)
         try:
             given = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             given = None
         text = given.get("input", "") if isinstance(given, dict) else None
         if not isinstance(text, str):

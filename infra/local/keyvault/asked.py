@@ -74,7 +74,9 @@ async def body(request: Request, known: Collection[str]) -> dict[str, Any]:
     """The request's JSON object without what is null; raises VaultError for unknown properties."""
     try:
         value = json.loads(await request.body())
-    except ValueError:
+        # Half a surrogate pair can be escaped (RFC 8259, 8.2), but not answered in UTF-8.
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         raise bad_parameter("The request body is not JSON.") from None
     return _object(value, "The request body", known)
 
@@ -118,7 +120,7 @@ def properties(given: dict[str, Any]) -> Properties:
 def page(request: Request) -> tuple[int, str]:
     """How many items a page has, and the marker after which it begins; raises VaultError."""
     size = request.query_params.get("maxresults", str(PAGE_SIZE))
-    if not (size.isascii() and size.isdigit() and 1 <= int(size) <= PAGE_SIZE):
+    if not (re.fullmatch("[0-9]{1,9}", size) and 1 <= int(size) <= PAGE_SIZE):
         raise bad_parameter(f"Invalid maxresults: it must be between 1 and {PAGE_SIZE}.")
     token = request.query_params.get("$skiptoken", "")
     try:

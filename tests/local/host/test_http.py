@@ -295,6 +295,8 @@ async def test_the_admin_surface_says_what_runs(host: Host, client: httpx.AsyncC
         "isProxy": False,
     }
     assert (await client.get("/admin/functions/nobody")).status_code == 404
+    nested = {"content": b"[" * 100_000, "headers": {"Content-Type": "application/json"}}
+    assert (await client.post("/admin/functions/picture", **nested)).status_code == 400
     assert "ready" in host.output
 
 

@@ -118,6 +118,10 @@ def assert_challenged(vault: Stack, answer: httpx.Response) -> None:
     assert 'resource="https://0.0.1:' in challenge
 
 
+# Once it was stored, no listing could be answered any more.
+HALF_A_PAIR = r'{"value": "x", "tags": {"a": "\ud800"}}'
+
+
 def wrong(attributes: str) -> str:
     return f'{{"value": "x", "attributes": {attributes}}}'
 
@@ -132,10 +136,14 @@ def wrong(attributes: str) -> str:
         ("GET", "/secrets?api-version=7.6&maxresults=0", None, 400, "BadParameter"),
         ("GET", "/secrets?api-version=7.6&maxresults=26", None, 400, "BadParameter"),
         ("GET", "/secrets?api-version=7.6&maxresults=many", None, 400, "BadParameter"),
+        ("GET", f"/secrets?api-version=7.6&maxresults={'9' * 5000}", None, 400, "BadParameter"),
         ("GET", "/secrets?api-version=7.6&$skiptoken=%25", None, 400, "BadParameter"),
         ("PUT", "/secrets/a_b?api-version=7.6", '{"value": "x"}', 400, "BadParameter"),
         ("PUT", "/secrets/a?api-version=7.6", "{", 400, "BadParameter"),
         ("PUT", "/secrets/a?api-version=7.6", "[]", 400, "BadParameter"),
+        ("PUT", "/secrets/a?api-version=7.6", "[" * 100_000, 400, "BadParameter"),
+        ("PUT", "/secrets/a?api-version=7.6", r'{"value": "\ud800"}', 400, "BadParameter"),
+        ("PUT", "/secrets/a?api-version=7.6", HALF_A_PAIR, 400, "BadParameter"),
         ("PUT", "/secrets/a?api-version=7.6", "{}", 400, "BadParameter"),
         ("PUT", "/secrets/a?api-version=7.6", '{"value": 7}', 400, "BadParameter"),
         ("PUT", "/secrets/a?api-version=7.6", '{"value": "x", "kty": 1}', 400, "BadParameter"),
