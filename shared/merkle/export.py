@@ -144,6 +144,10 @@ def leaves_of(lines: bytes, at: int, until: int, first: int, count: int) -> tupl
     or index in the line. The entry itself is looked at by nothing but its hash.
     """
     begins, leaves = at, list[bytes]()
+    end = lines.find(b"\n", at)
+    if not _are_tails([lines[max(at, end - len(_TAIL)) : end]]):
+        # As none may be that some tool has written anew: nothing is hashed in vain then.
+        return [], at
     heads, tails = list[bytes](), list[bytes]()
     find, copy, size = lines.find, _LEAF.copy, len(_HEAD % first) - 1
     add, add_head, add_tail = leaves.append, heads.append, tails.append
