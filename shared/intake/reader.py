@@ -27,6 +27,10 @@ _ENVIRONMENT: Final = frozenset({"LD_LIBRARY_PATH", "PATH", "PYTHONHOME"})
 _FAILURES: Final = frozenset(
     {FAILED, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE}
 )
+# Those of one that was ended by others, as by a system that runs out of memory, whatever it read.
+_FROM_OUTSIDE: Final = frozenset({0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP})
+# Stands for the status of one that had to be ended because it did not answer.
+_HUNG: Final = 256
 
 
 class Reader:
@@ -44,28 +48,37 @@ class Reader:
         """What the open file `descriptor` says; `kind` names its parser in `shared.media`.
 
         Blocks. A file whose parser dies is noted as "metadata-unreadable" where that crashed, else
-        as "metadata-too-large". Raises OSError where no process can be started.
+        as "metadata-too-large"; where others ended the process, the file is read once more. Raises
+        OSError where no process can be started.
         """
         with self._lock:
-            other = self._started()
-            try:
-                socket.send_fds(other, [kind], [descriptor])
-                said = json.loads(_received(other))
-            except TimeoutError:
-                self._end(patience=0)
-                return Metadata(note=TOO_LARGE)
-            except (OSError, EOFError):
-                # It is on its way out, and its status says why.
-                status = self._end()
-                return Metadata(note=UNREADABLE if status in _FAILURES else TOO_LARGE)
-            if said["last"]:
-                self._end()
-            return Metadata(
-                tuple(Person(**person) for person in said["people"]),
-                said["note"],
-                tuple(Document(**document) for document in said["documents"]),
-                said["has_xmp"],
-            )
+            answer = self._ask(kind, descriptor)
+            if isinstance(answer, int) and answer in _FROM_OUTSIDE:
+                answer = self._ask(kind, descriptor)
+        if isinstance(answer, Metadata):
+            return answer
+        return Metadata(note=UNREADABLE if answer in _FAILURES else TOO_LARGE)
+
+    def _ask(self, kind: bytes, descriptor: int) -> Metadata | int:
+        """What the process says of the file, or the status with which it ended instead."""
+        other = self._started()
+        try:
+            socket.send_fds(other, [kind], [descriptor])
+            said = json.loads(_received(other))
+        except TimeoutError:
+            self._end(patience=0)
+            return _HUNG
+        except (OSError, EOFError):
+            # It is on its way out, and its status says why.
+            return self._end()
+        if said["last"]:
+            self._end()
+        return Metadata(
+            tuple(Person(**person) for person in said["people"]),
+            said["note"],
+            tuple(Document(**document) for document in said["documents"]),
+            said["has_xmp"],
+        )
 
     def close(self) -> None:
         """End the process; the next file gets another."""

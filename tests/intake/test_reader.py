@@ -84,6 +84,25 @@ def test_a_crash_costs_one_file(reader, slow, act, note):
     assert reader.pid != first
 
 
+@pytest.mark.parametrize("act", [signal.SIGKILL, signal.SIGTERM])
+def test_one_that_others_end_while_it_reads_costs_nothing(reader, monkeypatch, act):
+    assert people(reader) == 3
+    ended = reader.pid
+    # Stopped, it cannot answer before the signal.
+    os.kill(ended, signal.SIGSTOP)
+    received = module._received
+
+    def receive(other):
+        if reader.pid == ended:
+            os.kill(ended, act)
+            os.kill(ended, signal.SIGCONT)
+        return received(other)
+
+    monkeypatch.setattr(module, "_received", receive)
+    assert people(reader) == 3
+    assert reader.pid != ended
+
+
 def test_a_process_that_hangs_is_ended(reader, slow, monkeypatch):
     monkeypatch.setattr(module, "_GIVE_UP", 1.0)
     assert people(reader) == 3

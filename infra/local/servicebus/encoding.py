@@ -73,7 +73,7 @@ def scalar(data: bytes, at: int) -> object:
     if code in _VARIABLE:
         value = value[_VARIABLE[code] :]
         return value if code in _BINARY else value.decode()
-    return uuid.UUID(bytes=value) if code == 0x98 else data[at:end]
+    return uuid.UUID(bytes=bytes(value)) if code == 0x98 else data[at:end]
 
 
 def descriptor(data: bytes, at: int) -> tuple[object, int]:

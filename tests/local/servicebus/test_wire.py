@@ -1,7 +1,7 @@
 """Messages as bytes: whatever is accepted can be delivered and dead-lettered, or it is refused."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from proton import Message, symbol
 
@@ -67,6 +67,7 @@ def test_a_batch_with_a_descriptor_that_is_no_text_is_refused() -> None:
 
 
 @settings(deadline=None, max_examples=300)
+@example(b"\x98", 1, 0)
 @given(st.binary(max_size=60), st.integers(0, len(WHOLE)), st.integers(0, 8))
 def test_what_is_accepted_can_be_delivered(noise: bytes, at: int, gone: int) -> None:
     for read in (parse, lambda data: [parse(one) for one in unbatch(data)]):
