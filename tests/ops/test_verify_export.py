@@ -63,6 +63,13 @@ def test_without_its_checks_and_tiles_a_log_is_intact_as_well(verify: Verify, fi
     assert verify(write(file, bare)).status == 0
 
 
+@pytest.mark.parametrize("end", [b"", b"\r\n", b"\n\n", b"\n \n"])
+def test_how_the_file_ends_does_not_matter(verify: Verify, file: Path, end: bytes):
+    whole = b"".join(Log().lines())
+    file.write_bytes(whole.removesuffix(b"\n") + end)
+    assert verify(file).status == 0
+
+
 def test_a_wrong_check_or_tile_alone_leaves_the_log_intact(verify: Verify, file: Path):
     log = Log()
     log.checks[3] = bytes(8)

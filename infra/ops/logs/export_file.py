@@ -9,7 +9,7 @@ from infra.ops.errors import CommandError
 from infra.ops.logs.outcome import Fault
 from infra.ops.logs.trust import Trust
 from shared.merkle import Checkpoint, MerkleError, VerifierKey
-from shared.merkle.export import Header, Line, parse_line
+from shared.merkle.export import End, Header, Line, parse_line
 
 # An entry of 65,535 bytes, should each of them be escaped, and what stands around it.
 LONGEST_LINE = 1 << 20
@@ -52,14 +52,22 @@ def open_export(path: Path, trust: Trust) -> ExportFile | Fault:
 
 
 def lines_of(export: ExportFile) -> Iterator[tuple[int, Line | None]]:
-    """Each line after the first with the byte where it ends; None for one that is no such line."""
+    """Each line after the first with the byte where it ends; None for one that is no such line.
+
+    Empty lines behind the last one, and its newline, come and go in editors, and do not count.
+    """
     with export.path.open("rb") as file:
         file.seek(export.start)
+        parsed: Line | None = None
         while line := read_line(file):
+            if isinstance(parsed, End) and not line.strip():
+                continue
             try:
-                yield file.tell(), parse_line(line) if line.endswith(b"\n") else None
+                parsed = parse_line(line)
             except MerkleError:
-                yield file.tell(), None
+                parsed = None
+            is_whole = line.endswith(b"\n") or isinstance(parsed, End)
+            yield file.tell(), parsed if is_whole else None
 
 
 def read_line(file: BinaryIO) -> bytes:
