@@ -267,9 +267,9 @@ class AzureBlobs:
         with as_unavailable("storage"):
             try:
                 async for found in blobs:
-                    yield BlobInfo(
-                        container, found.name, found.etag, found.size, found.last_modified
-                    )
+                    # A list gives it bare, and every header in quotes.
+                    etag = f'"{found.etag.strip('"')}"'
+                    yield BlobInfo(container, found.name, etag, found.size, found.last_modified)
             except ResourceNotFoundError:
                 return
 

@@ -117,6 +117,13 @@ async def test_a_blob_that_changes_while_it_is_read_is_not_read_on(kept, blobs, 
     assert seen == [bytes(CHUNK)]
 
 
+async def test_a_list_tells_what_a_head_tells(kept, name, written):
+    [listed] = [blob async for blob in kept.scan(CONTAINER, name)]
+    assert (listed.name, listed.etag, listed.size) == (name, written.etag, written.size)
+    assert listed.last_modified == written.last_modified
+    assert b"".join(await read(kept, listed)) == b"first"
+
+
 async def test_a_leased_blob_is_deleted_all_the_same(kept, blobs, name, written):
     await BlobLeaseClient(blobs.get_blob_client(CONTAINER, name)).acquire(-1)
     await kept.delete(CONTAINER, name, '"another"')

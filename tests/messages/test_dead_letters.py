@@ -11,6 +11,7 @@ from azure.storage.blob.aio import BlobServiceClient
 from infra.local.stack import Stack
 from shared.azure.settings import read_settings
 from shared.composition import App
+from shared.intake.rules import upload_id
 from shared.messages import queues
 from tests.queues import data_of, peeked
 
@@ -113,6 +114,11 @@ async def test_a_forgotten_upload_is_announced_anew(app, bus, waiting):
     app.clock.ahead = timedelta(minutes=11)
     assert await app.intake.announce_overdue() == 1
     assert await announced(bus, waiting) == 1
+    # It tells of the version that intake will find there, under the id that the trigger gives it.
+    [told] = await peeked(bus, queues.INTAKE)
+    blob = await app.blobs.head("incoming", waiting)
+    assert data_of(told)["etag"] == blob.etag
+    assert told.message_id == upload_id(blob)
     await empty(bus, queues.INTAKE)
 
 
