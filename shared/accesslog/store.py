@@ -15,7 +15,7 @@ from shared.accesslog.findings import Audit
 from shared.accesslog.idrows import IdRows
 from shared.errors import NotFoundError, RowConflictError, UnavailableError
 from shared.ids import key
-from shared.merkle import HASH_SIZE, WIDTH, Edge, Tile
+from shared.merkle import HASH_SIZE, WIDTH, Edge, ProofError, Tile
 from shared.ports import Replace, Tables
 
 # So many entries are read at once, more where they are small: memory stays flat.
@@ -26,6 +26,7 @@ _ROWS_AT_ONCE: Final = 64
 # Appenders are kept for so many tenants, with the heads that they know.
 _MOST_APPENDERS: Final = 256
 _MOST_TRIES: Final = 10
+_LARGEST_HOLE: Final = 65_536
 
 
 class LogStore:
@@ -98,7 +99,8 @@ class LogStore:
     ) -> AsyncIterator[tuple[int, bytes]]:
         """Index and payload of the entries below `before`, or of all, newest first.
 
-        Raises LogDamagedError when an entry is missing.
+        The payload of one that is missing is empty, so that a hole hides nothing else. Raises
+        LogDamagedError at a hole of more than 65,536 entries.
         """
         size = (await self.head(tenant)).size
         before = size if before is None else min(before, size)
@@ -107,14 +109,18 @@ class LogStore:
         newest, oldest = layout.segment_key(before - 1), layout.segment_key(0)
         rows = self._tables.between(layout.TABLE, key(tenant), newest, oldest, size=_ROWS_AT_ONCE)
         async for row in rows:
-            segment = readable_segment(row)
-            if segment.end < before:
-                raise LogDamagedError(segment.end)
+            try:
+                segment = layout.segment_of(row)
+            except ProofError:
+                continue
+            for index in _hole(segment.end, before):
+                yield index, b""
+            before = min(before, segment.end)
             for index in range(before - 1, segment.first - 1, -1):
                 yield index, segment.entries[index - segment.first]
             before = min(before, segment.first)
-        if before:
-            raise LogDamagedError(before - 1)
+        for index in _hole(0, before):
+            yield index, b""
 
     async def read_checked(self, tenant: str, end: int) -> AsyncIterator[tuple[int, bytes, bytes]]:
         """Index, payload and what is kept of the leaf hash of the first `end` entries, in order.
@@ -257,6 +263,14 @@ class LogStore:
         if len(hashes) != WIDTH * HASH_SIZE:
             raise LogDamagedError(tile.index << 8 * (tile.level + 1))
         return hashes
+
+
+def _hole(first: int, end: int) -> range:
+    """The indices from `end` down to `first`, none where there are none; none has an entry."""
+    if end - first > _LARGEST_HOLE:
+        # What says that the log goes on behind it is wrong.
+        raise LogDamagedError(first)
+    return range(end - 1, first - 1, -1)
 
 
 def _no_such_tile() -> NotFoundError:

@@ -140,22 +140,44 @@ async def test_a_missing_segment_is_found(store, filled, rows):
     assert await found(store, filled) == [("entries-missing", 3, 63)]
     with pytest.raises(LogDamagedError):
         [one async for one in store.read(filled)]
-    with pytest.raises(LogDamagedError):
-        [one async for one in store.read_back(filled)]
+    assert await holes_in(store, filled) == list(range(3, 63))
 
 
 async def test_a_segment_that_cannot_be_read_is_missing(store, filled, rows):
     segment = await rows.get(layout.segment_key(3))
     await rows.change(segment.row, e0=segment.values["e0"][:-1])
     assert ("entries-missing", 3, 63) in await found(store, filled)
+    assert await holes_in(store, filled) == list(range(3, 63))
     with pytest.raises(LogDamagedError):
         [one async for one in store.read(filled)]
+
+
+async def holes_in(store, tenant):
+    """The indices of the entries that reading back does not find, once all are there."""
+    back = [one async for one in store.read_back(tenant)]
+    assert [index for index, _ in back] == list(reversed(range(SIZE)))
+    assert {index: entry(index).payload for index, payload in back if payload} == {
+        index: payload for index, payload in back if payload
+    }
+    return sorted(index for index, payload in back if not payload)
 
 
 async def test_an_entry_taken_from_a_segment_is_found(store, filled, rows):
     segment = await rows.segment(3)
     await rows.put_segment(3, segment.entries[:-1], segment.checks)
     assert ("entries-missing", 62, 63) in await found(store, filled)
+    assert await holes_in(store, filled) == [62]
+
+
+async def test_reading_back_goes_through_no_hole_that_a_head_makes_up(store, filled, rows):
+    head = await rows.get(layout.HEAD)
+    size = SIZE + (1 << 40)
+    levels = [bytes((size >> 8 * level) % 256 * 32) for level in range(-(-size.bit_length() // 8))]
+    await rows.change(
+        head.row, size=size, **{f"edge{n}": one for n, one in enumerate(levels) if one}
+    )
+    with pytest.raises(LogDamagedError):
+        [one async for one in store.read_back(filled)]
 
 
 async def test_an_entry_put_into_a_segment_is_found(store, filled, rows):
