@@ -19,7 +19,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import takewhile
 from typing import Any, Final
 
 from shared.merkle.errors import MerkleError
@@ -31,10 +30,8 @@ CHECK_SIZE: Final = 8
 _BLOCK: Final = WIDTH * WIDTH
 # What stands before an entry and behind it, the check in hexadecimal.
 _HEAD: Final = b'{"index":%d,"entry":{'
-_TAIL: Final = b',"check":"0123456789abcdef"}'
+_TAIL: Final = b',"check":"0123456789abcdef"}\n'
 _HEX: Final = b"0123456789abcdef"
-_DIGITS: Final = range(_TAIL.index(_HEX), _TAIL.index(_HEX) + len(_HEX))
-_MARKS: Final = tuple(at for at in range(len(_TAIL)) if at not in _DIGITS)
 _BRACE: Final = ord("{")
 # Copied for each leaf, which is quicker than to begin anew.
 _LEAF: Final = sha256(b"\x00")
@@ -138,56 +135,64 @@ def parse_line(line: bytes) -> Line:
 def leaves_of(lines: bytes, at: int, until: int, first: int, count: int) -> tuple[list[bytes], int]:
     """The leaf hashes of up to `count` entries in `lines` from `at` on, and where reading ended.
 
-    It ends at `until`, which is a line's beginning, or where the line of entry `first`, then
-    `first + 1` and so on, is not as `entry_line` writes that of an ordinary entry. All around the
-    entry is compared, and what is hashed is all of the rest: no JSON reader can find another entry
-    or index in the line. The entry itself is looked at by nothing but its hash.
+    It ends at `until`, which is a line's beginning, where the indices grow by a digit, or where the
+    line of entry `first`, then `first + 1` and so on, is not as `entry_line` writes that of an
+    ordinary entry. All around the entry is compared, and what is hashed is all of the rest: no JSON
+    reader can find another entry or index in the line. The entry itself is looked at by nothing but
+    its hash.
     """
-    begins, leaves = at, list[bytes]()
-    end = lines.find(b"\n", at)
-    if not _are_tails([lines[max(at, end - len(_TAIL)) : end]]):
-        # As none may be that some tool has written anew: nothing is hashed in vain then.
+    start, cut, leaves, frames = at, at, list[bytes](), list[bytes]()
+    find, copy, add, add_frame = lines.find, _LEAF.copy, leaves.append, frames.append
+    size, beyond = len(_HEAD % first) - 1, len(_TAIL) - 1
+    if not lines.startswith(_TAIL[: _TAIL.index(_HEX)], find(b"\n", at) - beyond):
+        # As with none, perhaps, that some tool has written anew: nothing is hashed in vain then.
         return [], at
-    heads, tails = list[bytes](), list[bytes]()
-    find, copy, size = lines.find, _LEAF.copy, len(_HEAD % first) - 1
-    add, add_head, add_tail = leaves.append, heads.append, tails.append
-    longer = 10 ** len(str(first))
-    for index in range(first, first + count):
-        if index == longer:
-            size, longer = size + 1, longer * 10
+    for _ in range(min(count, 10 ** len(str(first)) - first)):
         begin = at + size
         if begin >= until or lines[begin] != _BRACE:
             break
+        # The end of the line before, and the beginning of this one.
+        add_frame(lines[cut : begin + 1])
         end = find(b"\n", begin)
-        tail = end - len(_TAIL)
+        cut = end - beyond
         digest = copy()
-        digest.update(lines[begin:tail])
+        digest.update(lines[begin:cut])
         add(digest.digest())
-        add_head(lines[at : begin + 1])
-        add_tail(lines[tail:end])
         at = end + 1
+    add_frame(lines[cut:at])
     # All at once is quicker than one by one.
-    if _are_heads(heads, first) and _are_tails(tails):
+    if _are_frames(b"".join(frames), first, len(leaves)):
         return leaves, at
-    framed = zip(heads, tails, strict=True)
-    exact = (_are_heads([h], n) and _are_tails([t]) for n, (h, t) in enumerate(framed, first))
-    leaves = [leaf for leaf, _ in zip(leaves, takewhile(bool, exact), strict=False)]
-    for _ in leaves:
-        begins = find(b"\n", begins) + 1
-    return leaves, begins
+    for number in range(len(leaves)):
+        if not _are_frames(_frame(lines, start, size), first + number, 1):
+            return leaves[:number], start
+        start = find(b"\n", start) + 1
+    return leaves, start
 
 
-def _are_heads(heads: list[bytes], first: int) -> bool:
-    numbers = range(first, first + len(heads))
-    return b"".join(heads) == _HEAD * len(heads) % tuple(numbers)
+def _frame(lines: bytes, at: int, size: int) -> bytes:
+    """What the line at `at` has around its entry, which begins `size` bytes further on."""
+    end = lines.find(b"\n", at) + 1
+    return lines[at : at + size + 1] + lines[max(at, end - len(_TAIL)) : end]
 
 
-def _are_tails(tails: list[bytes]) -> bool:
-    text, count, width = b"".join(tails), len(tails), len(_TAIL)
-    # Column by column: of the marks each has one in all of them, those of the check have digits.
-    marks = all(text[at::width] == _TAIL[at : at + 1] * count for at in _MARKS)
-    digits = b"".join([text[at::width] for at in _DIGITS])
-    return marks and len(digits) == count * len(_DIGITS) and not digits.translate(None, _HEX)
+def _are_frames(frames: bytes, first: int, count: int) -> bool:
+    """Whether these are what `count` lines have around entries `first`, `first + 1` and so on.
+
+    The indices must have the same number of digits.
+    """
+    expected = (_HEAD + _TAIL) * count % tuple(range(first, first + count))
+    if len(frames) != len(expected):
+        return False
+    if not count:
+        return True
+    # Column by column: those of the checks have any digits, all others what is expected.
+    width = len(expected) // count
+    digits = range(width - len(_TAIL) + _TAIL.index(_HEX), width)[: len(_HEX)]
+    exact = (*range(digits.start), *range(digits.stop, width))
+    return all(frames[at::width] == expected[at::width] for at in exact) and not b"".join(
+        [frames[at::width] for at in digits]
+    ).translate(None, _HEX)
 
 
 def _line(said: dict[str, Any]) -> bytes:

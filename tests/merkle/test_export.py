@@ -112,12 +112,14 @@ def test_the_quick_reading_ends_where_it_does_not_understand():
     entries = [b'{"a":%d}' % number for number in range(300)]
     lines = [entry_line(number, one, leaf_hash(one)) for number, one in enumerate(entries)]
     data = b"".join(lines)
-    leaves, at = leaves_of(data, 0, len(data), 0, 256)
-    assert leaves == [leaf_hash(one) for one in entries[:256]]
+    begin = len(b"".join(lines[:100]))
+    leaves, at = leaves_of(data, begin, len(data), 100, 156)
+    assert leaves == [leaf_hash(one) for one in entries[100:256]]
     assert at == len(b"".join(lines[:256]))
     rest = leaves_of(data, at, len(data), 256, 256)
     assert rest == ([leaf_hash(one) for one in entries[256:]], len(data))
-    assert leaves_of(data, 0, at, 0, 300) == (leaves, at)
+    assert leaves_of(data, begin, at, 100, 300) == (leaves, at)
+    leaves = [leaf_hash(one) for one in entries]
     redacted = lines[0] + entry_line(1, b"note", CHECK)
     assert leaves_of(redacted, 0, len(redacted), 0, 5) == (leaves[:1], len(lines[0]))
     others = [b"{}\n", end_line(1), tile_line(Tile(1, 0, 1), bytes(32)), b"\n"]
@@ -147,10 +149,11 @@ def test_the_quick_reading_ends_at_the_first_line_that_is_framed_otherwise(
     place: int, written: bytes, instead: bytes
 ):
     entries = [b'{"a":%d}' % number for number in range(256)]
-    lines = [entry_line(number, one, bytes(8)) for number, one in enumerate(entries)]
+    lines = [entry_line(1000 + number, one, bytes(8)) for number, one in enumerate(entries)]
     assert written in lines[place]
     lines[place] = lines[place].replace(written, instead)
-    leaves, at = leaves_of(b"".join(lines), 0, len(b"".join(lines)), 0, 256)
+    data = b"".join(lines)
+    leaves, at = leaves_of(data, 0, len(data), 1000, 256)
     assert leaves == [leaf_hash(one) for one in entries[:place]]
     assert at == len(b"".join(lines[:place]))
 
@@ -160,8 +163,12 @@ def test_the_quick_reading_follows_the_length_of_the_indices(first: int):
     entries = [b'{"a":%d}' % number for number in range(256)]
     lines = [entry_line(first + n, one, leaf_hash(one)) for n, one in enumerate(entries)]
     data = b"".join(lines)
-    expected = ([leaf_hash(one) for one in entries], len(data))
-    assert leaves_of(data, 0, len(data), first, 256) == expected
+    leaves, at = list[bytes](), 0
+    while at < len(data):
+        more, at = leaves_of(data, at, len(data), first + len(leaves), 256 - len(leaves))
+        assert more
+        leaves += more
+    assert leaves == [leaf_hash(one) for one in entries]
 
 
 @pytest.mark.parametrize(
