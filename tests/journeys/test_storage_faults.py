@@ -216,9 +216,9 @@ async def test_each_event_is_in_the_log_once(own_stack, storage, own_bus, faults
         assert await dead_letters(own_bus) == {}
 
 
-async def test_consent_is_given_once_and_every_access_is_told(own_stack, storage, own_bus, faults):
+async def test_consent_is_given_once_and_every_access_is_told(own_stack, own_bus, faults):
     async with Insistent(own_stack, "bad-consents") as portal:
-        await storage[0].get_container_client("incoming").upload_blob("bad-consents/a.jpg", PHOTO)
+        await portal.upload("a.jpg", PHOTO)
         (asset,) = await eventually(portal.assets, bool)
         faults.set(bad_day(PROBABILITY, seed=3))
         grants = []
