@@ -38,9 +38,9 @@ async def left(bus: ServiceBusClient, queue: str) -> list[str]:
 
 
 async def emptied(bus: ServiceBusClient, queue: str) -> None:
-    """Return once nothing is left in a queue."""
+    """Return once nothing is left in a queue: without a number, the SDK peeks on from the last."""
     async with asyncio.timeout(PATIENCE_SECONDS), bus.get_queue_receiver(queue) as receiver:
         while True:
-            if not await receiver.peek_messages(1):
+            if not await receiver.peek_messages(1, sequence_number=1):
                 return
             await asyncio.sleep(0.02)

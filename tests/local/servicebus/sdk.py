@@ -52,5 +52,5 @@ async def dead_letters(
             for message in await dead.receive_messages(count, max_wait_time=WAIT):
                 await dead.complete_message(message)
                 found.append(message)
-        assert await dead.peek_messages(1) == []
+        assert await dead.peek_messages(1, sequence_number=1) == []
     return found

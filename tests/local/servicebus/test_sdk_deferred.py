@@ -46,7 +46,7 @@ async def test_a_deferred_message_is_had_by_its_sequence_number(client, new_queu
         (deferred,) = await receiver.receive_deferred_messages([message.sequence_number])
         assert deferred.delivery_count == 1
         await receiver.complete_message(deferred)
-        assert await receiver.peek_messages(1) == []
+        assert await receiver.peek_messages(1, sequence_number=1) == []
 
 
 async def test_a_deferred_message_can_be_dead_lettered(client, new_queue):
@@ -73,7 +73,7 @@ async def test_a_deferred_message_can_be_received_and_deleted(client, new_queue)
     async with receiving(client, queue, receive_mode=mode) as receiver:
         (deferred,) = await receiver.receive_deferred_messages(message.sequence_number)
         assert str(deferred) == "x"
-        assert await receiver.peek_messages(1) == []
+        assert await receiver.peek_messages(1, sequence_number=1) == []
 
 
 async def test_a_deferred_message_of_a_session(client, new_queue):
@@ -89,7 +89,7 @@ async def test_a_deferred_message_of_a_session(client, new_queue):
         async with client.get_queue_receiver(queue, session_id="s") as receiver:
             (deferred,) = await receiver.receive_deferred_messages(message.sequence_number)
             await receiver.complete_message(deferred)
-            assert await receiver.peek_messages(1) == []
+            assert await receiver.peek_messages(1, sequence_number=1) == []
 
 
 @pytest.mark.parametrize("way", ["annotation", "batch", "operation"])

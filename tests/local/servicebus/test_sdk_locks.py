@@ -67,7 +67,7 @@ async def test_receive_and_delete(client, new_queue):
             bodies += [str(m) for m in await receiver.receive_messages(2, max_wait_time=WAIT)]
     assert bodies == ["a", "b"]
     async with receiving(client, queue) as receiver:
-        assert await receiver.peek_messages(5) == []
+        assert await receiver.peek_messages(5, sequence_number=1) == []
 
 
 async def test_an_expired_lock_returns_the_message(client, new_queue):
@@ -114,7 +114,7 @@ async def test_tasks_may_share_a_receiver(client, new_queue):
             renewing = (receiver.renew_message_lock(message) for message in held[10:])
             await asyncio.gather(*renewing, receiver.complete_message(held[done]))
         await asyncio.gather(*(receiver.complete_message(message) for message in held[10:]))
-        assert await receiver.peek_messages(1) == []
+        assert await receiver.peek_messages(1, sequence_number=1) == []
 
 
 async def test_an_auto_lock_renewer_keeps_many_messages(client, new_queue):
@@ -134,7 +134,7 @@ async def test_an_auto_lock_renewer_keeps_many_messages(client, new_queue):
         for message in held:
             assert message.auto_renew_error is None
             await receiver.complete_message(message)
-        assert await receiver.peek_messages(1) == []
+        assert await receiver.peek_messages(1, sequence_number=1) == []
 
 
 async def test_too_many_deliveries_lead_to_the_dead_letter_queue(client, new_queue):

@@ -91,6 +91,7 @@ async def test_every_kind_of_body(client, new_queue, content):
 
 
 async def test_a_batch_arrives_as_its_messages_in_order(client, new_queue):
+    """ "AMQP 1.0 in Azure Service Bus protocol guide": one transfer, as many messages."""
     queue = new_queue("plain")
     async with client.get_queue_sender(queue) as sender:
         batch = await sender.create_message_batch()

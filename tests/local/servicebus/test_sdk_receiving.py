@@ -64,7 +64,7 @@ async def test_an_iterator_in_receive_and_delete_mode_gets_all(client, new_queue
     ) as receiver:
         bodies = [str(message) async for message in receiver]
         assert bodies == [str(number) for number in range(20)]
-        assert await receiver.peek_messages(1) == []
+        assert await receiver.peek_messages(1, sequence_number=1) == []
 
 
 async def test_what_was_received_and_deleted_cannot_be_settled(client, new_queue):
@@ -94,7 +94,7 @@ async def test_prefetched_messages_are_handed_out_from_what_is_there(client, new
         for message in (first, *rest):
             await receiver.complete_message(message)
         assert [str(message) for message in (first, *rest)] == [str(n) for n in range(30)]
-        assert await receiver.peek_messages(1) == []
+        assert await receiver.peek_messages(1, sequence_number=1) == []
 
 
 async def test_peeking_goes_on_from_a_number_and_includes_what_is_locked_or_set_aside(
