@@ -16,7 +16,7 @@ from shared.composition import App
 from shared.errors import NotFoundError
 from shared.identity.rules import VENDOR_SERVICE, Caller
 from shared.ids import new_id
-from shared.intake import SUBJECTS, index_keys, subject_partition
+from shared.intake import SUBJECTS, subject_partition
 from shared.messages.contracts import BlobUploaded
 from shared.ports import Secret
 from shared.tenancy import Registration
@@ -110,8 +110,12 @@ async def test_the_index_says_which_fields_name_a_person_and_not_whom(app, blobs
     event = await uploaded(app, blobs, f"{tenant}/cat.jpg")
     await app.intake.take_in(event)
     [asset] = (await app.assets.page(tenant, size=10, continuation=None))[0]
+    # The host may have been faster, with the key of its own vault: the asset says under which keys.
+    subjects = {key for one in asset.people if one.field == "Exif:Artist" for key in one.keys}
+    # As he is written, and without diacritics.
+    assert len(subjects) == 2
     found = {}
-    for subject in index_keys("JURGEN GROSS", await app.assets.subject_secret()):
+    for subject in subjects:
         async for row in app.tables.scan(SUBJECTS, subject_partition(tenant, subject)):
             found[row.row] = dict(row.values)
     assert found == {asset.id: {"fields": '["Exif:Artist","IPTC:2:80 By-line"]'}}
