@@ -8,7 +8,8 @@ one tenant's log. Held against 32 callers that insert the same bytes as single e
 keeps its indices in arrays, into which it inserts and which it goes through for each row that is
 replaced. So transactions of the same shape into the same partition, of as many small rows and one
 that they replace, are timed in turn with the first and the last 10,000 entries: the goal is for the
-log's cost in terms of theirs. The plain ratios are beside it, and that of the processor time here.
+log's cost in terms of theirs, and for the plain cost too, which misses it on Azurite. Beside them
+is the ratio of the processor time here.
 
 *Storage* is counted from the rows that were committed: all bytes of keys and of values (8 for a
 number), without the names of columns, less those of the entries. Beside it what Azure bills, by the
@@ -178,7 +179,7 @@ async def _growth(tables: "Counted", _: TableClient, step: Step) -> list[Result]
     in_bare = (last.log / last.bare) / (first.log / first.bare)
     return [
         Result("log-growth", in_bare, "x first 10,000, to bare", "<= 1.2"),
-        Result("log-growth-plain", last.log / first.log, "x first 10,000"),
+        Result("log-growth-plain", last.log / first.log, "x first 10,000", "<= 1.2"),
         Result("log-growth-bare", last.bare / first.bare, "x first 10,000"),
         Result("log-growth-cpu", last.cpu / first.cpu, "x first 10,000"),
         Result("log-append-to-bare", first.log / first.bare, "x transactions alike"),
