@@ -78,24 +78,15 @@ def consumer[T: Contract](
     """
 
     def decorate(handler: Callable[[Delivery[T]], Awaitable[None]]) -> Consumer:
-        async def run(message: func.ServiceBusMessage) -> None:
-            current = app()
-            received = _received(queue, message)
-            with _nothing_leaks():
-                async with _unhurried([received], _LONGEST_PAUSE):
-                    try:
-                        delivery: Delivery[T] = _delivery(current, received, contracts)
-                        tenant = getattr(delivery.data, "tenant", None)
-                        if tenant is not None:
-                            await current.tenants.require(tenant)
-                        with context.during(delivery.context):
-                            await handler(delivery)
-                    except RefusalError as reason:
-                        await _park(current, [(received, reason)])
+        async def read(current: App, received: Received) -> None:
+            delivery: Delivery[T] = _delivery(current, received, contracts)
+            await _require_served(current, delivery.data, {})
+            with context.during(delivery.context):
+                await handler(delivery)
 
-        run.__name__ = handler.__name__
-        run.__doc__ = handler.__doc__
-        return run
+        read.__name__ = handler.__name__
+        read.__doc__ = handler.__doc__
+        return foreign_consumer(queue)(read)
 
     return decorate
 
@@ -113,10 +104,11 @@ def foreign_consumer(
             current = app()
             received = _received(queue, message)
             with _nothing_leaks():
-                try:
-                    await handler(current, received)
-                except RefusalError as reason:
-                    await _park(current, [(received, reason)])
+                async with _unhurried([received], _LONGEST_PAUSE):
+                    try:
+                        await handler(current, received)
+                    except RefusalError as reason:
+                        await _park(current, [(received, reason)])
 
         run.__name__ = handler.__name__
         run.__doc__ = handler.__doc__

@@ -2,7 +2,30 @@
 
 import pytest
 
+from functions import messages
 from functions.messages import pause_seconds
+from infra.local.ports import Ports
+from infra.local.settings import app_settings
+from shared import composition
+from shared.errors import UnavailableError
+from shared.messages import queues
+from shared.messages.contracts import IncidentOpened
+from tests.functions.test_unforeseen import delivery
+
+
+@pytest.fixture
+def pauses(monkeypatch, tmp_path):
+    """The pauses that are made, none of which takes time; the app reaches nothing."""
+    monkeypatch.setattr(composition, "_current", None)
+    composition.start(app_settings(Ports(), tmp_path / "ca.pem", "header"))
+    made = []
+
+    def pause(deliveries, longest):
+        made.append((deliveries, longest))
+        return 0.0
+
+    monkeypatch.setattr(messages, "pause_seconds", pause)
+    return made
 
 
 @pytest.mark.parametrize(
@@ -10,3 +33,22 @@ from functions.messages import pause_seconds
 )
 def test_the_pause_doubles_with_each_delivery_up_to_the_longest(deliveries, seconds):
     assert pause_seconds(deliveries, 30) == seconds
+
+
+async def unavailable(*_):
+    raise UnavailableError("storage")
+
+
+@pytest.mark.parametrize(
+    ("consumer", "message"),
+    [
+        (messages.consumer(queues.INCIDENTS, IncidentOpened)(unavailable), delivery()),
+        (messages.foreign_consumer(queues.SCAN_RESULTS)(unavailable), delivery()),
+        (messages.batch_consumer(queues.INCIDENTS, IncidentOpened)(unavailable), [delivery()]),
+    ],
+    ids=["single", "foreign", "batch"],
+)
+async def test_every_message_waits_before_it_goes_back(pauses, consumer, message):
+    with pytest.raises(UnavailableError):
+        await consumer(message)
+    assert len(pauses) == 1
