@@ -1,7 +1,6 @@
 """Erasures that other deliveries cross: one delivery is held up where another overtakes it."""
 
 import base64
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from cryptography.fernet import Fernet
 
 from infra.local.stack import Stack
 from shared.access.rules import Attempt
-from shared.azure.settings import read_settings
-from shared.composition import App
 from shared.erasures.rules import batches
 from shared.errors import NotFoundError, RowConflictError, UnavailableError
 from shared.identity.rules import VENDOR_SERVICE, VENDOR_SUPPORT, Caller
@@ -23,6 +20,7 @@ from shared.intake.rules import Filing
 from shared.messages.contracts import Actor, BlobUploaded, ConsentGranted
 from shared.ports import Secret
 from shared.tenancy import Registration
+from tests.compositions import composed
 
 PHOTO = (Path(__file__).parents[2] / "samples/astronaut.jpg").read_bytes()
 PERSON = "Eileen Collins"
@@ -48,26 +46,16 @@ def services(tmp_path_factory):
         yield started
 
 
-@asynccontextmanager
-async def made(services):
-    """The app's composition in this process, on these services."""
-    app = App(read_settings(services.settings))
-    app.secrets = TwoSecrets()
-    yield app
-    for client in (app.tables, app.blobs, app.bus):
-        await client.close()
-
-
 @pytest.fixture
 async def fast(services):
-    async with made(services) as app:
+    async with composed(services.settings, TwoSecrets()) as app:
         yield app
 
 
 @pytest.fixture
 async def slow(services):
     """A second instance of the app, to be held up."""
-    async with made(services) as app:
+    async with composed(services.settings, TwoSecrets()) as app:
         yield app
 
 

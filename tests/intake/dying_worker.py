@@ -8,7 +8,6 @@ outside the process: killing before each of them, and after the last, is killing
 """
 
 import asyncio
-import base64
 import json
 import os
 import signal
@@ -27,17 +26,10 @@ import shared.intake.service  # noqa: F401 - see above
 from shared.azure.settings import read_settings
 from shared.composition import App
 from shared.messages.contracts import BlobUploaded
-from shared.ports import Secret
+from tests.compositions import OneSecret
 
 # Methods of HTTP that change nothing (RFC 9110 section 9.2.1).
 _READING = ("GET", "HEAD")
-
-
-class OneSecret:
-    """A vault with one secret, in place of the real one, for which this process has no identity."""
-
-    async def get(self, _name):
-        return Secret(base64.b64encode(b"a key of these tests").decode(), "1")
 
 
 class Steps:

@@ -1,9 +1,7 @@
 """Uploads that Defender scans, on a stack without a host: each step is taken here, in any order."""
 
 import asyncio
-import base64
 import json
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -13,27 +11,18 @@ from azure.servicebus.aio import ServiceBusClient
 from azure.storage.blob.aio import BlobServiceClient
 
 from infra.local.stack import Stack
-from shared.azure.settings import read_settings
-from shared.composition import App
 from shared.errors import InvalidInputError, RefusalError, UnavailableError
 from shared.identity.rules import VENDOR_SERVICE, Caller
 from shared.ids import new_id
 from shared.messages import decode, queues
 from shared.messages.contracts import BlobUploaded
-from shared.ports import Secret
 from shared.tenancy import Registration
+from tests.compositions import OneSecret, composed
 from tests.queues import data_of, peeked
 
 PHOTO = (Path(__file__).parents[2] / "samples/cat.jpg").read_bytes()
 PORTAL = Caller("portal", frozenset({VENDOR_SERVICE}), None, "vendor")
 FINISHED = datetime(2026, 11, 24, 12, tzinfo=UTC)
-
-
-class OneSecret:
-    """A vault with one secret, in place of the real one, for which this process has no identity."""
-
-    async def get(self, _name):
-        return Secret(base64.b64encode(b"a key of these tests").decode(), "1")
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +40,8 @@ def services(tmp_path_factory):
 
 @pytest.fixture
 async def app(services):
-    app = App(read_settings(services.settings))
-    app.secrets = OneSecret()
-    yield app
-    for client in (app.tables, app.blobs, app.bus):
-        await client.close()
+    async with composed(services.settings, OneSecret()) as app:
+        yield app
 
 
 @pytest.fixture
@@ -269,23 +255,16 @@ async def test_what_is_not_ours_is_refused_and_changes_nothing(
 
 async def test_where_another_engine_scans_no_result_is_taken(services, result, app, upload):
     uploaded = await upload("cat.jpg")
-    other = App(read_settings(services.settings | {"SCANNER": "yara-x"}))
-    with pytest.raises(RefusalError) as refused:
-        await other.scan_results.take(result(uploaded))
-    assert refused.value.code == "scan-result-unexpected"
-    await other.scan_results.report_missing()
-    for client in (other.tables, other.blobs, other.bus):
-        await client.close()
+    async with composed(services.settings | {"SCANNER": "yara-x"}) as other:
+        with pytest.raises(RefusalError) as refused:
+            await other.scan_results.take(result(uploaded))
+        assert refused.value.code == "scan-result-unexpected"
+        await other.scan_results.report_missing()
 
 
-@asynccontextmanager
-async def app_at(services, now):
+def app_at(services, now):
     """The app at a time of our choosing."""
-    app = App(read_settings(services.settings), clock=lambda: now)
-    app.secrets = OneSecret()
-    yield app
-    for client in (app.tables, app.blobs, app.bus):
-        await client.close()
+    return composed(services.settings, OneSecret(), lambda: now)
 
 
 async def test_a_result_that_does_not_come_is_reported_once_a_day(

@@ -20,13 +20,11 @@ from infra.local.settings import ROOT
 from infra.local.stack import Stack
 from samples.eicar import eicar
 from shared.accesslog.filters import Filter
-from shared.azure.settings import read_settings
-from shared.composition import App
 from shared.identity.rules import VENDOR_SERVICE, Caller
 from shared.messages import queues
 from shared.messages.contracts import BlobUploaded
 from shared.tenancy import Registration
-from tests.intake.dying_worker import OneSecret
+from tests.compositions import OneSecret, composed
 from tests.queues import data_of, peeked
 
 PHOTO = (Path(ROOT) / "samples/astronaut.jpg").read_bytes()
@@ -66,11 +64,8 @@ async def clients(services):
 @pytest.fixture(scope="module")
 async def app(services):
     """The app's composition in this process."""
-    app = App(read_settings(services.settings))
-    app.secrets = OneSecret()
-    yield app
-    for client in (app.tables, app.blobs, app.bus):
-        await client.close()
+    async with composed(services.settings, OneSecret()) as app:
+        yield app
 
 
 @pytest.fixture(scope="module")

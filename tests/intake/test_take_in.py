@@ -1,8 +1,6 @@
 """One upload, delivered many times at once: by this process and by the host's own trigger."""
 
 import asyncio
-import base64
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,25 +9,16 @@ import pytest
 from azure.storage.blob import StandardBlobTier
 
 from shared.azure.blobs import AzureBlobs
-from shared.azure.settings import read_settings
-from shared.composition import App
 from shared.errors import NotFoundError
 from shared.identity.rules import VENDOR_SERVICE, Caller
 from shared.ids import new_id
 from shared.intake import SUBJECTS, subject_partition
 from shared.messages.contracts import BlobUploaded
-from shared.ports import Secret
 from shared.tenancy import Registration
+from tests.compositions import OneSecret, composed
 
 PHOTO = (Path(__file__).parents[2] / "samples/cat.jpg").read_bytes()
 PORTAL = Caller("portal", frozenset({VENDOR_SERVICE}), None, "vendor")
-
-
-class OneSecret:
-    """A vault with one secret, in place of the real one, for which this process has no identity."""
-
-    async def get(self, _name):
-        return Secret(base64.b64encode(b"a key of these tests").decode(), "1")
 
 
 class Slow(AzureBlobs):
@@ -44,19 +33,9 @@ class Slow(AzureBlobs):
         return await super().copy(*args)
 
 
-@asynccontextmanager
-async def made(stack):
-    """The app's composition in this process, on the stack's storage and bus."""
-    app = App(read_settings(stack.settings))
-    app.secrets = OneSecret()
-    yield app
-    for client in (app.tables, app.blobs, app.bus):
-        await client.close()
-
-
 @pytest.fixture
 async def app(stack):
-    async with made(stack) as app:
+    async with composed(stack.settings, OneSecret()) as app:
         yield app
 
 
@@ -91,7 +70,7 @@ async def test_many_deliveries_at_once_make_one_asset(app, blobs, tenant):
 
 async def test_a_delivery_that_another_overtook_is_no_refusal(stack, app, blobs, tenant):
     event = await uploaded(app, blobs, f"{tenant}/cat.jpg")
-    async with made(stack) as slow:
+    async with composed(stack.settings, OneSecret()) as slow:
         overtake = partial(app.intake.take_in, event)
         slow.blobs = Slow(stack.info["connection_strings"]["storage"], overtake)
         await slow.intake.take_in(event)

@@ -9,10 +9,9 @@ from azure.servicebus.aio import ServiceBusClient
 from azure.storage.blob.aio import BlobServiceClient
 
 from infra.local.stack import Stack
-from shared.azure.settings import read_settings
-from shared.composition import App
 from shared.intake.rules import upload_id
 from shared.messages import queues
+from tests.compositions import composed
 from tests.queues import data_of, peeked
 
 
@@ -43,10 +42,8 @@ class Clock:
 
 @pytest.fixture
 async def app(services):
-    app = App(read_settings(services.settings), Clock())
-    yield app
-    for client in (app.tables, app.blobs, app.bus):
-        await client.close()
+    async with composed(services.settings, clock=Clock()) as app:
+        yield app
 
 
 async def dead_letter(bus, queue):

@@ -1,0 +1,31 @@
+"""The app's composition within a test's own process, on services that run."""
+
+import base64
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from shared.azure.settings import read_settings
+from shared.composition import App
+from shared.ports import Clock, Secret, Secrets
+
+
+class OneSecret:
+    """A vault with one secret, in place of the real one, for which this process has no identity."""
+
+    async def get(self, _name: str) -> Secret:
+        return Secret(base64.b64encode(b"a key of these tests").decode(), "1")
+
+
+@asynccontextmanager
+async def composed(
+    settings: Mapping[str, str], secrets: Secrets | None = None, clock: Clock | None = None
+) -> AsyncIterator[App]:
+    """The app with these settings; `secrets` in place of the vault, `clock` of the real time."""
+    app = App(read_settings(settings), **({"clock": clock} if clock else {}))
+    if secrets is not None:
+        app.secrets = secrets
+    try:
+        yield app
+    finally:
+        for client in (app.tables, app.blobs, app.bus):
+            await client.close()
