@@ -236,7 +236,7 @@ def endpoint(
                     "log-damaged",
                     "Log damaged",
                     "The access log was changed past this service and does not add up any more.",
-                    "Report it; the integrity watch opens an incident that says where.",
+                    error.remedy,
                 )
             except RowConflictError:
                 return _problem(

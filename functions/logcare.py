@@ -28,7 +28,8 @@ _MOST_SIGNATURE_BYTES = 64 * 1024
 async def export_log(call: Call) -> Reply:
     """The whole log in one file that `verify-log` checks offline; recorded, whoever asks.
 
-    Answers with a link that works for minutes.
+    Of a damaged log, all that is there, with what is missing marked as such. Answers with a link
+    that works for minutes.
     """
     made = await call.app.log_exports.whole(call.tenant, call.caller)
     return Reply(303, {"location": made.url}, {"Location": made.url})

@@ -95,7 +95,14 @@ class UnavailableError(Exception):
 
 
 class IntegrityError(Exception):
-    """What is kept was changed past this application, and contradicts itself."""
+    """What is kept was changed past this application, and contradicts itself.
+
+    `remedy` says what to do about it.
+    """
+
+    def __init__(self, text: str, remedy: str | None = None) -> None:
+        super().__init__(text)
+        self.remedy = remedy or "Report it; the integrity watch opens an incident that says where."
 
 
 class RowConflictError(Exception):

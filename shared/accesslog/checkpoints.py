@@ -8,7 +8,7 @@ as the log's keys have signed what they say, and where they are gone, `evidence`
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from shared.accesslog.damage import LogDamagedError
+from shared.accesslog.evidence import Evidence
 from shared.accesslog.keys import LogKeys
 from shared.accesslog.proving import Proofs
 from shared.accesslog.store import LogStore
@@ -39,8 +40,6 @@ from shared.ports import Blobs, Clock, Insert, Replace, Row, Tables, Upsert
 from shared.rows import Stored, from_values, to_values
 
 TABLE: Final = "checkpoints"
-EVIDENCE: Final = "evidence"
-MEDIA_TYPE: Final = "text/plain; charset=utf-8"
 _LATEST = "latest"
 _MOST_TRIES: Final = 10
 
@@ -83,7 +82,7 @@ class Checkpoints:
         self._proofs = Proofs(store)
         self._keys = keys
         self._tables = tables
-        self._blobs = blobs
+        self._evidence = Evidence(blobs)
         self._clock = clock
         self._prefix = prefix
 
@@ -117,7 +116,8 @@ class Checkpoints:
         Of one that the log's keys have not signed it is zeros, which no log leads to.
         """
         if await self._latest(tenant) is None:
-            evidence = [one async for one in self._evidence(tenant)]
+            keys = await self.verifiers(tenant)
+            evidence = [one.checkpoint async for one in self._evidence.all(tenant, keys)]
             return {one.size: one.root for one in evidence if one.size >= smallest}
         keys, origin = await self.verifiers(tenant), self.origin(tenant)
         first, last = _row_at(smallest), _row_at(MAX_SIZE)
@@ -127,6 +127,21 @@ class Checkpoints:
             one.size: one.root_hash if _is_genuine(one, origin, keys) else bytes(HASH_SIZE)
             for one in found
         }
+
+    async def newest(self, tenant: str) -> Published | None:
+        """What was published last and is signed by the log's keys, whatever became of the log."""
+        known, keys = await self._latest(tenant), await self.verifiers(tenant)
+        if known and _is_genuine(known.published, self.origin(tenant), keys):
+            return known.published
+        kept = await self._evidence.newest(tenant, keys)
+        if kept is None:
+            return None
+        return Published(
+            size=kept.checkpoint.size,
+            root=base64.b64encode(kept.checkpoint.root).decode(),
+            note=kept.note,
+            published_at=kept.since,
+        )
 
     async def covering(self, tenant: str, size: int) -> Published:
         """What was published last, or a new one where that is of fewer than `size` entries."""
@@ -145,8 +160,9 @@ class Checkpoints:
             size, root = edge.size, edge.root()
             old = known.published if known else None
             if old is None:
-                async for older in self._evidence(tenant):
-                    await self._hold(tenant, older, size, root)
+                keys = await self.verifiers(tenant)
+                async for older in self._evidence.all(tenant, keys):
+                    await self._hold(tenant, older.checkpoint, size, root)
             else:
                 await self._hold(tenant, await self._genuine(tenant, old), size, root)
             signers = await self._keys.signers(self.origin(tenant))
@@ -159,7 +175,7 @@ class Checkpoints:
                 note=note,
                 published_at=self._clock(),
             )
-            await self._keep_evidence(tenant, made)
+            await self._evidence.keep(tenant, size, note)
             try:
                 await self._commit(tenant, made, known.etag if known else None)
             except RowConflictError:
@@ -189,19 +205,6 @@ class Checkpoints:
             raise LogDamagedError(published.size)
         return Checkpoint(self.origin(tenant), published.size, published.root_hash)
 
-    async def _evidence(self, tenant: str) -> AsyncIterator[Checkpoint]:
-        """All checkpoints of a log that are in `evidence`, signed by its keys; read one by one."""
-        keys = await self.verifiers(tenant)
-        async for blob in self._blobs.scan(EVIDENCE, _folder(tenant)):
-            async with self._blobs.read(blob) as chunks:
-                note = b"".join([chunk async for chunk in chunks])
-            try:
-                checkpoint = open_checkpoint(note, keys)
-            except NoteError:
-                # Nothing that these logs have signed, and so nothing to hold this one to.
-                continue
-            yield checkpoint
-
     async def _hold(self, tenant: str, old: Checkpoint, size: int, root: bytes) -> None:
         """Raise LogDamagedError unless the log of `size` and `root` continues `old`."""
         try:
@@ -212,11 +215,6 @@ class Checkpoints:
             verify_consistency(old.size, size, proof, old_root, root)
         except ProofError as error:
             raise LogDamagedError(min(size, old.size)) from error
-
-    async def _keep_evidence(self, tenant: str, made: Published) -> None:
-        keys = "-".join(one.key_id.hex() for one in Note.parse(made.note).signatures)
-        name = f"{_folder(tenant)}{made.size:020d}-{keys}.txt"
-        await self._blobs.write(EVIDENCE, name, made.note.encode(), MEDIA_TYPE)
 
     async def _commit(self, tenant: str, made: Published, etag: str | None) -> None:
         values, partition = to_values(made), key(tenant)
@@ -252,10 +250,6 @@ def _is_signed(published: Published, signers: Sequence[SigningKey]) -> bool:
 def cosignature_row(size: int, witness: str) -> str:
     """The RowKey of the cosignature of the checkpoint of `size` by a witness's key."""
     return key("cosignature", f"{size:016x}", witness)
-
-
-def _folder(tenant: str) -> str:
-    return f"log-checkpoints/{tenant}/"
 
 
 def _row_at(size: int) -> str:

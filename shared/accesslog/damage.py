@@ -12,8 +12,8 @@ class LogDamagedError(IntegrityError):
     Nothing is appended to such a log, as that would cover up the damage. `index` is about where.
     """
 
-    def __init__(self, index: int) -> None:
-        super().__init__(f"the log is damaged near entry {index}")
+    def __init__(self, index: int, remedy: str | None = None) -> None:
+        super().__init__(f"the log is damaged near entry {index}", remedy)
         self.index = index
 
 

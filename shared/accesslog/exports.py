@@ -3,22 +3,37 @@
 An export is written to the container `exports` in blocks, so that memory stays flat however large
 it is, and read by a link that works for minutes. Each is logged before it is made. A day later it
 is deleted, as it would outlive a redaction.
+
+A damaged log is exported too, as the tenant needs the evidence: all that is there, with lines that
+say what is missing and up to where it is signed. Only where no entry can be added to it any more is
+an export refused, as it could not be logged.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.accesslog.checkpoints import Checkpoints
+from shared.accesslog.checkpoints import Checkpoints, Published
+from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.filters import Filter
 from shared.accesslog.formats import MEDIA_TYPES, Format, encoded
 from shared.accesslog.reading import Reading
 from shared.accesslog.service import AccessLog
 from shared.accesslog.store import LogStore
+from shared.errors import NotFoundError
 from shared.identity.rules import Caller
 from shared.ids import new_id
-from shared.merkle.export import end_line, entry_line, header_line, tile_line, tiles_before
+from shared.merkle.export import (
+    end_line,
+    entry_line,
+    header_line,
+    missing_line,
+    tile_line,
+    tiles_before,
+    unsigned_line,
+)
 from shared.messages.contracts import AccessRecorded
 from shared.ports import Blobs, Clock
 
@@ -27,6 +42,12 @@ _FOLDER: Final = "log/"
 _LINK_LIFETIME: Final = timedelta(minutes=15)
 _KEPT_FOR: Final = timedelta(days=1)
 _CHUNK: Final = 256 * 1024
+# Behind a larger hole nothing is looked for: what says that the log goes on there is wrong.
+_LARGEST_HOLE: Final = 65_536
+_READ_BY_URL: Final = (
+    "Read the log where it is served: `verify-log` with its URL says where it is damaged. Report it"
+    " to the operator, who has an incident that says where, too."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +96,52 @@ class Exports:
                 await self._blobs.delete(CONTAINER, blob.name)
 
     async def _lines(self, tenant: str) -> AsyncIterator[bytes]:
-        made = await self._checkpoints.witnessed(tenant, await self._checkpoints.publish(tenant))
-        yield header_line(made.note, self._checkpoints.origin(tenant), made.size)
-        async for index, entry, check in self._store.read_checked(tenant, made.size):
-            for tile in tiles_before(index, made.size):
-                yield tile_line(tile, await self._store.tile(tenant, tile))
-            yield entry_line(index, entry, check)
-        yield end_line(made.size)
+        published, is_signed = await self._checkpoint(tenant)
+        size = published.size
+        yield header_line(published.note, self._checkpoints.origin(tenant), size)
+        lost = 0
+        async for index, entry, check in self._store.read_checked(tenant, size):
+            tiles = tiles_before(index, size)
+            if lost and (tiles or entry is not None):
+                yield missing_line(index - lost, index - 1)
+                lost = 0
+            for tile in tiles:
+                # Without it, only the place of what was changed is told less exactly.
+                with suppress(LogDamagedError, NotFoundError):
+                    yield tile_line(tile, await self._store.tile(tenant, tile))
+            if entry is None:
+                lost += 1
+            else:
+                yield entry_line(index, entry, check)
+        if lost:
+            yield missing_line(size - lost, size - 1)
+        if not is_signed:
+            yield unsigned_line(size)
+            async for line in self._behind(tenant, size):
+                yield line
+        yield end_line(size)
+
+    async def _behind(self, tenant: str, size: int) -> AsyncIterator[bytes]:
+        """The lines of the entries behind the first `size`, as many as can be found."""
+        lost = 0
+        end = (await self._store.head(tenant)).size
+        async for index, entry, check in self._store.read_checked(tenant, end, size):
+            if entry is not None:
+                yield entry_line(index, entry, check)
+            lost = lost + 1 if entry is None else 0
+            if lost > _LARGEST_HOLE:
+                return
+
+    async def _checkpoint(self, tenant: str) -> tuple[Published, bool]:
+        """A checkpoint of now, or the newest there is of a log that cannot be signed any more."""
+        try:
+            published, is_signed = await self._checkpoints.publish(tenant), True
+        except LogDamagedError:
+            newest = await self._checkpoints.newest(tenant)
+            if newest is None:
+                raise
+            published, is_signed = newest, False
+        return await self._checkpoints.witnessed(tenant, published), is_signed
 
     async def _record(self, tenant: str, caller: Caller, resource: str) -> None:
         now = self._clock()
@@ -92,7 +152,10 @@ class Exports:
             resource=resource,
             outcome="allowed",
         )
-        await self._log.record(exported, new_id(now), now)
+        try:
+            await self._log.record(exported, new_id(now), now)
+        except LogDamagedError as error:
+            raise LogDamagedError(error.index, _READ_BY_URL) from error
 
     async def _write(self, tenant: str, form: Format, chunks: AsyncIterator[bytes]) -> Export:
         now = self._clock()

@@ -122,27 +122,33 @@ class LogStore:
         for index in _hole(0, before):
             yield index, b""
 
-    async def read_checked(self, tenant: str, end: int) -> AsyncIterator[tuple[int, bytes, bytes]]:
-        """Index, payload and what is kept of the leaf hash of the first `end` entries, in order.
+    async def read_checked(
+        self, tenant: str, end: int, first: int = 0
+    ) -> AsyncIterator[tuple[int, bytes | None, bytes]]:
+        """Index, payload and what is kept of the leaf hash of the entries up to `end`, in order.
 
-        Raises LogDamagedError when an entry is missing.
+        The payload of one that is missing, or whose row cannot be read, is None.
         """
-        index, width = 0, _FEWEST_AT_ONCE
+        index, width = first, _FEWEST_AT_ONCE
         while index < end:
             upto, size = min(end, index + width), 0
             keys = layout.segment_keys(index, upto)
             found = self._tables.between(layout.TABLE, key(tenant), *keys)
             for row in reversed([row async for row in found]):
-                segment = readable_segment(row)
-                if segment.first > index:
-                    break
-                for at in range(index, min(segment.end, end)):
+                try:
+                    segment = layout.segment_of(row)
+                except ValueError:
+                    continue
+                for at in range(index, segment.first):
+                    yield at, None, b""
+                for at in range(max(index, segment.first), min(segment.end, end)):
                     offset = at - segment.first
                     size += len(segment.entries[offset])
                     yield at, segment.entries[offset], segment.check(offset)
-                index = max(index, min(segment.end, end))
-            if index < upto:
-                raise LogDamagedError(index)
+                index = max(index, segment.first, min(segment.end, end))
+            for at in range(index, upto):
+                yield at, None, b""
+            index = max(index, upto)
             is_small = size < _BYTES_AT_ONCE
             width = min(2 * width, _MOST_AT_ONCE) if is_small else max(width // 2, _FEWEST_AT_ONCE)
 

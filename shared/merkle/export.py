@@ -6,6 +6,12 @@
     ...
     {"end":70000}
 
+Where the log was damaged two lines more say so. No export that has one of them is intact:
+
+    {"missing":300,"last":389}    instead of entries that the log does not have any more
+    {"unsigned":70000}            before entries under no checkpoint: the log could not be shown to
+                                  continue the one that the export begins with
+
 An entry that is a JSON object stands there as its own canonical bytes (RFC 8785), so that the file
 is readable as it is, and what was hashed is what stands between `"entry":` and `,"check"`. A
 redaction stands as a JSON string, and bytes that are neither as base64 under `bytes`. `check` is
@@ -67,13 +73,33 @@ class Hashes:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """A line in the place of the entries from `first` to `last`, which the log has lost."""
+
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        """How many are missing."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """A line before the entries behind the first `size`, which no checkpoint covers."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """The last line, without which the file was cut off."""
 
     size: int
 
 
-type Line = Header | Entry | Hashes | End
+type Line = Header | Entry | Hashes | Missing | Unsigned | End
 
 
 def header_line(checkpoint: str, origin: str, size: int) -> bytes:
@@ -111,6 +137,16 @@ def entry_line(index: int, entry: bytes, check: bytes) -> bytes:
             tail,
         )
     return b'{"index":%d,"entry":%s,"check":"%s"}\n' % (index, text, tail)
+
+
+def missing_line(first: int, last: int) -> bytes:
+    """The line in the place of the entries from `first` to `last`, which are not there."""
+    return _line({"missing": first, "last": last})
+
+
+def unsigned_line(size: int) -> bytes:
+    """The line before the entries that the checkpoint of `size` does not cover, nor any other."""
+    return _line({"unsigned": size})
 
 
 def end_line(size: int) -> bytes:
@@ -251,6 +287,17 @@ def _hashes(said: dict[str, Any], _: bytes) -> Hashes:
     return Hashes(tile, hashes)
 
 
+def _missing(said: dict[str, Any], _: bytes) -> Missing:
+    first, last = _count(said["missing"]), _count(said["last"])
+    if last < first:
+        raise TypeError
+    return Missing(first, last)
+
+
+def _unsigned(said: dict[str, Any], _: bytes) -> Unsigned:
+    return Unsigned(_count(said["unsigned"]))
+
+
 def _end(said: dict[str, Any], _: bytes) -> End:
     return End(_count(said["end"]))
 
@@ -266,5 +313,7 @@ _FORMS: Final[dict[str, Callable[[dict[str, Any], bytes], Line]]] = {
     "bytes": _bytes,
     "tile": _hashes,
     "checkpoint": _header,
+    "missing": _missing,
+    "unsigned": _unsigned,
     "end": _end,
 }

@@ -13,13 +13,17 @@ from shared.merkle.export import (
     Entry,
     Hashes,
     Header,
+    Missing,
+    Unsigned,
     end_line,
     entry_line,
     header_line,
     leaves_of,
+    missing_line,
     parse_line,
     tile_line,
     tiles_before,
+    unsigned_line,
 )
 
 CHECK = bytes(range(8))
@@ -64,6 +68,9 @@ def test_the_other_lines():
     assert parse_line(header_line("note\n", "origin", 5)) == Header("note\n", "origin", 5)
     assert parse_line(tile_line(Tile(1, 0, 2), hashes)) == Hashes(Tile(1, 0, 2), hashes)
     assert parse_line(end_line(5)) == End(5)
+    assert parse_line(missing_line(3, 5)) == Missing(3, 5)
+    assert Missing(3, 5).count == 3
+    assert parse_line(unsigned_line(5)) == Unsigned(5)
 
 
 @pytest.mark.parametrize(

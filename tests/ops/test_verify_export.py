@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from infra.ops.__main__ import main
 from shared.merkle import COSIGNATURE, Note, Redaction, SigningKey, leaf_hash
-from shared.merkle.export import end_line, entry_line, header_line
+from shared.merkle.export import end_line, entry_line, header_line, missing_line, unsigned_line
 from tests.merkle.logs import tiles_of
 from tests.ops.conftest import Verify, found
 from tests.ops.logs import KEY, NOW, ORIGIN, OTHER_KEY, SIZE, Log, entry, lines_with
@@ -143,6 +143,73 @@ def test_a_missing_entry_is_located(verify: Verify, file: Path):
     more = lines_with(lines_with(lines, 300), 301)
     answer = verify(write(file, more), "--json")
     assert found(answer) == ("missing", 300, 301)
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [(0, 0), (0, 299), (300, 300), (250, 260), (256, 511), (100, 698), (699, 699), (600, 699)],
+)
+def test_entries_that_the_export_says_are_missing_are_located(
+    verify: Verify, file: Path, tmp_path: Path, first: int, last: int
+):
+    """Also at the end: that is no truncation, and no other line hides it."""
+    lines = lines_with(Log().lines(), first, missing_line(first, last))
+    for place in range(first + 1, last + 1):
+        lines = lines_with(lines, place)
+    answer = verify(write(file, lines))
+    what = f"entry {first} is" if first == last else f"entries {first} to {last} are"
+    assert answer.said == (
+        f"The log {ORIGIN} is not intact: {what} missing (the export says so itself)."
+    )
+    assert found(verify(file, "--json")) == ("missing", first, last)
+    older = Log(Log().entries[:500]).export(tmp_path / "older")
+    assert found(verify(file, "--json", "--older", older)) == ("missing", first, last)
+
+
+def test_missing_entries_are_told_together_and_what_comes_first_before_them(
+    verify: Verify, file: Path
+):
+    log = Log()
+    log.entries[100], log.entries[400] = CHANGED, CHANGED
+    gap = lines_with(log.lines(), 255, missing_line(255, 255), missing_line(256, 256))
+    gap = lines_with(gap, 256)
+    assert found(verify(write(file, gap), "--json")) == ("changed", 100, 100)
+    log.entries[100] = entry(100)
+    gap = lines_with(log.lines(), 255, missing_line(255, 255), missing_line(256, 256))
+    assert found(verify(write(file, lines_with(gap, 256)), "--json")) == ("missing", 255, 256)
+
+
+@pytest.mark.parametrize(
+    "line", [missing_line(300, 1 << 60), b'{"missing":300,"last":299}\n', b'{"missing":300}\n']
+)
+def test_a_line_that_says_an_impossible_number_is_missing_is_one_that_is_none(
+    verify: Verify, file: Path, line: bytes
+):
+    lines = lines_with(Log().lines(), 300, line)
+    assert found(verify(write(file, lines), "--json")) == ("changed", 300, 300)
+
+
+def test_entries_that_nothing_was_signed_over_are_told_and_not_taken_for_inserted_ones(
+    verify: Verify, file: Path
+):
+    log = Log()
+    behind = [entry_line(n, entry(n), leaf_hash(entry(n))) for n in range(SIZE, SIZE + 5)]
+
+    def written() -> Path:
+        return write(file, [*log.lines()[:-1], unsigned_line(SIZE), *behind, end_line(SIZE)])
+
+    answer = verify(written())
+    assert f"no checkpoint is signed from entry {SIZE} on" in answer.said
+    said = json.loads(verify(file, "--json").said)
+    assert (said["intact"], said["kind"], said["entry"]) == (False, "unsigned", SIZE)
+    # What is wrong with those that something was signed over comes first.
+    log.entries[300] = CHANGED
+    assert found(verify(written(), "--json")) == ("changed", 300, 300)
+    # Nor can the line hide where the log really ends.
+    lines = Log().lines()
+    at = lines.index(next(line for line in lines if line.startswith(b'{"index":600,')))
+    shorter = [*lines[:at], unsigned_line(600), *lines[at:]]
+    assert found(verify(write(file, shorter), "--json")) == ("truncated", 600, SIZE - 1)
 
 
 def _renumbered(entries: list[bytes], checks: list[bytes]) -> list[bytes]:

@@ -24,7 +24,7 @@ from infra.ops.logs.export_file import LONGEST_LINE, ExportFile
 from infra.ops.logs.growth import Growth
 from infra.ops.logs.outcome import Progress
 from shared.merkle import WIDTH, Checkpoint, MerkleError, VerifierKey, is_redaction, leaf_of
-from shared.merkle.export import End, Entry, Header, Line, leaves_of, parse_line
+from shared.merkle.export import End, Entry, Hashes, Line, leaves_of, parse_line
 from shared.merkle.tiles import fold
 
 RANGE: Final = 8 << 20
@@ -160,17 +160,23 @@ class _Hasher:
         self.expected: int | None = None
 
     def take(self, line: Line) -> None:
-        if self.part.end is not None or isinstance(line, Header):
-            raise ValueError("after the end, or a second beginning")
-        if isinstance(line, End):
-            self.part.end = line.size
-        elif isinstance(line, Entry):
-            if self.expected is None:
-                self.part.first = self.expected = line.index
-            if line.index != self.expected:
-                raise ValueError("out of order")
-            self.part.redacted += is_redaction(line.entry)
-            self.add([leaf_of(line.entry, line.index, self.job.origin, self.job.keys)])
+        if self.part.end is not None:
+            raise ValueError("after the end")
+        match line:
+            case End():
+                self.part.end = line.size
+            case Entry():
+                if self.expected is None:
+                    self.part.first = self.expected = line.index
+                if line.index != self.expected:
+                    raise ValueError("out of order")
+                self.part.redacted += is_redaction(line.entry)
+                self.add([leaf_of(line.entry, line.index, self.job.origin, self.job.keys)])
+            case Hashes():
+                # They prove nothing.
+                pass
+            case _:
+                raise ValueError("a second beginning, or what says that it is not intact")
 
     def add(self, leaves: list[bytes]) -> None:
         """Add leaves up to the end of a tile at most; a full one is handed back as its root."""

@@ -7,7 +7,7 @@ lead to the signed root, the indices of the lines, and the check that a line has
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain, islice, zip_longest
+from itertools import chain, islice, takewhile, zip_longest
 from typing import Final
 
 from infra.ops.logs.export_file import ExportFile, lines_of, read_line
@@ -20,10 +20,12 @@ from infra.ops.logs.outcome import (
     at,
     by_count,
     forked_at,
+    lost,
     moved,
+    unsigned,
 )
 from shared.merkle import WIDTH, Checkpoint, Edge, MerkleError, ProofError, is_redaction, leaf_of
-from shared.merkle.export import Entry, Hashes, parse_line
+from shared.merkle.export import Entry, Hashes, Missing, Unsigned, parse_line
 from shared.merkle.tiles import fold, split
 from shared.merkle.tree import HASH_SIZE
 
@@ -38,6 +40,7 @@ class _Line:
     leaf: bytes
     check: bytes = b""
     redacted: bool = False
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +54,34 @@ class _Suspicion:
 
 @dataclass(slots=True)
 class _Walk:
-    """Goes through an export once. `roots` and `leaves` are what the tiles state, if trusted."""
+    """Goes through an export once, up to where it says itself that nothing is signed any more.
+
+    `roots` and `leaves` are what the tiles state, if trusted.
+    """
 
     export: ExportFile
     progress: Progress
     trusted: bool
+    signed: bool = True
     roots: dict[int, bytes] = field(default_factory=dict)
     leaves: dict[int, bytes] = field(default_factory=dict)
 
     def lines(self) -> Iterator[_Line]:
+        gone, size = 0, self.export.checkpoint.size
         for reached, line in lines_of(self.export):
             self.progress("looking closely", reached, self.export.length)
             if isinstance(line, Entry):
                 yield self._entry(line)
             elif isinstance(line, Hashes):
                 self._learn(line)
-            elif line is None:
+            elif isinstance(line, Unsigned):
+                self.signed = False
+                return
+            elif isinstance(line, Missing) and (gone := gone + line.count) <= size:
+                for index in range(line.first, line.last + 1):
+                    yield _Line(index, b"", missing=True)
+            elif isinstance(line, Missing | None):
+                # Not one of an export, or of more entries than there were.
                 yield _Line(None, b"")
 
     def _entry(self, line: Entry) -> _Line:
@@ -99,7 +114,7 @@ def locate(
     """
     outcome = _hash_closely(export, older, progress)
     kept = leaves_of_export(older_export) if older_export else iter(())
-    if isinstance(outcome, Intact) or outcome.kind == "reordered":
+    if isinstance(outcome, Intact) or outcome.kind in {"reordered", "unsigned"}:
         return outcome
     if outcome.kind == "forked":
         return _where_forked(export, kept, progress) or outcome
@@ -109,8 +124,11 @@ def locate(
         before = list(islice(kept, WIDTH))
         if found := _suspicion(walk, first, block, before):
             after = found.place - first + 1
-            rest = zip_longest(chain(block[after:], lines), chain(before[after:], kept))
-            return _judge(export, found, rest)
+            behind = chain(block[after:], lines)
+            if found.line.missing:
+                more = sum(1 for _ in takewhile(lambda line: line.missing, behind))
+                return lost(outcome.origin, found.place, found.place + more)
+            return _judge(export, found, zip_longest(behind, chain(before[after:], kept)))
         if _is_disproved(walk, first, block):
             last = first + len(block) - 1
             count = last + 1 + sum(1 for _ in lines)
@@ -125,7 +143,8 @@ def _hash_closely(export: ExportFile, older: Checkpoint | None, progress: Progre
     Lines are read as `parse_line` reads them.
     """
     growth, astray = Growth(export.checkpoint, older), None
-    lines = _Walk(export, progress, trusted=False).lines()
+    walk = _Walk(export, progress, trusted=False)
+    lines = walk.lines()
     while block := list(islice(lines, WIDTH)):
         if astray is None:
             places = enumerate(block, growth.size)
@@ -135,6 +154,8 @@ def _hash_closely(export: ExportFile, older: Checkpoint | None, progress: Progre
     outcome = growth.outcome()
     if isinstance(outcome, Intact) and astray is not None:
         return at(outcome.origin, "reordered", astray, why="its line gives it another index")
+    if isinstance(outcome, Intact) and not walk.signed:
+        return unsigned(outcome.origin, outcome.size)
     return outcome
 
 

@@ -7,7 +7,15 @@ from typing import Literal
 from shared.merkle import Checkpoint
 
 type Kind = Literal[
-    "changed", "missing", "inserted", "reordered", "truncated", "forked", "tile", "signature"
+    "changed",
+    "missing",
+    "inserted",
+    "reordered",
+    "truncated",
+    "forked",
+    "unsigned",
+    "tile",
+    "signature",
 ]
 
 type Progress = Callable[[str, int, int], None]
@@ -74,6 +82,23 @@ def at(origin: str, kind: Kind, first: int, last: int | None = None, why: str = 
             "reordered": f"an entry from {first} to {last} is not in its place",
         }[kind]
     return Fault(origin, kind, f"{what} ({why})" if why else what, first, last)
+
+
+def lost(origin: str, first: int, last: int) -> Fault:
+    """The export says itself that the log does not have the entries from `first` to `last`."""
+    what = (
+        f"entry {first} is missing" if first == last else f"entries {first} to {last} are missing"
+    )
+    return Fault(origin, "missing", f"{what} (the export says so itself)", first, last)
+
+
+def unsigned(origin: str, size: int) -> Fault:
+    """The first `size` entries are what the checkpoint states; those behind have none."""
+    what = (
+        f"its first {size:,} entries lead to the signed root, but no checkpoint is signed from"
+        f" entry {size} on, as the log could not be shown to continue that one"
+    )
+    return Fault(origin, "unsigned", what, size)
 
 
 def truncated(origin: str, found: int, stated: int) -> Fault:
