@@ -139,18 +139,31 @@ async def prove_consistency(call: Call) -> Reply:
     query=(Parameter("tenant", "The tenant whose log's verifier keys (vkeys) are wanted too."),),
 )
 async def read_keys(call: Call) -> Reply:
-    """The public keys that verify checkpoints: those of all versions, as a JWK Set (RFC 7517)."""
+    """The public keys that verify checkpoints: those of all versions, as a JWK Set (RFC 7517).
+
+    One that was disabled, and signs no more, has `revoked` with the time in `revoked_at`. RFC 7517
+    has no member for that; this is the one of OpenID Federation 1.0, "Federation Historical Keys
+    Response".
+    """
     from shared.merkle import VerifierKey
     from shared.tenancy.rules import check_tenant_id
 
     tenant = call.request.params.get("tenant")
     if tenant:
         check_tenant_id(tenant)
-    keys = []
+    keys: list[dict[str, object]] = []
+    revoked = await call.app.log_keys.revoked()
     for one in await call.app.log_keys.published():
         # RFC 8037 section 2.
-        jwk = {"kty": "OKP", "crv": "Ed25519", "x": one.public, "kid": one.version}
+        jwk: dict[str, object] = {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": one.public,
+            "kid": one.version,
+        }
         jwk |= {"use": "sig", "alg": "EdDSA"}
+        if one.version in revoked:
+            jwk["revoked"] = {"revoked_at": int(revoked[one.version].timestamp())}
         if tenant:
             jwk["vkey"] = str(VerifierKey(call.app.checkpoints.origin(tenant), one.raw))
         keys.append(jwk)

@@ -148,6 +148,12 @@ class WitnessList(View, frozen=True):
     witnesses: list[Witness]
 
 
+class Revoked(Struct, frozen=True):
+    """Since when a key signs no more, in seconds since 1970 (OpenID Federation 1.0)."""
+
+    revoked_at: int
+
+
 class PublicKeyView(View, frozen=True):
     """A JSON Web Key (RFC 8037); `vkey` is the key as C2SP signed-note writes it."""
 
@@ -157,6 +163,7 @@ class PublicKeyView(View, frozen=True):
     kid: str
     use: str
     alg: str
+    revoked: Revoked | None = None
     vkey: str | None = None
 
 

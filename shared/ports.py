@@ -277,6 +277,12 @@ class Secrets(Protocol):
         Raises UnavailableError when the vault does not answer, or has none.
         """
 
+    async def disabled(self, name: str) -> Mapping[str, datetime]:
+        """When each version that is disabled was changed last: as a rule, when it was disabled.
+
+        Raises what `versions` does.
+        """
+
     async def ping(self) -> None:
         """Raise UnavailableError unless the vault answers."""
 

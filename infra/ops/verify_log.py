@@ -107,9 +107,10 @@ def _exported(path: Path, trust: Trust, older: str | None, progress: Progress) -
     if before and before.size > export.checkpoint.size:
         return truncated_since(export.checkpoint, before.size)
     growth = hash_export(export, before, progress)
-    if growth and isinstance(outcome := growth.outcome(), Intact):
-        return outcome
-    return locate(export, before, before_export, progress)
+    outcome = growth.outcome() if growth else None
+    if not isinstance(outcome, Intact):
+        outcome = locate(export, before, before_export, progress)
+    return _said_of_keys(outcome, trust, export.signed)
 
 
 def _served(source: Source, trust: Trust, older: str | None, progress: Progress) -> Outcome:
@@ -124,7 +125,14 @@ def _served(source: Source, trust: Trust, older: str | None, progress: Progress)
         return truncated_since(checkpoint, before.size)
     kept = leaves_of_export(before_export) if before_export else iter(())
     log = ServedLog(source, checkpoint, trust.keys(checkpoint.origin))
-    return verify_served(log, before, kept, progress)
+    return _said_of_keys(verify_served(log, before, kept, progress), trust, signed)
+
+
+def _said_of_keys(outcome: Outcome, trust: Trust, signed: bytes | str) -> Outcome:
+    """The outcome, with what is to be said of the keys that signed an intact log."""
+    if isinstance(outcome, Intact) and trust.is_revoked(signed, outcome.origin):
+        return replace(outcome, revoked=True)
+    return outcome
 
 
 def _older(
@@ -161,7 +169,8 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
         "sentence": outcome.sentence,
     }
     if isinstance(outcome, Intact):
-        return said | {"size": outcome.size, "redacted": outcome.redacted}
+        counts = {"size": outcome.size, "redacted": outcome.redacted}
+        return said | counts | {"revoked": outcome.revoked}
     return said | {"kind": outcome.kind, "entry": outcome.entry, "last": outcome.last}
 
 

@@ -8,7 +8,7 @@ long disabled it.
 import base64
 import binascii
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -79,6 +79,10 @@ class LogKeys:
         rows = self._tables.scan(_TABLE, key(SECRET))
         found = [from_values(PublicKey, row.values) async for row in rows]
         return sorted(found, key=lambda one: (one.created, one.version))
+
+    async def revoked(self) -> Mapping[str, datetime]:
+        """The versions that the vault has disabled, so that they sign no more, and since when."""
+        return await self._secrets.disabled(SECRET)
 
     async def verifiers(self, name: str) -> list[VerifierKey]:
         """The public keys under `name`, with which all that was ever signed can be verified."""

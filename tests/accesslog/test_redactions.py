@@ -34,6 +34,9 @@ class OneKey:
         value = base64.b64encode(bytes(range(32))).decode()
         return [SecretVersion(value, "1", NOW)]
 
+    async def disabled(self, name):
+        return {}
+
 
 class Breaking(LogStore):
     """A store whose `replace` fails so many times before it works."""

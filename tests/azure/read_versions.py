@@ -11,10 +11,14 @@ from shared.errors import UnavailableError
 
 async def main() -> None:
     secrets = KeyVaultSecrets(os.environ["KEY_VAULT_URL"])
-    read: dict[str, list[str] | str] = {}
+    read: dict[str, object] = {}
     for name in sys.argv[1:]:
         try:
-            read[name] = [version.value for version in await secrets.versions(name)]
+            live = [version.value for version in await secrets.versions(name)]
+            disabled = {
+                version: at.isoformat() for version, at in (await secrets.disabled(name)).items()
+            }
+            read[name] = {"live": live, "disabled": disabled}
         except UnavailableError as error:
             read[name] = error.service
     await secrets.close()

@@ -48,10 +48,12 @@ def test_versions_in_force_come_oldest_first(vault, officer):
     # A version's age is kept in whole seconds.
     time.sleep(1.1)
     officer.set_secret("key", "second")
-    officer.set_secret("key", "disabled", enabled=False)
+    disabled = officer.set_secret("key", "disabled", enabled=False).properties
     officer.set_secret("key", "over", expires_on=now - timedelta(seconds=1))
     officer.set_secret("key", "to come", not_before=now + timedelta(days=1))
-    assert versions(vault, "key") == {"key": ["first", "second"]}
+    at = disabled.updated_on.isoformat()
+    expected = {"live": ["first", "second"], "disabled": {disabled.version: at}}
+    assert versions(vault, "key") == {"key": expected}
 
 
 def test_a_secret_without_a_version_in_force_is_as_good_as_no_vault(vault, officer):

@@ -55,7 +55,8 @@ async def served(portal):
     """The verifier keys that are served, by the versions of the vault's key."""
     answer = await portal.call("GET", "keys", params={"tenant": portal.tenant})
     keys = answer.json()["keys"]
-    assert all({"kty", "crv", "x", "kid", "use", "alg", "vkey"} == one.keys() for one in keys)
+    always = {"kty", "crv", "x", "kid", "use", "alg", "vkey"}
+    assert all(one.keys() - {"revoked"} == always for one in keys)
     for one in keys:
         raw = base64.urlsafe_b64decode(one["x"] + "=")
         assert VerifierKey.parse(one["vkey"]).public == raw
@@ -86,7 +87,7 @@ async def test_a_rotation_from_the_first_overlap_to_the_end_of_the_old_key(stack
         # An instance that has not heard of the new version leaves what has more signatures.
         assert (await portal.mine("POST", "log/checkpoints")).text == both
 
-        officer.update_secret_properties(KEY, old_version, enabled=False)
+        disabled = officer.update_secret_properties(KEY, old_version, enabled=False)
         await grow(portal, 1)
         last = published(stack, portal.tenant)
         assert signers(last, [old, new]) == {new}
@@ -98,6 +99,17 @@ async def test_a_rotation_from_the_first_overlap_to_the_end_of_the_old_key(stack
         params = {"from": "1", "to": str(Checkpoint.parse(Note.parse(last).text).size)}
         answer = await portal.mine("GET", "log/consistency", params=params)
         assert answer.status_code == 200
+        # It is marked as one that signs no more, once the app has heard of that.
+        await restarted(stack)
+        keys = (await portal.call("GET", "keys")).json()["keys"]
+        revoked = {one["kid"]: one["revoked"] for one in keys if "revoked" in one}
+        assert revoked == {old_version: {"revoked_at": int(disabled.updated_on.timestamp())}}
+
+
+async def restarted(stack):
+    """An app that has nothing in its memory."""
+    await asyncio.to_thread(stack.kill, "host")
+    await asyncio.to_thread(stack.start_process, "host")
 
 
 async def test_checkpoints_of_several_instances_at_once_are_of_one_log(stack):

@@ -437,9 +437,13 @@ def test_the_key_of_one_log_does_not_sign_for_another(verify: Verify, file: Path
     assert verify(file, "--origin", ORIGIN, key=umbra.verifier).status == 0
 
 
-def _jwks(key: bytes) -> str:
+def _jwk(key: bytes, **more: object) -> dict[str, object]:
     x = base64.urlsafe_b64encode(key).decode().rstrip("=")
-    return json.dumps({"keys": [{"kty": "RSA"}, {"kty": "OKP", "crv": "Ed25519", "x": x}]})
+    return {"kty": "OKP", "crv": "Ed25519", "x": x} | more
+
+
+def _jwks(key: bytes) -> str:
+    return json.dumps({"keys": [{"kty": "RSA"}, _jwk(key)]})
 
 
 def test_keys_may_be_given_in_files(verify: Verify, file: Path, tmp_path: Path):
@@ -454,6 +458,34 @@ def test_keys_may_be_given_in_files(verify: Verify, file: Path, tmp_path: Path):
     keys.write_text(_jwks(OTHER_KEY.verifier.public))
     assert "signed by none" in verify(file, key=keys).error or verify(file, key=keys).status == 2
     assert verify(file, "--key", KEY.verifier, key=keys).status == 0
+
+
+def test_a_log_that_only_a_revoked_key_has_signed_is_intact_and_says_so(
+    verify: Verify, file: Path, tmp_path: Path
+):
+    log, keys = Log(), tmp_path / "keys"
+    log.export(file)
+    public, other = KEY.verifier.public, OTHER_KEY.verifier.public
+    revoked = _jwk(public, revoked={"revoked_at": 1795500000})
+    clause = "but only a revoked key has signed that root."
+    for jwks, said in (
+        ([revoked, _jwk(other)], True),
+        ([revoked], True),
+        ([_jwk(public), _jwk(other, revoked={"revoked_at": 1})], False),
+        # Another version of the same key goes on.
+        ([revoked, _jwk(public)], False),
+        ([_jwk(public), revoked], False),
+    ):
+        keys.write_text(json.dumps({"keys": jwks}))
+        answer = verify(file, key=keys)
+        assert (answer.status, clause in answer.said) == (0, said)
+        assert json.loads(verify(file, "--json", key=keys).said)["revoked"] is said
+        served = verify(log.folder(tmp_path / "served"), key=keys)
+        assert (served.status, clause in served.said) == (0, said)
+    # The signature of a key that goes on is enough.
+    log.signed = log.checkpoint().sign([KEY, OTHER_KEY])
+    keys.write_text(json.dumps({"keys": [revoked, _jwk(other)]}))
+    assert clause not in verify(log.export(file), key=keys).said
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,14 @@ LONGEST_LINE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ExportFile:
-    """An export with a checkpoint that verifies. Its lines begin at byte `start` of `length`."""
+    """An export with a checkpoint that verifies, which is `signed` in the note.
+
+    Its lines begin at byte `start` of `length`.
+    """
 
     path: Path
     checkpoint: Checkpoint
+    signed: str
     keys: tuple[VerifierKey, ...]
     start: int
     length: int
@@ -48,7 +52,8 @@ def open_export(path: Path, trust: Trust) -> ExportFile | Fault:
                 " checkpoint in it."
             )
         keys = trust.keys(checkpoint.origin)
-        return ExportFile(path, checkpoint, keys, file.tell(), path.stat().st_size)
+        signed, length = header.checkpoint, path.stat().st_size
+        return ExportFile(path, checkpoint, signed, keys, file.tell(), length)
 
 
 def lines_of(export: ExportFile) -> Iterator[tuple[int, Line | None]]:

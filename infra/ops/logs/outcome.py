@@ -24,12 +24,16 @@ type Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Intact:
-    """The log is what its checkpoint states; `redacted` of its entries are signed redactions."""
+    """The log is what its checkpoint states; `redacted` of its entries are signed redactions.
+
+    `revoked` is whether all keys that are known to have signed the checkpoint sign no more.
+    """
 
     origin: str
     size: int
     redacted: int = 0
     continues: int | None = None
+    revoked: bool = False
 
     @property
     def sentence(self) -> str:
@@ -40,6 +44,8 @@ class Intact:
             said += f", {self.redacted:,} of them redacted with a signed note"
         if self.continues is not None:
             said += f", and continue the older log of {_entries(self.continues)}"
+        if self.revoked:
+            said += ", but only a revoked key has signed that root"
         return said + "."
 
 

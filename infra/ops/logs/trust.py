@@ -29,13 +29,15 @@ _LARGEST = 1_000_000
 class Trust:
     """The log's keys: those with a name, and those (of a JWKS) that have none of their own.
 
-    All `witnesses` must have cosigned the checkpoint of a log.
+    All `witnesses` must have cosigned the checkpoint of a log. `revoked` are those keys that sign
+    no more, as a JWKS says: what they signed before still counts.
     """
 
     named: tuple[VerifierKey, ...]
     nameless: tuple[bytes, ...]
     origin: str | None = None
     witnesses: tuple[VerifierKey, ...] = ()
+    revoked: frozenset[bytes] = frozenset()
 
     @classmethod
     def of(
@@ -46,17 +48,20 @@ class Trust:
         Raises CommandError for what is neither, and for a witness's key in place of a log's.
         """
         named: list[VerifierKey] = []
-        nameless: list[bytes] = []
+        nameless: dict[bytes, bool] = {}
         for one in given:
             text = _text(one)
             if text.lstrip().startswith("{"):
-                nameless += _jwks(text, one)
+                for public, is_revoked in _jwks(text, one):
+                    # Two versions may be the same key, of which one goes on.
+                    nameless[public] = is_revoked and nameless.get(public, True)
             else:
                 named += _vkeys(text, one, ED25519)
         if not named and not nameless:
             raise CommandError("There is no Ed25519 key in what was given with --key.")
         outside = [key for one in witnesses for key in _vkeys(_text(one), one, COSIGNATURE)]
-        return cls(tuple(named), tuple(nameless), origin, tuple(outside))
+        revoked = frozenset(public for public, is_revoked in nameless.items() if is_revoked)
+        return cls(tuple(named), tuple(nameless), origin, tuple(outside), revoked)
 
     def keys(self, origin: str) -> tuple[VerifierKey, ...]:
         """The keys that may sign for the log `origin`.
@@ -84,6 +89,11 @@ class Trust:
             raise CommandError(f"None of the given keys has signed {what}.") from None
         except NoteError as error:
             raise CommandError(f"{what.capitalize()} cannot be read. {error}") from None
+
+    def is_revoked(self, signed: bytes | str, origin: str) -> bool:
+        """Whether none of the keys that signed a checkpoint, which is open, signs any more."""
+        signers = Note.parse(signed).verify(self.keys(origin))
+        return all(key.public in self.revoked for key, _ in signers)
 
     def _check(self, origin: str, what: str) -> None:
         names = {self.origin} if self.origin else {key.name for key in self.named}
@@ -131,15 +141,19 @@ def _vkeys(text: str, where: str, algorithm: int) -> list[VerifierKey]:
     return keys
 
 
-def _jwks(text: str, where: str) -> list[bytes]:
-    """The Ed25519 keys of a JWKS or a JWK: RFC 7517, RFC 8037."""
+def _jwks(text: str, where: str) -> list[tuple[bytes, bool]]:
+    """The Ed25519 keys of a JWKS or a JWK (RFC 7517, RFC 8037), and whether each is revoked.
+
+    Source of `revoked`: OpenID Federation 1.0, "Federation Historical Keys Response".
+    """
     try:
         said = json.loads(text)
         keys = said.get("keys", [said])
-        chosen = [key["x"] for key in keys if (key["kty"], key.get("crv")) == ("OKP", "Ed25519")]
-        public = [base64.urlsafe_b64decode(x + "=" * (-len(x) % 4)) for x in chosen]
+        chosen = [key for key in keys if (key["kty"], key.get("crv")) == ("OKP", "Ed25519")]
+        texts = [key["x"] for key in chosen]
+        public = [base64.urlsafe_b64decode(x + "=" * (-len(x) % 4)) for x in texts]
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
         raise CommandError(f"{where} is neither a public key nor a JWKS.") from None
     if any(len(key) != 32 for key in public):
         raise CommandError(f"{where} has an Ed25519 key that is not 32 bytes.")
-    return public
+    return [(raw, "revoked" in key) for raw, key in zip(public, chosen, strict=True)]
