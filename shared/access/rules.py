@@ -12,6 +12,8 @@ from shared.messages.contracts import AccessRecorded
 
 # A link lives no longer than this, and never longer than its grant.
 LINK_LIFETIME = timedelta(minutes=5)
+# Why an attempt is denied whose purpose or ticket looks like an e-mail address.
+PERSON_NAMED = "person-named"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ def decide(
     """Allow `attempt` under a live grant, or say why not.
 
     An asset that does not exist is denied as one that no grant covers, so that nothing is learned
-    of what exists. Only assets that were cleared are handed over.
+    of what exists. Only assets that were cleared are handed over. What was asked for may be any
+    text; where it names somebody, the attempt is denied and recorded without it.
     """
     found: Grant | str
     if VENDOR_SUPPORT not in caller.roles:
@@ -56,22 +59,27 @@ def decide(
         found = find_grant(grants, request, now) if asset else "asset-not-found"
     if isinstance(found, Grant) and asset is not None and asset.verdict != "clean":
         found = "asset-quarantined"
+    purpose, ticket = _nameless(attempt.purpose), _nameless(attempt.ticket)
+    if None in (purpose, ticket):
+        found = PERSON_NAMED
     allowed = found if isinstance(found, Grant) else None
-    # What was asked for may be any text. An attempt is recorded even where the text names somebody.
-    named = "unnamed" if names_person(attempt.asset) else attempt.asset
     entry = AccessRecorded(
         tenant=attempt.tenant,
         actor=caller.actor({VENDOR_SUPPORT}),
         action=f"asset.{attempt.operation}",
-        resource=f"assets/{named}",
+        resource=f"assets/{_nameless(attempt.asset) or 'unnamed'}",
         outcome="allowed" if allowed else "denied",
-        purpose=attempt.purpose,
-        ticket=attempt.ticket,
+        purpose=purpose,
+        ticket=ticket,
         grant_id=allowed.id if allowed else None,
         reason=None if isinstance(found, Grant) else found,
         client_address=attempt.client_address,
     )
     return Decision(allowed, entry)
+
+
+def _nameless(text: str) -> str | None:
+    return None if names_person(text) else text
 
 
 def link_expiry(grant: Grant, now: datetime) -> datetime:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from shared.access.rules import Attempt, decide, link_expiry
+from shared.access.rules import PERSON_NAMED, Attempt, decide, link_expiry
 from shared.accesslog import AccessLog
+from shared.accesslog.entries import person_named
 from shared.consents import Consents
 from shared.errors import BlobChangedError, ForbiddenError, NotFoundError
 from shared.identity.rules import Caller, tenant_not_found
@@ -41,8 +42,9 @@ class Accesses:
     async def attempt(self, attempt: Attempt, caller: Caller) -> Handover:
         """Carry an attempt out. Every attempt is in the tenant's log before this returns or raises.
 
-        Raises ForbiddenError when no live grant allows it, NotFoundError when the asset's bytes
-        have gone in the meantime, and UnavailableError when it could not be recorded.
+        Raises ForbiddenError when no live grant allows it, InvalidInputError when its purpose or
+        ticket names a person, NotFoundError when the asset's bytes have gone in the meantime, and
+        UnavailableError when it could not be recorded.
         """
         asset = await self._asset(attempt)
         grants = await self._consents.all(attempt.tenant)
@@ -52,6 +54,8 @@ class Accesses:
         await self._log.record(decision.entry, entry, now)
         if caller.tenant not in (None, attempt.tenant):
             raise tenant_not_found()
+        if decision.entry.reason == PERSON_NAMED:
+            raise person_named("purpose or ticket")
         if decision.grant is None or asset is None:
             raise ForbiddenError(
                 "access-denied",

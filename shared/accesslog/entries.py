@@ -74,18 +74,30 @@ def check(recorded: AccessRecorded) -> None:
         msgspec.convert(msgspec.to_builtins(recorded), AccessRecorded)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from error
-    for place, text in (("actor.id", recorded.actor.id), ("resource", recorded.resource)):
+    texts = {
+        "actor.id": recorded.actor.id,
+        "resource": recorded.resource,
+        "purpose": recorded.purpose,
+        "ticket": recorded.ticket,
+        "reason": recorded.reason,
+    }
+    for place, text in texts.items():
         if names_person(text):
-            raise InvalidInputError(
-                "log-entry-names-person",
-                f"What looks like an e-mail address stands in {place} of an entry for the log.",
-                "Name persons and things by the ids that the directory and the API give them.",
-            )
+            raise person_named(place)
 
 
-def names_person(text: str) -> bool:
+def names_person(text: str | None) -> bool:
     """Whether something in `text` looks like an e-mail address."""
-    return _EMAIL.search(text) is not None
+    return text is not None and _EMAIL.search(text) is not None
+
+
+def person_named(place: str) -> InvalidInputError:
+    """The answer for an entry that names a person at this place."""
+    return InvalidInputError(
+        "log-entry-names-person",
+        f"What looks like an e-mail address stands in {place} of an entry for the log.",
+        "Name persons and things by the ids that the directory and the API give them.",
+    )
 
 
 def entry_of(

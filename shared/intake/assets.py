@@ -192,12 +192,13 @@ class Assets:
             await self.flush(partition)
             return
         kept = None if row is None else from_values(Asset, row.values)
+        # First, as it is refused where the log would not take the entry.
+        now = self._clock()
+        message = entry_message(entry, new_id(now), now)
         if kept is not None:
             await self._remove(kept)
-        now = self._clock()
         tombstone = Tombstone(id=asset, tenant=tenant, erased_at=now, erasure_request=request)
         left = Row(partition, asset_row(asset), to_values(tombstone), row.etag if row else None)
-        message = entry_message(entry, new_id(now), now)
         operation = Insert(left) if row is None else Replace(left)
         await self._outbox.commit(ASSETS, partition, [operation], [message])
         # A late delivery of the upload may have put them back before there was a tombstone.

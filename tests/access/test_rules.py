@@ -1,11 +1,13 @@
 """Whether an access is allowed, and what the log says of it."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
 from shared.access.rules import LINK_LIFETIME, Attempt, decide, link_expiry
+from shared.accesslog.entries import check
 from shared.consents import Grant
 from shared.identity.rules import TENANT_ADMIN, VENDOR_DPO, VENDOR_SUPPORT, Caller
 from shared.intake import Asset
@@ -71,6 +73,19 @@ def test_without_a_grant_the_attempt_is_denied_and_recorded():
     decision = decide(ATTEMPT, ENGINEER, ASSET, [], NOW)
     assert (decision.grant, decision.entry.outcome) == (None, "denied")
     assert decision.entry.reason == "no-consent-grant"
+
+
+@pytest.mark.parametrize("place", ["purpose", "ticket"])
+def test_an_attempt_that_names_a_person_is_denied_and_recorded_without_the_name(place):
+    """Also where a grant of before has the same text."""
+    named = {place: "for zoe@acme.example"}
+    attempt = dataclasses.replace(ATTEMPT, **named)
+    grant = msgspec.structs.replace(GRANT, **named)
+    for asset in (ASSET, None):
+        decision = decide(attempt, ENGINEER, asset, [grant], NOW)
+        assert (decision.grant, decision.entry.outcome) == (None, "denied")
+        assert (decision.entry.reason, getattr(decision.entry, place)) == ("person-named", None)
+        check(decision.entry)
 
 
 def test_a_link_ends_with_its_grant_at_the_latest():

@@ -138,6 +138,9 @@ def test_text_that_is_no_unicode_is_refused():
         {"actor": Actor(id="sven@vendor.example", role="r", organisation="o")},
         {"resource": "mailboxes/zoe.mueller@acme.example"},
         {"resource": "people/Zoë@bücher.example/photos"},
+        {"purpose": "Asked by zoe@acme.example on the phone"},
+        {"ticket": "zoe@acme.example/4711"},
+        {"reason": "refused by <zoe@acme.example>"},
     ],
 )
 def test_what_looks_like_an_e_mail_address_is_refused_and_not_repeated(change):
@@ -149,7 +152,7 @@ def test_what_looks_like_an_e_mail_address_is_refused_and_not_repeated(change):
 
 @pytest.mark.parametrize("resource", ["assets/1@2", "people@", "a@b", "shoots/@home", ""])
 def test_what_is_no_e_mail_address_is_not_taken_for_one(resource):
-    check(recorded(resource=resource))
+    check(recorded(resource=resource, purpose=resource, ticket=resource, reason=resource))
 
 
 def test_entries_say_which_request_they_go_back_to():

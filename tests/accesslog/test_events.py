@@ -132,6 +132,10 @@ async def test_bad_messages_are_parked_one_by_one_and_the_good_ones_are_logged(b
             event(portal.tenant, resource=f"people/{mark}-person@acme.example"),
             "log-entry-names-person",
         ),
+        f"{mark}-purpose": (
+            event(portal.tenant, resource=f"{mark}-purpose", purpose="for zoe@acme.example"),
+            "log-entry-names-person",
+        ),
     }
     bodies = [body for body, _ in bad.values()]
     await send(bus, good[0], *bodies[:3], good[1], *bodies[3:], good[2])

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from shared.accesslog.entries import check
 from shared.consents.rules import Request, covers, decide, find_grant, status
 from shared.errors import ConflictError, ForbiddenError, InvalidInputError
 from shared.messages.contracts import Actor, ConsentGranted, ConsentRevoked
@@ -75,6 +76,16 @@ def test_a_revocation_is_kept_and_logged_once():
     assert first.entry is not None
     assert first.entry.action == "consent.revoked"
     assert decide(first.grant, REVOKE, NOW).entry is None
+
+
+@pytest.mark.parametrize("place", ["purpose", "ticket"])
+def test_a_grant_whose_text_the_log_would_refuse_can_be_revoked(place):
+    grant = msgspec.structs.replace(granted(), **{place: "for zoe@acme.example"})
+    decision = decide(grant, REVOKE, NOW)
+    assert status(decision.grant, NOW) == "revoked"
+    assert getattr(decision.grant, place) == "for zoe@acme.example"
+    assert getattr(decision.entry, place) is None
+    check(decision.entry)
 
 
 def test_a_revocation_that_overtakes_its_grant_wins():

@@ -138,6 +138,30 @@ async def test_an_engineer_is_let_in_by_consent_alone_and_each_attempt_is_told(s
         ]
 
 
+@pytest.mark.parametrize("place", ["purpose", "ticket"])
+async def test_no_grant_and_no_access_names_a_person(stack, place):
+    async with Portal(stack, f"consent-names-{place}") as portal:
+        asset = await uploaded(portal, "shoot/cat.jpg")
+        named = {place: "for zoe@acme.example"}
+        answer = await portal.mine("POST", "consent-grants", body=terms(**named))
+        assert answer.status_code == 422
+        assert answer.json()["type"].endswith(":log-entry-names-person")
+        assert place in answer.json()["detail"]
+        assert (await portal.mine("GET", "consent-grants")).json()["consentGrants"] == []
+        grant = await granted(portal)
+        body = wish(asset, **named)
+        answer = await portal.mine("POST", "accesses", who="sven", body=body)
+        assert answer.status_code == 422
+        assert answer.json()["type"].endswith(":log-entry-names-person")
+        (entry,) = [one for one in await portal.log() if one["action"] == "asset.read"]
+        assert (entry["outcome"], entry["reason"]) == ("denied", "person-named")
+        assert (entry[place], entry["grantId"]) == (None, None)
+        # What is granted already is revoked whatever the grant says.
+        revocation = f"consent-grants/{grant['id']}/revocation"
+        assert (await portal.mine("PUT", revocation)).status_code == 200
+        assert "zoe" not in json.dumps(await portal.log())
+
+
 async def test_a_large_asset_comes_by_a_link_that_reads_it_alone(stack):
     data = random.Random(1).randbytes(4 * 1024 * 1024 + 1)
     async with Portal(stack, "consent-link") as portal:
@@ -286,6 +310,12 @@ LATER = "2100-01-01T00:00:00Z"
             TENANT,
             granting(TENANT, "g-9", expiresAt="2020-01-01T00:00:00Z"),
             "consent-grant-expired",
+        ),
+        (
+            "consent-grants",
+            TENANT,
+            granting(TENANT, "g-9", purpose="for zoe@acme.example"),
+            "log-entry-names-person",
         ),
         (
             "consent-grants",

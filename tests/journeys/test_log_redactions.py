@@ -60,6 +60,17 @@ async def test_a_redacted_entry_is_gone_and_every_proof_still_verifies(stack, po
     assert found(stack, portal.tenant) == []
 
 
+async def test_a_redaction_whose_record_would_name_a_person_erases_nothing(portal):
+    await grow(portal, 1, ticket="kept")
+    (entry,) = [one for one in await portal.log() if one["ticket"] == "kept"]
+    body = {"reason": "gdpr-art-17", "ticket": "asked by zoe@acme.example"}
+    path = f"log/entries/{entry['index']}/redaction"
+    answer = await portal.mine("PUT", path, who="ada", body=body)
+    assert answer.status_code == 422
+    assert answer.json()["type"].endswith(":log-entry-names-person")
+    assert entry in await portal.log()
+
+
 async def test_an_entry_that_was_changed_is_evidence_and_not_redacted(stack, tables):
     async with Portal(stack, "evident-" + uuid.uuid4().hex[:8]) as portal:
         await grow(portal, 3)
