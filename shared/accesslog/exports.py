@@ -34,7 +34,6 @@ from shared.merkle.export import (
     tiles_before,
     unsigned_line,
 )
-from shared.messages.contracts import AccessRecorded
 from shared.ports import Blobs, Clock
 
 CONTAINER: Final = "exports"
@@ -144,16 +143,8 @@ class Exports:
         return await self._checkpoints.witnessed(tenant, published), is_signed
 
     async def _record(self, tenant: str, caller: Caller, resource: str) -> None:
-        now = self._clock()
-        exported = AccessRecorded(
-            tenant=tenant,
-            actor=caller.actor(),
-            action="log.exported",
-            resource=resource,
-            outcome="allowed",
-        )
         try:
-            await self._log.record(exported, new_id(now), now)
+            await self._log.record_answer(tenant, caller, "log.exported", resource)
         except LogDamagedError as error:
             raise LogDamagedError(error.index, _READ_BY_URL) from error
 

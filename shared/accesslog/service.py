@@ -51,22 +51,29 @@ class AccessLog:
         (index,) = await self._store.append(recorded.tenant, [self._entry(event)])
         return index
 
+    async def record_answer(self, tenant: str, caller: Caller, action: str, resource: str) -> None:
+        """Record what `caller` is about to be given of a tenant's: a view, a list or a link.
+
+        Each answer is an entry of its own, also where a request is sent again. Raises what `record`
+        does: nothing may be given then.
+        """
+        given = AccessRecorded(
+            tenant=tenant,
+            actor=caller.actor(),
+            action=action,
+            resource=resource,
+            outcome="allowed",
+        )
+        now = self._clock()
+        await self.record(given, new_id(now), now)
+
     async def observe(self, tenant: str, caller: Caller, resource: str) -> None:
         """Record that one of the vendor's people reads something of a tenant's log.
 
         A tenant's own people read their own log unrecorded.
         """
-        if not caller.roles & VENDOR_ROLES:
-            return
-        reading = AccessRecorded(
-            tenant=tenant,
-            actor=caller.actor(),
-            action="log.read",
-            resource=resource,
-            outcome="allowed",
-        )
-        now = self._clock()
-        await self.record(reading, new_id(now), now)
+        if caller.roles & VENDOR_ROLES:
+            await self.record_answer(tenant, caller, "log.read", resource)
 
     async def record_events(self, events: Sequence[Recorded]) -> Sequence[RefusalError | None]:
         """Add the entries of events of any tenants, each tenant's in order and in one append.

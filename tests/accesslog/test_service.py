@@ -15,6 +15,7 @@ from shared.accesslog.entries import same, stated_leaf
 from shared.accesslog.filters import Filter, continuation_of
 from shared.accesslog.reading import Reading
 from shared.azure.tables import AzureTables
+from shared.context import Context, during
 from shared.errors import InvalidInputError, MalformedInputError, UnavailableError
 from shared.identity.rules import TENANT_DAM_MANAGER, VENDOR_DPO, Caller
 from shared.ids import new_id
@@ -254,6 +255,21 @@ async def test_a_reading_by_the_vendor_is_logged_and_one_by_the_tenant_is_not(lo
     assert entries[0].actor.authentication_method == "mfa+pwd"
 
 
+async def test_each_answer_to_the_tenants_own_is_an_entry_that_says_which_request(
+    log, store, tenant
+):
+    with during(Context("c1", "192.0.2.1")):
+        for _ in range(2):
+            await log.record_answer(tenant, TENANTS_OWN, "asset.viewed", "assets/1")
+    entries, _ = await read(store, tenant)
+    assert len({entry.id for entry in entries}) == 2
+    for entry in entries:
+        assert (entry.action, entry.resource) == ("asset.viewed", "assets/1")
+        assert (entry.actor.id, entry.actor.role) == ("mia", TENANT_DAM_MANAGER)
+        assert (entry.correlation_id, entry.client_address) == ("c1", "192.0.2.1")
+        assert (entry.outcome, entry.time) == ("allowed", NOW)
+
+
 async def test_a_caller_whose_id_names_a_person_is_refused_and_nothing_is_kept(log, store, tenant):
     named = Caller("dora@vendor.example", frozenset({VENDOR_DPO}), None, "vendor")
     with pytest.raises(InvalidInputError) as refused:
@@ -278,3 +294,5 @@ async def test_what_cannot_be_recorded_does_not_happen(tenant):
         await log.record(recorded(tenant), "e1", NOW)
     with pytest.raises(UnavailableError):
         await log.observe(tenant, OFFICER, "log/entries")
+    with pytest.raises(UnavailableError):
+        await log.record_answer(tenant, TENANTS_OWN, "assets.listed", "assets")
