@@ -53,10 +53,11 @@ async def grant_consent(call: Call) -> Reply:
 @blueprint.route("tenants/{tenant}/consent-grants", methods=["GET"])
 @endpoint(roles=TENANT_ROLES, replies={200: GrantPage}, query=PAGING)
 async def list_consents(call: Call) -> Reply:
-    """The tenant's grants: active, revoked and expired."""
+    """The tenant's grants: active, revoked and expired; recorded."""
     grants, continuation = await call.app.consents.page(
         call.tenant, size=call.page_size, continuation=call.continuation
     )
+    await call.record("consents.listed", "consent-grants")
     views = [_view(call, grant) for grant in grants]
     return Reply(200, GrantPage(consent_grants=views, continuation=continuation))
 
@@ -64,8 +65,10 @@ async def list_consents(call: Call) -> Reply:
 @blueprint.route("tenants/{tenant}/consent-grants/{grant}", methods=["GET"])
 @endpoint(roles=TENANT_ROLES, replies={200: GrantView})
 async def read_consent(call: Call) -> Reply:
-    """One grant."""
-    return Reply(200, _view(call, await call.app.consents.find(call.tenant, call.param("grant"))))
+    """One grant; recorded."""
+    grant = await call.app.consents.find(call.tenant, call.param("grant"))
+    await call.record("consent.viewed", f"consent-grants/{grant.id}")
+    return Reply(200, _view(call, grant))
 
 
 @blueprint.route("tenants/{tenant}/consent-grants/{grant}/revocation", methods=["PUT"])

@@ -38,10 +38,11 @@ async def request_erasure(call: Call) -> Reply:
 @blueprint.route("tenants/{tenant}/erasure-requests", methods=["GET"])
 @endpoint(roles=_MANAGING, replies={200: ErasurePage}, query=PAGING)
 async def list_erasures(call: Call) -> Reply:
-    """The tenant's erasure requests, oldest first."""
+    """The tenant's erasure requests, oldest first; recorded."""
     requests, continuation = await call.app.erasures.page(
         call.tenant, size=call.page_size, continuation=call.continuation
     )
+    await call.record("erasures.listed", "erasure-requests")
     views = [_view(state) for state in requests]
     return Reply(200, ErasurePage(erasure_requests=views, continuation=continuation))
 
@@ -49,17 +50,24 @@ async def list_erasures(call: Call) -> Reply:
 @blueprint.route("tenants/{tenant}/erasure-requests/{request}", methods=["GET"])
 @endpoint(roles=_MANAGING, replies={200: ErasureView})
 async def read_erasure(call: Call) -> Reply:
-    """One request: its status and, once discovery is done, its preview. Gives the ETag."""
+    """One request: its status and, once discovery is done, its preview; recorded.
+
+    Gives the ETag.
+    """
     state, etag = await call.app.erasures.find(call.tenant, call.param("request"))
+    await call.record("erasure.viewed", f"erasure-requests/{state.id}")
     return Reply(200, _view(state), {"ETag": etag_header(etag)})
 
 
 @blueprint.route("tenants/{tenant}/erasure-requests/{request}/assets", methods=["GET"])
 @endpoint(roles=_MANAGING, replies={200: FoundAssets})
 async def list_found_assets(call: Call) -> Reply:
-    """The ids of the assets that the request found and, once approved, erases."""
-    found = call.app.erasures.found(call.tenant, call.param("request"))
-    return Reply(200, FoundAssets(assets=[asset async for asset in found]))
+    """The ids of the assets that the request found and, once approved, erases; recorded."""
+    request = call.param("request")
+    found = [asset async for asset in call.app.erasures.found(call.tenant, request)]
+    # That the request is there is known only now.
+    await call.record("erasure.assets-listed", f"erasure-requests/{request}")
+    return Reply(200, FoundAssets(assets=found))
 
 
 @blueprint.route("tenants/{tenant}/erasure-requests/{request}/approval", methods=["PUT"])

@@ -157,6 +157,14 @@ class Call:
         reservations = self.app.reservations
         return await reservations.reserve(scope, self.caller.id, given, fingerprint)
 
+    async def record(self, action: str, resource: str) -> None:
+        """Record in the tenant's log what the answer gives away, before it is given.
+
+        `resource` names what was found, and nothing that the caller only claims. Raises
+        UnavailableError where the entry cannot be kept: there is no answer then.
+        """
+        await self.app.accesslog.record_answer(self.tenant, self.caller, action, resource)
+
     def require_match(self, etag: str) -> None:
         """Hold a transition to the state that the caller has seen (RFC 9110 section 13.1.1)."""
         given = self.request.headers.get("If-Match")

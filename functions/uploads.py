@@ -32,13 +32,17 @@ _CHOICE = parameters_of(
     idempotent=True,
 )
 async def request_upload(call: Call) -> Reply:
-    """A URL to which one file can be uploaded, with the real storage SDKs or a plain PUT."""
+    """A URL to which one file can be uploaded, with the real storage SDKs or a plain PUT.
+
+    Each URL that is given out is recorded.
+    """
     request = call.read(UploadRequest)
     tenant = await call.app.tenants.require(call.tenant)
     identifier = await call.identifier(f"uploads|{call.tenant}")
     permit = await call.app.intake.permit_upload(
         tenant, request.path, request.size, request.media_type, identifier
     )
+    await call.record("upload.permitted", f"uploads/{identifier}")
     return Reply(
         201,
         UploadUrl(
@@ -85,20 +89,26 @@ async def take_in(delivery: Delivery[BlobUploaded]) -> None:
 @blueprint.route("tenants/{tenant}/assets", methods=["GET"])
 @endpoint(roles=TENANT_ROLES, replies={200: AssetPage}, query=(*_CHOICE, *PAGING))
 async def list_assets(call: Call) -> Reply:
-    """The tenant's assets, oldest first: all, or those of a verdict, time or path prefix."""
+    """The tenant's assets, oldest first: all, or those of a verdict, time or path prefix.
+
+    Each page is recorded.
+    """
     query = call.query(AssetQuery)
     chosen = Filter(query.verdict, query.prefix, query.uploaded_from, query.uploaded_before)
     assets, continuation = await call.app.assets.page(
         call.tenant, size=call.page_size, continuation=call.continuation, chosen=chosen
     )
+    await call.record("assets.listed", "assets")
     return Reply(200, AssetPage(assets=[_view(a) for a in assets], continuation=continuation))
 
 
 @blueprint.route("tenants/{tenant}/assets/{asset}", methods=["GET"])
 @endpoint(roles=TENANT_ROLES, replies={200: AssetView})
 async def read_asset(call: Call) -> Reply:
-    """One asset."""
-    return Reply(200, _view(await call.app.assets.find(call.tenant, call.param("asset"))))
+    """One asset; recorded."""
+    asset = await call.app.assets.find(call.tenant, call.param("asset"))
+    await call.record("asset.viewed", f"assets/{asset.id}")
+    return Reply(200, _view(asset))
 
 
 def _view(asset: Asset) -> AssetView:

@@ -65,7 +65,8 @@ def _consent(grant: str) -> dict[str, Any]:
 
 def _show_log(account: Account, client: Client) -> None:
     def read() -> list[dict[str, Any]]:
-        answer = client.call("GET", f"tenants/{TENANT}/log/entries", MIA)
+        # The waiting for intake is in the log as well: each list of the assets is an entry.
+        answer = client.call("GET", f"tenants/{TENANT}/log/entries?limit=1000", MIA)
         about = ("asset.read", "consent.granted", "consent.revoked")
         return [entry for entry in answer.json()["entries"] if entry["action"] in about]
 
