@@ -49,12 +49,10 @@ async def record_accesses(
 ) -> Sequence[Refused[AccessRecorded]]:
     """Add what other services report to their tenants' logs, in the queue's order."""
     from shared.accesslog import Recorded
+    from shared.accesslog.arrivals import Arrival
 
-    events = [
-        Recorded(one.event.source, one.event.id, one.event.time, one.data, one.context)
-        for one in deliveries
-    ]
-    reasons = await app.accesslog.record_events(events)
+    arrivals = [Arrival(one.received.sequence_number, Recorded.of(one.event)) for one in deliveries]
+    reasons = await app.arrivals.record(arrivals, deliveries[0].batch)
     return [(one, reason) for one, reason in zip(deliveries, reasons, strict=True) if reason]
 
 

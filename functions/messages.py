@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import List, cast  # noqa: UP035 - see `batch_consumer`
@@ -36,17 +36,16 @@ class DeliveryFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Delivery[T: Contract]:
-    """One delivery of a message whose data is a `T`."""
+    """One delivery of a message whose data is a `T`.
+
+    `batch` has the sequence numbers of all messages that came together, its own among them.
+    """
 
     app: App
     event: Event
     data: T
     received: Received
-
-    @property
-    def context(self) -> context.Context:
-        """What the work on this message goes back to: at the latest the message itself."""
-        return context.Context(self.event.correlation_id or self.event.id)
+    batch: Collection[int] = ()
 
     def require_session(self, tenant: str) -> None:
         """Hold a message of a session queue to the session of its tenant, which keeps its order.
@@ -79,9 +78,9 @@ def consumer[T: Contract](
 
     def decorate(handler: Callable[[Delivery[T]], Awaitable[None]]) -> Consumer:
         async def read(current: App, received: Received) -> None:
-            delivery: Delivery[T] = _delivery(current, received, contracts)
+            delivery: Delivery[T] = _delivery(current, received, contracts, ())
             await _require_served(current, delivery.data, {})
-            with context.during(delivery.context):
+            with context.during(delivery.event.origin):
                 await handler(delivery)
 
         read.__name__ = handler.__name__
@@ -145,11 +144,14 @@ def batch_consumer[T: Contract](
             with _nothing_leaks():
                 served: dict[str, RefusalError | None] = {}
                 batch = [_received(queue, message) for message in messages]
+                numbers = frozenset(received.sequence_number for received in batch)
                 async with _unhurried(batch, _LONGEST_BATCH_PAUSE):
                     try:
                         for received in sorted(batch, key=lambda one: one.sequence_number):
                             try:
-                                delivery: Delivery[T] = _delivery(current, received, contracts)
+                                delivery: Delivery[T] = _delivery(
+                                    current, received, contracts, numbers
+                                )
                                 await _require_served(current, delivery.data, served)
                                 deliveries.append(delivery)
                             except RefusalError as reason:
@@ -233,12 +235,15 @@ def _nothing_leaks() -> Iterator[None]:
 
 
 def _delivery[T: Contract](
-    current: App, received: Received, contracts: tuple[type[Contract], ...]
+    current: App,
+    received: Received,
+    contracts: tuple[type[Contract], ...],
+    batch: Collection[int],
 ) -> Delivery[T]:
     event = decode(received.body)
     if not isinstance(event.data, contracts):
         raise _misdirected(received.queue, event.type)
-    return Delivery(current, event, cast("T", event.data), received)
+    return Delivery(current, event, cast("T", event.data), received, batch)
 
 
 async def _require_served(

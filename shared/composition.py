@@ -23,6 +23,7 @@ from shared.ports import Blobs, Bus, Clock, Secrets, Tables
 if TYPE_CHECKING:
     from shared.access import Accesses
     from shared.accesslog import AccessLog, LogStore
+    from shared.accesslog.arrivals import Arrivals
     from shared.accesslog.checkpoints import Checkpoints
     from shared.accesslog.entryproofs import EntryProofs
     from shared.accesslog.exports import Exports
@@ -129,6 +130,13 @@ class App:
         from shared.accesslog import AccessLog
 
         return AccessLog(self.log_store, self.clock)
+
+    @cached_property
+    def arrivals(self) -> "Arrivals":
+        from shared.accesslog.arrivals import Arrivals
+        from shared.messages import queues
+
+        return Arrivals(queues.ACCESS_EVENTS, self.bus, self.accesslog)
 
     @cached_property
     def log_store(self) -> "LogStore":

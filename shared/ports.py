@@ -225,6 +225,14 @@ class Sender(Protocol):
         """Send all; when it returns, they are accepted. Raises UnavailableError as a bus does."""
 
 
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A message on a queue, and the sequence number that the queue gave it."""
+
+    number: int
+    body: bytes
+
+
 class Bus(Protocol):
     """Azure Service Bus."""
 
@@ -238,6 +246,14 @@ class Bus(Protocol):
         """When the oldest message that waits on a queue, or is worked on, came in; or None.
 
         Not for queues with sessions. Raises UnavailableError when the queue cannot be asked.
+        """
+
+    def before(self, queue: str, end: int) -> AsyncIterator[Queued]:
+        """The messages of a queue whose sequence numbers are below `end`, in order.
+
+        Those that somebody has locked are among them, deferred and scheduled ones are not. It takes
+        nothing. Not for queues with sessions. Raises UnavailableError when the queue cannot be
+        asked.
         """
 
     async def dead_letters(self, queue: str, most: int) -> int:

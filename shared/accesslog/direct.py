@@ -8,10 +8,8 @@ import logging
 from collections.abc import Sequence
 
 from shared.accesslog.service import AccessLog, Recorded
-from shared.context import Context
 from shared.errors import UnavailableError, kind_and_place
 from shared.messages import decode, queues
-from shared.messages.contracts import AccessRecorded
 from shared.ports import OutgoingMessage, Sender
 
 logger = logging.getLogger("vouchsafe.accesslog")
@@ -34,7 +32,7 @@ class LoggingBus:
 
     async def _append(self, messages: Sequence[OutgoingMessage]) -> Sequence[OutgoingMessage]:
         """Append the entries; returns the messages of those that were not."""
-        events = [_recorded(message) for message in messages]
+        events = [Recorded.of(decode(message.body)) for message in messages]
         try:
             reasons = await self._log.record_events(events)
         except UnavailableError as error:
@@ -44,11 +42,3 @@ class LoggingBus:
             logger.error("entries go through the queue: %s", kind_and_place(error))  # noqa: TRY400 - see there
             return messages
         return [one for one, reason in zip(messages, reasons, strict=True) if reason]
-
-
-def _recorded(message: OutgoingMessage) -> Recorded:
-    event = decode(message.body)
-    if not isinstance(event.data, AccessRecorded):
-        raise TypeError(f"{event.type} is on its way to the log")
-    origin = Context(event.correlation_id)
-    return Recorded(event.source, event.id, event.time, event.data, origin)

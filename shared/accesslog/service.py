@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from shared.accesslog.calls import EventIdReusedError, NewEntry
 from shared.accesslog.damage import LogDamagedError
@@ -14,7 +15,7 @@ from shared.context import NOWHERE, Context, during
 from shared.errors import ConflictError, RefusalError
 from shared.identity.rules import VENDOR_ROLES, Caller
 from shared.ids import new_id
-from shared.messages.cloudevents import SOURCE
+from shared.messages.cloudevents import SOURCE, Event
 from shared.messages.contracts import AccessRecorded
 from shared.ports import Clock
 
@@ -31,6 +32,13 @@ class Recorded:
     time: datetime
     data: AccessRecorded
     origin: Context = NOWHERE
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        """What an event brings to the log. Raises TypeError for one that brings nothing."""
+        if not isinstance(event.data, AccessRecorded):
+            raise TypeError(f"{event.type} brings nothing to the log")
+        return cls(event.source, event.id, event.time, event.data, event.origin)
 
 
 class AccessLog:
@@ -117,6 +125,14 @@ class AccessLog:
             # Waiting does not help: somebody has to mend it, and replays then what was parked.
             return [reason or _damaged() for reason in reasons]
         return reasons
+
+    def takes(self, event: Recorded) -> bool:
+        """Whether an entry can be made of an event that somebody else is to record."""
+        try:
+            self._entry(event)
+        except Exception:  # noqa: BLE001 - whoever is to record it says what is wrong with it
+            return False
+        return True
 
     def _entry(self, event: Recorded) -> NewEntry:
         with during(event.origin):

@@ -3,28 +3,34 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any
 
-from azure.servicebus import ServiceBusMessage, ServiceBusSubQueue
-from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
+from azure.servicebus import (
+    ServiceBusMessage,
+    ServiceBusMessageState,
+    ServiceBusReceivedMessage,
+    ServiceBusSubQueue,
+)
+from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver, ServiceBusSender
 from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusError
 
 from shared.errors import UnavailableError
-from shared.ports import OutgoingMessage
+from shared.ports import OutgoingMessage, Queued
 
 # Without a limit of its own, a send waits as long as the connection stands.
 _SEND_SECONDS = 15.0
 _CLOSE_SECONDS = 2.0
 _PEEK_SECONDS = 10.0
+_PEEKED_AT_ONCE = 250
 
 logger = logging.getLogger("vouchsafe.bus")
 
 
 class AzureBus:
-    """`shared.ports.Bus` on one namespace, with one sender a queue kept open."""
+    """`shared.ports.Bus` on one namespace, with one link a queue and purpose kept open."""
 
     def __init__(self, connection_string: str, *, ping_queue: str) -> None:
         """`ping_queue` is the queue whose link `ping` opens; nothing is sent."""
@@ -34,13 +40,14 @@ class AzureBus:
         self._client = ServiceBusClient.from_connection_string(
             connection_string, retry_total=1, retry_backoff_factor=0.2
         )
-        self._senders: dict[str, ServiceBusSender] = {}
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._senders = _Links(self._client.get_queue_sender)
+        # Receivers that only peek: they ask the service for no message, and so lock none.
+        self._browsers = _Links(self._client.get_queue_receiver)
 
     async def close(self) -> None:
-        """Close the senders and the connection."""
-        for sender in self._senders.values():
-            await sender.close()
+        """Close the links and the connection."""
+        await self._senders.close()
+        await self._browsers.close()
         await self._client.close()
 
     async def send(self, messages: Sequence[OutgoingMessage]) -> None:
@@ -51,32 +58,30 @@ class AzureBus:
             await self._send(queue, [_to_message(message) for message in batch])
 
     async def _send(self, queue: str, messages: list[ServiceBusMessage]) -> None:
-        try:
-            # The SDK's sender is not safe for concurrent sends while it opens its link.
-            async with asyncio.timeout(_SEND_SECONDS), self._locks[queue]:
-                try:
-                    await _send_all(self._sender(queue), messages)
-                except BaseException:
-                    # A sender that failed, or was cut off, may not recover: the next send opens
-                    # a new one.
-                    await _discard(self._senders.pop(queue, None))
-                    raise
-        except MessageSizeExceededError:
-            raise
-        except (ServiceBusError, OSError) as error:
-            raise UnavailableError("bus") from error
-
-    def _sender(self, queue: str) -> ServiceBusSender:
-        if queue not in self._senders:
-            self._senders[queue] = self._client.get_queue_sender(queue)
-        return self._senders[queue]
+        with _as_unavailable():
+            async with asyncio.timeout(_SEND_SECONDS), self._senders.of(queue) as sender:
+                await _send_all(sender, messages)
 
     async def oldest(self, queue: str) -> datetime | None:
-        with _as_unavailable():
-            async with self._client.get_queue_receiver(queue) as receiver:
-                # Peeking takes nothing out, and shows what others have locked.
-                waiting = await receiver.peek_messages(1, timeout=_PEEK_SECONDS)
+        waiting = await self._peek(queue, 1, 1)
         return waiting[0].enqueued_time_utc if waiting else None
+
+    async def before(self, queue: str, end: int) -> AsyncIterator[Queued]:
+        # Mostly nothing lies before what is asked about: the first answer is then of one message.
+        first, count = 1, 1
+        while first < end and (peeked := await self._peek(queue, first, count)):
+            for message in peeked:
+                number = message.sequence_number or 0
+                if number < end and message.state is ServiceBusMessageState.ACTIVE:
+                    yield Queued(number, b"".join(message.body))
+                first = number + 1
+            count = _PEEKED_AT_ONCE
+
+    async def _peek(self, queue: str, first: int, count: int) -> list[ServiceBusReceivedMessage]:
+        """Up to `count` messages from the number `first` on, those that are locked among them."""
+        with _as_unavailable():
+            async with asyncio.timeout(_PEEK_SECONDS), self._browsers.of(queue) as browser:
+                return await browser.peek_messages(count, sequence_number=first)
 
     async def dead_letters(self, queue: str, most: int) -> int:
         receiver = self._client.get_queue_receiver(queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER)
@@ -94,19 +99,46 @@ class AzureBus:
 def _as_unavailable() -> Iterator[None]:
     try:
         yield
+    except MessageSizeExceededError:
+        raise
     except (ServiceBusError, OSError) as error:
         raise UnavailableError("bus") from error
 
 
-async def _discard(sender: ServiceBusSender | None) -> None:
-    """Close a sender that may be broken, as far as that goes."""
-    if sender is None:
-        return
+class _Links[L: ServiceBusSender | ServiceBusReceiver]:
+    """Links of one kind, one a queue, kept open."""
+
+    def __init__(self, opened: Callable[[str], L]) -> None:
+        self._opened = opened
+        self._links: dict[str, L] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @asynccontextmanager
+    async def of(self, queue: str) -> AsyncIterator[L]:
+        """The link of a queue, for one use at a time, as the SDK's are not safe for several."""
+        async with self._locks[queue]:
+            if queue not in self._links:
+                self._links[queue] = self._opened(queue)
+            try:
+                yield self._links[queue]
+            except BaseException:
+                # One that failed, or was cut off, may not recover: the next use opens a new one.
+                await _discard(self._links.pop(queue))
+                raise
+
+    async def close(self) -> None:
+        """Close them all."""
+        for link in self._links.values():
+            await link.close()
+
+
+async def _discard(link: ServiceBusSender | ServiceBusReceiver) -> None:
+    """Close a link that may be broken, as far as that goes."""
     try:
         async with asyncio.timeout(_CLOSE_SECONDS):
-            await sender.close()
+            await link.close()
     except (ServiceBusError, OSError) as error:
-        logger.debug("a broken sender did not close: %s", type(error).__name__)
+        logger.debug("a broken link did not close: %s", type(error).__name__)
 
 
 async def _send_all(sender: ServiceBusSender, messages: list[ServiceBusMessage]) -> None:

@@ -42,6 +42,11 @@ class Event:
     data: Contract
     correlation_id: str | None = None
 
+    @property
+    def origin(self) -> context.Context:
+        """What the work on it goes back to: at the latest the event itself."""
+        return context.Context(self.correlation_id or self.id)
+
 
 # Keys of rows count milliseconds from then on.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
