@@ -112,8 +112,8 @@ class AzureTables:
         bounds = _bounds(prefix) if prefix else None
         with as_unavailable("storage"):
             try:
-                async for entity in self._query(table, partition, bounds, 1000):
-                    yield _from_entity(entity)
+                async for row in _rows(self._query(table, partition, bounds, 1000)):
+                    yield row
             except ResourceNotFoundError:
                 return
 
@@ -127,8 +127,8 @@ class AzureTables:
         )
         with as_unavailable("storage"):
             try:
-                async for entity in found:
-                    yield _from_entity(entity)
+                async for row in _rows(found):
+                    yield row
             except ResourceNotFoundError:
                 return
 
@@ -171,6 +171,18 @@ async def _send(client: TableClient, operations: Sequence[Operation]) -> Sequenc
         case _:
             return await submit(client, operations)
     return [answer["etag"]]
+
+
+async def _rows(found: Any) -> AsyncIterator[Row]:  # noqa: ANN401 - as of `_query`
+    pages = found.by_page()
+    try:
+        async for page in pages:
+            async for entity in page:
+                yield _from_entity(entity)
+    finally:
+        # The SDK's iterator refers to itself. Of each query it would keep the last page, megabytes
+        # perhaps, until the garbage collector comes by.
+        vars(pages).clear()
 
 
 def _bounds(prefix: str) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """The adapter of Table Storage, on Azurite: conditions, limits, pages, a service down."""
 
 import base64
+import gc
 import json
 from datetime import UTC, datetime
 
@@ -149,6 +150,24 @@ async def test_the_rows_between_two_keys_are_found_with_both(kept, partition):
         found = kept.between(TABLE, partition, "b", "c", size=size)
         assert [one.row async for one in found] == ["b", "ba", "c"]
     assert [one async for one in kept.between("nosuchtable", partition, "a", "z")] == []
+
+
+async def test_what_a_query_has_read_is_not_held_until_the_garbage_collector_comes(kept, partition):
+    """An export of a large log is thousands of queries, of megabytes each."""
+    mark = new_id(datetime.now(UTC))
+    rows = [Insert(row(partition, f"r{n}", mark=mark)) for n in range(10)]
+    await kept.commit(TABLE, rows)
+    gc.collect()
+    gc.disable()
+    try:
+        assert len([one async for one in kept.between(TABLE, partition, "r0", "r9")]) == 10
+        assert len([one async for one in kept.scan(TABLE, partition)]) == 10
+        # The collector knows lists, and no dictionaries of nothing but text.
+        lists = [one for one in gc.get_objects() if isinstance(one, list) and one]
+        left = [one for one in lists if isinstance(one[0], dict) and one[0].get("mark") == mark]
+    finally:
+        gc.enable()
+    assert left == []
 
 
 async def test_a_delete_with_the_version_it_read_deletes(kept, partition):

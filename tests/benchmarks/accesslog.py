@@ -11,6 +11,9 @@ that they replace, are timed in turn with the first and the last 10,000 entries:
 log's cost in terms of theirs, and for the plain cost too, which misses it on Azurite. Beside them
 is the ratio of the processor time here.
 
+*Export*: at a tenth of it and at all of it the log is exported, each time by an instance of its
+own; see `log_export`.
+
 *Storage* is counted from the rows that were committed: all bytes of keys and of values (8 for a
 number), without the names of columns, less those of the entries. Beside it what Azure bills, by the
 formula in "How do I calculate the space that entities take" (Windows Azure Storage team blog): 4,
@@ -38,6 +41,7 @@ from shared.accesslog.layout import GROUP_ENTRIES, digest, id_key
 from shared.azure.tables import AzureTables
 from shared.merkle import Edge, inclusion_tiles, leaf_hash
 from shared.ports import Insert, Operation, Replace, Row, Tables, Upsert
+from tests.benchmarks.log_export import exported, results
 from tests.benchmarks.progress import Step
 from tests.benchmarks.results import Result
 
@@ -47,6 +51,7 @@ TURNS: Final = 6
 OF_EACH: Final = 10
 TRANSACTION: Final = 100
 SIZE: Final = 1_000_000
+FEW: Final = 100_000
 ENDS: Final = 10_000
 PART: Final = 1_000
 PROOFS: Final = 2_000
@@ -68,26 +73,27 @@ def _on_azurite(measured: "Measured", step: Step) -> list[Result]:
     """Measure on an Azurite of its own."""
     with (
         tempfile.TemporaryDirectory(prefix="vouchsafe-bench-") as folder,
-        Stack(Path(folder), in_memory=True, processes=["azurite"]) as stack,
+        # The identity and the vault are for the instances that export.
+        Stack(Path(folder), in_memory=True, processes=["azurite", "identity", "keyvault"]) as stack,
     ):
-        connection = stack.info["connection_strings"]["storage"]
-        return asyncio.run(_measure(connection, measured, step))
+        return asyncio.run(_measure(stack, measured, step))
 
 
-type Measured = Callable[["Counted", TableClient, Step], Awaitable[list[Result]]]
+type Measured = Callable[["Counted", TableClient, Stack, Step], Awaitable[list[Result]]]
 
 
-async def _measure(connection: str, measured: Measured, step: Step) -> list[Result]:
+async def _measure(stack: Stack, measured: Measured, step: Step) -> list[Result]:
+    connection = stack.info["connection_strings"]["storage"]
     tables = AzureTables(connection)
     try:
         async with TableServiceClient.from_connection_string(connection) as service:
             client = await service.create_table_if_not_exists(TABLE)
-            return await measured(Counted(tables), client, step)
+            return await measured(Counted(tables), client, stack, step)
     finally:
         await tables.close()
 
 
-async def _appending(tables: "Counted", client: TableClient, step: Step) -> list[Result]:
+async def _appending(tables: "Counted", client: TableClient, _: Stack, step: Step) -> list[Result]:
     store = LogStore(tables)
     latencies: list[float] = []
 
@@ -138,7 +144,7 @@ class Ends:
     cpu: float = 0.0
 
 
-async def _growth(tables: "Counted", _: TableClient, step: Step) -> list[Result]:
+async def _growth(tables: "Counted", _: TableClient, stack: Stack, step: Step) -> list[Result]:
     store = LogStore(tables)
     edge = Edge.empty()
     own = psutil.Process()
@@ -171,11 +177,17 @@ async def _growth(tables: "Counted", _: TableClient, step: Step) -> list[Result]
 
     await grow(PART)
     first = await end()
+    while edge.size < FEW:
+        await grow(min(PART, FEW - edge.size))
+    few = await asyncio.to_thread(exported, stack, TENANT, FEW)
+    # Each export is an entry.
+    edge = await store.head(TENANT)
     while edge.size < SIZE - ENDS:
         await grow(min(PART, SIZE - ENDS - edge.size))
     last = await end()
     if await store.head(TENANT) != edge:
         raise StackError("The log is not what was appended to it.")
+    many = await asyncio.to_thread(exported, stack, TENANT, SIZE)
     in_bare = (last.log / last.bare) / (first.log / first.bare)
     return [
         Result("log-growth", in_bare, "x first 10,000, to bare", "<= 1.2"),
@@ -185,6 +197,7 @@ async def _growth(tables: "Counted", _: TableClient, step: Step) -> list[Result]
         Result("log-append-to-bare", first.log / first.bare, "x transactions alike"),
         Result("log-storage", tables.over(SIZE), "bytes above an entry", "<= 40"),
         Result("log-storage-billed", tables.billed_over(SIZE), "bytes above an entry"),
+        *results(few, many),
     ]
 
 
