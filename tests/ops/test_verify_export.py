@@ -325,6 +325,33 @@ def test_a_redaction_that_the_log_has_not_signed_is_found(verify: Verify, file: 
     assert found(verify(log.export(file), "--json")) == ("changed", 5, 5)
 
 
+@pytest.mark.parametrize("tiles", [True, False])
+@pytest.mark.parametrize(
+    ("instead", "expected"),
+    [
+        (missing_line(300, 301), ("missing", 300, 301)),
+        (b"broken\n", ("changed", 300, 300)),
+        (entry_line(300, b"no entry", b""), ("changed", 300, 300)),
+        (
+            entry_line(300, Redaction(ORIGIN, 300, bytes(32), NOW, "r").sign([OTHER_KEY]), b""),
+            ("changed", 300, 300),
+        ),
+    ],
+)
+def test_no_leaf_that_was_signed_makes_up_for_an_entry_that_cannot_be_read(
+    verify: Verify, file: Path, tmp_path: Path, *, tiles: bool, instead: bytes, expected: object
+):
+    log = Log()
+    log.sign_zeros(300, 301)
+    second = () if instead == missing_line(300, 301) else (instead.replace(b":300", b":301"),)
+    lines = lines_with(lines_with(log.lines(), 301, *second), 300, instead)
+    lines = [line for line in lines if tiles or not line.startswith(b'{"tile"')]
+    assert found(verify(write(file, lines), "--json")) == expected
+    older = tmp_path / "older"
+    older.write_text(log.checkpoint(500).sign([KEY]))
+    assert found(verify(file, "--json", "--older", older)) == expected
+
+
 def test_a_line_that_is_none_is_found(verify: Verify, file: Path):
     for line in (b"broken\n", b"{}\n", b"\n", b"x" * (3 << 20) + b"\n", b"[" * 5000 + b"\n"):
         lines = lines_with(Log().lines(), 300, line)

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from infra.ops.logs import sources
-from shared.merkle import Tile, encode_bundle, entries_path, leaf_hash
+from shared.merkle import Redaction, Tile, encode_bundle, entries_path, leaf_hash
 from tests.merkle.logs import tiles_of
 from tests.ops.conftest import Verify, found
-from tests.ops.logs import KEY, ORIGIN, OTHER_KEY, SIZE, Log, Server, entry, serving
+from tests.ops.logs import KEY, NOW, ORIGIN, OTHER_KEY, SIZE, Log, Server, entry, serving
 
 CHANGED = entry(0, "asset.delete")
 
@@ -117,11 +117,19 @@ def _faults(log: Log) -> list[tuple[dict[str, bytes | None], tuple[str, int, int
             | {entries_path(1, n): encode_bundle(second[:n]) for n in range(1, 45)},
             ("missing", 300, 511),
         ),
-        ({"tile/entries/002.p/188": None}, ("truncated", 512, 699)),
+        # Its hashes are there: the log goes on behind what is missing.
+        ({"tile/entries/002.p/188": None}, ("missing", 512, 699)),
+        (
+            {"tile/entries/002.p/188": None}
+            | {entries_path(2, n): encode_bundle(last[:n]) for n in range(1, 4)},
+            ("missing", 515, 699),
+        ),
+        # They are not.
+        ({"tile/entries/002.p/188": None, "tile/0/002.p/188": None}, ("truncated", 512, 699)),
     ]
 
 
-@pytest.mark.parametrize("number", range(16))
+@pytest.mark.parametrize("number", range(18))
 def test_what_is_not_what_was_signed_is_located(verify: Verify, log: Log, number: int):
     parts, expected = _faults(log)[number]
     served = {path: one for path, one in (log.served() | parts).items() if one is not None}
@@ -130,7 +138,7 @@ def test_what_is_not_what_was_signed_is_located(verify: Verify, log: Log, number
 
 
 def test_all_kinds_are_tried(log: Log):
-    assert len(_faults(log)) == 16
+    assert len(_faults(log)) == 18
 
 
 def test_a_log_rewritten_throughout_is_found_and_narrowed_by_what_the_tenant_kept(
@@ -203,6 +211,18 @@ def test_what_the_server_says_is_damaged_is_missing(verify: Verify, log: Log):
         assert "an entry from 356 to 511 is missing" in answer.said
         server.damaged.add("checkpoint")
         assert "status 500" in verify(server.url).error
+
+
+def test_no_leaf_that_was_signed_makes_up_for_an_entry_that_cannot_be_read(
+    verify: Verify, log: Log
+):
+    log.sign_zeros(5, 600)
+    log.entries[600] = Redaction(ORIGIN, 600, bytes(32), NOW, "gdpr-art-17").sign([OTHER_KEY])
+    with serving(log.served()) as server:
+        assert found(verify(server.url, "--json")) == ("changed", 5, 5)
+        log.entries[5] = Redaction(ORIGIN, 5, bytes(32), NOW, "gdpr-art-17").sign([KEY])
+        server.parts |= log.served()
+        assert found(verify(server.url, "--json")) == ("changed", 600, 600)
 
 
 @pytest.mark.parametrize(("status", "said"), [(403, "does not allow"), (302, "302"), (400, "400")])

@@ -5,6 +5,7 @@ the weakest: the entries of an older export that is intact itself, the tiles in 
 lead to the signed root, the indices of the lines, and the check that a line has of its entry.
 """
 
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice, takewhile, zip_longest
@@ -29,7 +30,9 @@ from shared.merkle.export import Entry, Hashes, Missing, Unsigned, parse_line
 from shared.merkle.tiles import fold, split
 from shared.merkle.tree import HASH_SIZE
 
-_NOT_A_LEAF: Final = bytes(HASH_SIZE)
+# Stands for the leaf of what is missing or cannot be read. Any fixed hash could be a leaf that the
+# log has signed, which would then make the gap fit; no tree has what is drawn only now.
+_NOT_A_LEAF: Final = secrets.token_bytes(HASH_SIZE)
 
 
 @dataclass(frozen=True, slots=True)

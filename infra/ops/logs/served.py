@@ -100,7 +100,8 @@ def verify_served(
     for tile, bundle in bundles:
         if bundle is None:
             following = next(bundles, None)
-            return _gone(log, tile, goes_on=following is not None and following[1] is not None)
+            goes_on = trusted or (following is not None and following[1] is not None)
+            return _gone(log, tile, goes_on=goes_on)
         if trusted and tile.index % WIDTH == 0:
             roots = log.tile(_cut(1, tile.index // WIDTH, size)) if size >= WIDTH else []
         before = list(islice(kept, WIDTH))
@@ -122,9 +123,10 @@ def verify_served(
 
 
 def _gone(log: ServedLog, tile: Tile, *, goes_on: bool) -> Fault:
-    """A bundle that is not served whole; `goes_on` when the one behind it is.
+    """A bundle that is not served whole; `goes_on` when the log does behind the gap.
 
-    A log that makes its bundles when they are asked for may still serve the beginning of this one.
+    It does when it still has the hashes of all that was signed, or the bundle behind. A log
+    that makes its bundles when they are asked for may still serve the beginning of this one.
     """
     origin, first = log.checkpoint.origin, tile.index * WIDTH
     there, width = 0, tile.width
