@@ -191,7 +191,8 @@ def client_address(headers: Mapping[str, str]) -> str | None:
     forwarded = headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
     for host in (forwarded, forwarded.rpartition(":")[0].strip("[]")):
         with suppress(ValueError):
-            return str(ip_address(host))
+            # What stands behind the sign is the name of an interface, or whatever a client wrote.
+            return str(ip_address(host.partition("%")[0]))
     return None
 
 

@@ -9,7 +9,13 @@ from typing import Self
 
 from shared.accesslog.calls import EventIdReusedError, NewEntry
 from shared.accesslog.damage import LogDamagedError
-from shared.accesslog.entries import attributed, check, entry_of, payload_of
+from shared.accesslog.entries import (
+    attributed,
+    check,
+    check_identity,
+    entry_of,
+    payload_of,
+)
 from shared.accesslog.store import LogStore
 from shared.context import NOWHERE, Context, during
 from shared.errors import ConflictError, RefusalError
@@ -138,6 +144,7 @@ class AccessLog:
         with during(event.origin):
             recorded = attributed(event.data)
         check(recorded)
+        check_identity(event.source, event.id)
         entry = entry_of(recorded, event.source, event.id, event.time, self._clock())
         return NewEntry(event.source, event.id, payload_of(entry))
 

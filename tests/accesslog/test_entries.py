@@ -10,6 +10,7 @@ from shared import context
 from shared.accesslog.entries import (
     attributed,
     check,
+    check_identity,
     entry_from,
     entry_of,
     payload_of,
@@ -141,6 +142,7 @@ def test_text_that_is_no_unicode_is_refused():
         {"purpose": "Asked by zoe@acme.example on the phone"},
         {"ticket": "zoe@acme.example/4711"},
         {"reason": "refused by <zoe@acme.example>"},
+        {"resource": "mailboxes/zoe%40acme.example"},
     ],
 )
 def test_what_looks_like_an_e_mail_address_is_refused_and_not_repeated(change):
@@ -150,9 +152,56 @@ def test_what_looks_like_an_e_mail_address_is_refused_and_not_repeated(change):
     assert "@" not in str(refused.value)
 
 
+def texts(kind, inside=""):
+    """The names of all fields of a contract that hold free text, those within others included."""
+    for field in msgspec.structs.fields(kind):
+        if field.type is Actor:
+            yield from texts(Actor, f"{field.encode_name}.")
+        elif field.name not in ("tenant", "outcome"):
+            yield inside + field.encode_name
+
+
+@pytest.mark.parametrize("place", list(texts(AccessRecorded)))
+def test_no_text_of_an_entry_may_be_an_e_mail_address(place):
+    fields = msgspec.to_builtins(recorded())
+    holder, _, name = place.rpartition(".")
+    (fields[holder] if holder else fields)[name] = "zoe@acme.example"
+    with pytest.raises(InvalidInputError) as refused:
+        check(msgspec.convert(fields, AccessRecorded))
+    assert refused.value.code == "log-entry-names-person"
+    assert f" {place} " in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("source", "identifier", "place"),
+    [
+        ("mailto:zoe@acme.example", "e1", "source"),
+        ("/mail/zoe%40acme.example", "e1", "source"),
+        ("/dam", "zoe@acme.example", "id"),
+    ],
+)
+def test_neither_may_the_identity_of_its_event(source, identifier, place):
+    with pytest.raises(InvalidInputError) as refused:
+        check_identity(source, identifier)
+    assert refused.value.code == "log-entry-names-person"
+    assert f" {place} " in refused.value.detail
+
+
 @pytest.mark.parametrize("resource", ["assets/1@2", "people@", "a@b", "shoots/@home", ""])
 def test_what_is_no_e_mail_address_is_not_taken_for_one(resource):
     check(recorded(resource=resource, purpose=resource, ticket=resource, reason=resource))
+
+
+def test_addresses_of_machines_traces_and_sources_are_none_either():
+    for address in ("192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"):
+        check(recorded(client_address=address, correlation_id="4bf92f3577b34da6a3ce929d0e0e4736"))
+    for source in (
+        "/vouchsafe",
+        "https://dam.example:8443/api/assets?of=1",
+        "urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66",
+        "//cloud.example/projects/dam",
+    ):
+        check_identity(source, "6e8bc430-9c3a-11d9-9669-0800200c9a66")
 
 
 def test_entries_say_which_request_they_go_back_to():

@@ -15,6 +15,7 @@ from shared.identity.rules import ANONYMOUS
         ("203.0.113.9, 192.0.2.1:51234", "192.0.2.1"),
         ("[2001:db8::1]:443", "2001:db8::1"),
         ("2001:db8::1", "2001:db8::1"),
+        ("fe80::1%zoe@acme.example", "fe80::1"),
         ("Ada Lovelace", None),
         ("203.0.113.9, ", None),
         (None, None),

@@ -285,6 +285,7 @@ async def test_a_revocation_that_overtakes_its_grant_holds(stack, bus):
 
 TENANT = "consent-parked"
 GOOD = {"grantId": "g-9", "tenant": TENANT, "grantedBy": MIA}
+NAMED = "zoe@acme.example"
 LATER = "2100-01-01T00:00:00Z"
 
 
@@ -315,6 +316,14 @@ LATER = "2100-01-01T00:00:00Z"
             "consent-grants",
             TENANT,
             granting(TENANT, "g-9", purpose="for zoe@acme.example"),
+            "log-entry-names-person",
+        ),
+        ("consent-grants", TENANT, granting(TENANT, NAMED), "log-entry-names-person"),
+        ("consent-grants", TENANT, revoking(TENANT, NAMED), "log-entry-names-person"),
+        (
+            "consent-grants",
+            TENANT,
+            granting(TENANT, "g-9") | {"correlationid": NAMED},
             "log-entry-names-person",
         ),
         (
@@ -378,4 +387,5 @@ async def test_a_message_that_cannot_succeed_is_parked_with_its_reason(
         given = body if isinstance(body, bytes) else json.dumps(body).encode()
         assert b"".join(message.body) == given
         assert message.content_type == "application/cloudevents+json"
-        assert (await portal.mine("GET", "consent-grants/g-9")).status_code == 404
+        kept = await portal.listed("consent-grants", "consentGrants")
+        assert {grant["id"] for grant in kept} <= {"taken"}
