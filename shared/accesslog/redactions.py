@@ -19,7 +19,7 @@ from shared.accesslog.service import AccessLog
 from shared.accesslog.store import LogStore
 from shared.accesslog.views import Listed
 from shared.errors import ConflictError, ForbiddenError
-from shared.identity.rules import VENDOR_ROLES, Caller
+from shared.identity.rules import TENANT_ROLES, Caller
 from shared.ids import new_id
 from shared.merkle import ProofError, Redaction, is_redaction, leaf_hash, verify_inclusion
 from shared.messages.cloudevents import SOURCE
@@ -37,7 +37,8 @@ def hold(entry: Entry, caller: Caller) -> None:
     """Let `caller` redact `entry`, or say why not.
 
     Raises ConflictError for the record of a redaction, and ForbiddenError where the vendor would
-    erase what its own people did: the evidence is the tenant's.
+    erase anything but what the tenant's own people did. All else is evidence against the vendor,
+    whatever the service that reported it calls the role.
     """
     if entry.action == ACTION:
         raise ConflictError(
@@ -45,10 +46,13 @@ def hold(entry: Entry, caller: Caller) -> None:
             "The entry records a redaction.",
             "Leave it: it names nobody but who asked for the redaction, by an id.",
         )
-    if caller.tenant is None and entry.actor.role in VENDOR_ROLES:
+    is_tenants = (
+        entry.actor.role in TENANT_ROLES and entry.actor.organisation != caller.organisation
+    )
+    if caller.tenant is None and not is_tenants:
         raise ForbiddenError(
             "log-entry-of-vendor",
-            "The entry records what one of the vendor's people did.",
+            "The entry records what was done by others than the tenant's own people.",
             "Let an administrator of the tenant redact it.",
         )
 

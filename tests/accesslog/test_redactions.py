@@ -97,6 +97,8 @@ async def log(stack):
 
 
 VENDORS = Actor(id="sven", role="vendor.support", organisation="vendor")
+ENGINEERS = Actor(id="sven", role="support-engineer", organisation="vendor")
+CLAIMED = Actor(id="sven", role="tenant.admin", organisation="vendor")
 TENANTS = Actor(id="mia", role="tenant.dam_manager", organisation="t")
 DORA = Caller("dora", frozenset({VENDOR_DPO}), None, "vendor")
 
@@ -108,6 +110,9 @@ DORA = Caller("dora", frozenset({VENDOR_DPO}), None, "vendor")
         (TENANTS, "consent.granted", ADA, None),
         (TENANTS, "consent.granted", DORA, None),
         (VENDORS, "asset.read", DORA, "log-entry-of-vendor"),
+        (ENGINEERS, "asset.downloaded", DORA, "log-entry-of-vendor"),
+        (ENGINEERS, "asset.downloaded", ADA, None),
+        (CLAIMED, "asset.downloaded", DORA, "log-entry-of-vendor"),
         (TENANTS, ACTION, ADA, "log-entry-not-redactable"),
         (VENDORS, ACTION, DORA, "log-entry-not-redactable"),
     ],
