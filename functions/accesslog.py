@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import azure.functions as func
 
+from functions.batches import Refused, batch_consumer
 from functions.http import Call, Reply, endpoint
-from functions.messages import Delivery, Refused, batch_consumer
+from functions.messages import Delivery
 from functions.operations import PAGING, Parameter, Raw
 from functions.replies import EntryPage, EntryProofView, Link
 from shared.accesslog.filters import Filter, filter_of

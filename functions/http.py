@@ -81,7 +81,7 @@ class Call:
             )
         try:
             return msgspec.json.decode(body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise MalformedInputError(
                 "body-invalid", f"The body cannot be read: {error}.", "Mend it and send it again."
             ) from error

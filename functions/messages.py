@@ -1,4 +1,7 @@
-"""The one way in for queues: reading, typing and parking of every message, single or in batches."""
+"""The one way in for queues: reading, typing and parking of every message.
+
+`functions.batches` has the functions that take several at once.
+"""
 
 import asyncio
 import json
@@ -6,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import List, cast  # noqa: UP035 - see `batch_consumer`
+from typing import cast
 
 import azure.functions as func
 
@@ -23,9 +26,8 @@ from shared.errors import (
 from shared.messages import Event, Received, decode, parked
 from shared.messages.contracts import Contract
 
-# Seconds. The host renews the lock of a single message; those of a batch end after a minute.
+# Seconds: less than the minute for which a batch stays locked, as the host renews no lock of one.
 _LONGEST_PAUSE = 30.0
-_LONGEST_BATCH_PAUSE = 15.0
 
 logger = logging.getLogger("vouchsafe.messages")
 
@@ -78,8 +80,8 @@ def consumer[T: Contract](
 
     def decorate(handler: Callable[[Delivery[T]], Awaitable[None]]) -> Consumer:
         async def read(current: App, received: Received) -> None:
-            delivery: Delivery[T] = _delivery(current, received, contracts, ())
-            await _require_served(current, delivery.data, {})
+            delivery: Delivery[T] = delivery_of(current, received, contracts)
+            await require_served(current, delivery.data, {})
             with context.during(delivery.event.origin):
                 await handler(delivery)
 
@@ -101,118 +103,33 @@ def foreign_consumer(
     def decorate(handler: Callable[[App, Received], Awaitable[None]]) -> Consumer:
         async def run(message: func.ServiceBusMessage) -> None:
             current = app()
-            received = _received(queue, message)
-            with _nothing_leaks():
-                async with _unhurried([received], _LONGEST_PAUSE):
+            received = received_of(queue, message)
+            with nothing_leaks():
+                async with unhurried([received]):
                     try:
                         await handler(current, received)
                     except RefusalError as reason:
-                        await _park(current, [(received, reason)])
+                        await park(current, [(received, reason)])
 
         run.__name__ = handler.__name__
         run.__doc__ = handler.__doc__
         return run
 
     return decorate
-
-
-type Refused[T: Contract] = tuple[Delivery[T], RefusalError]
-type BatchHandler[T: Contract] = Callable[
-    [App, Sequence[Delivery[T]]], Awaitable[Sequence[Refused[T]]]
-]
-type BatchConsumer = Callable[[List[func.ServiceBusMessage]], Awaitable[None]]  # noqa: UP006
-
-
-def batch_consumer[T: Contract](
-    queue: str, *contracts: type[Contract]
-) -> Callable[[BatchHandler[T]], BatchConsumer]:
-    """Make a queue function for batches of a handler that takes the data of `contracts`.
-
-    The handler gets what could be read, in the queue's order, and returns what it refuses. Each
-    refused message is parked by itself and the rest is completed. A failure has the whole batch
-    delivered again, so the handler must be idempotent. One that was not foreseen may be the fault
-    of a single message, with which all others would end in the dead-letter queue: the handler gets
-    each by itself then, before the batch goes back.
-    """
-
-    def decorate(handler: BatchHandler[T]) -> BatchConsumer:
-        # The runtime library takes no list[...] in a signature.
-        async def run(messages: List[func.ServiceBusMessage]) -> None:  # noqa: UP006
-            current = app()
-            deliveries: list[Delivery[T]] = []
-            refused: list[tuple[Received, RefusalError]] = []
-            with _nothing_leaks():
-                served: dict[str, RefusalError | None] = {}
-                batch = [_received(queue, message) for message in messages]
-                numbers = frozenset(received.sequence_number for received in batch)
-                async with _unhurried(batch, _LONGEST_BATCH_PAUSE):
-                    try:
-                        for received in sorted(batch, key=lambda one: one.sequence_number):
-                            try:
-                                delivery: Delivery[T] = _delivery(
-                                    current, received, contracts, numbers
-                                )
-                                await _require_served(current, delivery.data, served)
-                                deliveries.append(delivery)
-                            except RefusalError as reason:
-                                refused.append((received, reason))
-                        if deliveries:
-                            await _handle(handler, current, deliveries, refused)
-                    finally:
-                        # These will never succeed, whatever becomes of the others.
-                        await _park(current, refused)
-
-        run.__name__ = handler.__name__
-        run.__doc__ = handler.__doc__
-        return run
-
-    return decorate
-
-
-async def _handle[T: Contract](
-    handler: BatchHandler[T],
-    current: App,
-    deliveries: Sequence[Delivery[T]],
-    refused: list[tuple[Received, RefusalError]],
-) -> None:
-    """Give `deliveries` to the handler, and add what it refuses to `refused`.
-
-    Where it fails for no foreseen reason it gets them one by one, in the same order; the last such
-    failure is raised when all have had their turn.
-    """
-    try:
-        turned_away = await handler(current, deliveries)
-        refused += [(one.received, reason) for one, reason in turned_away]
-    except (UnavailableError, RowConflictError):
-        raise
-    except Exception as error:
-        if len(deliveries) == 1:
-            raise
-        logger.warning("a batch of %d is taken apart: %s", len(deliveries), kind_and_place(error))
-        failure: Exception | None = None
-        for one in deliveries:
-            try:
-                await _handle(handler, current, [one], refused)
-            except (UnavailableError, RowConflictError):
-                raise
-            except Exception as again:  # noqa: BLE001 - raised when all have had their turn
-                failure = again
-        if failure is not None:
-            raise failure from None
 
 
 @asynccontextmanager
-async def _unhurried(batch: Sequence[Received], longest: float) -> AsyncIterator[None]:
-    """Wait, ever longer, before messages go back because a service is unavailable.
+async def unhurried(batch: Sequence[Received]) -> AsyncIterator[None]:
+    """Wait, ever longer, before messages go back.
 
-    They would come again at once, and ten deliveries would be used up in seconds: an outage of
-    a few moments would end in the dead-letter queue. A host that ends meanwhile loses nothing.
+    They would come again at once, and ten deliveries would be used up in seconds: what lasts a
+    few moments would end in the dead-letter queue. A host that ends meanwhile loses nothing.
     """
     try:
         yield
-    except UnavailableError:
+    except Exception:
         deliveries = max((received.delivery_count for received in batch), default=0)
-        await asyncio.sleep(pause_seconds(deliveries, longest))
+        await asyncio.sleep(pause_seconds(deliveries, _LONGEST_PAUSE))
         raise
 
 
@@ -222,7 +139,7 @@ def pause_seconds(deliveries: int, longest: float) -> float:
 
 
 @contextmanager
-def _nothing_leaks() -> Iterator[None]:
+def nothing_leaks() -> Iterator[None]:
     """Let what may pass through, for another delivery; anything else only by its class."""
     try:
         yield
@@ -234,19 +151,20 @@ def _nothing_leaks() -> Iterator[None]:
         raise DeliveryFailedError(type(error).__name__) from None
 
 
-def _delivery[T: Contract](
+def delivery_of[T: Contract](
     current: App,
     received: Received,
     contracts: tuple[type[Contract], ...],
-    batch: Collection[int],
+    batch: Collection[int] = (),
 ) -> Delivery[T]:
+    """Read a message. Raises MalformedInputError for one that is of none of `contracts`."""
     event = decode(received.body)
     if not isinstance(event.data, contracts):
         raise _misdirected(received.queue, event.type)
     return Delivery(current, event, cast("T", event.data), received, batch)
 
 
-async def _require_served(
+async def require_served(
     current: App, data: Contract, served: dict[str, RefusalError | None]
 ) -> None:
     """Raise RefusalError for a tenant that is not this stamp's; asks once for each in `served`."""
@@ -254,16 +172,17 @@ async def _require_served(
     if tenant is None:
         return
     if tenant not in served:
-        served[tenant] = None
         try:
             await current.tenants.require(tenant)
+            served[tenant] = None
         except RefusalError as reason:
             served[tenant] = reason
     if (found := served[tenant]) is not None:
         raise found
 
 
-async def _park(current: App, refused: Sequence[tuple[Received, RefusalError]]) -> None:
+async def park(current: App, refused: Sequence[tuple[Received, RefusalError]]) -> None:
+    """Copy messages to `parked-messages`, each with why it was refused."""
     if not refused:
         return
     now = current.clock()
@@ -272,7 +191,8 @@ async def _park(current: App, refused: Sequence[tuple[Received, RefusalError]]) 
         logger.warning("parked message %s of %s: %s", received.id, received.queue, reason.code)
 
 
-def _received(queue: str, message: func.ServiceBusMessage) -> Received:
+def received_of(queue: str, message: func.ServiceBusMessage) -> Received:
+    """A message as the trigger has it."""
     properties = message.application_properties or message.user_properties or {}
     return Received(
         queue=queue,

@@ -99,7 +99,7 @@ class App:
         from shared.accesslog.direct import LoggingBus
         from shared.messages import Outbox
 
-        return Outbox(self.tables, LoggingBus(self.bus, self.accesslog), self.clock)
+        return Outbox(self.tables, LoggingBus(self.bus, self.accesslog, self.clock), self.clock)
 
     @cached_property
     def dead_letters(self) -> "DeadLetters":

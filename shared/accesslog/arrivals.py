@@ -11,14 +11,18 @@ timestamps" (sequence numbers only grow, without gaps), learn.microsoft.com. The
 partitioned queue begin with that of the partition and say nothing of the order.
 """
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from shared.accesslog.service import AccessLog, Recorded
-from shared.errors import RefusalError
+from shared.errors import ForbiddenError, RefusalError, UnavailableError, kind_and_place
 from shared.messages import decode
+from shared.messages.cloudevents import SOURCE
 from shared.messages.contracts import AccessRecorded
 from shared.ports import Bus
+
+logger = logging.getLogger("vouchsafe.accesslog")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +52,40 @@ class Arrivals:
         """Add the events of one batch, or some of them, as `AccessLog.record_events` does.
 
         `batch` has the numbers of all its messages: those without an arrival are for the caller to
-        deal with. Raises UnavailableError when log or queue cannot be asked.
+        deal with. Refuses what claims to come from this app, whose own entries take another way.
+        Raises UnavailableError when log or queue cannot be asked.
         """
-        earlier = await self._earlier(arrivals, batch)
-        ordered = sorted([*earlier, *arrivals], key=lambda one: one.number)
-        reasons = await self._log.record_events([one.event for one in ordered])
-        told = {id(one): reason for one, reason in zip(ordered, reasons, strict=True)}
+        told: dict[int, RefusalError | None] = {
+            id(one): _reserved() for one in arrivals if one.event.source == SOURCE
+        }
+        own = [one for one in arrivals if id(one) not in told]
+        if own:
+            told |= await self._record(await self._earlier(own, batch), own)
         return [told[id(one)] for one in arrivals]
+
+    async def _record(
+        self, earlier: Sequence[Arrival], own: Sequence[Arrival]
+    ) -> dict[int, RefusalError | None]:
+        """Why each was refused, if it was, by its `id`."""
+        ordered = sorted([*earlier, *own], key=lambda one: one.number)
+        try:
+            reasons = await self._log.record_events([one.event for one in ordered])
+        except UnavailableError:
+            raise
+        except Exception as error:
+            if not earlier:
+                raise
+            # It may be the fault of one of them, which whoever has it finds out.
+            logger.warning("earlier events are left to others: %s", kind_and_place(error))
+            return await self._record([], own)
+        return {id(one): reason for one, reason in zip(ordered, reasons, strict=True)}
 
     async def _earlier(
         self, arrivals: Sequence[Arrival], batch: Collection[int]
     ) -> Sequence[Arrival]:
         """What others have, or nobody yet, of the events before `arrivals` in their streams."""
+        if 0 in batch:
+            logger.warning("messages came without sequence numbers: their order may be lost")
         streams = {one.stream for one in arrivals}
         end = end_of_others(batch, max(one.number for one in arrivals))
         found = []
@@ -79,10 +105,20 @@ def end_of_others(batch: Collection[int], last: int) -> int:
     return last
 
 
+def _reserved() -> ForbiddenError:
+    return ForbiddenError(
+        "event-source-reserved",
+        f"The source {SOURCE} is this app's own.",
+        "Send events under a source of the sender's own.",
+    )
+
+
 def _arrival_of(number: int, body: bytes) -> Arrival | None:
     """The event in a message that somebody else has; None for what will be parked."""
     try:
         event = decode(body)
     except RefusalError:
         return None
-    return Arrival(number, Recorded.of(event)) if isinstance(event.data, AccessRecorded) else None
+    if not isinstance(event.data, AccessRecorded) or event.source == SOURCE:
+        return None
+    return Arrival(number, Recorded.of(event))

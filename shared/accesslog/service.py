@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
 
 from shared.accesslog.calls import EventIdReusedError, NewEntry
 from shared.accesslog.damage import LogDamagedError
@@ -24,6 +24,9 @@ from shared.ids import new_id
 from shared.messages.cloudevents import SOURCE, Event
 from shared.messages.contracts import AccessRecorded
 from shared.ports import Clock
+
+LOG_DAMAGED: Final = "log-damaged"
+"""The code of the refusal of an event whose tenant's log takes none until somebody mends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ class AccessLog:
 
 def _damaged() -> ConflictError:
     return ConflictError(
-        "log-damaged",
+        LOG_DAMAGED,
         "The tenant's log was changed past this service, and takes no entries.",
         "Find out from the incident what was changed, mend it, and replay the message.",
     )

@@ -15,6 +15,7 @@ from azure.servicebus import (
     ServiceBusSubQueue,
 )
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver, ServiceBusSender
+from azure.servicebus.amqp import AmqpMessageBodyType
 from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusError
 
 from shared.errors import UnavailableError
@@ -73,7 +74,7 @@ class AzureBus:
             for message in peeked:
                 number = message.sequence_number or 0
                 if number < end and message.state is ServiceBusMessageState.ACTIVE:
-                    yield Queued(number, b"".join(message.body))
+                    yield Queued(number, _bytes_of(message))
                 first = number + 1
             count = _PEEKED_AT_ONCE
 
@@ -103,6 +104,17 @@ def _as_unavailable() -> Iterator[None]:
         raise
     except (ServiceBusError, OSError) as error:
         raise UnavailableError("bus") from error
+
+
+def _bytes_of(message: ServiceBusReceivedMessage) -> bytes:
+    """The body of a message; of what is neither bytes nor text, nothing."""
+    body: Any = message.body
+    match message.body_type:
+        case AmqpMessageBodyType.DATA:
+            return b"".join(body)
+        case AmqpMessageBodyType.VALUE if isinstance(body, str | bytes):
+            return body.encode() if isinstance(body, str) else body
+    return b""
 
 
 class _Links[L: ServiceBusSender | ServiceBusReceiver]:

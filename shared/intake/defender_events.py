@@ -57,7 +57,7 @@ def read_result(body: bytes) -> ScanResult:
     """Read an event. Raises a RefusalError for one that is broken, or of another type."""
     try:
         event = _EVENTS.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _invalid(error) from error
     if isinstance(event, list):
         # Event Grid's own schema allows of an array; a queue gets its events one by one.
@@ -70,7 +70,7 @@ def read_result(body: bytes) -> ScanResult:
         )
     try:
         data = msgspec.json.decode(event.data, type=_Data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _invalid(error) from error
     return ScanResult(
         data.blob_uri,

@@ -61,7 +61,7 @@ def decode(body: bytes) -> Event:
     """Read a message. Raises MalformedInputError with the code that says why it cannot be."""
     try:
         envelope = _ENVELOPE.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedInputError(
             "message-invalid",
             f"The message is not a CloudEvents 1.0 event in JSON: {error}.",
@@ -82,7 +82,7 @@ def decode(body: bytes) -> Event:
         )
     try:
         data = decoder.decode(envelope.data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedInputError(
             "message-data-invalid",
             f"The data does not meet the contract of {envelope.type}: {error}.",

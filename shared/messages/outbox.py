@@ -101,13 +101,16 @@ class Outbox:
     async def _send_by_queue(
         self, table: str, rows: Sequence[Row], failed: dict[object, UnavailableError]
     ) -> None:
-        """Send to each queue that has not failed yet, so that a broken one holds up no other."""
+        """Send to each queue that has not failed yet, so that a broken one holds up no other.
+
+        What takes messages in a queue's place may fail for one partition alone.
+        """
         for queue in dict.fromkeys(row.values["queue"] for row in rows):
             if queue not in failed:
                 try:
                     await self._send(table, [row for row in rows if row.values["queue"] == queue])
                 except UnavailableError as error:
-                    failed[queue] = error
+                    failed[queue if error.service == "bus" else (table, rows[0].partition)] = error
 
     async def _mark(self, table: str, partition: str, now: datetime) -> None:
         marked_at = self._marked.get((table, partition))

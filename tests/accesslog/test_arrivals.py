@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import pytest
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
+from azure.servicebus.amqp import AmqpAnnotatedMessage
 
 from infra.local.stack import Stack
 from shared.accesslog import Recorded
@@ -160,11 +161,33 @@ async def test_what_will_be_parked_holds_up_nothing(bus, instances, tenant):
     named = event(tenant, "/dam", 1, resource="people/jane@acme.example")
     unknown = event(tenant, "/dam", 2) | {"type": "vouchsafe.access.recorded.v9"}
     broken = event(tenant, "/dam", 3, colour="red")
-    await send(bus, event(tenant, "/dam", 0), named, unknown, broken, event(tenant, "/dam", 4))
+    await send(bus, event(tenant, "/dam", 0), named, unknown, broken)
+    deep = b'{"data":' + 10_000 * b"[" + 10_000 * b"]" + b"}"
+    async with bus.get_queue_sender(QUEUE) as sender:
+        await sender.send_messages(ServiceBusMessage(deep, message_id=str(uuid.uuid4())))
+        for body in ({"value_body": {"a": 1}}, {"value_body": None}, {"sequence_body": [1, 2]}):
+            await sender.send_messages(AmqpAnnotatedMessage(**body))
+    await send(bus, event(tenant, "/dam", 4))
     async with bus.get_queue_receiver(QUEUE) as receiver:
-        messages = await take(receiver, 5)
-        assert await record(instances[1], messages[4:]) == [None]
+        messages = await take(receiver, 9)
+        assert await record(instances[1], messages[8:]) == [None]
         assert await logged(instances[1], tenant) == ["/dam-0", "/dam-4"]
+        await complete(receiver, messages)
+
+
+async def test_nobody_speaks_as_the_app(bus, instances, tenant):
+    await send(
+        bus,
+        event(tenant, "/dam", 0),
+        event(tenant, "/vouchsafe", 0),
+        event(tenant, "/dam", 1),
+        event(tenant, "/vouchsafe", 1),
+    )
+    async with bus.get_queue_receiver(QUEUE) as receiver:
+        messages = await take(receiver, 4)
+        done, refused = await record(instances[1], messages[2:])
+        assert (done, refused.code) == (None, "event-source-reserved")
+        assert await logged(instances[1], tenant) == ids("/dam", 2)
         await complete(receiver, messages)
 
 

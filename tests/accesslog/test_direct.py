@@ -1,10 +1,10 @@
-"""Entries of ours go straight to the log; what it does not take goes through the queue."""
+"""Entries of ours go straight to the log; what it does not take now stays in the outbox."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from shared.accesslog import AccessLog, LogStore, entry_message
+from shared.accesslog import AccessLog, LogStore, entry_message, layout
 from shared.accesslog.direct import LoggingBus
 from shared.accesslog.entries import same
 from shared.accesslog.filters import Filter
@@ -13,8 +13,9 @@ from shared.azure.tables import AzureTables
 from shared.context import Context, during
 from shared.errors import UnavailableError
 from shared.ids import new_id
-from shared.messages import encode, queues
+from shared.messages import Outbox, encode, queues
 from shared.messages.contracts import AccessRecorded, Actor, IncidentOpened
+from shared.ports import Row, Upsert
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -64,7 +65,7 @@ def incident():
 
 async def test_entries_are_in_the_log_once_they_are_sent_and_the_rest_is_on_the_bus(store, tenant):
     queue = Queue()
-    bus = LoggingBus(queue, AccessLog(store, lambda: NOW))
+    bus = LoggingBus(queue, AccessLog(store, lambda: NOW), lambda: NOW)
     with during(Context("c1")):
         messages = [entry(tenant, "e1"), incident(), entry(tenant, "e2")]
     for _ in range(2):
@@ -77,18 +78,43 @@ async def test_entries_are_in_the_log_once_they_are_sent_and_the_rest_is_on_the_
     ]
 
 
-async def test_what_the_log_refuses_goes_through_the_queue_where_it_is_parked(store, tenant):
+async def test_what_the_log_never_takes_is_parked(store, tenant):
     queue = Queue()
-    bus = LoggingBus(queue, AccessLog(store, lambda: NOW))
+    bus = LoggingBus(queue, AccessLog(store, lambda: NOW), lambda: NOW)
     await bus.send([entry(tenant, "e1")])
     other = entry(tenant, "e1", outcome="failed")
     await bus.send([other, entry(tenant, "e2")])
-    assert queue.sent == [other]
+    [sent] = queue.sent
+    assert (sent.queue, sent.id, sent.body) == (
+        queues.PARKED_MESSAGES,
+        "access-events|e1",
+        other.body,
+    )
+    assert sent.properties["parked-reason"] == "event-id-reused"
+    assert len([one async for one in store.read(tenant)]) == 2
 
 
 @pytest.mark.parametrize("error", [UnavailableError("storage"), ValueError("unforeseen")], ids=str)
-async def test_what_cannot_be_appended_now_waits_in_the_queue(error, tenant):
+async def test_what_cannot_be_appended_now_stays_and_the_rest_is_sent(error, tenant):
     queue = Queue()
     messages = [entry(tenant, "e1"), incident(), entry(tenant, "e2")]
-    await LoggingBus(queue, Failing(error)).send(messages)
-    assert sorted(message.id for message in queue.sent) == ["e1", "e2", "i"]
+    with pytest.raises(UnavailableError):
+        await LoggingBus(queue, Failing(error), lambda: NOW).send(messages)
+    assert [message.id for message in queue.sent] == ["i"]
+
+
+async def test_entries_of_a_damaged_log_stay_until_it_is_mended(store, kept, tenant):
+    queue = Queue()
+    outbox = Outbox(
+        kept, LoggingBus(queue, AccessLog(store, lambda: NOW), lambda: NOW), lambda: NOW
+    )
+    await outbox.commit("assets", tenant, [], [entry(tenant, "e1")])
+    head = await kept.get(layout.TABLE, tenant, layout.HEAD)
+    await kept.commit(layout.TABLE, [Upsert(Row(tenant, layout.HEAD, {"size": 9}))])
+    await outbox.commit("assets", tenant, [], [entry(tenant, "e2"), incident()])
+    assert [message.id for message in queue.sent] == ["i"]
+    await kept.commit(layout.TABLE, [Upsert(head)])
+    await outbox.flush("assets", tenant)
+    entries, _ = await Reading(store).page(tenant, Filter(), size=10, continuation=None)
+    assert [one.id for one in entries] == ["e2", "e1"]
+    assert queue.sent[1:] in ([], [queue.sent[0]])

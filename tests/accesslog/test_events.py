@@ -100,6 +100,14 @@ async def test_bad_messages_are_parked_one_by_one_and_the_good_ones_are_logged(b
     ]
     bad = {
         f"{mark}-no-json": (b"{" + f"{mark}-no-json".encode(), "message-invalid"),
+        f"{mark}-deep": (
+            b'{"id":"' + f"{mark}-deep".encode() + b'","data":' + 10_000 * b"[",
+            "message-invalid",
+        ),
+        f"{mark}-ours": (
+            event(portal.tenant, resource=f"{mark}-ours") | {"source": "/vouchsafe"},
+            "event-source-reserved",
+        ),
         f"{mark}-foreign": (
             event("nobody-here", resource=f"{mark}-foreign"),
             "tenant-not-found",

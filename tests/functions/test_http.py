@@ -147,6 +147,7 @@ async def test_another_tenant_reads_like_one_that_does_not_exist(http, token):
         (b'{"path": "a.jpg"} and more', "body-invalid", ""),
         (b'{"path": "\xff"}', "body-invalid", ""),
         (b"null", "body-invalid", ""),
+        (b'{"path":' + 10_000 * b"[", "body-invalid", ""),
         (b"[]", "body-invalid", ""),
         (b"{}", "body-invalid", "path"),
         (b'{"path": 7}', "body-invalid", "$.path"),

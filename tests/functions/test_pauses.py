@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions import messages
+from functions import batches, messages
 from functions.messages import pause_seconds
 from infra.local.ports import Ports
 from infra.local.settings import app_settings
@@ -44,7 +44,7 @@ async def unavailable(*_):
     [
         (messages.consumer(queues.INCIDENTS, IncidentOpened)(unavailable), delivery()),
         (messages.foreign_consumer(queues.SCAN_RESULTS)(unavailable), delivery()),
-        (messages.batch_consumer(queues.INCIDENTS, IncidentOpened)(unavailable), [delivery()]),
+        (batches.batch_consumer(queues.INCIDENTS, IncidentOpened)(unavailable), [delivery()]),
     ],
     ids=["single", "foreign", "batch"],
 )

@@ -7,7 +7,7 @@ import azure.functions as func
 import pytest
 from azure.functions.servicebus import ServiceBusMessage
 
-from functions import http, messages
+from functions import batches, http, messages
 from infra.local.ports import Ports
 from infra.local.settings import app_settings
 from shared import composition
@@ -30,6 +30,7 @@ EVENT = {
 def started(monkeypatch, tmp_path):
     """A composition that reaches nothing; the one that was current comes back afterwards."""
     monkeypatch.setattr(composition, "_current", None)
+    monkeypatch.setattr(messages, "_LONGEST_PAUSE", 0.0)
     composition.start(app_settings(Ports(), tmp_path / "ca.pem", "header"))
 
 
@@ -65,7 +66,7 @@ async def test_what_may_pass_is_raised_as_it_is(error):
         await consumer_of(error)(delivery())
 
 
-def batch(*ids):
+def batch(*ids, deliveries=1):
     return [
         ServiceBusMessage(
             body=json.dumps(EVENT | {"id": one}).encode(),
@@ -73,6 +74,7 @@ def batch(*ids):
             application_properties={},
             user_properties={},
             sequence_number=number,
+            delivery_count=deliveries,
         )
         for number, one in enumerate(ids)
     ]
@@ -87,7 +89,7 @@ def batch_consumer_of(bad, error, handled):
         handled.extend(one.event.id for one in deliveries)
         return []
 
-    return messages.batch_consumer("incidents", IncidentOpened)(handler)
+    return batches.batch_consumer("incidents", IncidentOpened)(handler)
 
 
 async def test_one_message_of_a_batch_that_fails_does_not_take_the_others_with_it(caplog):
@@ -109,12 +111,51 @@ async def test_what_failed_only_together_is_done(caplog):
         handled.extend(one.event.id for one in deliveries)
         return []
 
-    await messages.batch_consumer("incidents", IncidentOpened)(handler)(batch("e1", "e2"))
+    await batches.batch_consumer("incidents", IncidentOpened)(handler)(batch("e1", "e2"))
     assert handled == ["e1", "e2"]
 
 
-async def test_a_batch_that_may_pass_later_is_not_tried_one_by_one(monkeypatch):
-    monkeypatch.setattr(messages, "_LONGEST_BATCH_PAUSE", 0.0)
+class Queue:
+    """A bus that keeps what it is sent."""
+
+    def __init__(self):
+        self.sent = []
+
+    async def send(self, messages):
+        self.sent += messages
+
+
+async def test_one_that_fails_again_and_again_is_parked_and_spares_the_others(caplog):
+    caplog.set_level(logging.DEBUG)
+    handled = []
+    composition.app().bus = bus = Queue()
+    failing = batch_consumer_of("e2", ValueError(SECRET), handled)
+    with pytest.raises(messages.DeliveryFailedError):
+        await failing(batch("e1", "e2", deliveries=4))
+    assert bus.sent == []
+    await failing(batch("e1", "e2", deliveries=5))
+    [parked] = bus.sent
+    assert json.loads(parked.body)["id"] == "e2"
+    assert parked.properties["parked-reason"] == "internal-error"
+    assert handled == ["e1", "e1"]
+    assert SECRET not in caplog.text + json.dumps(parked.properties)
+
+
+async def test_one_that_cannot_even_be_read_does_not_take_the_others_with_it(monkeypatch):
+    def decode(body):
+        if b'"e2"' in body:
+            raise ValueError(SECRET)
+        return messages_decode(body)
+
+    messages_decode = messages.decode
+    monkeypatch.setattr(messages, "decode", decode)
+    handled = []
+    with pytest.raises(messages.DeliveryFailedError):
+        await batch_consumer_of("none", ValueError(), handled)(batch("e1", "e2", "e3"))
+    assert handled == ["e1", "e3"]
+
+
+async def test_a_batch_that_may_pass_later_is_not_tried_one_by_one():
     handled = []
     with pytest.raises(UnavailableError):
         await batch_consumer_of("e2", UnavailableError("storage"), handled)(batch("e1", "e2"))
