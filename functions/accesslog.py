@@ -65,12 +65,12 @@ async def list_entries(call: Call) -> Reply:
     A page may have fewer entries than the limit and go on all the same. Who accepts `text/csv` or
     `application/x-ndjson` gets a link to all of them as a file.
     """
+    await call.app.accesslog.observe(call.tenant, call.caller, "log/entries")
     wanted = filter_of(call.request.params)
     accepted = call.request.headers.get("Accept", "")
     form = next((form for kind, form in ACCEPTED.items() if kind in accepted), None)
     if form is not None:
         return await export_of(call, wanted, form)
-    await call.app.accesslog.observe(call.tenant, call.caller, "log/entries")
     entries, continuation = await call.app.log_reading.page(
         call.tenant, wanted, size=call.page_size, continuation=call.continuation
     )
@@ -88,8 +88,8 @@ async def prove_entry(call: Call) -> Reply:
 
     `entry` is the index of an entry, or the id of its event.
     """
-    form = call.choice("format", ("json", "tlog-proof"))
     await call.app.accesslog.observe(call.tenant, call.caller, "log/entries/proof")
+    form = call.choice("format", ("json", "tlog-proof"))
     found = await call.app.entry_proofs.prove(call.tenant, await index_of(call))
     if form == "json":
         return Reply(200, found.as_json())

@@ -45,9 +45,9 @@ async def grant_consent(call: Call) -> Reply:
         expires_at=request.expires_at,
         granted_by=call.caller.actor(GRANTING),
     )
-    grant = await call.app.consents.apply(command)
-    location = f"/api/tenants/{call.tenant}/consent-grants/{grant.id}"
-    return Reply(201, _view(call, grant), {"Location": location})
+    view = await _carried_out(call, command)
+    location = f"/api/tenants/{call.tenant}/consent-grants/{view.id}"
+    return Reply(201, view, {"Location": location})
 
 
 @blueprint.route("tenants/{tenant}/consent-grants", methods=["GET"])
@@ -74,12 +74,20 @@ async def read_consent(call: Call) -> Reply:
 @blueprint.route("tenants/{tenant}/consent-grants/{grant}/revocation", methods=["PUT"])
 @endpoint(roles=GRANTING, replies={200: GrantView})
 async def revoke_consent(call: Call) -> Reply:
-    """Revoke a grant, at once and for good; revoking it again changes nothing."""
+    """Revoke a grant, at once and for good; revoking it again changes nothing, and shows it."""
     grant = await call.app.consents.find(call.tenant, call.param("grant"))
     command = ConsentRevoked(
         grant_id=grant.id, tenant=call.tenant, revoked_by=call.caller.actor(GRANTING)
     )
-    return Reply(200, _view(call, await call.app.consents.apply(command)))
+    return Reply(200, await _carried_out(call, command))
+
+
+async def _carried_out(call: Call, command: ConsentGranted | ConsentRevoked) -> GrantView:
+    """The grant after a command. Where that changes nothing, it is recorded that it was shown."""
+    decision = await call.app.consents.apply(command)
+    if decision.entry is None:
+        await call.record("consent.viewed", f"consent-grants/{decision.grant.id}")
+    return _view(call, decision.grant)
 
 
 def _view(call: Call, grant: Grant) -> GrantView:

@@ -8,7 +8,7 @@ from functions.messages import Delivery, consumer
 from functions.operations import PAGING
 from functions.replies import ErasurePage, ErasureView, FoundAssets
 from functions.requests import ErasureRequest
-from shared.erasures.rules import Erasure
+from shared.erasures.rules import Decision, Erasure
 from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER
 from shared.messages import queues
 from shared.messages.contracts import (
@@ -28,11 +28,11 @@ async def request_erasure(call: Call) -> Reply:
     """Ask for the erasure of all assets that name a person; discovery starts at once."""
     name = call.read(ErasureRequest).name
     identifier = await call.identifier(f"erasure-requests|{call.tenant}")
-    state = await call.app.erasures.request(
+    decision = await call.app.erasures.request(
         call.tenant, name, call.caller.actor(_MANAGING), identifier
     )
-    location = f"/api/tenants/{call.tenant}/erasure-requests/{state.id}"
-    return Reply(202, _view(state), {"Location": location})
+    location = f"/api/tenants/{call.tenant}/erasure-requests/{identifier}"
+    return Reply(202, await _decided(call, decision), {"Location": location})
 
 
 @blueprint.route("tenants/{tenant}/erasure-requests", methods=["GET"])
@@ -77,7 +77,15 @@ async def approve_erasure(call: Call) -> Reply:
     state, etag = await call.app.erasures.find(call.tenant, call.param("request"))
     call.require_match(etag)
     actor = call.caller.actor({TENANT_DAM_MANAGER})
-    return Reply(200, _view(await call.app.erasures.approve(call.tenant, state.id, actor, etag)))
+    decision = await call.app.erasures.approve(call.tenant, state.id, actor, etag)
+    return Reply(200, await _decided(call, decision))
+
+
+async def _decided(call: Call, decision: Decision) -> ErasureView:
+    """The request after a command. Where that changes nothing, it is recorded that it was shown."""
+    if decision.entry is None:
+        await call.record("erasure.viewed", f"erasure-requests/{decision.state.id}")
+    return _view(decision.state)
 
 
 @blueprint.service_bus_queue_trigger(

@@ -46,6 +46,7 @@ async def export_entries(call: Call) -> Reply:
 
     No cell of the CSV is taken for a formula. Answers with a link that works for minutes.
     """
+    await call.app.accesslog.observe(call.tenant, call.caller, "log/entries")
     wanted = filter_of(call.request.params)
     return await export_of(call, wanted, call.choice("format", FORMATS))
 
@@ -58,6 +59,7 @@ async def redact_entry(call: Call) -> Reply:
     It is recorded who did that, when and why. `entry` is the index of an entry, or the id of its
     event.
     """
+    await call.app.accesslog.observe(call.tenant, call.caller, "log/entries/redaction")
     request = call.read(RedactionRequest)
     index = await index_of(call)
     left = await call.app.redactions.redact(

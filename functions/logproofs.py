@@ -99,10 +99,10 @@ async def read_tile(call: Call) -> Reply:
 )
 async def prove_consistency(call: Call) -> Reply:
     """The proof that the log of one size continues the log of another."""
+    await call.app.accesslog.observe(call.tenant, call.caller, "log/consistency")
     form = call.choice("format", ("json", "witness"))
     old = size_of(call.request.params.get("from", ""), "from")
     given = call.request.params.get("to")
-    await call.app.accesslog.observe(call.tenant, call.caller, "log/consistency")
     new = size_of(given, "to") if given else (await call.app.checkpoints.latest(call.tenant)).size
     covering = await call.app.checkpoints.covering(call.tenant, new)
     if not old <= new <= covering.size:

@@ -85,9 +85,9 @@ class AccessLog:
         await self.record(given, new_id(now), now)
 
     async def observe(self, tenant: str, caller: Caller, resource: str) -> None:
-        """Record that one of the vendor's people reads something of a tenant's log.
+        """Record that one of the vendor's people asks something of a tenant's log.
 
-        A tenant's own people read their own log unrecorded.
+        It comes before all that may be refused. A tenant's own people ask unrecorded.
         """
         if caller.roles & VENDOR_ROLES:
             await self.record_answer(tenant, caller, "log.read", resource)

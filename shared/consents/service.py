@@ -23,10 +23,11 @@ class Consents:
         self._outbox = outbox
         self._clock = clock
 
-    async def apply(self, command: ConsentGranted | ConsentRevoked) -> Grant:
+    async def apply(self, command: ConsentGranted | ConsentRevoked) -> Decision:
         """Carry a command out; the same one twice is once. Raises what `rules.decide` does.
 
-        Raises RowConflictError when others keep changing the same grant.
+        What has changed is in the log; where nothing has, the decision is without an entry. Raises
+        RowConflictError when others keep changing the same grant.
         """
         attempts = _ATTEMPTS
         while True:
@@ -36,14 +37,14 @@ class Consents:
             decision = decide(state, command, self._clock())
             if decision.entry is None:
                 await self._outbox.flush(_TABLE, key(command.tenant))
-                return decision.grant
+                return decision
             try:
                 await self._commit(row, decision)
             except RowConflictError:
                 if attempts == 0:
                     raise
             else:
-                return decision.grant
+                return decision
 
     async def find(self, tenant: str, grant: str) -> Grant:
         """A tenant's grant. Raises NotFoundError if it has none with that id."""

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 
 from shared.erasures import rules
-from shared.erasures.rules import SYSTEM, Erasure, Preview
+from shared.erasures.rules import SYSTEM, Decision, Erasure, Preview
 from shared.erasures.store import ErasureStore
 from shared.errors import InvalidInputError, PreconditionFailedError, RowConflictError
 from shared.ids import new_id
@@ -34,10 +34,11 @@ class Erasures:
         self._secrets = secrets
         self._clock = clock
 
-    async def request(self, tenant: str, name: str, actor: Actor, request: str) -> Erasure:
+    async def request(self, tenant: str, name: str, actor: Actor, request: str) -> Decision:
         """Open an erasure request for the person called `name`; `request` is its id.
 
-        The same id twice is one request. Raises InvalidInputError for a name that says nothing.
+        The same id twice is one request, and the decision then is without an entry. Raises
+        InvalidInputError for a name that says nothing.
         """
         if not any(character.isalnum() for character in name):
             raise InvalidInputError(
@@ -60,8 +61,8 @@ class Erasures:
             await self._store.commit(decision, None, [message])
         except RowConflictError:
             state, _ = await self._store.load(tenant, request)
-            return state
-        return decision.state
+            return Decision(state, None)
+        return decision
 
     async def discover(self, tenant: str, request: str) -> None:
         """Find the assets in which the person is named, and set the preview up for approval."""
@@ -97,9 +98,10 @@ class Erasures:
         async for asset in self._store.items(state):
             yield asset
 
-    async def approve(self, tenant: str, request: str, actor: Actor, etag: str) -> Erasure:
+    async def approve(self, tenant: str, request: str, actor: Actor, etag: str) -> Decision:
         """Approve the preview that was seen with `etag`; the erasure then starts.
 
+        Approved again by the same person, it is a decision without an entry.
         Raises what `rules.approve` does, and PreconditionFailedError when the request has changed.
         """
         state, _ = await self._store.load(tenant, request)
@@ -121,7 +123,7 @@ class Erasures:
                 "The request has changed since you read it.",
                 "Read it again, and decide again.",
             ) from error
-        return decision.state
+        return decision
 
     async def start(self, tenant: str, request: str) -> None:
         """Queue the batches of an approved request."""

@@ -122,7 +122,7 @@ async def finished(app, tenant, request):
 
 async def erased(app, tenant):
     """A request for the person's erasure, from beginning to end."""
-    request = (await app.erasures.request(tenant, PERSON, MIA, app.new_id())).id
+    request = (await app.erasures.request(tenant, PERSON, MIA, app.new_id())).state.id
     await app.erasures.discover(tenant, request)
     await approved(app, tenant, request)
     state = await finished(app, tenant, request)
@@ -135,7 +135,7 @@ async def test_a_discovery_that_was_overtaken_changes_nothing_of_what_was_approv
 ):
     for number in range(2):
         await fast.intake.take_in(await uploaded(fast, f"{tenant}/{number}.jpg"))
-    request = (await fast.erasures.request(tenant, PERSON, MIA, fast.new_id())).id
+    request = (await fast.erasures.request(tenant, PERSON, MIA, fast.new_id())).state.id
     search = slow.assets.of_subject
 
     async def overtaken(*sought):

@@ -135,6 +135,7 @@ async def test_an_engineer_is_let_in_by_consent_alone_and_each_attempt_is_told(s
         assert [(e["action"], e["actor"]["id"], e["grantId"]) for e in reversed(changes)] == [
             ("consent.granted", "mia", grant["id"]),
             ("consent.revoked", "noor", grant["id"]),
+            ("consent.viewed", "noor", None),
         ]
 
 

@@ -33,6 +33,60 @@ async def test_the_reading_of_the_vendors_dpo_is_logged_first(portal, path):
     assert entries[0]["actor"]["role"] == "vendor.dpo"
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("log/entries?from=x", 422),
+        ("log/entries?limit=0", 422),
+        ("log/entries?continuation=x", 400),
+        ("log/entries/export?outcome=good", 422),
+        ("log/entries/export?format=xlsx", 422),
+        ("log/entries/none/proof", 404),
+        ("log/entries/0/proof?format=pdf", 422),
+        ("log/consistency?from=x", 422),
+        ("log/consistency?from=0&format=pdf", 422),
+        ("log/checkpoints/999999", 404),
+        ("log/checkpoints/x", 422),
+        ("log/tile/0/999", 404),
+    ],
+)
+async def test_what_the_vendors_dpo_asks_is_logged_even_where_it_is_refused(portal, path, status):
+    before = len(await portal.log())
+    answer = await portal.mine("GET", path, who="dora")
+    assert answer.status_code == status, answer.text
+    entry, *_ = entries = await portal.log()
+    assert len(entries) == before + 1
+    assert (entry["action"], entry["actor"]["id"]) == ("log.read", "dora")
+
+
+async def test_each_redaction_that_the_vendors_dpo_asks_for_is_logged(portal):
+    await portal.mine("GET", "assets")
+    await grow(portal, 1)
+    newest = [
+        await portal.mine("GET", "log/entries", params={"action": action, "limit": "1"})
+        for action in ("assets.listed", "asset.read")
+    ]
+    own, vendors = (answer.json()["entries"][0]["index"] for answer in newest)
+    body = {"reason": "gdpr-art-17", "ticket": "DSR-1"}
+    asked = (
+        (vendors, body, 403, ["log.read"]),
+        (999_999, body, 404, ["log.read"]),
+        (own, body | {"reason": "because"}, 400, ["log.read"]),
+        (own, body | {"ticket": "zoe@acme.example"}, 422, ["log.read"]),
+        (own, body, 200, ["log.entry-redacted", "log.read"]),
+        (own, body, 200, ["log.read"]),
+    )
+    for entry, given, status, actions in asked:
+        before = len(await portal.log())
+        path = f"log/entries/{entry}/redaction"
+        answer = await portal.mine("PUT", path, who="dora", body=given)
+        assert answer.status_code == status, answer.text
+        entries = await portal.log()
+        told = entries[: len(entries) - before]
+        assert [one["action"] for one in told] == actions
+        assert {one["actor"]["id"] for one in told} == {"dora"}
+
+
 @pytest.mark.parametrize("path", READS)
 async def test_nobody_else_reads_it(stack, portal, path):
     before = len(await portal.log())

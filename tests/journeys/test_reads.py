@@ -172,6 +172,58 @@ async def test_an_upload_url_that_is_asked_for_again_is_an_entry_again(portal):
     assert await changed.entries() == []
 
 
+GRANT = {
+    "operations": ["read"],
+    "purpose": "p",
+    "ticket": "T-2",
+    "engineer": "sven",
+    "expiresAt": "2100-01-01T00:00:00Z",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "done", "shown"),
+    [
+        ("consent-grants", GRANT, "consent.granted", "consent.viewed"),
+        ("erasure-requests", {"name": "Zoe"}, "erasure.requested", "erasure.viewed"),
+    ],
+)
+async def test_a_command_that_is_sent_again_shows_what_there_is_and_that_is_an_entry(
+    portal, kind, body, done, shown
+):
+    path, key = f"tenants/{portal.tenant}/{kind}", {"Idempotency-Key": uuid.uuid4().hex}
+    for action in (done, shown, shown):
+        one = await asked(portal, "POST", path, headers=key, body=body)
+        assert one.answer.is_success, one.answer.text
+        (entry,) = [e for e in await one.entries() if e["actor"]["id"] == "mia"]
+        assert (entry["action"], entry["resource"]) == (action, f"{kind}/{one.answer.json()['id']}")
+
+
+async def test_a_revocation_by_another_person_shows_them_the_grant_and_that_is_an_entry(portal):
+    grant = (await portal.mine("POST", "consent-grants", body=GRANT)).json()["id"]
+    path = f"tenants/{portal.tenant}/consent-grants/{grant}/revocation"
+    for who, action in (("mia", "consent.revoked"), ("ada", "consent.viewed")):
+        one = await asked(portal, "PUT", path, who=who)
+        assert one.answer.json()["revokedBy"]["id"] == "mia"
+        (entry,) = await one.entries()
+        assert (entry["action"], entry["actor"]["id"]) == (action, who)
+        assert entry["resource"] == f"consent-grants/{grant}"
+
+
+async def test_an_approval_that_is_sent_again_shows_the_request_and_that_is_an_entry(portal):
+    made = await portal.mine("POST", "erasure-requests", body={"name": "Nobody Known"})
+    request = f"erasure-requests/{made.json()['id']}"
+    await eventually(
+        lambda: portal.mine("GET", request), lambda a: a.json()["status"] == "awaiting-approval"
+    )
+    path, headers = f"tenants/{portal.tenant}/{request}/approval", {"If-Match": "*"}
+    for action in ("erasure.approved", "erasure.viewed"):
+        one = await asked(portal, "PUT", path, who="noor", headers=headers)
+        assert one.answer.status_code == 200, one.answer.text
+        (entry,) = [e for e in await one.entries() if e["actor"]["id"] == "noor"]
+        assert (entry["action"], entry["resource"]) == (action, request)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "given", "status", "code"),
     [
