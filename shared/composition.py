@@ -231,6 +231,7 @@ class App:
             self.bus,
             self.tenants,
             Declarations(self.tables),
+            self.accesslog,
             self.clock,
             self.settings.STAMP_REGION,
             self.scanner,
@@ -284,7 +285,7 @@ class App:
         from shared.erasures import Erasures, ErasureStore
 
         store = ErasureStore(self.tables, self.outbox, self.clock)
-        return Erasures(store, self.assets, self.secrets, self.clock)
+        return Erasures(store, self.assets, self.accesslog, self.secrets, self.clock)
 
     @cached_property
     def backups(self) -> "BackupAudits":

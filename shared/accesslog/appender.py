@@ -18,7 +18,7 @@ from shared.accesslog.content import Same
 from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.events import Event, Events, Found
 from shared.errors import RowConflictError, UnavailableError
-from shared.merkle import Edge, ProofError
+from shared.merkle import Edge
 from shared.ports import Tables
 
 # What an entry costs in a segment beside its own bytes, at most.
@@ -173,11 +173,26 @@ class Appender:
 
 
 async def load_head(tables: Tables, partition: str) -> Head:
-    """The head as it is in storage. Raises LogDamagedError when it contradicts itself."""
+    """The head as it is in storage. Raises LogDamagedError when it is no head of a log."""
     row = await tables.get(layout.TABLE, partition, layout.HEAD)
     if row is None:
         return Head(Edge.empty(), None)
     try:
         return Head(layout.edge_of(row), row.etag)
-    except (KeyError, ProofError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise LogDamagedError(0) from error
+
+
+async def require_sound(tables: Tables, partition: str) -> None:
+    """Raise LogDamagedError for a log that takes no entries, found out with few reads.
+
+    Its head cannot be read, or says that the log ends before an entry that is there: it was
+    deleted, or put back to what it was once.
+    """
+    head = await load_head(tables, partition)
+    while await tables.get(layout.TABLE, partition, layout.segment_key(head.edge.size)):
+        # An entry came in between, or else the head does not know of it.
+        later = await load_head(tables, partition)
+        if later.etag == head.etag:
+            raise LogDamagedError(head.edge.size)
+        head = later

@@ -1,6 +1,7 @@
 """The one door to the access log: everything that is logged is appended here."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from shared.accesslog.entries import (
 )
 from shared.accesslog.store import LogStore
 from shared.context import NOWHERE, Context, during
-from shared.errors import ConflictError, RefusalError
+from shared.errors import ConflictError, RefusalError, UnavailableError
 from shared.identity.rules import VENDOR_ROLES, Caller
 from shared.ids import new_id
 from shared.messages.cloudevents import SOURCE, Event
@@ -27,6 +28,8 @@ from shared.ports import Clock
 
 LOG_DAMAGED: Final = "log-damaged"
 """The code of the refusal of an event whose tenant's log takes none until somebody mends it."""
+
+logger = logging.getLogger("vouchsafe.accesslog")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,21 @@ class AccessLog:
         """
         if caller.roles & VENDOR_ROLES:
             await self.record_answer(tenant, caller, "log.read", resource)
+
+    async def require_sound(self, tenant: str) -> None:
+        """Hold back what cannot be undone while the tenant's log would not take its entry.
+
+        Raises LogDamagedError.
+        """
+        await self._store.require_sound(tenant)
+
+    async def defer_unless_sound(self, tenant: str) -> None:
+        """As `require_sound`, for what a queue brings again: raises UnavailableError instead."""
+        try:
+            await self.require_sound(tenant)
+        except LogDamagedError as error:
+            logger.error("the log of %s takes no entries: %s", tenant, error)  # noqa: TRY400 - its text is ours
+            raise UnavailableError("accessLog") from error
 
     async def record_events(self, events: Sequence[Recorded]) -> Sequence[RefusalError | None]:
         """Add the entries of events of any tenants, each tenant's in order and in one append.

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from shared.accesslog import layout
-from shared.accesslog.appender import Appender, load_head
+from shared.accesslog.appender import Appender, load_head, require_sound
 from shared.accesslog.audit import Auditor
 from shared.accesslog.calls import NewEntry
 from shared.accesslog.content import Identify, Leaf, Same, identify_json, plain_leaf
@@ -64,6 +64,10 @@ class LogStore:
         to without covering up damage.
         """
         return await self._appender(key(tenant)).append(entries)
+
+    async def require_sound(self, tenant: str) -> None:
+        """Raise LogDamagedError for a log that takes no entries, as `append` would."""
+        await require_sound(self._tables, key(tenant))
 
     async def head(self, tenant: str) -> Edge:
         """The right edge of the tree: its size, its root, and what it takes to append to it."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 
+from shared.accesslog import AccessLog
 from shared.erasures import rules
 from shared.erasures.rules import SYSTEM, Decision, Erasure, Preview
 from shared.erasures.store import ErasureStore
@@ -28,9 +29,17 @@ logger = logging.getLogger("vouchsafe.erasures")
 class Erasures:
     """Erasure requests of all tenants."""
 
-    def __init__(self, store: ErasureStore, assets: Assets, secrets: Secrets, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: ErasureStore,
+        assets: Assets,
+        log: AccessLog,
+        secrets: Secrets,
+        clock: Clock,
+    ) -> None:
         self._store = store
         self._assets = assets
+        self._log = log
         self._secrets = secrets
         self._clock = clock
 
@@ -102,11 +111,14 @@ class Erasures:
         """Approve the preview that was seen with `etag`; the erasure then starts.
 
         Approved again by the same person, it is a decision without an entry.
+        Raises LogDamagedError while the tenant's log takes no entries: nothing is erased unlogged.
         Raises what `rules.approve` does, and PreconditionFailedError when the request has changed.
         """
         state, _ = await self._store.load(tenant, request)
         now = self._clock()
         decision = rules.approve(state, actor, now)
+        if decision.entry is not None:
+            await self._log.require_sound(tenant)
         approved = ErasureApproved(tenant=tenant, request_id=request)
         message = encode(
             queues.ERASURE_REQUESTS,
@@ -126,9 +138,13 @@ class Erasures:
         return decision
 
     async def start(self, tenant: str, request: str) -> None:
-        """Queue the batches of an approved request."""
+        """Queue the batches of an approved request.
+
+        Raises UnavailableError while the tenant's log takes no entries.
+        """
         state, _ = await self._store.load(tenant, request)
         if state.status == "erasing":
+            await self._log.defer_unless_sound(tenant)
             now = self._clock()
             messages = [
                 encode(
@@ -144,9 +160,13 @@ class Erasures:
         await self._complete(tenant, request)
 
     async def erase_batch(self, tenant: str, request: str, batch: int) -> None:
-        """Erase the assets of one batch; the last batch completes the request."""
+        """Erase the assets of one batch; the last batch completes the request.
+
+        Raises UnavailableError while the tenant's log takes no entries: nothing is erased unlogged.
+        """
         state, _ = await self._store.load(tenant, request)
         if state.status == "erasing":
+            await self._log.defer_unless_sound(tenant)
             limit = asyncio.Semaphore(_CONCURRENT_ASSETS)
 
             async def erase(asset: str) -> None:

@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.accesslog import AccessLog
 from shared.errors import BlobArchivedError, BlobChangedError, NotFoundError, RefusalError
 from shared.ids import key
 from shared.intake.assets import Assets
@@ -70,6 +71,7 @@ class Intake:
         bus: Bus,
         tenants: Tenants,
         declarations: Declarations,
+        log: AccessLog,
         clock: Clock,
         region: str,
         scanner: Scanner,
@@ -81,6 +83,7 @@ class Intake:
         self._bus = bus
         self._tenants = tenants
         self._declarations = declarations
+        self._log = log
         self._clock = clock
         self._region = region
         self._scanner = scanner
@@ -138,11 +141,14 @@ class Intake:
         """Inspect one version of an uploaded blob and file it.
 
         One whose scan result is to come, or that is archived, is left where it is. Raises
-        RefusalError when that version is gone and was never filed.
+        RefusalError when that version is gone and was never filed, and UnavailableError while the
+        tenant's log takes no entries: nothing leaves `incoming` unlogged.
         """
         identifier = upload_id(uploaded)
         folder, path = split_name(uploaded.name)
         tenant = await self._tenants.find(folder)
+        if tenant is not None:
+            await self._log.defer_unless_sound(tenant.id)
         partition = key(tenant.id) if tenant else _NO_TENANT
         blob = await self._blobs.head(INCOMING, uploaded.name)
         declared = None

@@ -1,133 +1,25 @@
 """Erasures that other deliveries cross: one delivery is held up where another overtakes it."""
 
-import base64
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from azure.data.tables.aio import TableServiceClient
-from azure.storage.blob.aio import BlobServiceClient
-from cryptography.fernet import Fernet
 
-from infra.local.stack import Stack
 from shared.access.rules import Attempt
-from shared.erasures.rules import batches
 from shared.errors import NotFoundError, RowConflictError, UnavailableError
-from shared.identity.rules import VENDOR_SERVICE, VENDOR_SUPPORT, Caller
-from shared.ids import new_id
-from shared.intake import SUBJECTS, index_keys, subject_partition
+from shared.identity.rules import VENDOR_SUPPORT, Caller
 from shared.intake.rules import Filing
-from shared.messages.contracts import Actor, BlobUploaded, ConsentGranted
-from shared.ports import Secret
-from shared.tenancy import Registration
-from tests.compositions import composed
-
-PHOTO = (Path(__file__).parents[2] / "samples/astronaut.jpg").read_bytes()
-PERSON = "Eileen Collins"
-PORTAL = Caller("portal", frozenset({VENDOR_SERVICE}), None, "vendor")
-MIA = Actor(id="mia", role="tenant.dam_manager", organisation="A tenant")
-NOOR = Actor(id="noor", role="tenant.dam_manager", organisation="A tenant")
-FERNET = Fernet.generate_key().decode()
-
-
-class TwoSecrets:
-    """A vault in place of the real one, for which this process has no identity."""
-
-    async def get(self, name):
-        hmac = base64.b64encode(b"a key of these tests").decode()
-        return Secret(hmac if name.startswith("subject") else FERNET, "1")
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory):
-    """Storage and bus without a host, whose own deliveries would be in the way."""
-    directory = tmp_path_factory.mktemp("services")
-    with Stack(directory, in_memory=True, processes=("azurite", "servicebus")) as started:
-        yield started
-
-
-@pytest.fixture
-async def fast(services):
-    async with composed(services.settings, TwoSecrets()) as app:
-        yield app
-
-
-@pytest.fixture
-async def slow(services):
-    """A second instance of the app, to be held up."""
-    async with composed(services.settings, TwoSecrets()) as app:
-        yield app
-
-
-@pytest.fixture
-async def tenant(fast):
-    identifier = f"t{new_id(datetime.now(UTC)).lower()}"
-    registration = Registration(id=identifier, display_name="A tenant", residency_zone="eu")
-    await fast.tenants.register(registration, PORTAL, fast.new_id())
-    return identifier
-
-
-async def uploaded(app, name):
-    """Put a photo that names the person into `incoming`, and say what the trigger would."""
-    await app.blobs.ensure_container("incoming")
-    await app.blobs.write("incoming", name, PHOTO, "image/jpeg")
-    blob = await app.blobs.head("incoming", name)
-    return BlobUploaded(name=name, etag=blob.etag, last_modified=blob.last_modified)
-
-
-async def left(services, tenant):
-    """What is left of a tenant's people: blobs of its container, and rows of the subject index."""
-    storage = services.info["connection_strings"]["storage"]
-    async with (
-        BlobServiceClient.from_connection_string(storage) as blobs,
-        TableServiceClient.from_connection_string(storage) as tables,
-    ):
-        container = blobs.get_container_client(f"tenant-{tenant}")
-        names = [name async for name in container.list_blob_names()]
-        index = tables.get_table_client(SUBJECTS).query_entities(
-            "PartitionKey ge @first and PartitionKey lt @end",
-            parameters={"first": f"{tenant}|", "end": f"{tenant}}}"},
-        )
-        return names, [row["RowKey"] async for row in index]
-
-
-async def indexed(app, tenant):
-    """The ids that stand in the index under the person's name."""
-    keys = index_keys(PERSON, await app.assets.subject_secret())
-    partitions = [subject_partition(tenant, subject) for subject in keys]
-    return {row.row for part in partitions async for row in app.tables.scan(SUBJECTS, part)}
-
-
-async def assets(app, tenant):
-    found, _ = await app.assets.page(tenant, size=10, continuation=None)
-    return found
-
-
-async def approved(app, tenant, request):
-    """Approve what is previewed now. Returns how many assets that are."""
-    state, etag = await app.erasures.find(tenant, request)
-    await app.erasures.approve(tenant, request, NOOR, etag)
-    return state.assets
-
-
-async def finished(app, tenant, request):
-    """The request once it has been started and its batches have run."""
-    state, _ = await app.erasures.find(tenant, request)
-    await app.erasures.start(tenant, request)
-    for batch in range(batches(state)):
-        await app.erasures.erase_batch(tenant, request, batch)
-    state, _ = await app.erasures.find(tenant, request)
-    return state
-
-
-async def erased(app, tenant):
-    """A request for the person's erasure, from beginning to end."""
-    request = (await app.erasures.request(tenant, PERSON, MIA, app.new_id())).state.id
-    await app.erasures.discover(tenant, request)
-    await approved(app, tenant, request)
-    state = await finished(app, tenant, request)
-    assert state.status == "completed"
-    return state
+from shared.messages.contracts import ConsentGranted
+from tests.erasures.steps import (
+    MIA,
+    PERSON,
+    approved,
+    assets,
+    erased,
+    finished,
+    indexed,
+    left,
+    uploaded,
+)
 
 
 async def test_a_discovery_that_was_overtaken_changes_nothing_of_what_was_approved(

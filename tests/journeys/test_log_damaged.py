@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,9 @@ from shared.accesslog.layout import first_of
 from shared.merkle import Note, decode_bundle
 from shared.ports import Row
 from tests.journeys.logs import exported, grow, size_of, tamper, verify, vkeys
-from tests.journeys.portal import Portal
+from tests.journeys.portal import Portal, eventually
+
+PHOTO = (Path(__file__).parents[2] / "samples/astronaut.jpg").read_bytes()
 
 
 @pytest.fixture
@@ -119,3 +122,25 @@ async def test_an_export_that_cannot_be_logged_is_refused_and_says_how_to_read_t
     assert answer.status_code == 500
     assert answer.json()["type"].endswith(":log-damaged")
     assert "`verify-log` with its URL" in answer.json()["remedy"]
+
+
+async def test_an_erasure_that_cannot_be_logged_is_not_approved(portal, tables):
+    await portal.upload("shoot/a.jpg", PHOTO)
+    await eventually(portal.assets, bool)
+    made = await portal.mine("POST", "erasure-requests", body={"name": "Eileen Collins"})
+    request = f"erasure-requests/{made.json()['id']}"
+    await eventually(
+        lambda: portal.mine("GET", request), lambda a: a.json()["status"] == "awaiting-approval"
+    )
+    table = tables.get_table_client("accesslog")
+    head = await table.get_entity(portal.tenant, "head")
+    await tamper(table, portal.tenant, "cut", 0)
+    approval, seen = f"{request}/approval", {"If-Match": "*"}
+    answer = await portal.mine("PUT", approval, who="noor", headers=seen)
+    assert answer.status_code == 500
+    assert answer.json()["type"].endswith(":log-damaged")
+    await table.upsert_entity(head)
+    assert (await portal.mine("GET", request)).json()["status"] == "awaiting-approval"
+    assert len(await portal.assets()) == 1
+    answer = await portal.mine("PUT", approval, who="noor", headers=seen)
+    assert answer.json()["status"] == "erasing"
