@@ -42,6 +42,17 @@ def from_values[T: Stored](kind: type[T], values: Mapping[str, Value]) -> T:
     return msgspec.convert(fields, kind)
 
 
+def readable[T: Stored](kind: type[T], values: Mapping[str, Value]) -> T | None:
+    """The struct as `from_values` reads it; None for columns that are not it.
+
+    For rows that may have been changed past the app, where that is said, not only raised.
+    """
+    try:
+        return from_values(kind, values)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+
+
 def _is_text(kind: object) -> bool:
     return kind is str or (isinstance(kind, UnionType) and str in get_args(kind))
 

@@ -18,7 +18,7 @@ from shared.accesslog.content import Same
 from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.events import Event, Events, Found
 from shared.errors import RowConflictError, UnavailableError
-from shared.merkle import Edge
+from shared.merkle import Edge, ProofError
 from shared.ports import Tables
 
 # What an entry costs in a segment beside its own bytes, at most.
@@ -179,7 +179,7 @@ async def load_head(tables: Tables, partition: str) -> Head:
         return Head(Edge.empty(), None)
     try:
         return Head(layout.edge_of(row), row.etag)
-    except (KeyError, TypeError, ValueError) as error:
+    except ProofError as error:
         raise LogDamagedError(0) from error
 
 

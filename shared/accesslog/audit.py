@@ -6,6 +6,7 @@ was rewritten, the roots that were published before tell.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from shared.accesslog import layout
@@ -51,7 +52,7 @@ class Auditor:
     async def run(self) -> Audit:
         """Look at everything."""
         head = await self._tables.get(layout.TABLE, self._partition, layout.HEAD)
-        self._size = layout.size_of(head)
+        self._size = layout.size_of(head) or await self._size_by_rows()
         self._compare_roots()
         async for row in self._segments():
             await self._take(row)
@@ -73,9 +74,10 @@ class Auditor:
         start = self._edge.size
         for first in range(start, self._size, _INDICES_AT_ONCE):
             end = min(first + _INDICES_AT_ONCE, self._size)
-            newest, oldest = layout.segment_keys(first, end)
-            if first > start:
-                oldest = layout.segment_key(first)
+            newest, oldest = layout.keys_of_rows(first, end)
+            if first == start:
+                # The first of them may be in a segment that begins earlier.
+                oldest = layout.segment_keys(first, end)[1]
             found = self._tables.between(layout.TABLE, self._partition, newest, oldest)
             for row in reversed([row async for row in found]):
                 yield row
@@ -85,8 +87,10 @@ class Auditor:
     async def _take(self, row: Row) -> None:
         try:
             segment = layout.segment_of(row)
-        except ValueError:
+        except ProofError:
             # What it held is then missing.
+            if not layout.is_segment(row):
+                self._audit.add("row-astray", self._edge.size, self._edge.size, row.row)
             return
         expected, start = self._edge.size, self._audit.edge.size
         if segment.end <= start:
@@ -103,18 +107,19 @@ class Auditor:
         for index in range(self._edge.size, end):
             offset = index - segment.first
             entry = segment.entries[offset]
-            leaf = self._leaf_of(index, entry)
+            leaf = self._leaf_of(index, entry, row.row)
             if layout.checks_of([leaf]) != segment.check(offset):
                 self._suspects[index] = row.row
             leaves.append(leaf)
             self._id_rows.take(offset, entry)
         await self._grow(leaves)
 
-    def _leaf_of(self, index: int, entry: bytes) -> bytes:
+    def _leaf_of(self, index: int, entry: bytes, name: str) -> bytes:
         try:
             return self._leaf(index, entry)
         except MerkleError:
-            # A redaction that nobody signed is a changed entry.
+            # A redaction that nobody signed is a changed entry, whatever the tree has.
+            self._audit.add("entry-changed", index, index + 1, name)
             return leaf_hash(entry)
 
     async def _miss(self, end: int) -> None:
@@ -158,10 +163,22 @@ class Auditor:
         kept = layout.hashes_of(row)
         self._compare("tile-changed", name, tile, kept, computed)
 
+    async def _size_by_rows(self) -> int:
+        """Up to where entries are kept, where no head says it."""
+        keys = layout.keys_of_rows_from(0)
+        async for row in self._tables.between(layout.TABLE, self._partition, *keys):
+            with suppress(ProofError):
+                return layout.segment_of(row).end
+        return 0
+
     def _compare_head(self, head: Row | None) -> None:
+        if head is None and not self._size:
+            return
         try:
             kept = layout.edge_of(head) if head else Edge.empty()
-        except (KeyError, ProofError):
+            if kept.size != self._size:
+                raise ProofError("The head is gone.")
+        except ProofError:
             self._audit.add("head-changed", 0, self._size, layout.HEAD)
             return
         for level in reversed(range(len(kept.levels))):
@@ -184,12 +201,17 @@ class Auditor:
 
     async def _look_behind(self) -> None:
         """Whatever was inserted behind the end of the log, and not appended since."""
-        first, last = layout.segment_keys_from(self._size)
-        found = self._tables.between(layout.TABLE, self._partition, first, last)
+        keys = layout.keys_of_rows_from(self._size)
+        found = self._tables.between(layout.TABLE, self._partition, *keys)
         rows = [row async for row in found]
         if rows:
             head = await self._tables.get(layout.TABLE, self._partition, layout.HEAD)
             for row in rows:
-                index = layout.first_of(row)
-                if index >= layout.size_of(head):
+                if not layout.is_segment(row):
+                    self._audit.add("row-astray", self._size, self._size, row.row)
+                elif (index := layout.first_of(row)) >= layout.size_of(head):
                     self._audit.add("entries-inserted", index, index + 1, row.row)
+        if not self._audit.edge.size:
+            keys = layout.keys_of_rows_below()
+            async for row in self._tables.between(layout.TABLE, self._partition, *keys):
+                self._audit.add("row-astray", 0, 0, row.row)

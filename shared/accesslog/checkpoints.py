@@ -7,14 +7,15 @@ as the log's keys have signed what they say, and where they are gone, `evidence`
 """
 
 import base64
-import binascii
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
+from shared.accesslog.cosignatures import TABLE, cosigned
 from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.evidence import Evidence
 from shared.accesslog.keys import LogKeys
@@ -28,19 +29,17 @@ from shared.merkle import (
     MAX_SIZE,
     Checkpoint,
     Note,
-    NoteError,
     ProofError,
     SigningKey,
     VerifierKey,
     open_checkpoint,
-    parse_signatures,
     verify_consistency,
 )
 from shared.ports import Blobs, Clock, Insert, Replace, Row, Tables, Upsert
-from shared.rows import Stored, from_values, to_values
+from shared.rows import Stored, readable, to_values
 
-TABLE: Final = "checkpoints"
 _LATEST = "latest"
+_SET_ASIDE = "set-aside"
 _MOST_TRIES: Final = 10
 
 
@@ -60,10 +59,15 @@ class Published(Stored, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The checkpoint published last, and the ETag of its row."""
+    """The checkpoint published last, and its row."""
 
     published: Published
-    etag: str | None
+    row: Row
+
+    @property
+    def etag(self) -> str | None:
+        """The ETag of the row."""
+        return self.row.etag
 
 
 class Checkpoints:
@@ -96,11 +100,13 @@ class Checkpoints:
 
     async def latest(self, tenant: str) -> Published:
         """What was published last; the first of a log is published now."""
-        known = await self._latest(tenant)
-        return known.published if known else await self.publish(tenant)
+        return await self.newest(tenant) or await self.publish(tenant)
 
     async def at(self, tenant: str, size: int) -> Published:
-        """The checkpoint of `size` that was published. Raises NotFoundError if none was."""
+        """The checkpoint of `size` that was published. Raises NotFoundError if none was.
+
+        Raises LogDamagedError where its row cannot be read any more.
+        """
         row = await self._tables.get(TABLE, key(tenant), _row_at(size))
         if row is None:
             raise NotFoundError(
@@ -108,7 +114,10 @@ class Checkpoints:
                 "No checkpoint of this size was published.",
                 "Take the size of a checkpoint that the log gave out.",
             )
-        return from_values(Published, row.values)
+        published = _read(row)
+        if not published.note:
+            raise LogDamagedError(size)
+        return published
 
     async def roots(self, tenant: str, smallest: int) -> Mapping[int, bytes]:
         """The root of each size from `smallest` on of which a checkpoint was published.
@@ -122,11 +131,33 @@ class Checkpoints:
         keys, origin = await self.verifiers(tenant), self.origin(tenant)
         first, last = _row_at(smallest), _row_at(MAX_SIZE)
         rows = self._tables.between(TABLE, key(tenant), first, last)
-        found = [from_values(Published, row.values) async for row in rows]
+        found = [_read(row) async for row in rows]
         return {
             one.size: one.root_hash if _is_genuine(one, origin, keys) else bytes(HASH_SIZE)
             for one in found
         }
+
+    async def kept(self, tenant: str, smallest: int) -> AsyncIterator[tuple[str, Published, bool]]:
+        """The rows of what was published last, and of all from `smallest` on.
+
+        Each with what it says, and whether the log's keys have signed that. The rows that were in
+        the place of the last one and were replaced since are among them.
+        """
+        keys, origin, partition = await self.verifiers(tenant), self.origin(tenant), key(tenant)
+        names = [
+            (_LATEST, _LATEST),
+            (_row_at(smallest), _row_at(MAX_SIZE)),
+            (f"{_SET_ASIDE}|", f"{_SET_ASIDE}}}"),
+        ]
+        for first, last in names:
+            async for row in self._tables.between(TABLE, partition, first, last):
+                published = _read(row)
+                is_genuine = _is_genuine(published, origin, keys)
+                if not is_genuine:
+                    # The newest key may be younger than what was asked for before.
+                    keys = await self.verifiers(tenant)
+                    is_genuine = _is_genuine(published, origin, keys)
+                yield row.row, published, is_genuine
 
     async def newest(self, tenant: str) -> Published | None:
         """What was published last and is signed by the log's keys, whatever became of the log."""
@@ -155,16 +186,19 @@ class Checkpoints:
         signed then.
         """
         for _ in range(_MOST_TRIES):
-            known = await self._latest(tenant)
+            known, keys = await self._latest(tenant), await self.verifiers(tenant)
             edge = await self._store.head(tenant)
             size, root = edge.size, edge.root()
             old = known.published if known else None
+            if known and not _is_genuine(known.published, self.origin(tenant), keys):
+                await self._set_aside(known.row)
+                old = None
             if old is None:
-                keys = await self.verifiers(tenant)
                 async for older in self._evidence.all(tenant, keys):
                     await self._hold(tenant, older.checkpoint, size, root)
             else:
-                await self._hold(tenant, await self._genuine(tenant, old), size, root)
+                stated = Checkpoint(self.origin(tenant), old.size, old.root_hash)
+                await self._hold(tenant, stated, size, root)
             signers = await self._keys.signers(self.origin(tenant))
             if old is not None and old.size == size and _is_signed(old, signers):
                 return old
@@ -185,13 +219,8 @@ class Checkpoints:
 
     async def witnessed(self, tenant: str, published: Published) -> Published:
         """A published checkpoint with the cosignatures that witnesses have given it."""
-        prefix = cosignature_row(published.size, "")
-        rows = self._tables.scan(TABLE, key(tenant), prefix=prefix)
-        lines = "".join([str(row.values["line"]) async for row in rows])
-        if not lines:
-            return published
-        note = Note.parse(published.note).with_signatures(parse_signatures(lines))
-        return msgspec.structs.replace(published, note=str(note))
+        note = await cosigned(self._tables, tenant, published.size, published.note)
+        return msgspec.structs.replace(published, note=note)
 
     async def has_grown(self, tenant: str) -> bool:
         """Whether the log has entries that no published checkpoint covers."""
@@ -199,11 +228,12 @@ class Checkpoints:
         head = await self._store.head(tenant)
         return head.size != (known.published.size if known else 0)
 
-    async def _genuine(self, tenant: str, published: Published) -> Checkpoint:
-        """What a row says was published. Raises LogDamagedError unless the log's keys signed it."""
-        if not _is_genuine(published, self.origin(tenant), await self.verifiers(tenant)):
-            raise LogDamagedError(published.size)
-        return Checkpoint(self.origin(tenant), published.size, published.root_hash)
+    async def _set_aside(self, row: Row) -> None:
+        """Keep a row that was changed past the app and is replaced now: the watch tells of it."""
+        said = sorted((name, str(value)) for name, value in row.values.items())
+        digest = hashlib.sha256(repr(said).encode()).hexdigest()[:32]
+        kept = Row(row.partition, key(_SET_ASIDE, digest), row.values)
+        await self._tables.commit(TABLE, [Upsert(kept)])
 
     async def _hold(self, tenant: str, old: Checkpoint, size: int, root: bytes) -> None:
         """Raise LogDamagedError unless the log of `size` and `root` continues `old`."""
@@ -229,7 +259,7 @@ class Checkpoints:
 
     async def _latest(self, tenant: str) -> _Known | None:
         row = await self._tables.get(TABLE, key(tenant), _LATEST)
-        return None if row is None else _Known(from_values(Published, row.values), row.etag)
+        return None if row is None else _Known(_read(row), row)
 
 
 def _is_genuine(published: Published, origin: str, keys: Sequence[VerifierKey]) -> bool:
@@ -237,7 +267,7 @@ def _is_genuine(published: Published, origin: str, keys: Sequence[VerifierKey]) 
     try:
         stated = Checkpoint(origin, published.size, published.root_hash)
         return open_checkpoint(published.note, keys) == stated
-    except (NoteError, binascii.Error):
+    except ValueError:
         return False
 
 
@@ -247,9 +277,19 @@ def _is_signed(published: Published, signers: Sequence[SigningKey]) -> bool:
     return signed >= {signer.verifier.key_id for signer in signers}
 
 
-def cosignature_row(size: int, witness: str) -> str:
-    """The RowKey of the cosignature of the checkpoint of `size` by a witness's key."""
-    return key("cosignature", f"{size:016x}", witness)
+def _read(row: Row) -> Published:
+    """What a row says was published.
+
+    A row that is not what the app wrote there says nothing: an empty note, which no key has signed.
+    """
+    published = readable(Published, row.values)
+    if published is not None and row.row in {_LATEST, _row_at(published.size)}:
+        return published
+    try:
+        size = int(row.row.removeprefix("at|"), 16)
+    except ValueError:
+        size = 0
+    return Published(size=size, root="", note="", published_at=datetime.fromtimestamp(0, UTC))
 
 
 def _row_at(size: int) -> str:

@@ -23,9 +23,12 @@ def identify_json(payload: bytes) -> tuple[str, str] | None:
         return None
     try:
         fields = json.loads(payload)
-    except ValueError:
+        identity = str(fields.get("source", "")), str(fields.get("id", ""))
+        # A text may be escaped that is no Unicode.
+        "".join(identity).encode()
+    except (ValueError, RecursionError):
         return "", ""
-    return str(fields.get("source", "")), str(fields.get("id", ""))
+    return identity
 
 
 def plain_leaf(_tenant: str, _index: int, entry: bytes) -> bytes:

@@ -18,8 +18,9 @@ class LogDamagedError(IntegrityError):
 
 
 def readable_segment(row: Row) -> layout.Segment:
-    """The segment that a row keeps. Raises LogDamagedError when its entries cannot be read."""
+    """The segment that a segment's row keeps. Raises LogDamagedError when it cannot be read."""
+    first = layout.first_of(row)
     try:
         return layout.segment_of(row)
     except ProofError as error:
-        raise LogDamagedError(layout.first_of(row)) from error
+        raise LogDamagedError(first) from error

@@ -7,7 +7,7 @@ says gets the same bytes and the same hash. What is not known is left out.
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 import msgspec
@@ -138,14 +138,22 @@ def payload_of(entry: Entry) -> bytes:
 
 def entry_from(payload: bytes) -> Entry:
     """The entry in `payload`. Raises msgspec.DecodeError for what is none."""
-    return msgspec.json.decode(payload, type=Entry)
+    try:
+        entry = msgspec.json.decode(payload, type=Entry)
+        for time in (entry.time, entry.received_at):
+            # Times without a zone, and those that UTC has no year for, are none of ours.
+            if time.tzinfo is None or not time.astimezone(UTC):
+                raise msgspec.DecodeError("the time has no zone")
+    except (UnicodeDecodeError, RecursionError, OverflowError) as error:
+        raise msgspec.DecodeError("this is no entry") from error
+    return entry
 
 
 def readable(payload: bytes) -> Entry | None:
     """The entry in `payload`; None for what was redacted or damaged."""
     try:
         return entry_from(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except msgspec.DecodeError:
         return None
 
 
@@ -166,17 +174,22 @@ def stated_leaf(_tenant: str, _index: int, payload: bytes) -> bytes:
 def same(one: bytes, other: bytes) -> bool:
     """Whether two payloads of one event say the same, whenever each of them came in.
 
-    What was redacted cannot be compared any more; the event's identity must do.
+    What was redacted cannot be compared any more; the event's identity must do. What cannot be
+    read says nothing, and so not the same.
     """
     from shared.merkle import is_redaction
 
     if is_redaction(one) or is_redaction(other):
         return True
-    return _said(one) == _said(other)
+    said = _said(one)
+    return said is not None and said == _said(other)
 
 
-def _said(payload: bytes) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.json.decode(payload)
+def _said(payload: bytes) -> dict[str, Any] | None:
+    try:
+        fields: dict[str, Any] = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
     return {name: value for name, value in fields.items() if name not in _OF_RECEIPT}
 
 

@@ -84,7 +84,7 @@ def listed(index: int, payload: bytes) -> Listed:
             note = Redaction.parse(Note.parse(payload).text)
             return Listed(index=index, redacted=Redacted(at=note.at, reason=note.reason))
         entry = entry_from(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, NoteError):
+    except (msgspec.DecodeError, NoteError):
         return Listed(index=index, damaged=True)
     fields: dict[str, Any] = {
         name: getattr(entry, name) for name in entry.__struct_fields__ if name != "tenant"

@@ -26,8 +26,20 @@ type Kind = Literal[
     "event-missing",
     # A row of an event does not lead to its entry.
     "event-astray",
+    # A row that is none of the log's, however it is named.
+    "row-astray",
     # The entries do not lead to a root that was published.
     "root-differs",
+    # A row of a published checkpoint does not say what the log's keys have signed.
+    "checkpoint-changed",
+    # The row of a cosignature, or of a witness, is not what the app wrote there.
+    "cosignature-changed",
+    "witness-changed",
+    # The row that says up to where the log was found intact cannot be read.
+    "watch-changed",
+    # The log could not be verified, or no checkpoint of it be signed, for no other reason found.
+    "watch-failed",
+    "publishing-refused",
 ]
 
 _OF_ENTRIES: Final = frozenset({"entries-missing", "entries-inserted", "entry-changed"})

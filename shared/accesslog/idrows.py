@@ -1,6 +1,5 @@
 """Whether the rows of the events lead to their entries, and no others are there."""
 
-import binascii
 from array import array
 from base64 import urlsafe_b64decode
 from collections.abc import Sequence
@@ -59,7 +58,7 @@ class IdRows:
     async def _read(self, audit: Audit) -> None:
         later: list[tuple[int, str]] = []
         async for row in self._tables.scan(layout.TABLE, self._partition, prefix="i|"):
-            digest, (index, first) = _digest_of(row), layout.place_of(row)
+            digest, (index, first) = self._digest_of(row), layout.place_of(row)
             if not 0 <= index < len(self._digests):
                 # Appended since, or leads nowhere.
                 later.append((index, row.row))
@@ -109,16 +108,17 @@ class IdRows:
                 not_last.append(at)
         return not_last
 
+    def _digest_of(self, row: Row) -> int:
+        text = row.row.split("|")[1]
+        try:
+            digest = _number(text)
+            return digest if self._text(digest) == text else _NONE
+        except (ValueError, OverflowError):
+            return _NONE
+
     def _text(self, digest: int) -> str:
         return layout.digest_text(digest, self._digest_bits)
 
 
 def _number(digest: str) -> int:
     return int.from_bytes(urlsafe_b64decode(digest + "=" * (-len(digest) % 4)), "big")
-
-
-def _digest_of(row: Row) -> int:
-    try:
-        return _number(row.row.split("|")[1])
-    except binascii.Error:
-        return _NONE

@@ -18,12 +18,13 @@ transactions", learn.microsoft.com.
 """
 
 import hashlib
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.merkle import Edge, Tile, decode_bundle, encode_bundle
+from shared.merkle import Edge, ProofError, Tile, decode_bundle, encode_bundle
 from shared.ports import Row, Value
 
 TABLE: Final = "accesslog"
@@ -38,6 +39,7 @@ DIGEST_BITS: Final = 48
 _COLUMN_BYTES: Final = 65_536
 _CHECK_BYTES: Final = 8
 _LAST: Final = (1 << 48) - 1
+_SEGMENT: Final = re.compile(r"s\|[0-9a-f]{12}", re.ASCII)
 # The place of an entry in its segment goes into the low bits of where it is.
 _OFFSET_BITS: Final = 7
 
@@ -79,9 +81,22 @@ def segment_keys(first: int, end: int) -> tuple[str, str]:
     return segment_key(end - 1), segment_key(max(0, first - GROUP_ENTRIES + 1))
 
 
-def segment_keys_from(first: int) -> tuple[str, str]:
-    """The RowKeys between which every segment that begins at `first` or behind it lies."""
-    return segment_key(_LAST), segment_key(first)
+def keys_of_rows(first: int, end: int) -> tuple[str, str]:
+    """The RowKeys between which all rows with the prefix of segments lie, whatever they are.
+
+    Those whose place is from `first` up to but without `end`, and without gaps between two ranges.
+    """
+    return f"{segment_key(end)}!", segment_key(first)
+
+
+def keys_of_rows_from(first: int) -> tuple[str, str]:
+    """The RowKeys between which all such rows lie whose place is `first` or behind it."""
+    return "s|", segment_key(first)
+
+
+def keys_of_rows_below() -> tuple[str, str]:
+    """The RowKeys between which all such rows lie that no segment of any log can have."""
+    return f"{segment_key(0)}!", "s}"
 
 
 def tile_key(level: int, index: int) -> str:
@@ -133,12 +148,14 @@ def head_row(partition: str, edge: Edge, etag: str | None) -> Row:
 def size_of(head: Row | None) -> int:
     """How many entries a log with this head has; 0 for what cannot be read."""
     size = head.values.get("size") if head else 0
-    return size if isinstance(size, int) and size > 0 else 0
+    return size if type(size) is int and 0 < size <= _LAST else 0
 
 
 def edge_of(row: Row) -> Edge:
     """The right edge that a head keeps. Raises ProofError when it is not that of its size."""
-    size = int(row.values["size"])
+    size = size_of(row)
+    if not size:
+        raise ProofError("The head of a log states how many entries it has.")
     levels = range(-(-size.bit_length() // 8))
     return Edge.of(size, [_binary(row.values.get(f"edge{level}")) for level in levels])
 
@@ -157,8 +174,15 @@ def segment_row(partition: str, segment: Segment) -> Row:
     return Row(partition, segment_key(segment.first), values, segment.etag)
 
 
+def is_segment(row: Row) -> bool:
+    """Whether a row has the key of a segment, and not only its prefix."""
+    return _SEGMENT.fullmatch(row.row) is not None
+
+
 def first_of(row: Row) -> int:
-    """The index of the first entry of a segment's row."""
+    """The index of the first entry of a segment's row. Raises ProofError for any other row."""
+    if not is_segment(row):
+        raise ProofError("The row has not the key of a segment.")
     return _LAST - int(row.row.removeprefix("s|"), 16)
 
 

@@ -22,14 +22,18 @@ class RoundFailedError(Exception):
 async def publish_all(
     tenants: AsyncIterator[str], checkpoints: Checkpoints, watch: IntegrityWatch
 ) -> None:
-    """Publish a checkpoint of each log that has grown; a damaged one is looked into at once."""
+    """Publish a checkpoint of each log that has grown; a damaged one is looked into at once.
+
+    That nothing is signed any more is told even if nothing is found.
+    """
 
     async def publish(tenant: str) -> None:
         try:
             if await checkpoints.has_grown(tenant):
                 await checkpoints.publish(tenant)
-        except LogDamagedError:
-            await watch.look(tenant)
+        except LogDamagedError as error:
+            if not await watch.look(tenant):
+                await watch.refused(tenant, error.index)
 
     await _each(tenants, publish)
 

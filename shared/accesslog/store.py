@@ -141,7 +141,7 @@ class LogStore:
             for row in reversed([row async for row in found]):
                 try:
                     segment = layout.segment_of(row)
-                except ValueError:
+                except ProofError:
                     continue
                 for at in range(index, segment.first):
                     yield at, None, b""
@@ -242,7 +242,9 @@ class LogStore:
     async def _range(self, partition: str, first: int, end: int) -> Sequence[bytes]:
         """The entries from `first` up to `end`; raises LogDamagedError when one is missing."""
         keys = layout.segment_keys(first, end)
-        rows = [row async for row in self._tables.between(layout.TABLE, partition, *keys)]
+        found = self._tables.between(layout.TABLE, partition, *keys)
+        # What is none of a segment stands in nobody's way: the integrity watch tells of it.
+        rows = [row async for row in found if layout.is_segment(row)]
         entries: list[bytes] = []
         for row in reversed(rows):
             segment = readable_segment(row)
@@ -257,6 +259,8 @@ class LogStore:
     async def _segment(self, partition: str, index: int) -> layout.Segment:
         keys = layout.segment_keys(index, index + 1)
         async for row in self._tables.between(layout.TABLE, partition, *keys):
+            if not layout.is_segment(row):
+                continue
             segment = readable_segment(row)
             if segment.first <= index < segment.end:
                 return segment

@@ -5,27 +5,41 @@ What it finds opens an incident, once for each thing that is wrong.
 
 import base64
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from shared.accesslog.checkpoints import TABLE, Checkpoints
+from shared.accesslog.checkpoints import Checkpoints
+from shared.accesslog.cosignatures import (
+    TABLE,
+    cosignature_rows,
+    false_cosignatures,
+    false_witnesses,
+)
 from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.entries import same
-from shared.accesslog.findings import Audit, Finding
+from shared.accesslog.findings import Audit, Finding, Kind
 from shared.accesslog.store import LogStore
-from shared.errors import RowConflictError
+from shared.errors import RowConflictError, UnavailableError, kind_and_place
 from shared.ids import key
-from shared.merkle import leaf_of
+from shared.merkle import HASH_SIZE, MAX_SIZE, leaf_of
 from shared.messages import Outbox, encode, queues
 from shared.messages.contracts import IncidentOpened
 from shared.ports import Clock, Insert, Row, Tables, Upsert
-from shared.rows import Stored, from_values, to_values
+from shared.rows import Stored, readable, to_values
 
 _WATCHED: Final = "watched"
 # So many findings are told apart from those before; more tell nothing more of what happened.
 _MOST_TOLD: Final = 50
 _NAMED: Final = 3
+# What is said of that which is no change itself.
+_ONLY_ITSELF: Final[dict[Kind, str]] = {
+    "watch-failed": "The access log could not be verified",
+    "publishing-refused": "The access log is not signed any more, and no change was found in it",
+}
+
+logger = logging.getLogger("vouchsafe.accesslog")
 
 
 class Watched(Stored, frozen=True):
@@ -34,6 +48,15 @@ class Watched(Stored, frozen=True):
     size: int
     root: str
     at: datetime
+
+    @property
+    def root_hash(self) -> bytes:
+        """The root as its 32 bytes; none where it is not that."""
+        try:
+            root = base64.b64decode(self.root, validate=True)
+        except ValueError:
+            return b""
+        return root if len(root) == HASH_SIZE else b""
 
 
 class IntegrityWatch:
@@ -50,24 +73,58 @@ class IntegrityWatch:
     async def look(self, tenant: str, *, whole: bool = False) -> Sequence[Finding]:
         """Verify what was appended since the log was last found intact, or all of it.
 
-        Returns what is wrong, for all of which there is an incident then.
+        Returns what is wrong, for all of which there is an incident then. There is one a day, too,
+        for a log that cannot be verified as the watch itself fails, which is raised all the same.
         """
+        try:
+            return await self._look(tenant, whole=whole)
+        except UnavailableError:
+            # The next time may do, and no incident could be kept now.
+            raise
+        except Exception as error:
+            logger.error("watch over %s: %s", tenant, kind_and_place(error))  # noqa: TRY400 - see there
+            today = f"{self._clock():%Y-%m-%d}"
+            await self._tell(tenant, [Finding(0, 0, "watch-failed", today)])
+            raise
+
+    async def refused(self, tenant: str, index: int) -> None:
+        """Tell that nothing is signed, for damage near `index` of which `look` finds nothing."""
+        await self._tell(tenant, [Finding(index, index, "publishing-refused", "")])
+
+    async def _look(self, tenant: str, *, whole: bool) -> Sequence[Finding]:
         row = await self._tables.get(TABLE, key(tenant), _WATCHED)
-        watched = None if row is None else from_values(Watched, row.values)
+        watched = _watched_in(row)
         start = 0 if watched is None or whole else watched.size
         roots = dict(await self._checkpoints.roots(tenant, start))
         if watched is not None:
-            roots[watched.size] = base64.b64decode(watched.root)
+            roots[watched.size] = watched.root_hash
         audit = await self._audit(tenant, start, roots)
-        if audit.findings:
-            await self._tell(tenant, audit.findings)
+        findings = [*audit.findings, *await self._changed_rows(tenant, start)]
+        if row is not None and watched is None:
+            findings.append(Finding(0, 0, "watch-changed", row.row))
+        if findings:
+            await self._tell(tenant, findings)
         else:
             root = base64.b64encode(audit.edge.root()).decode()
             intact = Watched(size=audit.edge.size, root=root, at=self._clock())
             await self._tables.commit(
                 TABLE, [Upsert(Row(key(tenant), _WATCHED, to_values(intact)))]
             )
-        return audit.findings
+        return findings
+
+    async def _changed_rows(self, tenant: str, start: int) -> Sequence[Finding]:
+        """What is wrong with the rows of what was published, and of who has cosigned it."""
+        found = await false_witnesses(self._tables, tenant)
+        # Read first: what they cosign was published before.
+        cosigned = await cosignature_rows(self._tables, tenant, start)
+        notes: dict[int, str] = {}
+        async for name, published, is_genuine in self._checkpoints.kept(tenant, start):
+            size = published.size
+            if is_genuine:
+                notes[size] = published.note
+            else:
+                found.append(Finding(size, size, "checkpoint-changed", name))
+        return found + await false_cosignatures(self._tables, tenant, cosigned, notes)
 
     async def _audit(self, tenant: str, start: int, roots: Mapping[int, bytes]) -> Audit:
         origin = self._checkpoints.origin(tenant)
@@ -99,10 +156,11 @@ class IntegrityWatch:
         now = self._clock()
         named = "; ".join(_sentence(finding) for _, finding in new[:_NAMED])
         more = f"; and {len(findings) - _NAMED} more" if len(findings) > _NAMED else ""
+        what = _ONLY_ITSELF.get(new[0][1].kind, "The access log was changed past the app")
         incident = IncidentOpened(
             kind="log.integrity",
             severity="critical",
-            summary=f"The access log was changed past the app: {named}{more}.",
+            summary=f"{what}: {named}{more}.",
             resource=f"log/entries/{new[0][1].first}",
             tenant=tenant,
         )
@@ -116,14 +174,25 @@ class IntegrityWatch:
             await self._outbox.flush(TABLE, partition)
 
 
+def _watched_in(row: Row | None) -> Watched | None:
+    """What the row says; None where it cannot be read, so that all is verified anew."""
+    watched = None if row is None else readable(Watched, row.values)
+    if watched and 0 <= watched.size <= MAX_SIZE and watched.root_hash:
+        return watched
+    return None
+
+
 def _row_of(finding: Finding) -> str:
-    where = (f"{finding.first:012x}", f"{finding.end:012x}", finding.row)
+    # A key is at most 1 KiB, and so might be the one that it is about.
+    seen_in = hashlib.sha256(finding.row.encode()).hexdigest()
+    row = finding.row if len(finding.row) < len(seen_in) else seen_in
+    where = (f"{finding.first:012x}", f"{finding.end:012x}", row)
     return key("finding", finding.kind, *where)
 
 
 def _sentence(finding: Finding) -> str:
     count = finding.end - finding.first
     entries = (
-        f"entry {finding.first}" if count == 1 else f"entries {finding.first} to {finding.end - 1}"
+        f"entry {finding.first}" if count <= 1 else f"entries {finding.first} to {finding.end - 1}"
     )
     return f"{finding.kind} at {entries}"

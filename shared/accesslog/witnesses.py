@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from shared.accesslog.checkpoints import TABLE, Checkpoints, Published, cosignature_row
+from shared.accesslog.checkpoints import Checkpoints, Published
+from shared.accesslog.cosignatures import TABLE, cosignature_row, witnesses_of
 from shared.accesslog.rules import entry_message
 from shared.accesslog.views import Witness
 from shared.errors import (
@@ -25,7 +26,7 @@ from shared.merkle import COSIGNATURE, NoteError, VerifierKey, cosignatures, cos
 from shared.messages import Outbox
 from shared.messages.contracts import AccessRecorded
 from shared.ports import Clock, Delete, Insert, Operation, Row, Tables, Upsert
-from shared.rows import from_values, to_values
+from shared.rows import to_values
 
 _MOST: Final = 16
 _MAX_NAME: Final = 256
@@ -79,8 +80,7 @@ class Witnesses:
 
     async def all(self, tenant: str) -> Sequence[Witness]:
         """The witnesses of a tenant's log."""
-        rows = self._tables.scan(TABLE, key(tenant), prefix=key("witness", ""))
-        return [from_values(Witness, row.values) async for row in rows]
+        return await witnesses_of(self._tables, tenant)
 
     async def remove(self, tenant: str, witness: str, caller: Caller) -> None:
         """Accept no more of a witness; its cosignatures are kept. Raises NotFoundError."""

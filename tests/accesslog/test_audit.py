@@ -207,7 +207,13 @@ async def test_a_changed_head_is_found(store, filled, rows, column, at, expected
     assert await found(store, filled) == [("head-changed", *expected)]
 
 
-@pytest.mark.parametrize("values", [{"size": SIZE - 1}, {"edge1": None}, {"edge0": b"x"}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        *({"size": SIZE - 1}, {"size": "x"}, {"size": True}, {"size": -1}, {"size": None}),
+        *({"edge1": None}, {"edge0": b"x"}, {"edge0": "x"}),
+    ],
+)
 async def test_a_head_that_contradicts_itself_is_found_and_not_appended_to(
     store, kept, filled, rows, values
 ):

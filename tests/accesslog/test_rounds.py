@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.accesslog import LogDamagedError
+from shared.accesslog import Finding, LogDamagedError
 from shared.accesslog.rounds import RoundFailedError, publish_all, watch_all
 from shared.errors import UnavailableError
 
@@ -12,11 +12,13 @@ TENANTS = [f"t{number}" for number in range(20)]
 class Logs:
     """Checkpoints and watch of logs of which some fail."""
 
-    def __init__(self, grown=(), failing=None):
+    def __init__(self, grown=(), failing=None, findings=()):
+        self._findings = findings
         self._grown = grown
         self._failing = failing or {}
         self.published = []
         self.looked_at = []
+        self.refusals = []
 
     async def has_grown(self, tenant):
         return tenant in self._grown
@@ -30,7 +32,10 @@ class Logs:
         if tenant in self._failing and not self._grown:
             raise self._failing[tenant]
         self.looked_at.append((tenant, whole))
-        return []
+        return self._findings
+
+    async def refused(self, tenant, index):
+        self.refusals.append((tenant, index))
 
 
 async def tenants():
@@ -50,6 +55,15 @@ async def test_a_damaged_log_is_looked_into_at_once():
     await publish_all(tenants(), logs, logs)
     assert logs.looked_at == [("t3", False)]
     assert len(logs.published) == len(TENANTS) - 1
+    # Nothing was found that would say why nothing is signed any more: that is told itself.
+    assert logs.refusals == [("t3", 5)]
+
+
+async def test_damage_that_the_watch_has_found_is_told_once():
+    findings = [Finding(5, 6, "entry-changed", "")]
+    logs = Logs(grown=TENANTS, failing={"t3": LogDamagedError(5)}, findings=findings)
+    await publish_all(tenants(), logs, logs)
+    assert (logs.looked_at, logs.refusals) == ([("t3", False)], [])
 
 
 async def test_one_that_fails_holds_up_no_other_and_is_told_in_the_end():
