@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from shared.accesslog.entries import names_person
 from shared.consents import Grant, Request, find_grant
 from shared.identity.rules import VENDOR_SUPPORT, Caller
@@ -14,6 +16,9 @@ from shared.messages.contracts import AccessRecorded
 LINK_LIFETIME = timedelta(minutes=5)
 # Why an attempt is denied whose purpose or ticket looks like an e-mail address.
 PERSON_NAMED = "person-named"
+# Why one fails that was allowed: its bytes have gone, or storage does not answer.
+GONE = "asset-gone"
+UNREADABLE = "storage-unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,11 @@ def decide(
         client_address=attempt.client_address,
     )
     return Decision(allowed, entry)
+
+
+def failed(allowed: AccessRecorded, reason: str) -> AccessRecorded:
+    """The entry of an attempt that was allowed, and that no bytes can be handed over for."""
+    return msgspec.structs.replace(allowed, outcome="failed", reason=reason)
 
 
 def _nameless(text: str) -> str | None:

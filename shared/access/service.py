@@ -1,15 +1,33 @@
 """Letting an engineer in: decide, record, and only then hand over."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from shared.access.rules import PERSON_NAMED, Attempt, decide, link_expiry
+from shared.access.rules import (
+    GONE,
+    PERSON_NAMED,
+    UNREADABLE,
+    Attempt,
+    Decision,
+    decide,
+    failed,
+    link_expiry,
+)
 from shared.accesslog import AccessLog
 from shared.accesslog.entries import person_named
 from shared.consents import Consents
-from shared.errors import BlobChangedError, ForbiddenError, NotFoundError
+from shared.errors import (
+    BlobChangedError,
+    ForbiddenError,
+    NotFoundError,
+    RefusalError,
+    UnavailableError,
+)
 from shared.identity.rules import Caller, tenant_not_found
 from shared.ids import new_id
 from shared.intake import Asset, Assets
+from shared.messages.contracts import AccessRecorded
 from shared.ports import BlobInfo, Blobs, Clock
 
 # What is larger is handed over as a short-lived link, so that it never passes through our memory.
@@ -42,34 +60,26 @@ class Accesses:
     async def attempt(self, attempt: Attempt, caller: Caller) -> Handover:
         """Carry an attempt out. Every attempt is in the tenant's log before this returns or raises.
 
-        Raises ForbiddenError when no live grant allows it, InvalidInputError when its purpose or
-        ticket names a person, NotFoundError when the asset's bytes have gone in the meantime, and
-        UnavailableError when it could not be recorded.
+        One that is allowed and finds no bytes is logged as failed; where they vanish only while
+        they are read, in an entry after that of the access. Raises ForbiddenError when no live
+        grant allows it, InvalidInputError when its purpose or ticket names a person, NotFoundError
+        when the asset's bytes have gone in the meantime, and UnavailableError when storage does not
+        answer, or it could not be recorded.
         """
         asset = await self._asset(attempt)
         grants = await self._consents.all(attempt.tenant)
         now = self._clock()
         decision = decide(attempt, caller, asset, grants, now)
-        entry = new_id(now)
-        await self._log.record(decision.entry, entry, now)
-        if caller.tenant not in (None, attempt.tenant):
-            raise tenant_not_found()
-        if decision.entry.reason == PERSON_NAMED:
-            raise person_named("purpose or ticket")
         if decision.grant is None or asset is None:
-            raise ForbiddenError(
-                "access-denied",
-                f"The access was denied and recorded: {decision.entry.reason}.",
-                "Ask the tenant for a consent grant that covers this asset, operation, purpose and "
-                "ticket.",
-            )
-        blob = await self._blobs.head(asset.container, asset.blob)
-        # Another asset may have the place by now, when this one's erasure did not get to its end.
-        if blob is None or blob.metadata.get("asset") != asset.id:
-            raise _bytes_gone()
+            await self._record(decision.entry)
+            raise _denied(decision, attempt, caller)
+        async with self._recorded_where_it_fails(decision.entry):
+            blob = await self._blob(asset)
+        entry = await self._record(decision.entry)
         media_type = asset.media_type or "application/octet-stream"
         if blob.size <= _INLINE_LIMIT:
-            content = await self._content(blob)
+            async with self._recorded_where_it_fails(decision.entry):
+                content = await self._content(blob)
             return Handover(entry, decision.grant.id, media_type, content, None)
         expires = link_expiry(decision.grant, now)
         filename = asset.path.rpartition("/")[2]
@@ -82,12 +92,47 @@ class Accesses:
         except NotFoundError:
             return None
 
+    async def _record(self, recorded: AccessRecorded) -> str:
+        """Add an entry to the tenant's log; returns its id."""
+        now = self._clock()
+        entry = new_id(now)
+        await self._log.record(recorded, entry, now)
+        return entry
+
+    @asynccontextmanager
+    async def _recorded_where_it_fails(self, allowed: AccessRecorded) -> AsyncIterator[None]:
+        try:
+            yield
+        except (NotFoundError, UnavailableError) as error:
+            reason = GONE if isinstance(error, NotFoundError) else UNREADABLE
+            await self._record(failed(allowed, reason))
+            raise
+
+    async def _blob(self, asset: Asset) -> BlobInfo:
+        blob = await self._blobs.head(asset.container, asset.blob)
+        # Another asset may have the place by now, when this one's erasure did not get to its end.
+        if blob is None or blob.metadata.get("asset") != asset.id:
+            raise _bytes_gone()
+        return blob
+
     async def _content(self, blob: BlobInfo) -> bytes:
         try:
             async with self._blobs.read(blob) as chunks:
                 return b"".join([chunk async for chunk in chunks])
         except BlobChangedError as error:
             raise _bytes_gone() from error
+
+
+def _denied(decision: Decision, attempt: Attempt, caller: Caller) -> RefusalError:
+    if caller.tenant not in (None, attempt.tenant):
+        return tenant_not_found()
+    if decision.entry.reason == PERSON_NAMED:
+        return person_named("purpose or ticket")
+    return ForbiddenError(
+        "access-denied",
+        f"The access was denied and recorded: {decision.entry.reason}.",
+        "Ask the tenant for a consent grant that covers this asset, operation, purpose and ticket.",
+    )
 
 
 def _bytes_gone() -> NotFoundError:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from shared.access.rules import LINK_LIFETIME, Attempt, decide, link_expiry
+from shared.access.rules import GONE, LINK_LIFETIME, Attempt, decide, failed, link_expiry
 from shared.accesslog.entries import check
 from shared.consents import Grant
 from shared.identity.rules import TENANT_ADMIN, VENDOR_DPO, VENDOR_SUPPORT, Caller
@@ -86,6 +86,13 @@ def test_an_attempt_that_names_a_person_is_denied_and_recorded_without_the_name(
         assert (decision.grant, decision.entry.outcome) == (None, "denied")
         assert (decision.entry.reason, getattr(decision.entry, place)) == ("person-named", None)
         check(decision.entry)
+
+
+def test_one_that_was_allowed_and_fails_keeps_all_else_that_its_entry_says():
+    entry = decide(ATTEMPT, ENGINEER, ASSET, [GRANT], NOW).entry
+    told = failed(entry, GONE)
+    assert (told.outcome, told.reason) == ("failed", "asset-gone")
+    assert msgspec.structs.replace(told, outcome="allowed", reason=None) == entry
 
 
 def test_a_link_ends_with_its_grant_at_the_latest():

@@ -1,14 +1,9 @@
 """Erasures that other deliveries cross: one delivery is held up where another overtakes it."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
-from shared.access.rules import Attempt
-from shared.errors import NotFoundError, RowConflictError, UnavailableError
-from shared.identity.rules import VENDOR_SUPPORT, Caller
+from shared.errors import RowConflictError, UnavailableError
 from shared.intake.rules import Filing
-from shared.messages.contracts import ConsentGranted
 from tests.erasures.steps import (
     MIA,
     PERSON,
@@ -144,28 +139,3 @@ async def test_index_rows_that_a_crash_left_of_an_erased_asset_go_with_the_next_
     assert await indexed(fast, tenant)
     assert (await erased(fast, tenant)).assets == 0
     assert not await indexed(fast, tenant)
-
-
-async def test_an_access_hands_over_no_other_asset_than_it_was_asked_for(fast, tenant):
-    await fast.intake.take_in(await uploaded(fast, f"{tenant}/a.jpg"))
-    (old,) = await assets(fast, tenant)
-    now = datetime.now(UTC)
-    await fast.consents.apply(
-        ConsentGranted(
-            grant_id=fast.new_id(),
-            tenant=tenant,
-            path_prefix="",
-            operations=("read",),
-            purpose="p",
-            ticket="T",
-            engineer="sven",
-            expires_at=now + timedelta(hours=1),
-            granted_by=MIA,
-        )
-    )
-    # An erasure that died after the bytes had gone, and an upload to the same path.
-    await fast.blobs.delete(old.container, old.blob)
-    await fast.intake.take_in(await uploaded(fast, f"{tenant}/a.jpg"))
-    sven = Caller("sven", frozenset({VENDOR_SUPPORT}), None, "vendor")
-    with pytest.raises(NotFoundError):
-        await fast.accesses.attempt(Attempt(tenant, old.id, "read", "p", "T", None), sven)
