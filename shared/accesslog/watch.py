@@ -115,6 +115,9 @@ class IntegrityWatch:
     async def _changed_rows(self, tenant: str, start: int) -> Sequence[Finding]:
         """What is wrong with the rows of what was published, and of who has cosigned it."""
         found = await false_witnesses(self._tables, tenant)
+        # The newest is the one that is served, however far the watch has come.
+        newest = await self._checkpoints.newest(tenant)
+        start = min(start, newest.size if newest else 0)
         # Read first: what they cosign was published before.
         cosigned = await cosignature_rows(self._tables, tenant, start)
         notes: dict[int, str] = {}

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.accesslog import LogDamagedError, LogStore, layout
+from shared.accesslog import LogDamagedError, LogStore, NewEntry, layout
 from shared.ids import key
-from shared.merkle import Edge, leaf_hash
+from shared.merkle import Edge, NoteError, is_redaction, leaf_hash
 from shared.ports import Delete, Insert, Replace, Row, Upsert
 from tests.accesslog.logs import entries, entry, new_tenant
 
@@ -318,6 +318,50 @@ async def test_a_row_of_an_event_that_leads_elsewhere_is_found(store, filled, ro
     await rows.change(name, at=other.values["at"])
     assert await found(store, filled) == [("event-missing", 257, 258), ("event-astray", 258, 259)]
     assert await found(store, filled, from_size=256) == [("event-missing", 257, 258)]
+
+
+async def test_a_row_of_an_event_under_another_spelling_of_its_key_is_found(store, filled, rows):
+    name = layout.id_key(layout.digest("tests", "7"), 0)
+    row = await rows.get(name)
+    await rows.delete(name)
+    await rows.put(f"{name[:4]}!{name[4:]}", **row.values)
+    assert await found(store, filled) == [("event-astray", 7, 8), ("event-missing", 7, 8)]
+
+
+@pytest.mark.parametrize("name", ["s|", "s|zz", f"{layout.segment_key(5)}~", "s|FFFFFFFFFFFE"])
+async def test_a_row_that_is_none_of_the_log_is_found_and_in_nobodys_way(store, filled, rows, name):
+    await rows.put(name, checks=b"", e0=b"")
+    assert [kind for kind, *_ in await found(store, filled)] == ["row-astray"]
+    assert len([one async for one in store.read(filled)]) == SIZE
+    assert await holes_in(store, filled) == []
+    assert len(await store.bundle(filled, 0)) == 256
+
+
+async def test_a_note_that_nobody_signed_is_no_entry_whatever_the_tree_has(kept, tenant):
+    def leaf(_tenant, _index, entry):
+        if is_redaction(entry):
+            raise NoteError("not signed")
+        return leaf_hash(entry)
+
+    store = LogStore(kept, leaf=leaf)
+    await store.append(tenant, [*entries(0), NewEntry("tests", "1", b"a note"), *entries(2)])
+    assert await found(store, tenant) == [("entry-changed", 1, 2)]
+
+
+async def test_entries_are_looked_at_where_the_head_does_not_say_how_many_there_are(
+    store, filled, rows
+):
+    segment = await rows.segment(3)
+    changed = [entry(3, changed=True).payload, *segment.entries[1:]]
+    await rows.put_segment(3, changed, segment.checks)
+    for values in ({"size": "x"}, {"size": 1 << 60}):
+        await rows.change(layout.HEAD, **values)
+        assert sorted(await found(store, filled)) == [
+            ("entry-changed", 3, 4),
+            ("head-changed", 0, SIZE),
+        ]
+    await rows.delete(layout.HEAD)
+    assert ("head-changed", 0, SIZE) in await found(store, filled)
 
 
 async def test_a_row_that_claims_an_event_is_found_and_keeps_no_event_out(store, filled, rows):

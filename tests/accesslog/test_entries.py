@@ -14,8 +14,10 @@ from shared.accesslog.entries import (
     entry_from,
     entry_of,
     payload_of,
+    readable,
     same,
 )
+from shared.accesslog.filters import listed
 from shared.errors import InvalidInputError
 from shared.messages.contracts import AccessRecorded, Actor
 
@@ -85,6 +87,25 @@ def test_the_same_event_says_the_same_whenever_it_comes_in():
     assert same(ahead, again)
     assert not same(payload(), payload(recorded(outcome="failed")))
     assert not same(payload(), payload(time=NOW + late))
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        b'"time":"2026-11-23T12:00:00.000"',
+        b'"time":"0001-01-01T00:00:00+14:00"',
+        b'"more":' + b"[" * 30_000 + b"]" * 30_000 + b',"time":"2026-11-23T12:00:00.000Z"',
+    ],
+    ids=["no zone", "no year", "deep"],
+)
+def test_what_a_filter_or_a_file_could_not_take_is_no_entry(time):
+    sound = payload()
+    changed = sound.replace(b'"time":"2026-11-23T12:00:00.000Z"', time)
+    assert changed != sound
+    assert readable(sound) is not None
+    assert readable(changed) is None
+    assert listed(3, changed).damaged
+    assert not same(changed, sound)
 
 
 def test_what_was_redacted_is_held_for_the_same():

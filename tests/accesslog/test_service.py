@@ -10,6 +10,7 @@ from shared.accesslog import (
     LogDamagedError,
     LogStore,
     Recorded,
+    layout,
 )
 from shared.accesslog.entries import same, stated_leaf
 from shared.accesslog.filters import Filter, continuation_of
@@ -20,6 +21,7 @@ from shared.errors import InvalidInputError, MalformedInputError, UnavailableErr
 from shared.identity.rules import TENANT_DAM_MANAGER, VENDOR_DPO, Caller
 from shared.ids import new_id
 from shared.messages.contracts import AccessRecorded, Actor
+from shared.ports import Row, Upsert
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TENANTS_OWN = Caller("mia", frozenset({TENANT_DAM_MANAGER}), None, "t")
@@ -163,6 +165,21 @@ async def test_the_events_of_a_damaged_log_are_refused_and_the_others_recorded(s
     events = [event("damaged", "e1"), event(tenant, "e1"), event("damaged", "e2")]
     reasons = await log.record_events(events)
     assert [reason and reason.code for reason in reasons] == ["log-damaged", None, "log-damaged"]
+    assert [entry.id for entry in (await read(store, tenant))[0]] == ["e1"]
+
+
+@pytest.mark.parametrize("size", ["x", True, -1, 1 << 60])
+async def test_a_head_that_cannot_be_read_parks_no_event_of_another_tenant(
+    kept, log, store, tenant, size
+):
+    damaged = f"{tenant}x"
+    await log.record_events([event(damaged, "e0")])
+    head = await kept.get(layout.TABLE, damaged, layout.HEAD)
+    changed = Row(damaged, layout.HEAD, head.values | {"size": size})
+    await kept.commit(layout.TABLE, [Upsert(changed)])
+    fresh = AccessLog(LogStore(kept), lambda: NOW)
+    reasons = await fresh.record_events([event(damaged, "e1"), event(tenant, "e1")])
+    assert [reason and reason.code for reason in reasons] == ["log-damaged", None]
     assert [entry.id for entry in (await read(store, tenant))[0]] == ["e1"]
 
 

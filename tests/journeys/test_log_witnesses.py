@@ -1,12 +1,15 @@
 """Outside witnesses cosign a tenant's checkpoints, and their cosignatures are served."""
 
+import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from azure.data.tables import UpdateMode
 
+from shared.accesslog.cosignatures import cosignature_row
 from shared.merkle import COSIGNATURE, Note, SigningKey
-from tests.journeys.logs import grow, size_of, verifiers
+from tests.journeys.logs import found, grow, size_of, verifiers
 from tests.journeys.portal import Portal
 
 
@@ -30,7 +33,7 @@ async def cosign(portal, size, body, **given):
     return await portal.send("POST", path, content=body, **given)
 
 
-async def test_cosignatures_of_registered_witnesses_are_kept_and_served(portal):
+async def test_cosignatures_of_registered_witnesses_are_kept_and_served(stack, tables, portal):
     note = (await portal.mine("POST", "log/checkpoints")).text
     size = size_of(note)
     unknown = await cosign(portal, size, line(WITNESS, note))
@@ -56,10 +59,23 @@ async def test_cosignatures_of_registered_witnesses_are_kept_and_served(portal):
     signed = Note.parse(served.content).verify([*(await verifiers(portal)), WITNESS.verifier])
     assert WITNESS.verifier in [key for key, _ in signed]
     assert "witness.example/w2" not in served.text
+    assert await asyncio.to_thread(found, stack, portal.tenant) == []
+    # A line that the witness has not made is left out, and told.
+    table = tables.get_table_client("checkpoints")
+    name = cosignature_row(size, listed[0]["id"])
+    false = line(WITNESS, note.replace(f"\n{size}\n", f"\n{size + 1}\n"))
+    for instead in (false, false + later, later[:-9] + "\n", "", None, 5):
+        row = {"PartitionKey": portal.tenant, "RowKey": name, "line": instead}
+        await table.upsert_entity(row, mode=UpdateMode.REPLACE)
+        assert (await portal.mine("GET", f"log/checkpoints/{size}")).text == note
+    changed = await asyncio.to_thread(found, stack, portal.tenant)
+    assert changed == [("cosignature-changed", size, size)]
+    await table.upsert_entity(row | {"line": later}, mode=UpdateMode.REPLACE)
     path = f"log/witnesses/{listed[0]['id']}"
     assert (await portal.mine("DELETE", path, who="ada")).status_code == 204
     assert (await portal.mine("DELETE", path, who="ada")).status_code == 404
     assert (await portal.mine("GET", f"log/checkpoints/{size}")).text == kept.text
+    assert await asyncio.to_thread(found, stack, portal.tenant) == []
     assert (await cosign(portal, size, line(WITNESS, note))).status_code == 422
 
 
