@@ -108,7 +108,7 @@ class AccessLog:
             await self.require_sound(tenant)
         except LogDamagedError as error:
             logger.error("the log of %s takes no entries: %s", tenant, error)  # noqa: TRY400 - its text is ours
-            raise UnavailableError("accessLog") from error
+            raise UnavailableError("log") from error
 
     async def record_events(self, events: Sequence[Recorded]) -> Sequence[RefusalError | None]:
         """Add the entries of events of any tenants, each tenant's in order and in one append.
