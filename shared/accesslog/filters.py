@@ -56,7 +56,9 @@ class Filter:
         Nothing is trusted to have happened much after it came in, and entries stand in the order
         in which they came in, but for the differences of clocks.
         """
-        return self.since is not None and entry.received_at < self.since - CLOCK_TOLERANCE - _SKEW
+        # The difference of two times always is one; what comes before or after a time need not be.
+        behind = self.since - entry.received_at if self.since else timedelta(0)
+        return behind > CLOCK_TOLERANCE + _SKEW
 
 
 def filter_of(parameters: Mapping[str, str]) -> Filter:

@@ -208,6 +208,8 @@ async def test_the_newest_comes_first_on_every_page(log, store, tenant):
         ({"until": NOW + timedelta(minutes=1)}, ["e0"]),
         ({"since": NOW + timedelta(minutes=1), "until": NOW + timedelta(minutes=2)}, ["e1"]),
         ({"since": NOW + timedelta(minutes=3)}, []),
+        ({"since": datetime.min.replace(tzinfo=UTC)}, ["e2", "e1", "e0"]),
+        ({"since": datetime.max.replace(tzinfo=UTC)}, []),
         ({"action": "asset.read", "outcome": "allowed"}, ["e0"]),
     ],
     ids=str,
