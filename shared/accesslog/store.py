@@ -247,7 +247,11 @@ class LogStore:
         rows = [row async for row in found if layout.is_segment(row)]
         entries: list[bytes] = []
         for row in reversed(rows):
-            segment = readable_segment(row)
+            try:
+                segment = layout.segment_of(row)
+            except ValueError:
+                # Before `first` it does no harm; what it held of these entries is missing.
+                continue
             expected = first + len(entries)
             if segment.first > expected:
                 break
