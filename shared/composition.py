@@ -149,7 +149,7 @@ class App:
     def log_keys(self) -> "LogKeys":
         from shared.accesslog.keys import LogKeys
 
-        return LogKeys(self.secrets, self.tables, self.clock)
+        return LogKeys(self.secrets, self.blobs, self.clock)
 
     @cached_property
     def log_reading(self) -> "Reading":

@@ -147,8 +147,8 @@ class Blobs(Protocol):
         Raises BlobChangedError when the blob is no longer that version, and BlobArchivedError.
         """
 
-    async def write(self, container: str, name: str, data: bytes, content_type: str) -> None:
-        """Create a blob; one that exists is left as it is."""
+    async def write(self, container: str, name: str, data: bytes, content_type: str) -> bool:
+        """Create a blob; one that exists is left as it is. Returns whether it was created."""
 
     async def write_stream(
         self, container: str, name: str, chunks: AsyncIterator[bytes], content_type: str
@@ -189,8 +189,13 @@ class Blobs(Protocol):
         is None for a URL that is not of this account.
         """
 
-    def scan(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
-        """Every blob of a container whose name begins so, in their order, without metadata."""
+    def scan(
+        self, container: str, prefix: str = "", *, size: int | None = None
+    ) -> AsyncIterator[BlobInfo]:
+        """Every blob of a container whose name begins so, in their order, without metadata.
+
+        `size` is how many are asked for at once; as many as the service gives if left out.
+        """
 
     def upload_url(self, container: str, name: str, expires: datetime, *, blocks: bool) -> str:
         """A URL with which one new blob can be created until `expires`.
@@ -288,9 +293,9 @@ class Secrets(Protocol):
         """The current version. Raises UnavailableError when the vault does not answer."""
 
     async def versions(self, name: str) -> Sequence[SecretVersion]:
-        """Every version that is enabled and in force, the oldest first; at least one.
+        """Every version that is enabled and in force, the oldest first; there may be none.
 
-        Raises UnavailableError when the vault does not answer, or has none.
+        Raises UnavailableError when the vault does not answer, or has no version at all.
         """
 
     async def disabled(self, name: str) -> Mapping[str, datetime]:

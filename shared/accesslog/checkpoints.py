@@ -1,9 +1,10 @@
 """Publishing checkpoints: signed statements of a log's size and root that never contradict.
 
-What was published last is kept in a row that is replaced under its ETag, after the signed note
-was written to `evidence`: so every checkpoint that anybody has seen is there, and no instance can
-publish a shorter or another log after it. Rows can be changed past the app: they count only as far
-as the log's keys have signed what they say, and where they are gone, `evidence` says it.
+Each signed note is written to `evidence` before anybody sees it, and a log is held to the newest
+there before anything more is signed: so no instance can publish a shorter or another log, whatever
+becomes of the tables. Rows are the index of what was published, and are replaced under their ETag.
+As they can be changed past the app, they count only as far as the log's keys have signed what they
+say.
 """
 
 import base64
@@ -15,11 +16,11 @@ from typing import Final
 
 import msgspec
 
+from shared.accesslog.continuity import hold
 from shared.accesslog.cosignatures import TABLE, cosigned
 from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.evidence import Evidence
 from shared.accesslog.keys import LogKeys
-from shared.accesslog.proving import Proofs
 from shared.accesslog.store import LogStore
 from shared.errors import NotFoundError, RowConflictError, UnavailableError
 from shared.ids import key
@@ -29,11 +30,9 @@ from shared.merkle import (
     MAX_SIZE,
     Checkpoint,
     Note,
-    ProofError,
     SigningKey,
     VerifierKey,
     open_checkpoint,
-    verify_consistency,
 )
 from shared.ports import Blobs, Clock, Insert, Replace, Row, Tables, Upsert
 from shared.rows import Stored, readable, to_values
@@ -83,7 +82,6 @@ class Checkpoints:
         prefix: str,
     ) -> None:
         self._store = store
-        self._proofs = Proofs(store)
         self._keys = keys
         self._tables = tables
         self._evidence = Evidence(blobs)
@@ -100,6 +98,9 @@ class Checkpoints:
 
     async def latest(self, tenant: str) -> Published:
         """What was published last; the first of a log is published now."""
+        known, keys = await self._latest(tenant), await self.verifiers(tenant)
+        if known and _is_genuine(known.published, self.origin(tenant), keys):
+            return known.published
         return await self.newest(tenant) or await self.publish(tenant)
 
     async def at(self, tenant: str, size: int) -> Published:
@@ -122,20 +123,21 @@ class Checkpoints:
     async def roots(self, tenant: str, smallest: int) -> Mapping[int, bytes]:
         """The root of each size from `smallest` on of which a checkpoint was published.
 
-        Of one that the log's keys have not signed it is zeros, which no log leads to.
+        That of the newest comes from `evidence`, whatever rows there are. Of another that the log's
+        keys have not signed it is zeros, which no log leads to.
         """
-        if await self._latest(tenant) is None:
-            keys = await self.verifiers(tenant)
-            evidence = [one.checkpoint async for one in self._evidence.all(tenant, keys)]
-            return {one.size: one.root for one in evidence if one.size >= smallest}
+        newest = await self.newest(tenant)
         keys, origin = await self.verifiers(tenant), self.origin(tenant)
         first, last = _row_at(smallest), _row_at(MAX_SIZE)
         rows = self._tables.between(TABLE, key(tenant), first, last)
         found = [_read(row) async for row in rows]
-        return {
+        roots = {
             one.size: one.root_hash if _is_genuine(one, origin, keys) else bytes(HASH_SIZE)
             for one in found
         }
+        if newest and newest.size >= smallest:
+            roots[newest.size] = newest.root_hash
+        return roots
 
     async def kept(self, tenant: str, smallest: int) -> AsyncIterator[tuple[str, Published, bool]]:
         """The rows of what was published last, and of all from `smallest` on.
@@ -160,19 +162,10 @@ class Checkpoints:
                 yield row.row, published, is_genuine
 
     async def newest(self, tenant: str) -> Published | None:
-        """What was published last and is signed by the log's keys, whatever became of the log."""
-        known, keys = await self._latest(tenant), await self.verifiers(tenant)
-        if known and _is_genuine(known.published, self.origin(tenant), keys):
-            return known.published
-        kept = await self._evidence.newest(tenant, keys)
-        if kept is None:
-            return None
-        return Published(
-            size=kept.checkpoint.size,
-            root=base64.b64encode(kept.checkpoint.root).decode(),
-            note=kept.note,
-            published_at=kept.since,
-        )
+        """What was published last by what `evidence` holds, whatever became of log and rows."""
+        origin, keys = self.origin(tenant), await self.verifiers(tenant)
+        kept = await self._evidence.newest(tenant, origin, keys)
+        return None if kept is None else _published(kept.checkpoint, kept.note, kept.since)
 
     async def covering(self, tenant: str, size: int) -> Published:
         """What was published last, or a new one where that is of fewer than `size` entries."""
@@ -182,34 +175,29 @@ class Checkpoints:
     async def publish(self, tenant: str) -> Published:
         """Sign and publish the log as it is now. One that is published already stays as it is.
 
-        Raises LogDamagedError when the log does not continue what was published last: nothing is
-        signed then.
+        Raises LogDamagedError when the log does not continue what was published last, or does not
+        have the entries that its head states: nothing is signed then.
         """
+        origin = self.origin(tenant)
         for _ in range(_MOST_TRIES):
             known, keys = await self._latest(tenant), await self.verifiers(tenant)
+            # In this order: another instance may publish what is appended in between.
+            newest = await self._evidence.newest(tenant, origin, keys)
             edge = await self._store.head(tenant)
-            size, root = edge.size, edge.root()
-            old = known.published if known else None
-            if known and not _is_genuine(known.published, self.origin(tenant), keys):
+            row = known.published if known else None
+            if known and not _is_genuine(known.published, origin, keys):
                 await self._set_aside(known.row)
-                old = None
-            if old is None:
-                async for older in self._evidence.all(tenant, keys):
-                    await self._hold(tenant, older.checkpoint, size, root)
-            else:
-                stated = Checkpoint(self.origin(tenant), old.size, old.root_hash)
-                await self._hold(tenant, stated, size, root)
-            signers = await self._keys.signers(self.origin(tenant))
-            if old is not None and old.size == size and _is_signed(old, signers):
-                return old
-            note = Checkpoint(self.origin(tenant), size, root).sign(signers)
-            made = Published(
-                size=size,
-                root=base64.b64encode(root).decode(),
-                note=note,
-                published_at=self._clock(),
-            )
-            await self._evidence.keep(tenant, size, note)
+                row = None
+            old = newest.checkpoint if newest else Checkpoint(origin, 0, EMPTY_ROOT)
+            await hold(self._store, tenant, old, edge, keys)
+            stated = Checkpoint(origin, edge.size, edge.root())
+            signers = await self._keys.signers(origin)
+            is_known = row is not None and (row.size, row.root_hash) == (edge.size, stated.root)
+            if row and newest and is_known and old == stated and _is_signed(row, signers):
+                return row
+            note = stated.sign(signers)
+            await self._evidence.keep(tenant, stated.size, note)
+            made = _published(stated, note, self._clock())
             try:
                 await self._commit(tenant, made, known.etag if known else None)
             except RowConflictError:
@@ -223,10 +211,15 @@ class Checkpoints:
         return msgspec.structs.replace(published, note=note)
 
     async def has_grown(self, tenant: str) -> bool:
-        """Whether the log has entries that no published checkpoint covers."""
+        """Whether the log is of another size than what was published last: longer, if all is well.
+
+        So one that was put back to an earlier state, with what was published then, has too.
+        """
         known = await self._latest(tenant)
-        head = await self._store.head(tenant)
-        return head.size != (known.published.size if known else 0)
+        size = (await self._store.head(tenant)).size
+        if size != (known.published.size if known else 0):
+            return True
+        return not await self._evidence.is_of(tenant, size)
 
     async def _set_aside(self, row: Row) -> None:
         """Keep a row that was changed past the app and is replaced now: the watch tells of it."""
@@ -234,17 +227,6 @@ class Checkpoints:
         digest = hashlib.sha256(repr(said).encode()).hexdigest()[:32]
         kept = Row(row.partition, key(_SET_ASIDE, digest), row.values)
         await self._tables.commit(TABLE, [Upsert(kept)])
-
-    async def _hold(self, tenant: str, old: Checkpoint, size: int, root: bytes) -> None:
-        """Raise LogDamagedError unless the log of `size` and `root` continues `old`."""
-        try:
-            if size < old.size:
-                raise ProofError("The log is shorter than it was.")
-            proof = await self._proofs.consistency(tenant, old.size, size)
-            old_root = old.root if old.size else EMPTY_ROOT
-            verify_consistency(old.size, size, proof, old_root, root)
-        except ProofError as error:
-            raise LogDamagedError(min(size, old.size)) from error
 
     async def _commit(self, tenant: str, made: Published, etag: str | None) -> None:
         values, partition = to_values(made), key(tenant)
@@ -260,6 +242,11 @@ class Checkpoints:
     async def _latest(self, tenant: str) -> _Known | None:
         row = await self._tables.get(TABLE, key(tenant), _LATEST)
         return None if row is None else _Known(_read(row), row)
+
+
+def _published(checkpoint: Checkpoint, note: str, at: datetime) -> Published:
+    root = base64.b64encode(checkpoint.root).decode()
+    return Published(size=checkpoint.size, root=root, note=note, published_at=at)
 
 
 def _is_genuine(published: Published, origin: str, keys: Sequence[VerifierKey]) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 
 from shared.accesslog.checkpoints import Checkpoints
 from shared.accesslog.damage import LogDamagedError
+from shared.accesslog.keys import KeyChangedError
 from shared.accesslog.watch import IntegrityWatch
 from shared.errors import kind_and_place
 
@@ -24,7 +25,8 @@ async def publish_all(
 ) -> None:
     """Publish a checkpoint of each log that has grown; a damaged one is looked into at once.
 
-    That nothing is signed any more is told even if nothing is found.
+    That nothing is signed any more is told even if nothing is found, and where it is what is kept
+    of the key that was changed.
     """
 
     async def publish(tenant: str) -> None:
@@ -34,6 +36,8 @@ async def publish_all(
         except LogDamagedError as error:
             if not await watch.look(tenant):
                 await watch.refused(tenant, error.index)
+        except KeyChangedError as error:
+            await watch.tell_of_key(error.version)
 
     await _each(tenants, publish)
 

@@ -91,13 +91,35 @@ class IntegrityWatch:
         """Tell that nothing is signed, for damage near `index` of which `look` finds nothing."""
         await self._tell(tenant, [Finding(index, index, "publishing-refused", "")])
 
+    async def tell_of_key(self, version: str) -> None:
+        """Open one incident for a version of the key whose public key in `evidence` is another."""
+        partition = key("key", version)
+        incident = IncidentOpened(
+            kind="log.integrity",
+            severity="critical",
+            summary=f"The public key in evidence of version {version} of the log's key is another.",
+            resource=f"keys/{version}",
+        )
+        identifier = hashlib.sha256(partition.encode()).hexdigest()[:32]
+        message = encode(queues.INCIDENTS, incident, identifier=identifier, now=self._clock())
+        told = Insert(Row(partition, "told", {}))
+        try:
+            await self._outbox.commit(TABLE, partition, [told], [message])
+        except RowConflictError:
+            # It was told before.
+            await self._outbox.flush(TABLE, partition)
+
     async def _look(self, tenant: str, *, whole: bool) -> Sequence[Finding]:
         row = await self._tables.get(TABLE, key(tenant), _WATCHED)
         watched = _watched_in(row)
-        start = 0 if watched is None or whole else watched.size
+        newest = await self._checkpoints.newest(tenant)
+        # What the row says counts only as far as the log leads to what `evidence` holds.
+        start = 0
+        if watched is not None and newest is not None and not whole:
+            start = min(watched.size, newest.size)
         roots = dict(await self._checkpoints.roots(tenant, start))
         if watched is not None:
-            roots[watched.size] = watched.root_hash
+            roots.setdefault(watched.size, watched.root_hash)
         audit = await self._audit(tenant, start, roots)
         findings = [*audit.findings, *await self._changed_rows(tenant, start)]
         if row is not None and watched is None:

@@ -114,7 +114,7 @@ class AzureBlobs:
         names = dict.fromkeys((name, unquote(name)))
         return container, [one for one in names if 0 < len(one) <= 1024 and can_be_named(one)]
 
-    async def write(self, container: str, name: str, data: bytes, content_type: str) -> None:
+    async def write(self, container: str, name: str, data: bytes, content_type: str) -> bool:
         await self.ensure_container(container)
         with as_unavailable("storage"):
             try:
@@ -122,7 +122,8 @@ class AzureBlobs:
                     data, content_settings=ContentSettings(content_type=content_type)
                 )
             except ResourceExistsError:
-                return
+                return False
+        return True
 
     async def write_stream(
         self, container: str, name: str, chunks: AsyncIterator[bytes], content_type: str
@@ -262,8 +263,11 @@ class AzureBlobs:
                 if _code(error) not in {*_ARCHIVED, StorageErrorCode.BLOB_NOT_FOUND}:
                     raise
 
-    async def scan(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
-        blobs = self._service.get_container_client(container).list_blobs(prefix or None)
+    async def scan(
+        self, container: str, prefix: str = "", *, size: int | None = None
+    ) -> AsyncIterator[BlobInfo]:
+        client = self._service.get_container_client(container)
+        blobs = client.list_blobs(prefix or None, results_per_page=size)
         with as_unavailable("storage"):
             try:
                 async for found in blobs:

@@ -70,7 +70,7 @@ class KeyVaultSecrets:
                 found = await self._read_versions(name, datetime.now(UTC))
         except (ClientAuthenticationError, HttpResponseError) as error:
             raise UnavailableError("vault") from error
-        if not found.live:
+        if not found.live and not found.disabled:
             raise UnavailableError("vault")
         self._kept_versions[name] = (time.monotonic(), found)
         return found

@@ -57,7 +57,7 @@ class Log:
         self.tenant = "t" + new_id(datetime.now(UTC)).lower()
         self.store = Breaking(tables, same=same, leaf=stated_leaf)
         self.log = AccessLog(self.store, lambda: NOW)
-        keys = LogKeys(OneKey(), tables, lambda: NOW)
+        keys = LogKeys(OneKey(), blobs, lambda: NOW)
         self.checkpoints = Checkpoints(
             self.store, keys, tables, blobs, lambda: NOW, "log.example/api"
         )

@@ -3,6 +3,7 @@
 import pytest
 
 from shared.accesslog import Finding, LogDamagedError
+from shared.accesslog.keys import KeyChangedError
 from shared.accesslog.rounds import RoundFailedError, publish_all, watch_all
 from shared.errors import UnavailableError
 
@@ -19,6 +20,7 @@ class Logs:
         self.published = []
         self.looked_at = []
         self.refusals = []
+        self.told = []
 
     async def has_grown(self, tenant):
         return tenant in self._grown
@@ -36,6 +38,9 @@ class Logs:
 
     async def refused(self, tenant, index):
         self.refusals.append((tenant, index))
+
+    async def tell_of_key(self, version):
+        self.told.append(version)
 
 
 async def tenants():
@@ -64,6 +69,13 @@ async def test_damage_that_the_watch_has_found_is_told_once():
     logs = Logs(grown=TENANTS, failing={"t3": LogDamagedError(5)}, findings=findings)
     await publish_all(tenants(), logs, logs)
     assert (logs.looked_at, logs.refusals) == ([("t3", False)], [])
+
+
+async def test_a_key_that_does_not_fit_what_is_kept_of_it_is_told():
+    logs = Logs(grown=TENANTS, failing={"t3": KeyChangedError("v1")})
+    await publish_all(tenants(), logs, logs)
+    assert logs.told == ["v1"]
+    assert len(logs.published) == len(TENANTS) - 1
 
 
 async def test_one_that_fails_holds_up_no_other_and_is_told_in_the_end():

@@ -19,7 +19,7 @@ class Failing:
     def __init__(self, error):
         self._error = error
 
-    async def roots(self, _tenant, _smallest):
+    async def newest(self, _tenant):
         raise self._error
 
 

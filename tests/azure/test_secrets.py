@@ -56,6 +56,12 @@ def test_versions_in_force_come_oldest_first(vault, officer):
     assert versions(vault, "key") == {"key": expected}
 
 
-def test_a_secret_without_a_version_in_force_is_as_good_as_no_vault(vault, officer):
-    officer.set_secret("off", "value", enabled=False)
-    assert versions(vault, "off", "missing") == {"off": "vault", "missing": "vault"}
+def test_what_is_disabled_is_told_where_nothing_is_in_force(vault, officer):
+    disabled = officer.set_secret("off", "value", enabled=False).properties
+    at = disabled.updated_on.isoformat()
+    expected = {"live": [], "disabled": {disabled.version: at}}
+    assert versions(vault, "off") == {"off": expected}
+
+
+def test_a_secret_that_is_missing_is_as_good_as_no_vault(vault):
+    assert versions(vault, "missing") == {"missing": "vault"}

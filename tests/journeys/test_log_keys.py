@@ -142,4 +142,28 @@ async def test_every_checkpoint_that_was_published_is_evidence(stack, blobs):
         prefix = f"log-checkpoints/{portal.tenant}/"
         names = [blob.name async for blob in container.list_blobs(name_starts_with=prefix)]
         kept = [await (await container.download_blob(name)).readall() for name in names]
-        assert [note.decode() for note in kept] == notes
+        # The newest first.
+        assert [note.decode() for note in kept] == notes[::-1]
+
+
+async def test_where_no_version_is_left_the_keys_are_served_as_revoked(stack, officer):
+    """The emergency of a stolen key: nothing is signed, and everybody sees why."""
+    async with Portal(stack, "emergency-" + uuid.uuid4().hex[:8]) as portal:
+        await portal.mine("POST", "log/checkpoints")
+        before = (await portal.call("GET", "keys")).json()["keys"]
+        live = [one["kid"] for one in before if "revoked" not in one]
+        for version in live:
+            officer.update_secret_properties(KEY, version, enabled=False)
+        try:
+            await restarted(stack)
+            answer = await portal.call("GET", "keys")
+            assert answer.status_code == 200
+            after = {one["kid"]: one for one in answer.json()["keys"]}
+            assert after.keys() == {one["kid"] for one in before}
+            assert all(after[version]["revoked"]["revoked_at"] for version in live)
+            await grow(portal, 1)
+            assert (await portal.mine("POST", "log/checkpoints")).status_code == 503
+        finally:
+            for version in live:
+                officer.update_secret_properties(KEY, version, enabled=True)
+            await restarted(stack)
