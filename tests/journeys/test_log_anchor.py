@@ -150,6 +150,8 @@ async def test_no_fork_is_signed_of_a_log_that_was_put_back(
     assert "root-differs" in incident["summary"]
     await grow(portal, grown)
     assert await is_refused(portal, blobs, kept)
+    # Who verifies the log by its URL is held to what was signed, too.
+    assert (await portal.mine("GET", "log/checkpoint")).text == kept[size]
     # A shorter one is cut off; of the others, the last that fits is known.
     first = before + grown if before + grown < size else before
     assert ("root-differs", first, size) in found(stack, portal.tenant)
