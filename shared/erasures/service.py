@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
 
-from shared.accesslog import AccessLog
 from shared.erasures import rules
 from shared.erasures.rules import SYSTEM, Decision, Erasure, Preview
 from shared.erasures.store import ErasureStore
@@ -23,6 +23,10 @@ from shared.ports import Clock, Secrets
 _SECRET = "erasure-identifiers"  # noqa: S105 - the name of the secret, not the secret
 _CONCURRENT_ASSETS = 8
 
+if TYPE_CHECKING:
+    # For its name alone; a cold start would pay for it.
+    from shared.accesslog import AccessLog
+
 logger = logging.getLogger("vouchsafe.erasures")
 
 
@@ -33,7 +37,7 @@ class Erasures:
         self,
         store: ErasureStore,
         assets: Assets,
-        log: AccessLog,
+        log: "AccessLog",
         secrets: Secrets,
         clock: Clock,
     ) -> None:

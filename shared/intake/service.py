@@ -8,8 +8,8 @@ known, and the upload is removed last.
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from shared.accesslog import AccessLog
 from shared.errors import BlobArchivedError, BlobChangedError, NotFoundError, RefusalError
 from shared.ids import key
 from shared.intake.assets import Assets
@@ -44,6 +44,10 @@ from shared.ports import (
 )
 from shared.tenancy import Tenant, Tenants, check_active
 
+if TYPE_CHECKING:
+    # For its name alone; a cold start would pay for it.
+    from shared.accesslog import AccessLog
+
 _MOST_ANNOUNCED_ANEW = 500
 
 # Where uploads are recorded that belong to no tenant of this stamp.
@@ -71,7 +75,7 @@ class Intake:
         bus: Bus,
         tenants: Tenants,
         declarations: Declarations,
-        log: AccessLog,
+        log: "AccessLog",
         clock: Clock,
         region: str,
         scanner: Scanner,
