@@ -117,13 +117,14 @@ class Checkpoints:
             raise LogDamagedError(size)
         return published
 
-    async def roots(self, tenant: str, smallest: int) -> Mapping[int, bytes]:
+    async def roots(
+        self, tenant: str, smallest: int, newest: Published | None
+    ) -> Mapping[int, bytes]:
         """The root of each size from `smallest` on of which a checkpoint was published.
 
-        That of the newest comes from `evidence`, whatever rows there are. Of another that the log's
-        keys have not signed it is zeros, which no log leads to.
+        That of the newest, which is what `newest` gave, counts whatever rows there are. Of another
+        that the log's keys have not signed it is zeros, which no log leads to.
         """
-        newest = await self.newest(tenant)
         keys, origin = await self.verifiers(tenant), self.origin(tenant)
         first, last = _row_at(smallest), _row_at(MAX_SIZE)
         rows = self._tables.between(TABLE, key(tenant), first, last)

@@ -113,11 +113,12 @@ class IntegrityWatch:
         row = await self._tables.get(TABLE, key(tenant), _WATCHED)
         watched = _watched_in(row)
         newest = await self._checkpoints.newest(tenant)
-        # What the row says counts only as far as the log leads to what `evidence` holds.
+        # What the row says counts only as far as the log leads to what `evidence` holds. So the
+        # rows of the newest checkpoint, which is served, are looked at each time.
         start = 0
         if watched is not None and newest is not None and not whole:
             start = min(watched.size, newest.size)
-        roots = dict(await self._checkpoints.roots(tenant, start))
+        roots = dict(await self._checkpoints.roots(tenant, start, newest))
         if watched is not None:
             roots.setdefault(watched.size, watched.root_hash)
         audit = await self._audit(tenant, start, roots)
@@ -137,9 +138,6 @@ class IntegrityWatch:
     async def _changed_rows(self, tenant: str, start: int) -> Sequence[Finding]:
         """What is wrong with the rows of what was published, and of who has cosigned it."""
         found = await false_witnesses(self._tables, tenant)
-        # The newest is the one that is served, however far the watch has come.
-        newest = await self._checkpoints.newest(tenant)
-        start = min(start, newest.size if newest else 0)
         # Read first: what they cosign was published before.
         cosigned = await cosignature_rows(self._tables, tenant, start)
         notes: dict[int, str] = {}

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 from azure.data.tables.aio import TableServiceClient
 
-from infra.local.faults.control import Faults
 from infra.local.faults.rules import Rule
 from infra.local.programs import FAULTS, PROCESSES
 from infra.local.stack import Stack
@@ -45,14 +44,6 @@ def own_stack(tmp_path_factory):
     directory = tmp_path_factory.mktemp("stack")
     with Stack(directory, in_memory=True, processes=(*PROCESSES, FAULTS)) as started:
         yield started
-
-
-@pytest.fixture
-def faults(own_stack):
-    control = Faults(own_stack.faults_url)
-    yield control
-    control.clear()
-    control.close()
 
 
 @pytest.fixture(scope="module")

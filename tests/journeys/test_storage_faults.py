@@ -16,7 +16,6 @@ from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
 from azure.storage.blob.aio import BlobServiceClient, LinearRetry
 
-from infra.local.faults.control import Faults
 from infra.local.faults.rules import Rule, bad_day
 from infra.local.programs import FAULTS, PROCESSES
 from infra.local.stack import Stack
@@ -35,15 +34,6 @@ def own_stack(tmp_path_factory):
     directory = tmp_path_factory.mktemp("stack")
     with Stack(directory, processes=(*PROCESSES, FAULTS), lock_duration="PT10S") as started:
         yield started
-
-
-@pytest.fixture
-def faults(own_stack):
-    """The rules; none outlives a test."""
-    control = Faults(own_stack.faults_url)
-    yield control
-    control.clear()
-    control.close()
 
 
 @pytest.fixture(scope="module")
