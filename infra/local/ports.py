@@ -11,6 +11,11 @@ from infra.local.errors import StackError
 
 LOOPBACK = "127.0.0.1"
 
+# An idle HTTP connection is kept as long as Kestrel keeps one, on which the Functions host of Azure
+# runs. Clients give theirs up sooner, so that none sends a request to a server that hangs up just
+# then, as with uvicorn's 5 seconds, which are also those of httpx.
+KEEP_ALIVE_SECONDS = 130
+
 # Below the range from which Linux (32768) and macOS (49152) take ports for outgoing connections,
 # so that a port found free is not taken by a client before its service listens on it.
 FREE_PORTS = range(20000, 32000)

@@ -9,7 +9,7 @@ from infra.local.faults.control import create_app
 from infra.local.faults.relay import Relay
 from infra.local.faults.rules import Rules, Service
 from infra.local.loopback import loopback_address
-from infra.local.ports import LOOPBACK
+from infra.local.ports import KEEP_ALIVE_SECONDS, LOOPBACK
 
 SERVICES: tuple[Service, ...] = ("blob", "queue", "table")
 
@@ -32,6 +32,7 @@ async def _serve(options: argparse.Namespace) -> None:
         port=options.control,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,
     )
     await uvicorn.Server(control).serve()

@@ -9,6 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from infra.local.host.refusals import RefusedError
+from infra.local.ports import KEEP_ALIVE_SECONDS
 
 LOOPBACK = "127.0.0.1"
 
@@ -55,6 +56,7 @@ class HttpServer:
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 proxy_headers=False,
                 ws="none",
             )

@@ -11,7 +11,7 @@ import uvicorn
 from infra.local.identity.app import create_app
 from infra.local.identity.tokens import Issuer
 from infra.local.loopback import loopback_address
-from infra.local.ports import LOOPBACK
+from infra.local.ports import KEEP_ALIVE_SECONDS, LOOPBACK
 
 
 def main() -> None:
@@ -29,6 +29,7 @@ def main() -> None:
         port=options.port,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,
     )
 

@@ -11,7 +11,7 @@ from infra.local.keyvault.bearer import BearerTokens, resource_of
 from infra.local.keyvault.operations import Operations
 from infra.local.keyvault.store import SecretStore
 from infra.local.loopback import loopback_address
-from infra.local.ports import LOOPBACK
+from infra.local.ports import KEEP_ALIVE_SECONDS, LOOPBACK
 
 DECLARED_SECRETS = Path(__file__).with_name("secrets.json")
 ROLE_ASSIGNMENTS = Path(__file__).with_name("access.json")
@@ -43,6 +43,7 @@ def main() -> None:
         ssl_keyfile=options.private_key,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         # Clients keep their TLS connections open; ending must not wait for them to hang up.
         timeout_graceful_shutdown=1,
     )

@@ -3,17 +3,20 @@
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from infra.local.errors import StackError
 from infra.local.ports import LOOPBACK, Ports
-from infra.local.programs import PORTS_OF, PROCESSES
+from infra.local.programs import FAULTS, PORTS_OF, PROCESSES
 from infra.local.stack import Stack
 from tests.processes import still_running
 
@@ -43,6 +46,29 @@ def test_the_whole_stack_listens_on_loopback_only(stack: Stack) -> None:
                 assert connection.laddr.ip == LOOPBACK, name
                 heard.add(connection.laddr.port)
     assert heard == {getattr(stack.ports, port) for name in PROCESSES for port in PORTS_OF[name]}
+
+
+def test_an_idle_connection_outlives_the_clients_patience(tmp_path: Path) -> None:
+    """httpx gives an idle connection up after 5 seconds; no server may hang up first."""
+    with Stack(tmp_path, in_memory=True, processes=[*PROCESSES, FAULTS]) as stack:
+        urls = stack.info["endpoints"]
+        asked = [
+            f"{urls['app']}/api/health",
+            f"{urls['token_issuer']}/.well-known/openid-configuration",
+            f"{urls['key_vault']}/secrets",
+            urls["faults"],
+        ]
+        trusted = ssl.create_default_context(cafile=stack.info["ca_file"])
+        patient = httpx.Limits(keepalive_expiry=60)
+        with httpx.Client(verify=trusted, limits=patient, trust_env=False) as client:
+            first = [_connection_of(client.get(url)) for url in asked]
+            time.sleep(7)
+            assert [_connection_of(client.get(url)) for url in asked] == first
+
+
+def _connection_of(answer: httpx.Response) -> tuple[str, int]:
+    """The client's end of the connection that an answer came over."""
+    return answer.extensions["network_stream"].get_extra_info("client_addr")
 
 
 def test_the_callers_settings_do_not_reach_the_app(
