@@ -45,6 +45,13 @@ class Upsert:
 
 
 @dataclass(frozen=True, slots=True)
+class Merge:
+    """Create `row`, or set its columns in the one that is there, which keeps its others."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     """Delete one entity; with an `etag`, only if it is unchanged."""
 
@@ -53,7 +60,7 @@ class Delete:
     etag: str | None = None
 
 
-type Operation = Insert | Replace | Upsert | Delete
+type Operation = Insert | Replace | Upsert | Merge | Delete
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Group commit: one commit at a time to a tenant's log, with the entries of all who wait.
 
-The head's ETag serialises the appenders of all instances, and the rows of the events tell what is
-in the log already. So a commit can be tried again whatever became of the one before: where it was
-done and only the answer was lost, its events are found.
+The head's ETag serialises the appenders of all instances, and the index, whose root is in the head,
+tells which events are in the log already. So a commit can be tried again whatever became of the one
+before: where it was done and only the answer was lost, its events are found.
 """
 
 import asyncio
@@ -11,12 +11,14 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from shared.accesslog import layout
+from shared.accesslog import layout, nodes
 from shared.accesslog.calls import Call, Item, NewEntry, distinct
 from shared.accesslog.commits import HEAD_POSITION, Head, commit_of
 from shared.accesslog.content import Same
 from shared.accesslog.damage import LogDamagedError
-from shared.accesslog.events import Event, Events, Found
+from shared.accesslog.events import Event, Events
+from shared.accesslog.index import Index
+from shared.accesslog.nodes import Root, Shape
 from shared.errors import RowConflictError, UnavailableError
 from shared.merkle import Edge, ProofError
 from shared.ports import Tables
@@ -29,7 +31,7 @@ _OVERHEAD_BYTES: Final = 16
 _FIRST_WAIT_SECONDS: Final = 0.005
 _LONGEST_WAIT_SECONDS: Final = 0.2
 _MOST_TRIES: Final = 200
-# So many conflicts that neither another instance nor a known event explains, are damage.
+# So many conflicts that no other instance explains, are damage.
 _MOST_UNEXPLAINED: Final = 4
 
 
@@ -37,13 +39,20 @@ class Appender:
     """Appends to the log of one tenant. One an instance; any number of instances."""
 
     def __init__(
-        self, tables: Tables, partition: str, events: Events, same: Same, digest_bits: int
+        self,
+        tables: Tables,
+        partition: str,
+        index: Index,
+        events: Events,
+        same: Same,
+        shape: Shape,
     ) -> None:
         self._tables = tables
         self._partition = partition
+        self._index = index
         self._events = events
         self._same = same
-        self._digest_bits = digest_bits
+        self._shape = shape
         self._waiting: deque[Call] = deque()
         self._running: asyncio.Task[None] | None = None
         self._head: Head | None = None
@@ -55,7 +64,7 @@ class Appender:
 
     async def append(self, entries: Iterable[NewEntry]) -> Sequence[int]:
         """As `LogStore.append`. Cancelling it harms nobody else; its entries may be kept or not."""
-        call = Call(entries, self._digest_bits)
+        call = Call(entries, self._shape)
         if not call.items:
             return []
         self._waiting.append(call)
@@ -125,23 +134,25 @@ class Appender:
         unexplained = 0
         is_answer_lost = False
         for _ in range(_MOST_TRIES):
-            if not items:
-                return
             head = self._head or await load_head(self._tables, self._partition)
             if head.etag != lost_against:
                 unexplained = 0
+            items = await self._without_kept(head, items)
+            if not items:
+                return
+            lets_down = head.root.count + len(items) > self._shape.recent
+            if lets_down:
+                await self._index.make_room(head.root)
             # Not known again until a commit has answered.
             self._head = None
-            commit = commit_of(self._partition, head, items)
+            commit = commit_of(self._partition, head, items, lets_down=lets_down)
             try:
                 etags = await self._tables.commit(layout.TABLE, commit.operations)
             except RowConflictError as conflict:
                 is_same_head = head.etag is not None and head.etag == lost_against
                 lost_against = head.etag
                 if conflict.position != HEAD_POSITION or is_same_head:
-                    left = await self._without_kept(items)
-                    unexplained = unexplained + 1 if len(left) == len(items) else 0
-                    items = left
+                    unexplained += 1
                 if unexplained > _MOST_UNEXPLAINED:
                     raise LogDamagedError(head.edge.size) from conflict
             except UnavailableError:
@@ -149,9 +160,9 @@ class Appender:
                 if is_answer_lost:
                     raise
                 is_answer_lost = True
-                items = await self._without_kept(items)
             else:
-                self._head = Head(commit.edge, etags[HEAD_POSITION])
+                self._head = Head(commit.edge, etags[HEAD_POSITION], commit.root)
+                self._index.gone_down("", commit.gone_down, head.root.below)
                 for index, item in enumerate(items, head.edge.size):
                     item.settle(index, item.entry.payload, self._same)
                 return
@@ -159,16 +170,15 @@ class Appender:
             wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
         raise UnavailableError("storage")
 
-    async def _without_kept(self, items: Sequence[Item]) -> Sequence[Item]:
-        """Settle the items whose events are in the log; the others are left."""
+    async def _without_kept(self, head: Head, items: Sequence[Item]) -> Sequence[Item]:
+        """Settle the items whose events are in the log that ends in `head`; the others are left."""
         events = [Event(*item.identity, item.digest) for item in items]
         left = []
-        for item, known in zip(items, await self._events.find(events), strict=True):
-            if isinstance(known, Found):
-                item.settle(known.index, known.payload, self._same)
-            else:
-                item.attempt = known.others
+        for item, known in zip(items, await self._events.find(head.root, events), strict=True):
+            if known is None:
                 left.append(item)
+            else:
+                item.settle(known.index, known.payload, self._same)
         return left
 
 
@@ -176,9 +186,19 @@ async def load_head(tables: Tables, partition: str) -> Head:
     """The head as it is in storage. Raises LogDamagedError when it is no head of a log."""
     row = await tables.get(layout.TABLE, partition, layout.HEAD)
     if row is None:
-        return Head(Edge.empty(), None)
+        return Head(Edge.empty(), None, Root())
     try:
-        return Head(layout.edge_of(row), row.etag)
+        edge = layout.edge_of(row)
+        return Head(edge, row.etag, nodes.root_of(row, edge.size))
+    except ProofError as error:
+        raise LogDamagedError(0) from error
+
+
+async def load_edge(tables: Tables, partition: str) -> Edge:
+    """The right edge in the head. Raises LogDamagedError when it is not that of its size."""
+    row = await tables.get(layout.TABLE, partition, layout.HEAD)
+    try:
+        return layout.edge_of(row) if row else Edge.empty()
     except ProofError as error:
         raise LogDamagedError(0) from error
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from shared.accesslog import layout
 from shared.accesslog.findings import Audit, Kind
-from shared.accesslog.idrows import IdRows
+from shared.accesslog.indexaudit import IndexAudit
 from shared.merkle import HASH_SIZE, WIDTH, Edge, MerkleError, ProofError, Tile, leaf_hash
 from shared.ports import Row, Tables
 
@@ -32,13 +32,13 @@ class Auditor:
         partition: str,
         start: Edge,
         leaf: Callable[[int, bytes], bytes],
-        id_rows: IdRows,
+        records: IndexAudit,
         roots: Mapping[int, bytes],
     ) -> None:
         self._tables = tables
         self._partition = partition
         self._leaf = leaf
-        self._id_rows = id_rows
+        self._records = records
         self._roots = {size: roots[size] for size in sorted(roots) if size >= start.size}
         self._audit = Audit(start)
         self._edge = start
@@ -65,7 +65,7 @@ class Auditor:
             self._audit.add("entry-changed", index, index + 1, name)
         self._compare_roots()
         await self._look_behind()
-        await self._id_rows.finish(self._audit)
+        await self._records.finish(self._audit)
         self._audit.edge = self._edge
         return self._audit
 
@@ -111,7 +111,7 @@ class Auditor:
             if layout.checks_of([leaf]) != segment.check(offset):
                 self._suspects[index] = row.row
             leaves.append(leaf)
-            self._id_rows.take(offset, entry)
+            self._records.take(offset, entry)
         await self._grow(leaves)
 
     def _leaf_of(self, index: int, entry: bytes, name: str) -> bytes:
@@ -129,7 +129,7 @@ class Auditor:
             return
         self._audit.add("entries-missing", first, end, layout.segment_key(first))
         for _ in range(first, end):
-            self._id_rows.take(0, None)
+            self._records.take(0, None)
         await self._grow([_NOTHING] * (end - first))
 
     async def _grow(self, leaves: list[bytes]) -> None:

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from shared.accesslog import layout
 from shared.accesslog.content import Same
+from shared.accesslog.nodes import Shape
 from shared.errors import ConflictError, TooLargeError, UnavailableError
 from shared.merkle import MAX_ENTRY, leaf_hash
 
@@ -42,16 +42,14 @@ class EventIdReusedError(ConflictError):
 class Item:
     """One entry of a call on its way into the log."""
 
-    __slots__ = ("attempt", "call", "digest", "entry", "leaf", "position", "repeats")
+    __slots__ = ("call", "digest", "entry", "leaf", "position", "repeats")
 
-    def __init__(self, entry: NewEntry, call: "Call", position: int, digest_bits: int) -> None:
+    def __init__(self, entry: NewEntry, call: "Call", position: int, shape: Shape) -> None:
         self.entry = entry
         self.call = call
         self.position = position
         self.leaf = leaf_hash(entry.payload)
-        self.digest = layout.digest(entry.source, entry.id, digest_bits)
-        # How many other events of the same digest are known to be in the log.
-        self.attempt = 0
+        self.digest = shape.digest(entry.source, entry.id)
         # The same event in this or another call of the same group.
         self.repeats: list[Item] = []
 
@@ -82,8 +80,8 @@ class Call:
     Raises TooLargeError for an entry that no bundle can hold.
     """
 
-    def __init__(self, entries: Iterable[NewEntry], digest_bits: int) -> None:
-        self.items = [Item(entry, self, at, digest_bits) for at, entry in enumerate(entries)]
+    def __init__(self, entries: Iterable[NewEntry], shape: Shape) -> None:
+        self.items = [Item(entry, self, at, shape) for at, entry in enumerate(entries)]
         if any(len(item.entry.payload) > MAX_ENTRY for item in self.items):
             raise TooLargeError(
                 "log-entry-too-large",

@@ -1,52 +1,74 @@
 """What one commit of the log writes. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from shared.accesslog import layout
+from shared.accesslog import layout, nodes
 from shared.accesslog.calls import Item
+from shared.accesslog.nodes import Root
 from shared.merkle import Edge
-from shared.ports import Insert, Operation, Replace
+from shared.ports import Insert, Merge, Operation, Replace
 
 # Where the head stands among the operations: the service reports the first that fails, so that a
-# conflict further on is one of an event that is in the log already.
+# conflict further on is one with a row that the head does not know of.
 HEAD_POSITION = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The state of a log: its right edge, and the ETag of the row; None before the first entry."""
+    """The state of a log: its right edge, and the ETag of the row; None before the first entry.
+
+    `root` is that of the index of events.
+    """
 
     edge: Edge
     etag: str | None
+    root: Root
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The operations that append a group, and the edge after them."""
+    """The operations that append a group, and the edge and the index's root after them.
+
+    `gone_down` are the records that leave the root, by the child that gets them.
+    """
 
     operations: Sequence[Operation]
     edge: Edge
+    root: Root
+    gone_down: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def commit_of(partition: str, head: Head, items: Sequence[Item]) -> Commit:
-    """Append `items`, which are all different events, to the log that ends in `head`."""
+def commit_of(partition: str, head: Head, items: Sequence[Item], *, lets_down: bool) -> Commit:
+    """Append `items`, which are all different events, to the log that ends in `head`.
+
+    With `lets_down`, the records of the index's root go down, and the root has only the new ones.
+    """
     leaves = [item.leaf for item in items]
     first = head.edge.size
     edge, full = head.edge.append(leaves)
-    row = layout.head_row(partition, edge, head.etag)
+    records = nodes.packed(
+        (item.digest, nodes.place(index, first)) for index, item in enumerate(items, first)
+    )
+    before = head.root.below
+    if lets_down:
+        gone_down = nodes.shares("", head.root.records)
+        root = Root(records, before + head.root.count)
+    else:
+        gone_down = {}
+        root = Root(head.root.records + records, before)
+    row = layout.head_row(partition, edge, head.etag, root.columns)
     segment = layout.Segment(
         first, [item.entry.payload for item in items], layout.checks_of(leaves)
     )
-    operations: list[Operation] = [Insert(row) if head.etag is None else Replace(row)]
-    operations.append(Insert(layout.segment_row(partition, segment)))
-    taken: dict[str, int] = {}
-    for offset, item in enumerate(items):
-        attempt = max(item.attempt, taken.get(item.digest, 0))
-        taken[item.digest] = attempt + 1
-        key = layout.id_key(item.digest, attempt)
-        operations.append(Insert(layout.id_row(partition, key, first, offset)))
+    operations: list[Operation] = [
+        Insert(row) if head.etag is None else Replace(row),
+        Insert(layout.segment_row(partition, segment)),
+    ]
     operations += [
         Insert(layout.tile_row(partition, tile, hashes)) for tile, hashes in full if tile.level
     ]
-    return Commit(operations, edge)
+    operations += [
+        Merge(nodes.run_row(partition, child, run, before)) for child, run in gone_down.items()
+    ]
+    return Commit(operations, edge, root, gone_down)

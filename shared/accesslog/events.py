@@ -1,25 +1,23 @@
 """Which events are in a tenant's log, and where."""
 
-import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from shared.accesslog import layout
 from shared.accesslog.content import Identify
 from shared.accesslog.damage import readable_segment
-from shared.ports import Row, Tables
-
-_READS_AT_ONCE: Final = 16
+from shared.accesslog.index import Index, get_all
+from shared.accesslog.nodes import Root, read_place
+from shared.ports import Tables
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event to look for; `digest` is `layout.digest` of it."""
+    """An event to look for; `digest` is `Shape.digest` of it."""
 
     source: str
     id: str
-    digest: str
+    digest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,76 +28,53 @@ class Found:
     payload: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """An event that is not in the log; `others` that are have the same digest."""
-
-    others: int
-
-
 class Events:
-    """Looks events up by their rows, and tells those apart that share a digest by their entries.
+    """Looks events up in the index, and tells those apart that share a digest by their entries.
 
-    A row that leads to no entry, or to another event's, counts as another event's: the event is
+    A record that leads to no entry, or to another event's, counts as another event's: the event is
     appended then rather than lost.
     """
 
-    def __init__(self, tables: Tables, partition: str, identify: Identify) -> None:
+    def __init__(self, tables: Tables, partition: str, identify: Identify, index: Index) -> None:
         self._tables = tables
         self._partition = partition
         self._identify = identify
+        self._index = index
 
-    async def find(self, events: Sequence[Event]) -> Sequence[Found | Missing]:
-        """What is known of each event."""
-        known: dict[Event, Found | Missing] = {}
-        left = list(dict.fromkeys(events))
-        others = 0
-        while left:
-            keys = [layout.id_key(event.digest, others) for event in left]
-            rows = dict(zip(left, await get_all(self._tables, self._partition, keys), strict=True))
-            places = {event: layout.place_of(row) for event, row in rows.items() if row}
-            segments = await self._segments({first for _, first in places.values()})
-            for event in left:
-                if event not in places:
-                    known[event] = Missing(others)
-                elif found := self._look(event, *places[event], segments):
-                    known[event] = found
-            left = [event for event in left if event not in known]
-            others += 1
-        return [known[event] for event in events]
+    async def find(self, root: Root, events: Sequence[Event]) -> Sequence[Found | None]:
+        """Where each event is in the log whose index has this root, or None.
+
+        Raises LogDamagedError when what tells of them cannot be read.
+        """
+        likely = await self._index.among(root, [event.digest for event in events])
+        if not likely:
+            return [None] * len(events)
+        records = await self._index.places(root, likely)
+        places = {digest: [read_place(at) for at in found] for digest, found in records.items()}
+        firsts = {first for found in places.values() for _, first in found}
+        segments = await self._segments(firsts)
+        return [self._look(event, places.get(event.digest, ()), segments) for event in events]
 
     def _look(
-        self, event: Event, index: int, first: int, segments: dict[int, layout.Segment]
+        self,
+        event: Event,
+        places: Iterable[tuple[int, int]],
+        segments: dict[int, layout.Segment],
     ) -> Found | None:
-        segment = segments.get(first)
-        if segment is None or not segment.first <= index < segment.end:
-            return None
-        payload = segment.entries[index - first]
-        identity = self._identify(payload)
-        if identity is None:
-            return Found(index, None)
-        return Found(index, payload) if identity == (event.source, event.id) else None
+        for index, first in places:
+            segment = segments.get(first)
+            if segment is None or not segment.first <= index < segment.end:
+                continue
+            payload = segment.entries[index - first]
+            identity = self._identify(payload)
+            if identity is None:
+                return Found(index, None)
+            if identity == (event.source, event.id):
+                return Found(index, payload)
+        return None
 
     async def _segments(self, firsts: Iterable[int]) -> dict[int, layout.Segment]:
         keys = [layout.segment_key(first) for first in firsts]
         rows = await get_all(self._tables, self._partition, keys)
         segments = [readable_segment(row) for row in rows if row]
         return {segment.first: segment for segment in segments}
-
-
-async def get_all(tables: Tables, partition: str, keys: Sequence[str]) -> Sequence[Row | None]:
-    """The rows of a log with `keys`, some of them asked for at the same time."""
-    rows: list[Row | None] = []
-    for start in range(0, len(keys), _READS_AT_ONCE):
-        part = keys[start : start + _READS_AT_ONCE]
-        rows += await _all([tables.get(layout.TABLE, partition, key) for key in part])
-    return rows
-
-
-async def _all[T](asked: Iterable[Awaitable[T]]) -> Sequence[T]:
-    """All answers, once each is there; raises the first error among them."""
-    answers = await asyncio.gather(*asked, return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
-    return [answer for answer in answers if not isinstance(answer, BaseException)]

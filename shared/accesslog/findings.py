@@ -22,10 +22,12 @@ type Kind = Literal[
     "check-changed",
     # A tile is not there, or does not fit the entries below it.
     "tile-changed",
-    # No row leads to the entry of an event.
+    # No record of the index leads to the entry of an event.
     "event-missing",
-    # A row of an event does not lead to its entry.
+    # A record of the index does not lead to the entry of its event.
     "event-astray",
+    # A row of the index cannot be read, or its counts do not fit what lies below it.
+    "index-changed",
     # A row that is none of the log's, however it is named.
     "row-astray",
     # The entries do not lead to a root that was published.

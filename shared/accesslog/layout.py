@@ -10,17 +10,15 @@ One partition a tenant, so that one entity-group transaction can hold all that a
   entry of a segment was changed, the tree tells that one was.
 - `t|{level}|{index}`: a full tile of level 1 or above. Full tiles of level 0 are computed from
   their 256 entries, which saves 32 bytes an entry; partial tiles are in `head`.
-- `i|{digest}` with `|1`, `|2`, ... for other events of the same digest: where an event's entry is.
-  Inserted with the entry, so that the same event cannot be appended twice.
+- `i|{digits}`: a node of the index of events, which tells where the entry of each is; see `nodes`.
+  Its root is in the head, so that the same event cannot be appended twice.
 
 Source of the limits: "Understanding the Table service data model" and "Performing entity group
 transactions", learn.microsoft.com.
 """
 
-import hashlib
 import re
-from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,19 +27,14 @@ from shared.ports import Row, Value
 
 TABLE: Final = "accesslog"
 HEAD: Final = "head"
-# With the segment, the head and a tile of each of levels 1 to 5 that may become full at once, a
-# transaction is at most 100 operations.
+# So many entries are one segment at most.
 GROUP_ENTRIES: Final = 93
 # An entity is at most 1 MiB and a transaction 4 MiB, of which base64 takes its share.
 GROUP_BYTES: Final = 700_000
-# 48 bits of an event's digest: two events of a log of a million share them once in 560 logs.
-DIGEST_BITS: Final = 48
 _COLUMN_BYTES: Final = 65_536
 _CHECK_BYTES: Final = 8
 _LAST: Final = (1 << 48) - 1
 _SEGMENT: Final = re.compile(r"s\|[0-9a-f]{12}", re.ASCII)
-# The place of an entry in its segment goes into the low bits of where it is.
-_OFFSET_BITS: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,43 +97,11 @@ def tile_key(level: int, index: int) -> str:
     return f"t|{level}|{index:012x}"
 
 
-def digest(source: str, identifier: str, bits: int = DIGEST_BITS) -> str:
-    """The first bits of an event's digest, as they stand in the key of its row."""
-    whole = hashlib.sha256(f"{source}\n{identifier}".encode()).digest()
-    size = -(-bits // 8)
-    return digest_text(int.from_bytes(whole[:size], "big") >> (8 * size - bits), bits)
-
-
-def digest_text(number: int, bits: int) -> str:
-    """A digest of so many bits in base64url."""
-    return urlsafe_b64encode(number.to_bytes(-(-bits // 8), "big")).decode().rstrip("=")
-
-
-def id_key(of: str, attempt: int) -> str:
-    """The RowKey of an event, where `attempt` others have the same digest."""
-    return f"i|{of}|{attempt}" if attempt else f"i|{of}"
-
-
-def id_row(partition: str, row_key: str, first: int, offset: int) -> Row:
-    """Where an event's entry is: number `offset` of the segment that begins at `first`."""
-    return Row(partition, row_key, {"at": (first + offset) << _OFFSET_BITS | offset})
-
-
-def place_of(row: Row) -> tuple[int, int]:
-    """The index of an event's entry, and that of the first entry of its segment.
-
-    Both are -1, where no entry is, for a row that cannot be read.
-    """
-    at = row.values.get("at")
-    if not isinstance(at, int) or at < 0:
-        return -1, -1
-    index, offset = at >> _OFFSET_BITS, at & (1 << _OFFSET_BITS) - 1
-    return index, index - offset
-
-
-def head_row(partition: str, edge: Edge, etag: str | None) -> Row:
-    """The row of a log's head."""
-    values: dict[str, Value] = {"size": edge.size}
+def head_row(
+    partition: str, edge: Edge, etag: str | None, root: Mapping[str, Value] | None = None
+) -> Row:
+    """The row of a log's head; `root` are the columns that the index of events has in it."""
+    values: dict[str, Value] = {"size": edge.size, **(root or {})}
     values |= {f"edge{level}": hashes for level, hashes in enumerate(edge.levels) if hashes}
     return Row(partition, HEAD, values, etag)
 

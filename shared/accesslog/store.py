@@ -5,14 +5,16 @@ from functools import partial
 from typing import Final
 
 from shared.accesslog import layout
-from shared.accesslog.appender import Appender, load_head, require_sound
+from shared.accesslog.appender import Appender, load_edge, load_head, require_sound
 from shared.accesslog.audit import Auditor
 from shared.accesslog.calls import NewEntry
 from shared.accesslog.content import Identify, Leaf, Same, identify_json, plain_leaf
 from shared.accesslog.damage import LogDamagedError, readable_segment
-from shared.accesslog.events import Event, Events, Found
+from shared.accesslog.events import Event, Events
 from shared.accesslog.findings import Audit
-from shared.accesslog.idrows import IdRows
+from shared.accesslog.index import Index, KnownNodes
+from shared.accesslog.indexaudit import IndexAudit
+from shared.accesslog.nodes import SHAPE, Shape
 from shared.errors import NotFoundError, RowConflictError, UnavailableError
 from shared.ids import key
 from shared.merkle import HASH_SIZE, WIDTH, Edge, ProofError, Tile
@@ -33,8 +35,7 @@ class LogStore:
     """Each tenant's entries and the Merkle tree over them.
 
     `identify` tells of which event an entry is, `same` whether two payloads of one event have the
-    same content, `leaf` the leaf hash of an entry as it is kept. `digest_bits` is how much of an
-    event's digest its row's key has.
+    same content, `leaf` the leaf hash of an entry as it is kept. `shape` is that of the index.
     """
 
     def __init__(
@@ -44,13 +45,14 @@ class LogStore:
         identify: Identify = identify_json,
         same: Same = bytes.__eq__,
         leaf: Leaf = plain_leaf,
-        digest_bits: int = layout.DIGEST_BITS,
+        shape: Shape = SHAPE,
     ) -> None:
         self._tables = tables
         self._identify = identify
         self._same = same
         self._leaf = leaf
-        self._digest_bits = digest_bits
+        self._shape = shape
+        self._known = KnownNodes()
         self._appenders: dict[str, Appender] = {}
 
     async def append(self, tenant: str, entries: Sequence[NewEntry]) -> Sequence[int]:
@@ -71,14 +73,15 @@ class LogStore:
 
     async def head(self, tenant: str) -> Edge:
         """The right edge of the tree: its size, its root, and what it takes to append to it."""
-        return (await load_head(self._tables, key(tenant))).edge
+        return await load_edge(self._tables, key(tenant))
 
     async def find(self, tenant: str, source: str, identifier: str) -> int | None:
-        """Where the entry of an event is, or None."""
-        digest = layout.digest(source, identifier, self._digest_bits)
-        events = Events(self._tables, key(tenant), self._identify)
-        (known,) = await events.find([Event(source, identifier, digest)])
-        return known.index if isinstance(known, Found) else None
+        """Where the entry of an event is, or None. Raises LogDamagedError for a broken index."""
+        head = await load_head(self._tables, key(tenant))
+        digest = self._shape.digest(source, identifier)
+        events = self._events(key(tenant), self._index(key(tenant)))
+        (known,) = await events.find(head.root, [Event(source, identifier, digest)])
+        return known.index if known else None
 
     async def read(
         self, tenant: str, first: int = 0, end: int | None = None
@@ -217,27 +220,38 @@ class LogStore:
         """Hold all rows of the entries from about `from_size` on against each other.
 
         `roots` are published ones by size, which the entries must lead to; those below `from_size`
-        are passed over. From 0, rows of events that lead nowhere are found too. Entries before
-        `from_size` are taken for what the tiles say of them. What is appended meanwhile is left
-        for the next audit. Raises LogDamagedError when the tiles before `from_size` are broken.
+        are passed over. From 0, records of the index that lead nowhere are found too. Entries
+        before `from_size` are taken for what the tiles say of them. What is appended meanwhile is
+        left for the next audit. Raises LogDamagedError when the tiles before `from_size` are
+        broken.
         """
         start = await self.edge_at(tenant, from_size // WIDTH * WIDTH)
         leaf = partial(self._leaf, tenant)
-        id_rows = IdRows(self._tables, key(tenant), self._identify, self._digest_bits, start.size)
-        return await Auditor(self._tables, key(tenant), start, leaf, id_rows, roots or {}).run()
+        partition, index = key(tenant), self._index(key(tenant))
+        records = IndexAudit(
+            self._tables, partition, index, self._identify, self._shape, start.size
+        )
+        return await Auditor(self._tables, partition, start, leaf, records, roots or {}).run()
 
     def _appender(self, partition: str) -> Appender:
         """The tenant's appender, which is then the one used last."""
         appender = self._appenders.pop(partition, None)
         if appender is None:
-            events = Events(self._tables, partition, self._identify)
-            appender = Appender(self._tables, partition, events, self._same, self._digest_bits)
+            index = self._index(partition)
+            events = self._events(partition, index)
+            appender = Appender(self._tables, partition, index, events, self._same, self._shape)
         self._appenders[partition] = appender
         if len(self._appenders) > _MOST_APPENDERS:
             idle = (name for name, kept in self._appenders.items() if kept.is_idle)
             if (oldest := next(idle, partition)) != partition:
                 del self._appenders[oldest]
         return appender
+
+    def _index(self, partition: str) -> Index:
+        return Index(self._tables, partition, self._known, self._shape)
+
+    def _events(self, partition: str, index: Index) -> Events:
+        return Events(self._tables, partition, self._identify, index)
 
     async def _range(self, partition: str, first: int, end: int) -> Sequence[bytes]:
         """The entries from `first` up to `end`; raises LogDamagedError when one is missing."""

@@ -23,7 +23,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.rest import HttpRequest
 from azure.data.tables.aio import TableClient
 
-from shared.ports import Delete, Insert, Operation, Replace, Row, Upsert, Value
+from shared.ports import Delete, Insert, Merge, Operation, Replace, Row, Upsert, Value
 
 _ACCEPTED: Final = 202
 _BOUNDARY: Final = re.compile(rb"boundary=\"?(changesetresponse_[^\s\";]+)")
@@ -117,6 +117,9 @@ def _part(table: str, operation: Operation) -> _Part:
         case Upsert(row):
             path = _path(table, row.partition, row.row)
             return _Part("PUT", path, "Accept: application/json\r\n", _entity(row))
+        case Merge(row):
+            path = _path(table, row.partition, row.row)
+            return _Part("PATCH", path, "Accept: application/json\r\n", _entity(row))
         case Replace(row):
             path = _path(table, row.partition, row.row)
             headers = f"Accept: application/json\r\nIf-Match: {row.etag}\r\n"

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.accesslog import LogDamagedError, LogStore, NewEntry, layout
+from shared.accesslog import LogDamagedError, LogStore, NewEntry, layout, nodes
+from shared.accesslog.nodes import Root, Shape
 from shared.ids import key
 from shared.merkle import Edge, NoteError, is_redaction, leaf_hash
 from shared.ports import Delete, Insert, Replace, Row, Upsert
@@ -16,6 +17,23 @@ from tests.accesslog.logs import entries, entry, new_tenant
 # Segments of 3, 60 and 237 (three commits), so that a block of 256 ends inside one.
 SIZES = (3, 60, 237)
 SIZE = sum(SIZES)
+
+
+# Records in the root, in the nodes below it, and below those.
+SHAPES = [Shape(), Shape(recent=40), Shape(recent=40, full=10)]
+
+
+each_shape = pytest.mark.parametrize("shape", SHAPES, ids=["root", "nodes", "deep"])
+
+
+@pytest.fixture
+def shape():
+    return SHAPES[0]
+
+
+@pytest.fixture
+def store(kept, shape):
+    return LogStore(kept, shape=shape)
 
 
 @pytest.fixture
@@ -78,6 +96,7 @@ async def found(store, tenant, **asked):
     return [(one.kind, one.first, one.end) for one in audit.findings]
 
 
+@each_shape
 async def test_a_sound_log_has_no_findings(store, filled):
     for from_size in (0, 1, 255, 256, 257, SIZE):
         edge = await store.edge_at(filled, from_size)
@@ -223,10 +242,16 @@ async def test_a_head_that_contradicts_itself_is_found_and_not_appended_to(
         await LogStore(kept).append(filled, entries("more"))
 
 
+@each_shape
 async def test_a_head_that_claims_far_more_is_found_without_going_there(store, filled, rows):
     claimed = Edge.of(1 << 45, [*[b""] * 5, bytes(32 * 32)])
-    await rows.put(layout.HEAD, **layout.head_row("", claimed, None).values)
-    assert await found(store, filled) == [("head-changed", SIZE, 1 << 45)]
+    kept = nodes.root_in(await rows.get(layout.HEAD))
+    root = Root(kept.records, (1 << 45) - kept.count)
+    await rows.put(layout.HEAD, **layout.head_row("", claimed, None, root.columns).values)
+    assert await found(store, filled) == [
+        ("index-changed", 0, SIZE),
+        ("head-changed", SIZE, 1 << 45),
+    ]
     await rows.put_segment((1 << 45) - 1, [entry("more").payload])
     assert ("head-changed", SIZE, 1 << 45) in await found(store, filled)
 
@@ -235,7 +260,8 @@ async def test_a_changed_tile_is_found(store, kept, tenant):
     # So many that the next block makes a tile of level 1 full; those before are nobody's.
     size = 256**2 - 256
     edge = Edge.of(size, [b"", os.urandom(255 * 32)])
-    await kept.commit(layout.TABLE, [Insert(layout.head_row(key(tenant), edge, None))])
+    row = layout.head_row(key(tenant), edge, None, Root(below=size).columns)
+    await kept.commit(layout.TABLE, [Insert(row)])
     await store.append(tenant, entries(*range(300)))
     rows = Rows(kept, tenant)
     asked = {"from_size": size, "roots": {size: edge.root()}}
@@ -257,11 +283,11 @@ async def test_a_changed_tile_is_found(store, kept, tenant):
 )
 @given(data=st.data())
 async def test_any_single_bit_that_changes_is_found(kept, data):
-    store, tenant = LogStore(kept), new_tenant()
+    store, tenant = LogStore(kept, shape=data.draw(st.sampled_from(SHAPES))), new_tenant()
     for first, end in ((0, 3), (3, 63), (63, 270)):
         await store.append(tenant, entries(*range(first, end)))
     every = [row async for row in kept.scan(layout.TABLE, key(tenant))]
-    # Half of them not a row of an event, of which there are most.
+    # Half of them not of the index, of which there are most.
     some = [row for row in every if not row.row.startswith("i|")]
     row = data.draw(st.sampled_from(some) | st.sampled_from(every), label="row")
     column = data.draw(st.sampled_from(sorted(row.values)), label="column")
@@ -275,18 +301,26 @@ async def test_any_single_bit_that_changes_is_found(kept, data):
     assert list((await store.audit(tenant)).findings) != []
 
 
-async def test_a_log_cut_back_with_its_head_is_found_by_a_published_root(store, filled, rows):
-    roots = {size: (await store.edge_at(filled, size)).root() for size in (63, SIZE)}
-    old = layout.head_row("", await store.edge_at(filled, 63), None)
+@each_shape
+async def test_a_log_cut_back_with_its_head_is_found_by_a_published_root(
+    store, kept, tenant, shape
+):
+    await store.append(tenant, entries(*range(63)))
+    rows = Rows(kept, tenant)
+    old = await rows.get(layout.HEAD)
+    await store.append(tenant, entries(*range(63, SIZE)))
+    roots = {size: (await store.edge_at(tenant, size)).root() for size in (63, SIZE)}
     await rows.put(layout.HEAD, **old.values)
-    assert await found(store, filled, roots={63: roots[63]}) == sorted(
-        [("entries-inserted", first, first + 1) for first in (63, 156, 249)]
-        + [("event-astray", index, index + 1) for index in range(63, SIZE)],
-        key=lambda one: (one[1:], one[0]),
-    )
+    whole = await found(store, tenant, roots={63: roots[63]})
+    assert [one for one in whole if one[0] == "entries-inserted"] == [
+        ("entries-inserted", first, first + 1) for first in (63, 156, 249)
+    ]
+    # What went down in the index since is told of too.
+    others = {one[0] for one in whole} - {"entries-inserted"}
+    assert others == (set() if shape == SHAPES[0] else {"event-astray", "index-changed"})
     for first in (63, 156, 249):
         await rows.delete(layout.segment_key(first))
-    assert ("root-differs", 63, SIZE) in await found(store, filled, roots=roots)
+    assert ("root-differs", 63, SIZE) in await found(store, tenant, roots=roots)
 
 
 async def test_a_history_written_anew_is_found_by_a_published_root(store, kept, filled, tenant):
@@ -305,27 +339,144 @@ async def test_a_history_written_anew_is_found_by_a_published_root(store, kept, 
     ]
 
 
-async def test_a_missing_row_of_an_event_is_found(store, filled, rows):
-    await rows.delete(layout.id_key(layout.digest("tests", "7"), 0))
-    assert await found(store, filled) == [("event-missing", 7, 8)]
-    await rows.delete(layout.id_key(layout.digest("tests", "257"), 0))
-    assert await found(store, filled, from_size=256) == [("event-missing", 257, 258)]
+class Records:
+    """The index's records of a log, to be changed."""
+
+    def __init__(self, tables, tenant, shape):
+        self._tables = tables
+        self._partition = key(tenant)
+        self._shape = shape
+
+    async def change(self, identifier, to):
+        """Put what `to` makes of it in the place of the record of an event. Returns its row."""
+        digest = self._shape.digest("tests", str(identifier))
+        async for row in self._tables.scan(layout.TABLE, self._partition):
+            for name, column in row.values.items():
+                if not isinstance(column, bytes) or not name.startswith("r"):
+                    continue
+                records = list(nodes.records_of(column))
+                if digest not in dict(records):
+                    continue
+                kept = [(one, at) if one != digest else to(one, at) for one, at in records]
+                left = nodes.packed(one for one in kept if one)
+                changed = Row(row.partition, row.row, row.values | {name: left})
+                await self._tables.commit(layout.TABLE, [Upsert(changed)])
+                return row.row
+        raise AssertionError(f"no record of {identifier}")
 
 
-async def test_a_row_of_an_event_that_leads_elsewhere_is_found(store, filled, rows):
-    name = layout.id_key(layout.digest("tests", "257"), 0)
-    other = await rows.get(layout.id_key(layout.digest("tests", "258"), 0))
-    await rows.change(name, at=other.values["at"])
+@pytest.fixture
+def records(kept, filled, shape):
+    return Records(kept, filled, shape)
+
+
+@each_shape
+async def test_a_missing_record_is_found(store, filled, records):
+    changed = {await records.change(7, lambda *_: None), await records.change(257, lambda *_: None)}
+    whole = await found(store, filled)
+    assert {one for one in whole if one[0] != "index-changed"} == {
+        ("event-missing", 7, 8),
+        ("event-missing", 257, 258),
+    }
+    # The counts do not fit any more: those of the head, or of the nodes above.
+    above = {
+        layout.HEAD if name == layout.HEAD or len(name) == 3 else name[:-1] for name in changed
+    }
+    assert len(whole) - 2 == len(above)
+    assert ("event-missing", 257, 258) in await found(store, filled, from_size=256)
+
+
+@each_shape
+async def test_a_record_that_leads_elsewhere_is_found(store, filled, records):
+    at = nodes.place(258, 156)
+    await records.change(257, lambda digest, _: (digest, at))
     assert await found(store, filled) == [("event-missing", 257, 258), ("event-astray", 258, 259)]
     assert await found(store, filled, from_size=256) == [("event-missing", 257, 258)]
 
 
-async def test_a_row_of_an_event_under_another_spelling_of_its_key_is_found(store, filled, rows):
-    name = layout.id_key(layout.digest("tests", "7"), 0)
-    row = await rows.get(name)
-    await rows.delete(name)
-    await rows.put(f"{name[:4]}!{name[4:]}", **row.values)
-    assert await found(store, filled) == [("event-astray", 7, 8), ("event-missing", 7, 8)]
+@each_shape
+async def test_a_record_of_another_digest_is_found(store, filled, records):
+    await records.change(257, lambda digest, at: (digest ^ 1, at))
+    assert await found(store, filled) == [("event-astray", 257, 258), ("event-missing", 257, 258)]
+    assert await found(store, filled, from_size=256) == [("event-missing", 257, 258)]
+
+
+@each_shape
+async def test_a_record_that_claims_an_event_is_found_and_keeps_no_event_out(
+    store, kept, filled, records, shape
+):
+    digest = shape.digest("tests", "new")
+    for far in (SIZE + 1, 1 << 56):
+        await records.change(7, lambda *_, far=far: (digest, nodes.place(far, far)))
+        assert ("event-astray", far, far + 1) in await found(store, filled)
+        await records.change("new", lambda *_: (shape.digest("tests", "7"), nodes.place(7, 3)))
+    assert await found(store, filled) == []
+    await records.change(7, lambda *_: (digest, nodes.place(5, 3)))
+    fresh = LogStore(kept, shape=shape)
+    assert await fresh.append(filled, entries("new")) == [SIZE]
+    assert await fresh.append(filled, entries("new")) == [SIZE]
+    assert await fresh.find(filled, "tests", "new") == SIZE
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        *(("i|0", {"below": -1}), ("i|0", {"below": "x"}), ("i|0", {"rx": b""})),
+        *(("i|0", {"r0_0": b"x"}), ("i|0", {"r0_0": "x"}), ("i|0", {"r0_0": 1})),
+        *(("i|", {}), ("i|0A", {"below": 0}), ("i|x", {}), (f"i|{'0' * 17}", {})),
+    ],
+)
+async def test_a_row_of_the_index_that_cannot_be_read_is_found(
+    store, kept, filled, rows, name, values
+):
+    await rows.put(name, **values)
+    whole = await found(store, filled)
+    assert ("index-changed", 0, SIZE) in whole
+    assert {kind for kind, *_ in whole} <= {"index-changed", "event-missing"}
+    assert len([one async for one in store.read(filled)]) == SIZE
+
+
+async def test_what_cannot_be_looked_up_is_not_appended_twice(kept, tenant):
+    shape = Shape(recent=40)
+    await LogStore(kept, shape=shape).append(tenant, entries(*range(SIZE)))
+    rows = Rows(kept, tenant)
+    for digit in nodes.DIGITS:
+        await rows.put(f"i|{digit}", r0_0=b"x")
+    store = LogStore(kept, shape=shape)
+    for call in (entries(7), entries("new")):
+        with pytest.raises(LogDamagedError):
+            await store.append(tenant, call)
+    with pytest.raises(LogDamagedError):
+        await store.find(tenant, "tests", "7")
+    # Each of them is told of, whatever part of the log is looked at.
+    assert (await found(store, tenant, from_size=256)).count(("index-changed", 256, 256)) == 16
+
+
+@pytest.mark.parametrize("size", [-1, 1])
+async def test_a_count_of_the_index_that_is_wrong_is_found(kept, tenant, size):
+    shape = Shape(recent=40, full=10)
+    store = LogStore(kept, shape=shape)
+    await store.append(tenant, entries(*range(SIZE)))
+    rows = Rows(kept, tenant)
+    below = (await rows.get("i|0")).values["below"]
+    await rows.change("i|0", below=below + size)
+    assert await found(store, tenant) == [("index-changed", 0, SIZE)] * 2
+    await rows.change("i|0", below=below)
+    head = await rows.get(layout.HEAD)
+    await rows.change(layout.HEAD, below=head.values["below"] + size)
+    assert set(await found(store, tenant)) == {("index-changed", 0, SIZE)}
+    with pytest.raises(LogDamagedError):
+        await LogStore(kept, shape=shape).append(tenant, entries("new"))
+    # What is read needs no index.
+    assert len([one async for one in store.read(tenant)]) == SIZE
+
+
+@each_shape
+async def test_a_node_that_hangs_in_the_air_is_found(store, filled, rows):
+    await rows.put("i|0123", r0_0=nodes.packed([(0x0123 << 48, nodes.place(7, 3))]))
+    whole = await found(store, filled)
+    assert ("event-astray", 7, 8) in whole
+    assert ("index-changed", 0, SIZE) in whole
 
 
 @pytest.mark.parametrize("name", ["s|", "s|zz", f"{layout.segment_key(5)}~", "s|FFFFFFFFFFFE"])
@@ -362,15 +513,6 @@ async def test_entries_are_looked_at_where_the_head_does_not_say_how_many_there_
         ]
     await rows.delete(layout.HEAD)
     assert ("head-changed", 0, SIZE) in await found(store, filled)
-
-
-async def test_a_row_that_claims_an_event_is_found_and_keeps_no_event_out(store, filled, rows):
-    name = layout.id_key(layout.digest("tests", "new"), 0)
-    await rows.put(name, at=(SIZE + 1) << 7)
-    assert await found(store, filled) == [("event-astray", SIZE + 1, SIZE + 2)]
-    assert await store.append(filled, entries("new")) == [SIZE]
-    assert await store.append(filled, entries("new")) == [SIZE]
-    assert await store.find(filled, "tests", "new") == SIZE
 
 
 async def test_a_segment_where_the_next_one_would_go_stops_the_log(store, filled, rows):

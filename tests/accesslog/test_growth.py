@@ -1,4 +1,4 @@
-"""A log that grows over the boundaries of tiles, and rows of events that share a digest."""
+"""A log that grows over the boundaries of tiles, and events that share a digest."""
 
 import os
 
@@ -7,6 +7,7 @@ import pytest
 from shared.accesslog import LogStore, layout
 from shared.accesslog.calls import Call
 from shared.accesslog.commits import Head, commit_of
+from shared.accesslog.nodes import SHAPE, Root, Shape, packed
 from shared.errors import NotFoundError
 from shared.ids import key
 from shared.merkle import Edge, Tile, inclusion_proof, inclusion_tiles, leaf_hash, verify_inclusion
@@ -26,7 +27,8 @@ def crafted(size):
 async def grown(kept, tenant, size):
     """A log that has come to `size`, without its entries."""
     edge = crafted(size)
-    await kept.commit(layout.TABLE, [Insert(layout.head_row(key(tenant), edge, None))])
+    row = layout.head_row(key(tenant), edge, None, Root(below=size).columns)
+    await kept.commit(layout.TABLE, [Insert(row)])
     return edge
 
 
@@ -52,9 +54,11 @@ async def test_tiles_are_kept_when_they_become_full(store, kept, tenant, size):
 @pytest.mark.parametrize("level", range(2, 7))
 async def test_a_commit_never_has_more_operations_than_a_transaction(level):
     size = 256**level - 50
-    call = Call(entries(*range(layout.GROUP_ENTRIES)), layout.DIGEST_BITS)
-    commit = commit_of("p", Head(crafted(size), "etag"), call.items)
-    assert len(commit.operations) == layout.GROUP_ENTRIES + 2 + level - 1 <= LIMIT
+    call = Call(entries(*range(layout.GROUP_ENTRIES)), SHAPE)
+    full = packed((digest << 60, 0) for digest in range(16))
+    head = Head(crafted(size), "etag", Root(full, size - 16))
+    commit = commit_of("p", head, call.items, lets_down=True)
+    assert len(commit.operations) == 2 + 16 + level - 1 <= LIMIT
 
 
 async def test_every_proof_is_read_from_a_few_tiles(store, tenant):
@@ -99,10 +103,11 @@ async def test_what_the_log_has_not_grown_to_is_not_there(store, tenant, size):
 
 @pytest.mark.parametrize("bits", [1, 3])
 async def test_events_that_share_a_digest_are_told_apart(kept, tenant, bits):
-    store = LogStore(kept, digest_bits=bits)
+    shape = Shape(digest_bits=bits)
+    store = LogStore(kept, shape=shape)
     wanted = entries(*range(30))
     assert await store.append(tenant, wanted[:20]) == list(range(20))
-    assert await LogStore(kept, digest_bits=bits).append(tenant, wanted) == list(range(30))
+    assert await LogStore(kept, shape=shape).append(tenant, wanted) == list(range(30))
     assert await store.append(tenant, wanted[::-1]) == list(range(30))[::-1]
     for number in range(30):
         assert await store.find(tenant, "tests", str(number)) == number

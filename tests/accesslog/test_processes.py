@@ -9,6 +9,8 @@ import signal
 import sys
 from pathlib import Path
 
+from shared.accesslog import LogStore
+from tests.accesslog.append_child import SHAPE
 from tests.accesslog.logs import assert_sound
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +23,8 @@ KILLS = [(1, 0), (5, 4), (2, 100)]
 NEVER = (0, 0)
 
 
-async def test_eight_processes_that_are_killed_make_one_sound_log(stack, store, tenant, tmp_path):
+async def test_eight_processes_that_are_killed_make_one_sound_log(stack, kept, tenant, tmp_path):
+    store = LogStore(kept, shape=SHAPE)
     environment = os.environ | {"STORAGE": stack.info["connection_strings"]["storage"]}
     chosen = random.Random(1)
 

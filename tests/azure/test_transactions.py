@@ -16,7 +16,7 @@ from shared.azure.tables import AzureTables
 from shared.azure.transactions import TransactionError
 from shared.errors import RowConflictError
 from shared.ids import new_id
-from shared.ports import Delete, Insert, Replace, Row, Upsert
+from shared.ports import Delete, Insert, Merge, Replace, Row, Upsert
 
 TABLE = "transactiontests"
 # What needs care in an address, in JSON or in OData.
@@ -62,6 +62,14 @@ async def test_rows_of_any_name_are_made_changed_and_deleted(kept, suffix):
     assert [row async for row in kept.scan(TABLE, partition)] == []
 
 
+async def test_merging_makes_a_row_and_keeps_its_other_columns(kept):
+    partition = new_id(datetime.now(UTC))
+    for values in ({"one": b"1", "two": 2}, {"two": 3, "three": "x"}):
+        (etag,) = await kept.commit(TABLE, [Merge(Row(partition, "row", values))])
+    row = await kept.get(TABLE, partition, "row")
+    assert (row.values, row.etag) == ({"one": b"1", "two": 3, "three": "x"}, etag)
+
+
 async def test_what_is_sent_is_what_the_sdk_sends():
     """So that what Azure does with the SDK's transactions, it does with these."""
     theirs = []
@@ -91,6 +99,7 @@ async def test_what_is_sent_is_what_the_sdk_sends():
                     ("create", keys | {"b": b"1", "x": 0.5}),
                     ("update", keys, replacing | if_match),
                     ("upsert", keys, replacing),
+                    ("upsert", keys | {"b": b"2"}, {"mode": UpdateMode.MERGE}),
                     ("delete", keys, if_match),
                     ("delete", keys),
                 ]
@@ -104,6 +113,7 @@ async def test_what_is_sent_is_what_the_sdk_sends():
             Insert(Row(*names, {"b": b"1", "x": 0.5})),
             Replace(Row(*names, {}, 'W/"1"')),
             Upsert(Row(*names, {})),
+            Merge(Row(*names, {"b": b"2"})),
             Delete(*names, 'W/"1"'),
             Delete(*names, None),
         ],

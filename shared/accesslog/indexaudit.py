@@ -1,0 +1,191 @@
+"""Whether the index of events leads to each entry, to nothing else, and fits itself."""
+
+import asyncio
+from array import array
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import batched
+from typing import Final
+
+from shared.accesslog import layout, nodes
+from shared.accesslog.content import Identify
+from shared.accesslog.damage import LogDamagedError
+from shared.accesslog.findings import Audit
+from shared.accesslog.index import Index
+from shared.accesslog.nodes import Node, Root, Shape
+from shared.merkle import ProofError
+from shared.ports import Tables
+
+_AT_ONCE: Final = 64
+# What an entry is: one whose event is known; a redacted one, which can be of any event; or what is
+# not there. None of the last is looked for.
+_ENTRY, _REDACTED, _ABSENT = range(3)
+
+
+class IndexAudit:
+    """Takes the entries of a log in order; `finish` then holds the index to them.
+
+    Reads all of it when the entries begin at 0, otherwise what leads to those that it took. Keeps
+    11 bytes an entry.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        partition: str,
+        index: Index,
+        identify: Identify,
+        shape: Shape,
+        start: int,
+    ) -> None:
+        self._tables = tables
+        self._partition = partition
+        self._index = index
+        self._identify = identify
+        self._shape = shape
+        self._start = start
+        self._digests = array("Q")
+        self._offsets = bytearray()
+        self._kinds = bytearray()
+        self._seen = bytearray()
+
+    def take(self, offset: int, entry: bytes | None) -> None:
+        """The next entry, number `offset` of its segment; None for one that is not there."""
+        identity = self._identify(entry) if entry is not None else None
+        self._digests.append(self._shape.digest(*identity) if identity else 0)
+        self._offsets.append(offset)
+        self._kinds.append(_ABSENT if entry is None else _ENTRY if identity else _REDACTED)
+        self._seen.append(entry is None)
+
+    async def finish(self, audit: Audit) -> None:
+        """Look at the index."""
+        root = await self._root(audit)
+        await (self._ask(audit, root) if self._start else self._read(audit, root))
+        at = self._seen.find(0)
+        while at >= 0:
+            index = self._start + at
+            audit.add("event-missing", index, index + 1, "")
+            at = self._seen.find(0, at + 1)
+
+    async def _root(self, audit: Audit) -> Root:
+        """The root of now; an empty one where it cannot be read."""
+        head = await self._tables.get(layout.TABLE, self._partition, layout.HEAD)
+        root = Root()
+        if head is not None:
+            try:
+                root = nodes.root_in(head)
+                size = layout.size_of(head)
+                # Who compares the head tells of a size that cannot be read.
+                if size:
+                    nodes.root_of(head, size)
+            except ProofError:
+                audit.add("index-changed", 0, len(self._digests), layout.HEAD)
+        return root
+
+    async def _read(self, audit: Audit, root: Root) -> None:
+        later = self._take_records(audit, "", layout.HEAD, root.records)
+        below = {"": root.below}
+        kept: defaultdict[str, int] = defaultdict(int)
+        # A parent comes before its children, so that what goes down meanwhile is seen all the same.
+        async for row in self._tables.scan(layout.TABLE, self._partition, prefix=nodes.PREFIX):
+            try:
+                node = nodes.node_of(row)
+            except ProofError:
+                audit.add("index-changed", 0, len(self._digests), row.row)
+                continue
+            later += self._take_records(audit, node.prefix, row.row, node.records)
+            below[node.prefix] = node.below
+            kept[node.prefix[:-1]] += node.count + node.below
+        for prefix in sorted(below.keys() | kept.keys()):
+            if below.get(prefix, 0) != kept[prefix]:
+                await self._compare_counts(audit, prefix)
+        if later:
+            head = await self._tables.get(layout.TABLE, self._partition, layout.HEAD)
+            size = layout.size_of(head)
+            for index, name in later:
+                if not 0 <= index < size:
+                    audit.add("event-astray", index, index + 1, name)
+
+    def _take_records(
+        self, audit: Audit, prefix: str, name: str, column: bytes
+    ) -> list[tuple[int, str]]:
+        """Hold records to the entries; returns those of entries that are not among these."""
+        later = []
+        for digest, at in nodes.records_of(column):
+            index, first = nodes.read_place(at)
+            if index >= len(self._digests):
+                # Appended since, or leads nowhere.
+                later.append((index, name))
+            elif self._kinds[index] == _ABSENT:
+                continue
+            elif (
+                not nodes.digits_of(digest).startswith(prefix)
+                or (self._kinds[index] == _ENTRY and self._digests[index] != digest)
+                or self._offsets[index] != index - first
+            ):
+                audit.add("event-astray", index, index + 1, name)
+            else:
+                self._seen[index] = True
+        return later
+
+    async def _compare_counts(self, audit: Audit, prefix: str) -> None:
+        """Say of a node whose count of what is below is wrong, and is not just being changed."""
+        while True:
+            before = await self._below(prefix)
+            names = [f"{prefix}{digit}" for digit in nodes.DIGITS]
+            children = await asyncio.gather(*map(self._node, names))
+            if await self._below(prefix) == before:
+                break
+        if before is None or None in children:
+            # It was told of already.
+            return
+        if before != sum(child.count + child.below for child in children if child):
+            name = nodes.node_key(prefix) if prefix else layout.HEAD
+            audit.add("index-changed", 0, len(self._digests), name)
+
+    async def _below(self, prefix: str) -> int | None:
+        if prefix:
+            node = await self._node(prefix)
+            return node.below if node else None
+        head = await self._tables.get(layout.TABLE, self._partition, layout.HEAD)
+        try:
+            return nodes.root_of(head, layout.size_of(head)).below if head else 0
+        except ProofError:
+            return None
+
+    async def _node(self, prefix: str) -> Node | None:
+        """A node, or None for one that cannot be read."""
+        row = await self._tables.get(layout.TABLE, self._partition, nodes.node_key(prefix))
+        try:
+            return nodes.node_of(row) if row else Node(prefix)
+        except ProofError:
+            return None
+
+    async def _ask(self, audit: Audit, root: Root) -> None:
+        """Ask for the record of each entry, those that share a node together.
+
+        A redacted one cannot say which event it is of.
+        """
+        wanted = []
+        for at, kind in enumerate(self._kinds):
+            if kind == _REDACTED:
+                self._seen[at] = True
+            elif kind == _ENTRY:
+                wanted.append(at)
+        wanted.sort(key=self._digests.__getitem__)
+        try:
+            for part in batched(wanted, _AT_ONCE, strict=False):
+                await self._look_for(root, part)
+        except LogDamagedError:
+            async for row in self._tables.scan(layout.TABLE, self._partition, prefix=nodes.PREFIX):
+                try:
+                    nodes.node_of(row)
+                except ProofError:
+                    audit.add("index-changed", self._start, self._start, row.row)
+
+    async def _look_for(self, root: Root, part: Sequence[int]) -> None:
+        places = await self._index.places(root, {self._digests[at] for at in part})
+        for at in part:
+            index = self._start + at
+            place = nodes.place(index, index - self._offsets[at])
+            self._seen[at] = place in places[self._digests[at]]

@@ -1,0 +1,314 @@
+"""The index of events: how records go down, what is read of it, and what is known of it."""
+
+import asyncio
+import itertools
+from array import array
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.accesslog import LogStore, layout, nodes
+from shared.accesslog.index import Known, KnownNodes
+from shared.accesslog.nodes import Node, Shape
+from shared.errors import RowConflictError, UnavailableError
+from shared.ids import key
+from shared.merkle import ProofError
+from shared.ports import Replace, Row
+from tests.accesslog.faulty import FaultyTables
+from tests.accesslog.logs import assert_sound, entries, kept_ids
+
+SMALL = Shape(recent=8, full=4)
+RECORDS = st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1)), max_size=300)
+
+
+class Asked:
+    """Tables that note which rows are asked for, and what is committed."""
+
+    def __init__(self, tables):
+        self._tables = tables
+        self.asked = []
+        self.committed = []
+
+    def __getattr__(self, name):
+        return getattr(self._tables, name)
+
+    async def get(self, table, partition, row):
+        self.asked.append(row)
+        return await self._tables.get(table, partition, row)
+
+    async def commit(self, table, operations):
+        self.committed.append(operations)
+        return await self._tables.commit(table, operations)
+
+
+_numbers = itertools.count(10_000)
+
+
+def crowd(count, digits):
+    """So many new events whose digests begin with the same digits, as somebody may choose them."""
+    shape = Shape()
+    alike = (
+        number
+        for number in _numbers
+        if nodes.digits_of(shape.digest("tests", str(number))).startswith(digits)
+    )
+    return entries(*itertools.islice(alike, count))
+
+
+async def nodes_in(kept, tenant):
+    """The nodes of a log's index, by their digits."""
+    rows = kept.scan(layout.TABLE, key(tenant), prefix=nodes.PREFIX)
+    return {node.prefix: node async for node in _read(rows)}
+
+
+async def _read(rows):
+    async for row in rows:
+        yield nodes.node_of(row)
+
+
+@given(records=RECORDS, prefix=st.text(nodes.DIGITS, max_size=15), below=st.integers(0, 2**40))
+def test_records_go_down_whole_and_to_where_they_are_looked_for(records, prefix, below):
+    start = int((prefix + "0" * 16)[:16], 16)
+    inside = [(digest >> 4 * len(prefix) | start, at) for digest, at in records]
+    shares = nodes.shares(prefix, nodes.packed(inside))
+    rows = [nodes.run_row("p", child, run, below) for child, run in shares.items()]
+    children = [nodes.node_of(row) for row in rows]
+    down = [(node.prefix, one) for node in children for one in nodes.records_of(node.records)]
+    assert sorted(one for _, one in down) == sorted(inside)
+    assert all(nodes.digits_of(digest).startswith(child) for child, (digest, _) in down)
+    emptied = nodes.node_of(nodes.emptied("p", Node(prefix or "0", nodes.packed(inside), 1, below)))
+    assert (emptied.count, emptied.below) == (0, below + len(inside))
+
+
+def test_a_run_larger_than_a_column_is_several_columns():
+    records = [(number, number) for number in range(10_000)]
+    row = nodes.run_row("p", "0", nodes.packed(records), 7)
+    assert [len(value) for value in row.values.values()] == [65_536, 65_536, 28_928]
+    assert sorted(nodes.records_of(nodes.node_of(row).records)) == records
+
+
+@given(index=st.integers(0, 2**48), offset=st.integers(0, layout.GROUP_ENTRIES - 1))
+def test_a_place_is_read_as_it_was_written(index, offset):
+    first = max(0, index - offset)
+    assert nodes.read_place(nodes.place(index, first)) == (index, first)
+
+
+@pytest.mark.parametrize("bits", [1, 8, 13, 64])
+def test_a_digest_is_the_beginning_of_the_whole_one(bits):
+    whole = Shape().digest("tests", "1")
+    assert Shape(digest_bits=bits).digest("tests", "1") == whole >> 64 - bits << 64 - bits
+
+
+def test_the_root_has_a_record_of_each_entry_with_those_below():
+    record = nodes.packed([(1, 2)])
+    assert nodes.root_of(Row("p", "head", {"recent": record, "below": 4}), 5).count == 1
+    for values in ({"recent": record, "below": 5}, {"recent": record[1:]}, {"below": True}, {}):
+        with pytest.raises(ProofError):
+            nodes.root_of(Row("p", "head", values), 5)
+
+
+@pytest.mark.parametrize("count", [9, 60, 400])
+async def test_a_log_whose_index_goes_deep_is_one_log(kept, tenant, count):
+    wanted = entries(*range(count))
+    await LogStore(kept, shape=SMALL).append(tenant, wanted)
+    for number in range(0, count, 7):
+        assert await LogStore(kept, shape=SMALL).find(tenant, "tests", str(number)) == number
+    assert await LogStore(kept, shape=SMALL).append(tenant, wanted[::-1]) == [*range(count)][::-1]
+    await assert_sound(LogStore(kept, shape=SMALL), tenant)
+    assert list((await LogStore(kept, shape=SMALL).audit(tenant)).findings) == []
+
+
+async def test_events_chosen_to_meet_in_one_node_fill_none(kept, tenant):
+    store = LogStore(kept, shape=SMALL)
+    wanted = crowd(300, "0a")
+    for start in range(0, len(wanted), 5):
+        await store.append(tenant, wanted[start : start + 5])
+    found = await nodes_in(kept, tenant)
+    assert {prefix for prefix in found if len(prefix) <= 2} == {"0", "0a"}
+    # Twice what makes a node full, and what its parent let down at once.
+    assert max(node.count for node in found.values()) <= 4 * (2 * SMALL.full + SMALL.recent)
+    assert await LogStore(kept, shape=SMALL).append(tenant, wanted) == list(range(300))
+    assert list((await store.audit(tenant)).findings) == []
+
+
+async def test_many_small_runs_make_a_node_full_too(kept, tenant):
+    shape = Shape(recent=4, full=1000, runs=3)
+    store = LogStore(kept, shape=shape)
+    for number in range(80):
+        await store.append(tenant, entries(number, number + 1000))
+    found = await nodes_in(kept, tenant)
+    assert max(len(prefix) for prefix in found) == 2
+    assert max(node.runs for node in found.values()) <= shape.runs + 1
+    assert list((await store.audit(tenant)).findings) == []
+
+
+async def test_who_appends_alone_reads_nothing_again(kept, tenant):
+    tables = Asked(kept)
+    store = LogStore(tables, shape=SMALL)
+    await store.append(tenant, entries(*range(300)))
+    tables.asked.clear()
+    for number in range(300, 320):
+        await store.append(tenant, entries(number))
+    # Only what a full node has is read, as its places are not kept in memory.
+    let_down = [
+        operations[0].row.row for operations in tables.committed if _is_of_a_node(operations)
+    ]
+    assert set(tables.asked) <= set(let_down)
+
+
+def _is_of_a_node(operations):
+    return operations[0].row.row.startswith(nodes.PREFIX)
+
+
+async def test_a_new_instance_reads_one_path(kept, tenant):
+    await LogStore(kept, shape=SMALL).append(tenant, entries(*range(400)))
+    tables = Asked(kept)
+    await LogStore(tables, shape=Shape()).append(tenant, entries("new"))
+    digits = nodes.digits_of(Shape().digest("tests", "new"))
+    path = [nodes.node_key(digits[: depth + 1]) for depth in range(len(tables.asked) - 1)]
+    assert tables.asked == [layout.HEAD, *path]
+    assert 1 <= len(path) <= 3
+
+
+async def test_only_what_others_have_changed_is_read_again(kept, tenant):
+    tables = Asked(kept)
+    mine, other = LogStore(tables, shape=SMALL), LogStore(kept, shape=SMALL)
+    await mine.append(tenant, entries(*range(200)))
+    for number in itertools.count(200):
+        if (await root(kept, tenant)).count < SMALL.recent // 2:
+            break
+        await mine.append(tenant, entries(number))
+    # Nothing goes down, and the root is in the head.
+    await other.append(tenant, entries("a"))
+    tables.asked.clear()
+    await mine.append(tenant, entries("b"))
+    assert tables.asked == [layout.HEAD]
+    before = await belows(kept, tenant)
+    for digit in nodes.DIGITS * 2:
+        await other.append(tenant, crowd(1, digit))
+    now = await belows(kept, tenant)
+    changed = {prefix for prefix, below in now.items() if below != before.get(prefix, 0)}
+    assert 1 < len(changed) < len(now)
+    tables.asked.clear()
+    await mine.append(tenant, entries(*(f"{number}c" for number in range(SMALL.recent))))
+    read = {row.removeprefix(nodes.PREFIX) for row in tables.asked} - {layout.HEAD}
+    assert read
+    assert {prefix[:-1] for prefix in read} <= changed
+
+
+async def root(kept, tenant):
+    """The root of a log's index."""
+    return nodes.root_in(await kept.get(layout.TABLE, key(tenant), layout.HEAD))
+
+
+async def belows(kept, tenant):
+    """How many records are below each node, the root included."""
+    found = await nodes_in(kept, tenant)
+    kept_below = {prefix: node.below for prefix, node in found.items()}
+    return {"": (await root(kept, tenant)).below} | kept_below
+
+
+async def test_instances_that_make_room_at_once_harm_nothing(kept, tenant):
+    stores = [LogStore(kept, shape=SMALL) for _ in range(4)]
+    calls = [
+        store.append(tenant, entries(*range(60 * number, 60 * number + 100)))
+        for number, store in enumerate(stores)
+    ]
+    await asyncio.gather(*calls)
+    assert sorted(map(int, await kept_ids(stores[0], tenant))) == list(range(280))
+    assert list((await stores[0].audit(tenant)).findings) == []
+
+
+@pytest.mark.parametrize("fault", ["before", "after", "late"])
+async def test_a_lost_answer_about_a_full_node_loses_no_record(kept, tenant, fault):
+    class Faulty(FaultyTables):
+        """Has faults for those commits only that let the records of a node down."""
+
+        async def commit(self, table, operations):
+            if _is_of_a_node(operations):
+                return await super().commit(table, operations)
+            return await self._tables.commit(table, operations)
+
+    tables = Faulty(kept, [fault] * 10)
+    store = LogStore(tables, shape=SMALL)
+    answered = 0
+    for number in range(200):
+        try:
+            await store.append(tenant, entries(number))
+            answered += 1
+        except UnavailableError:
+            assert await LogStore(kept, shape=SMALL).append(tenant, entries(number)) == [number]
+    assert tables.commits > 10
+    assert answered < 200
+    assert await LogStore(kept, shape=SMALL).append(tenant, entries(*range(200))) == [*range(200)]
+    assert list((await store.audit(tenant)).findings) == []
+
+
+async def test_an_audit_beside_appenders_finds_nothing(kept, tenant):
+    store = LogStore(kept, shape=SMALL)
+    await store.append(tenant, entries(*range(50)))
+    finished = asyncio.Event()
+
+    async def append():
+        for number in range(50, 400):
+            await store.append(tenant, entries(number))
+        finished.set()
+
+    appending = asyncio.create_task(append())
+    audits = 0
+    while not finished.is_set():
+        other = LogStore(kept, shape=SMALL)
+        assert list((await other.audit(tenant)).findings) == []
+        size = (await other.head(tenant)).size
+        assert list((await other.audit(tenant, size // 2)).findings) == []
+        audits += 1
+    await appending
+    assert audits
+
+
+async def test_a_conflict_that_nobody_explains_is_not_tried_for_ever(kept, tenant):
+    class Refusing(Asked):
+        async def commit(self, table, operations):
+            if isinstance(operations[0], Replace):
+                raise RowConflictError(table, 0)
+            return await super().commit(table, operations)
+
+    store = LogStore(Refusing(kept), shape=SMALL)
+    await store.append(tenant, entries("a"))
+    with pytest.raises(Exception, match="damaged"):
+        await store.append(tenant, entries("b"))
+
+
+def known(until, *digests):
+    return Known(until, array("Q", digests), 1, 0)
+
+
+def test_so_much_is_known_and_what_was_put_last_stays():
+    kept = KnownNodes(most=6)
+    kept.put("p", "a", known(1, 10, 11))
+    kept.put("p", "b", known(1, 20))
+    kept.put("p", "a", known(2, 10, 11))
+    kept.put("p", "c", known(1, 30))
+    assert kept.get("p", "b", 1) is None
+    assert kept.get("p", "a", 2)
+    assert kept.get("p", "c", 1)
+    assert kept.get("q", "a", 1) is None
+
+
+def test_what_may_have_more_records_by_now_is_not_known():
+    kept = KnownNodes()
+    kept.put("p", "a", known(1, 10))
+    assert kept.get("p", "a", 2) is None
+
+
+@pytest.mark.parametrize("runs", [1, 2, 1500])
+def test_a_known_node_has_what_came_to_it_and_nothing_else(runs):
+    node = known(0, 10)
+    for number in range(1, runs + 1):
+        node = node.with_run(number, nodes.packed([(3 * number, 0), (2**64 - number, 0)]))
+    node = node.with_run(runs + 1, b"")
+    there = {10, *range(3, 3 * runs + 1, 3), *range(2**64 - runs, 2**64)}
+    asked = {*range(3 * runs + 20), *range(2**64 - runs - 3, 2**64)}
+    assert {digest for digest in asked if node.has(digest)} == there
+    assert (node.count, node.runs, node.until) == (len(there), runs + 1, runs + 1)
