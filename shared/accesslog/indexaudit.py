@@ -93,6 +93,8 @@ class IndexAudit:
             except ProofError:
                 audit.add("index-changed", 0, len(self._digests), row.row)
                 continue
+            if not node.sound:
+                audit.add("index-changed", 0, len(self._digests), row.row)
             later += self._take_records(audit, node.prefix, row.row, node.records)
             below[node.prefix] = node.below
             kept[node.prefix[:-1]] += node.count + node.below

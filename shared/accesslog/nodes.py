@@ -15,7 +15,8 @@ import hashlib
 import re
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
@@ -28,8 +29,10 @@ DIGITS: Final = "0123456789abcdef"
 # The digits of a digest, so that no node has a longer name.
 DEEPEST: Final = 16
 DIGEST_BITS: Final = 64
-_RECORD: Final = struct.Struct("<QQ")
-RECORD_BYTES: Final = _RECORD.size
+# Big-endian, so that the digits of a digest are those of its bytes.
+_RECORD: Final = struct.Struct(">QQ")
+_HIGH_DIGITS: Final = bytes(byte >> 4 for byte in range(256))
+_LOW_DIGITS: Final = bytes(byte & 0xF for byte in range(256))
 # A column is at most 64 KiB.
 _RUN_RECORDS: Final = 4096
 # The place of an entry in its segment goes into the low bits of where it is.
@@ -54,8 +57,8 @@ class Shape:
 
     digest_bits: int = DIGEST_BITS
     recent: int = 2048
-    full: int = 4096
-    runs: int = 100
+    full: int = 8192
+    runs: int = 200
 
     def digest(self, source: str, identifier: str) -> int:
         """The first bits of an event's digest; those that are not kept are 0."""
@@ -82,7 +85,11 @@ class Root:
     @property
     def count(self) -> int:
         """How many records it has."""
-        return len(self.records) // _RECORD.size
+        return count_of(self.records)
+
+    def digests(self, first: int = 0) -> tuple[int, ...]:
+        """The digests of its records from number `first` on; those that are added are the last."""
+        return digests_of(self.records[first * _RECORD.size :])
 
     @property
     def columns(self) -> Mapping[str, Value]:
@@ -92,18 +99,22 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node as its row was read; one that has no row is empty."""
+    """A node as its row was read; one that has no row is empty.
+
+    Where it is not `sound`, somebody changed its row, and some of its records may be lost.
+    """
 
     prefix: str
     records: bytes = b""
     runs: int = 0
     below: int = 0
     etag: str | None = None
+    sound: bool = True
 
     @property
     def count(self) -> int:
         """How many records it has."""
-        return len(self.records) // _RECORD.size
+        return count_of(self.records)
 
 
 def digits_of(digest: int) -> str:
@@ -122,10 +133,20 @@ def read_place(at: int) -> tuple[int, int]:
     return index, index - offset
 
 
+def children_of(prefix: str) -> Sequence[str]:
+    """The prefixes of a node's children."""
+    return [f"{prefix}{digit}" for digit in DIGITS]
+
+
+def count_of(column: bytes) -> int:
+    """How many records a column has."""
+    return len(column) // _RECORD.size
+
+
 def packed(records: Iterable[Record]) -> bytes:
     """Records as a column has them."""
     numbers = [*chain.from_iterable(records)]
-    return struct.pack(f"<{len(numbers)}Q", *numbers)
+    return struct.pack(f">{len(numbers)}Q", *numbers)
 
 
 def records_of(column: bytes) -> Iterator[Record]:
@@ -135,7 +156,7 @@ def records_of(column: bytes) -> Iterator[Record]:
 
 def digests_of(column: bytes) -> tuple[int, ...]:
     """The digests of the records of a column."""
-    return struct.unpack(f"<{len(column) // 8}Q", column)[::2]
+    return struct.unpack(f">{len(column) // 8}Q", column)[::2]
 
 
 def root_in(head: Row) -> Root:
@@ -157,16 +178,19 @@ def node_key(prefix: str) -> str:
 
 
 def node_of(row: Row) -> Node:
-    """The node that a row keeps. Raises ProofError for a row that is none."""
+    """The node that a row keeps. Raises ProofError when nobody can say what is below it."""
     key = _KEY.fullmatch(row.row)
     if key is None:
         raise ProofError("The row has not the key of a node.")
     values = dict(row.values)
     below = _count(values.pop(_BELOW, 0))
-    if not all(map(_RUN.fullmatch, values)):
-        raise ProofError("The row has a column that no node has.")
-    records = b"".join(map(_records, values.values()))
-    return Node(key[1], records, len(values), below, row.etag)
+    runs = []
+    for name, value in values.items():
+        with suppress(ProofError):
+            if _RUN.fullmatch(name):
+                runs.append(_records(value))
+    sound = len(runs) == len(values)
+    return Node(key[1], b"".join(runs), len(values), below, row.etag, sound)
 
 
 def emptied(partition: str, node: Node) -> Row:
@@ -177,11 +201,14 @@ def emptied(partition: str, node: Node) -> Row:
 
 def shares(prefix: str, records: bytes) -> Mapping[str, bytes]:
     """The records of a node as they go down, by the child that gets them."""
-    shift = DIGEST_BITS - 4 * (len(prefix) + 1)
-    parts: defaultdict[int, list[Record]] = defaultdict(list)
-    for record in records_of(records):
-        parts[record[0] >> shift & 0xF].append(record)
-    return {f"{prefix}{digit:x}": packed(part) for digit, part in parts.items()}
+    at, is_low = divmod(len(prefix), 2)
+    size = _RECORD.size
+    digits = records[at::size].translate(_LOW_DIGITS if is_low else _HIGH_DIGITS)
+    parts: defaultdict[int, bytearray] = defaultdict(bytearray)
+    # Bytes are put together rather than numbers, of which there would be thousands to collect.
+    for start, digit in zip(range(0, len(records), size), digits, strict=True):
+        parts[digit] += records[start : start + size]
+    return {f"{prefix}{digit:x}": bytes(part) for digit, part in parts.items()}
 
 
 def run_row(partition: str, prefix: str, run: bytes, below: int) -> Row:

@@ -12,8 +12,9 @@ from shared.accesslog.content import Identify, Leaf, Same, identify_json, plain_
 from shared.accesslog.damage import LogDamagedError, readable_segment
 from shared.accesslog.events import Event, Events
 from shared.accesslog.findings import Audit
-from shared.accesslog.index import Index, KnownNodes
+from shared.accesslog.index import Index
 from shared.accesslog.indexaudit import IndexAudit
+from shared.accesslog.known import KnownIndices
 from shared.accesslog.nodes import SHAPE, Shape
 from shared.errors import NotFoundError, RowConflictError, UnavailableError
 from shared.ids import key
@@ -52,7 +53,7 @@ class LogStore:
         self._same = same
         self._leaf = leaf
         self._shape = shape
-        self._known = KnownNodes()
+        self._known = KnownIndices()
         self._appenders: dict[str, Appender] = {}
 
     async def append(self, tenant: str, entries: Sequence[NewEntry]) -> Sequence[int]:

@@ -441,7 +441,7 @@ async def test_what_cannot_be_looked_up_is_not_appended_twice(kept, tenant):
     await LogStore(kept, shape=shape).append(tenant, entries(*range(SIZE)))
     rows = Rows(kept, tenant)
     for digit in nodes.DIGITS:
-        await rows.put(f"i|{digit}", r0_0=b"x")
+        await rows.change(f"i|{digit}", below="x")
     store = LogStore(kept, shape=shape)
     for call in (entries(7), entries("new")):
         with pytest.raises(LogDamagedError):
@@ -450,6 +450,28 @@ async def test_what_cannot_be_looked_up_is_not_appended_twice(kept, tenant):
         await store.find(tenant, "tests", "7")
     # Each of them is told of, whatever part of the log is looked at.
     assert (await found(store, tenant, from_size=256)).count(("index-changed", 256, 256)) == 16
+
+
+async def test_a_run_that_cannot_be_read_loses_itself_alone(kept, tenant):
+    shape = Shape(recent=40, full=60)
+    await LogStore(kept, shape=shape).append(tenant, entries(*range(SIZE)))
+    rows = Rows(kept, tenant)
+    row = await rows.get("i|0")
+    run = next(name for name in row.values if name.startswith("r"))
+    lost = [at >> 7 for _, at in nodes.records_of(row.values[run])]
+    await rows.change("i|0", **{run: row.values[run][1:]})
+    store = LogStore(kept, shape=shape)
+    expected = {("index-changed", 0, SIZE), *(("event-missing", one, one + 1) for one in lost)}
+    assert set(await found(store, tenant)) == expected
+    # What is left still tells, and the log goes on.
+    left = [number for number in range(SIZE) if number not in lost]
+    assert await store.append(tenant, entries(*left)) == left
+    more = [f"more-{number}" for number in range(1500)]
+    assert await store.append(tenant, entries(*more)) == [*range(SIZE, SIZE + 1500)]
+    # That node was emptied meanwhile, and the counts tell of it.
+    assert "below" in (await rows.get("i|0")).values
+    told = {(kind, first) for kind, first, _ in await found(store, tenant)}
+    assert told == {(kind, first) for kind, first, _ in expected}
 
 
 @pytest.mark.parametrize("size", [-1, 1])

@@ -2,14 +2,12 @@
 
 import asyncio
 import itertools
-from array import array
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.accesslog import LogStore, layout, nodes
-from shared.accesslog.index import Known, KnownNodes
 from shared.accesslog.nodes import Node, Shape
 from shared.errors import RowConflictError, UnavailableError
 from shared.ids import key
@@ -278,37 +276,3 @@ async def test_a_conflict_that_nobody_explains_is_not_tried_for_ever(kept, tenan
     await store.append(tenant, entries("a"))
     with pytest.raises(Exception, match="damaged"):
         await store.append(tenant, entries("b"))
-
-
-def known(until, *digests):
-    return Known(until, array("Q", digests), 1, 0)
-
-
-def test_so_much_is_known_and_what_was_put_last_stays():
-    kept = KnownNodes(most=6)
-    kept.put("p", "a", known(1, 10, 11))
-    kept.put("p", "b", known(1, 20))
-    kept.put("p", "a", known(2, 10, 11))
-    kept.put("p", "c", known(1, 30))
-    assert kept.get("p", "b", 1) is None
-    assert kept.get("p", "a", 2)
-    assert kept.get("p", "c", 1)
-    assert kept.get("q", "a", 1) is None
-
-
-def test_what_may_have_more_records_by_now_is_not_known():
-    kept = KnownNodes()
-    kept.put("p", "a", known(1, 10))
-    assert kept.get("p", "a", 2) is None
-
-
-@pytest.mark.parametrize("runs", [1, 2, 1500])
-def test_a_known_node_has_what_came_to_it_and_nothing_else(runs):
-    node = known(0, 10)
-    for number in range(1, runs + 1):
-        node = node.with_run(number, nodes.packed([(3 * number, 0), (2**64 - number, 0)]))
-    node = node.with_run(runs + 1, b"")
-    there = {10, *range(3, 3 * runs + 1, 3), *range(2**64 - runs, 2**64)}
-    asked = {*range(3 * runs + 20), *range(2**64 - runs - 3, 2**64)}
-    assert {digest for digest in asked if node.has(digest)} == there
-    assert (node.count, node.runs, node.until) == (len(there), runs + 1, runs + 1)

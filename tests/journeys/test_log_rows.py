@@ -56,6 +56,11 @@ class Log:
         await self.put(self.checkpoints, "latest", note=row["note"].replace(old, new))
 
 
+async def head_recent(log):
+    row = await log.entries.get_entity(log.tenant, "head")
+    await log.put(log.entries, "head", recent=row["recent"][:-16])
+
+
 async def at_row(log):
     await log.put(log.checkpoints, f"at|{SIZE:016x}", size="x")
 
@@ -178,6 +183,15 @@ TOLD: list[tuple[Tamper, Told]] = [
             "truncated 0-6",
             {("head-changed", 0, SIZE), ("entry-changed", 2, 3)},
             HEADLESS,
+        ),
+    ),
+    (
+        head_recent,
+        Told(
+            "refused",
+            "intact",
+            {("index-changed", 0, SIZE), ("event-missing", SIZE - 1, SIZE)},
+            frozenset(),
         ),
     ),
     (deep_entry, CHANGED_3),
