@@ -1,6 +1,6 @@
 """Which events are in a tenant's log, and where."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.accesslog import layout
@@ -46,14 +46,26 @@ class Events:
 
         Raises LogDamagedError when what tells of them cannot be read.
         """
-        likely = await self._index.among(root, [event.digest for event in events])
-        if not likely:
-            return [None] * len(events)
-        records = await self._index.places(root, likely)
-        places = {digest: [read_place(at) for at in found] for digest, found in records.items()}
-        firsts = {first for found in places.values() for _, first in found}
-        segments = await self._segments(firsts)
-        return [self._look(event, places.get(event.digest, ()), segments) for event in events]
+        likely = set(await self._index.among(root, [event.digest for event in events]))
+        left = [event for event in dict.fromkeys(events) if event.digest in likely]
+        found: dict[Event, Found] = {}
+        if left:
+            async for places in self._index.levels(root, likely):
+                found |= await self._found(left, places)
+                left = [event for event in left if event not in found]
+                likely.intersection_update([event.digest for event in left])
+        return [found.get(event) for event in events]
+
+    async def _found(
+        self, events: Iterable[Event], places: Mapping[int, Sequence[int]]
+    ) -> Mapping[Event, Found]:
+        """Those of the events whose entries are at the places of their digests."""
+        where = {digest: [read_place(at) for at in found] for digest, found in places.items()}
+        segments = await self._segments({first for found in where.values() for _, first in found})
+        looked = {
+            event: self._look(event, where.get(event.digest, ()), segments) for event in events
+        }
+        return {event: found for event, found in looked.items() if found}
 
     def _look(
         self,

@@ -6,7 +6,8 @@ parent by then is below it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from shared.accesslog import layout, nodes
@@ -59,48 +60,52 @@ class Index:
             left = waiting - here
         return found
 
-    async def places(self, root: Root, digests: Iterable[int]) -> Mapping[int, Sequence[int]]:
-        """The places of all records with these digests, as `nodes.place` has them, freshly read.
+    async def levels(self, root: Root, digests: set[int]) -> AsyncIterator[Mapping[int, list[int]]]:
+        """The places of the records with these digests, from the root down, freshly read.
 
-        Raises LogDamagedError when a node cannot be read.
+        Each as `nodes.place` has it. What is taken out of `digests` meanwhile is looked for no
+        further. Raises LogDamagedError when a node cannot be read.
         """
-        places: dict[int, list[int]] = {digest: [] for digest in digests}
-        _collect(places, root.records)
-        left = [nodes.digits_of(digest) for digest in places]
+        columns = [root.records]
         below = {"": root.below}
-        for depth in range(1, nodes.DEEPEST + 1):
-            left = [digits for digits in left if below[digits[: depth - 1]]]
-            read = await self._read(sorted({digits[:depth] for digits in left}))
-            for node in read:
-                _collect(places, node.records)
+        depth = 0
+        while columns:
+            places: defaultdict[int, list[int]] = defaultdict(list)
+            for column in columns:
+                for digest, at in nodes.records_of(column):
+                    if digest in digests:
+                        places[digest].append(at)
+            yield places
+            depth += 1
+            wanted = {nodes.digits_of(digest)[:depth] for digest in digests}
+            read = await self._read(sorted(one for one in wanted if below.get(one[:-1])))
+            columns = [node.records for node in read]
             below = {node.prefix: node.below for node in read}
-            if not left:
-                break
-        return places
 
     async def make_room(self, root: Root) -> None:
-        """Let the records of full nodes go down, before those of the root do.
+        """Let the records of those nodes go down that would have too many with those of the root.
 
         Each node by a transaction of its own, under the ETag of its row: records go down together
         or not at all, and where another instance was first there is nothing left to do.
         """
-        await self._make_room(self._known.of(self._partition), "", root.below)
+        shares = nodes.shares("", root.records)
+        await self._make_room(self._known.of(self._partition), root.below, shares)
 
     def gone_down(self, shares: Mapping[str, bytes], before: int) -> None:
         """Know where the records are that went down from a root with `before` below it."""
         self._known.of(self._partition).gone_down("", shares, before)
 
-    async def _make_room(self, known: KnownIndex, prefix: str, below: int) -> None:
+    async def _make_room(self, known: KnownIndex, below: int, shares: Mapping[str, bytes]) -> None:
+        """Make it in the children that get `shares` from a node with so many records below it."""
         if not below:
             return
-        children = nodes.children_of(prefix)
-        unread = [child for child in children if known.node(child, below) is None]
+        unread = [child for child in shares if known.node(child, below) is None]
         for read in await self._read(unread):
             known.saw_node(read, below)
-        for child in children:
+        for child, share in shares.items():
             node = known.nodes[child]
-            if self._shape.is_full(child, node.count, node.runs):
-                await self._make_room(known, child, node.below)
+            count = node.count + nodes.count_of(share)
+            if self._shape.is_too_much(child, count, node.runs + 1):
                 await self._let_down(known, child, below)
 
     async def _let_down(self, known: KnownIndex, prefix: str, until: int) -> None:
@@ -110,6 +115,7 @@ class Index:
             # Another instance let them down.
             return
         shares = nodes.shares(prefix, node.records)
+        await self._make_room(known, node.below, shares)
         operations: list[Operation] = [
             Replace(nodes.emptied(self._partition, node)),
             *(
@@ -134,12 +140,6 @@ class Index:
             ]
         except ProofError as error:
             raise LogDamagedError(0) from error
-
-
-def _collect(places: Mapping[int, list[int]], column: bytes) -> None:
-    for digest, at in nodes.records_of(column):
-        if digest in places:
-            places[digest].append(at)
 
 
 async def get_all(tables: Tables, partition: str, keys: Sequence[str]) -> Sequence[Row | None]:

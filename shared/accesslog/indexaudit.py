@@ -186,8 +186,11 @@ class IndexAudit:
                     audit.add("index-changed", self._start, self._start, row.row)
 
     async def _look_for(self, root: Root, part: Sequence[int]) -> None:
-        places = await self._index.places(root, {self._digests[at] for at in part})
-        for at in part:
-            index = self._start + at
-            place = nodes.place(index, index - self._offsets[at])
-            self._seen[at] = place in places[self._digests[at]]
+        left = {self._digests[at] for at in part}
+        async for places in self._index.levels(root, left):
+            for at in part:
+                index = self._start + at
+                place = nodes.place(index, index - self._offsets[at])
+                if place in places.get(self._digests[at], ()):
+                    self._seen[at] = True
+            left.intersection_update(self._digests[at] for at in part if not self._seen[at])

@@ -14,8 +14,8 @@ from typing import Final
 from shared.accesslog import nodes
 from shared.accesslog.nodes import Node, Root
 
-# So many digests are kept, of 8 bytes each; of the logs that were used last.
-_MOST_DIGESTS: Final = 4_000_000
+# So many digests are kept, of 8 bytes each, of the logs that were used last: 128 MB at most.
+_MOST_DIGESTS: Final = 16_000_000
 _MOST_INDICES: Final = 256
 _PART: Final = 256
 

@@ -48,11 +48,10 @@ type Record = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How much of a digest the index keeps, and of how many records the root and a node are full.
+    """How much of a digest the index keeps, and how many records the root and a node may have.
 
-    A node has between `full` and twice as many then, by its last digit, so that siblings, which
-    fill alike, do not become full at the same time; or it has `runs`, as a row has at most 252
-    columns.
+    A node may have between `full` and twice as many, by its last digit, so that siblings, which
+    fill alike, are not full at the same time; and so many `runs`, as a row has at most 252 columns.
     """
 
     digest_bits: int = DIGEST_BITS
@@ -66,8 +65,8 @@ class Shape:
         kept = -1 << DIGEST_BITS - self.digest_bits
         return int.from_bytes(whole[: DIGEST_BITS // 8], "big") & kept
 
-    def is_full(self, prefix: str, count: int, runs: int) -> bool:
-        """Whether the records of a node are to go down; there is nothing below the deepest."""
+    def is_too_much(self, prefix: str, count: int, runs: int) -> bool:
+        """Whether a node would have too many records; there is nothing below the deepest."""
         most = self.full + self.full * int(prefix[-1], 16) // len(DIGITS)
         return len(prefix) < DEEPEST and (count > most or runs > self.runs)
 

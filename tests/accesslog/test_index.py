@@ -124,9 +124,19 @@ async def test_events_chosen_to_meet_in_one_node_fill_none(kept, tenant):
         await store.append(tenant, wanted[start : start + 5])
     found = await nodes_in(kept, tenant)
     assert {prefix for prefix in found if len(prefix) <= 2} == {"0", "0a"}
-    # Twice what makes a node full, and what its parent let down at once.
-    assert max(node.count for node in found.values()) <= 4 * (2 * SMALL.full + SMALL.recent)
+    assert max(node.count for node in found.values()) <= max(2 * SMALL.full, SMALL.recent)
     assert await LogStore(kept, shape=SMALL).append(tenant, wanted) == list(range(300))
+    assert list((await store.audit(tenant)).findings) == []
+
+
+async def test_events_that_share_a_digest_go_down_to_the_deepest_node_and_stay(kept, tenant):
+    shape = Shape(digest_bits=1, recent=1, full=1)
+    for number in range(60):
+        assert await LogStore(kept, shape=shape).append(tenant, entries(number)) == [number]
+    found = await nodes_in(kept, tenant)
+    assert max(len(prefix) for prefix in found) == nodes.DEEPEST
+    store = LogStore(kept, shape=shape)
+    assert await store.append(tenant, entries(*range(60))) == list(range(60))
     assert list((await store.audit(tenant)).findings) == []
 
 
@@ -137,7 +147,7 @@ async def test_many_small_runs_make_a_node_full_too(kept, tenant):
         await store.append(tenant, entries(number, number + 1000))
     found = await nodes_in(kept, tenant)
     assert max(len(prefix) for prefix in found) == 2
-    assert max(node.runs for node in found.values()) <= shape.runs + 1
+    assert max(node.runs for node in found.values()) == shape.runs
     assert list((await store.audit(tenant)).findings) == []
 
 
@@ -157,6 +167,16 @@ async def test_who_appends_alone_reads_nothing_again(kept, tenant):
 
 def _is_of_a_node(operations):
     return operations[0].row.row.startswith(nodes.PREFIX)
+
+
+async def test_events_that_come_again_soon_are_found_without_reading_the_index(kept, tenant):
+    await LogStore(kept, shape=SMALL).append(tenant, entries(*range(100)))
+    tables = Asked(kept)
+    recent = (await root(kept, tenant)).count
+    assert recent
+    again = range(100 - recent, 100)
+    assert await LogStore(tables, shape=SMALL).append(tenant, entries(*again)) == [*again]
+    assert not [row for row in tables.asked if row.startswith(nodes.PREFIX)]
 
 
 async def test_a_new_instance_reads_one_path(kept, tenant):
