@@ -77,7 +77,7 @@ class KnownIndex:
     def __init__(self) -> None:
         self.digests = Digests()
         self.nodes: dict[str, KnownNode] = {}
-        # How many records were below the newest root that was seen, and how many it had.
+        # How many records were below the root that was seen last, and how many it had.
         self._root = (0, 0)
 
     def has_all(self, root: Root) -> bool:
@@ -93,7 +93,7 @@ class KnownIndex:
         """Know what is in a root, to which records are added at the end."""
         below, count = self._root
         self.digests.update(root.digests(count if root.below == below else 0))
-        self._root = max(self._root, (root.below, root.count))
+        self._root = root.below, root.count
 
     def saw_node(self, node: Node, until: int) -> None:
         """Know a node as it was read after its parent."""
