@@ -44,7 +44,7 @@ class Events:
     async def find(self, root: Root, events: Sequence[Event]) -> Sequence[Found | None]:
         """Where each event is in the log whose index has this root, or None.
 
-        Raises LogDamagedError when what tells of them cannot be read.
+        Raises LogDamagedError when one of their segments cannot be read.
         """
         likely = set(await self._index.among(root, [event.digest for event in events]))
         left = [event for event in dict.fromkeys(events) if event.digest in likely]

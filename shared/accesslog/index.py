@@ -11,11 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Collection, Iterable, Mapp
 from typing import Final
 
 from shared.accesslog import layout, nodes
-from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.known import KnownIndex, KnownIndices, KnownNode
 from shared.accesslog.nodes import Node, Root, Shape
 from shared.errors import RowConflictError
-from shared.merkle import ProofError
 from shared.ports import Merge, Operation, Replace, Row, Tables
 
 _READS_AT_ONCE: Final = 16
@@ -33,13 +31,13 @@ class Index:
     async def among(self, root: Root, digests: Iterable[int]) -> Collection[int]:
         """Those of the digests of which the index may have a record; there is none of the others.
 
-        Reads what is not known of the index. Raises LogDamagedError when a node cannot be read.
+        Reads what is not known of the index.
         """
         known = self._known.of(self._partition)
         known.saw_root(root)
         digests = set(digests)
         found = {digest for digest in digests if digest in known.digests}
-        left = set() if known.has_all(root) else digests - found
+        left = digests - found
         while left:
             unread: dict[str, int] = {}
             waiting = set()
@@ -64,7 +62,7 @@ class Index:
         """The places of the records with these digests, from the root down, freshly read.
 
         Each as `nodes.place` has it. What is taken out of `digests` meanwhile is looked for no
-        further. Raises LogDamagedError when a node cannot be read.
+        further.
         """
         columns = [root.records]
         below = {"": root.below}
@@ -103,15 +101,15 @@ class Index:
         for read in await self._read(unread):
             known.saw_node(read, below)
         for child, share in shares.items():
-            node = known.nodes[child]
+            node = known.nodes.get(child, KnownNode(below))
             count = node.count + nodes.count_of(share)
-            if self._shape.is_too_much(child, count, node.runs + 1):
+            if self._shape.is_too_much(child, count, len(node.runs) + 1):
                 await self._let_down(known, child, below)
 
     async def _let_down(self, known: KnownIndex, prefix: str, until: int) -> None:
         (node,) = await self._read([prefix])
         known.saw_node(node, until)
-        if not node.records:
+        if not node.runs:
             # Another instance let them down.
             return
         shares = nodes.shares(prefix, node.records)
@@ -127,19 +125,16 @@ class Index:
             await self._tables.commit(layout.TABLE, operations)
         except RowConflictError:
             return
-        known.nodes[prefix] = KnownNode(until, below=node.below + node.count)
+        known.nodes[prefix] = KnownNode(until, {}, node.below + node.count)
         known.gone_down(prefix, shares, node.below)
 
     async def _read(self, prefixes: Sequence[str]) -> Sequence[Node]:
         keys = [nodes.node_key(prefix) for prefix in prefixes]
         rows = await get_all(self._tables, self._partition, keys)
-        try:
-            return [
-                nodes.node_of(row) if row else Node(prefix)
-                for prefix, row in zip(prefixes, rows, strict=True)
-            ]
-        except ProofError as error:
-            raise LogDamagedError(0) from error
+        return [
+            nodes.node_of(row) if row else Node(prefix)
+            for prefix, row in zip(prefixes, rows, strict=True)
+        ]
 
 
 async def get_all(tables: Tables, partition: str, keys: Sequence[str]) -> Sequence[Row | None]:

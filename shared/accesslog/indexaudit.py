@@ -9,7 +9,6 @@ from typing import Final
 
 from shared.accesslog import layout, nodes
 from shared.accesslog.content import Identify
-from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.findings import Audit
 from shared.accesslog.index import Index
 from shared.accesslog.nodes import Node, Root, Shape
@@ -60,7 +59,7 @@ class IndexAudit:
     async def finish(self, audit: Audit) -> None:
         """Look at the index."""
         root = await self._root(audit)
-        await (self._ask(audit, root) if self._start else self._read(audit, root))
+        await (self._ask(root) if self._start else self._read(audit, root))
         at = self._seen.find(0)
         while at >= 0:
             index = self._start + at
@@ -93,11 +92,14 @@ class IndexAudit:
             except ProofError:
                 audit.add("index-changed", 0, len(self._digests), row.row)
                 continue
-            if not node.sound:
+            above = node.prefix[:-1]
+            if not node.sound or (
+                node.since > below.get(above, 0) and node.since > (await self._below(above) or 0)
+            ):
                 audit.add("index-changed", 0, len(self._digests), row.row)
             later += self._take_records(audit, node.prefix, row.row, node.records)
             below[node.prefix] = node.below
-            kept[node.prefix[:-1]] += node.count + node.below
+            kept[above] += node.count + node.below
         for prefix in sorted(below.keys() | kept.keys()):
             if below.get(prefix, 0) != kept[prefix]:
                 await self._compare_counts(audit, prefix)
@@ -105,8 +107,8 @@ class IndexAudit:
             head = await self._tables.get(layout.TABLE, self._partition, layout.HEAD)
             size = layout.size_of(head)
             for index, name in later:
-                if not 0 <= index < size:
-                    audit.add("event-astray", index, index + 1, name)
+                if index >= size:
+                    audit.add("event-astray", size, size, name)
 
     def _take_records(
         self, audit: Audit, prefix: str, name: str, column: bytes
@@ -163,7 +165,7 @@ class IndexAudit:
         except ProofError:
             return None
 
-    async def _ask(self, audit: Audit, root: Root) -> None:
+    async def _ask(self, root: Root) -> None:
         """Ask for the record of each entry, those that share a node together.
 
         A redacted one cannot say which event it is of.
@@ -175,15 +177,8 @@ class IndexAudit:
             elif kind == _ENTRY:
                 wanted.append(at)
         wanted.sort(key=self._digests.__getitem__)
-        try:
-            for part in batched(wanted, _AT_ONCE, strict=False):
-                await self._look_for(root, part)
-        except LogDamagedError:
-            async for row in self._tables.scan(layout.TABLE, self._partition, prefix=nodes.PREFIX):
-                try:
-                    nodes.node_of(row)
-                except ProofError:
-                    audit.add("index-changed", self._start, self._start, row.row)
+        for part in batched(wanted, _AT_ONCE, strict=False):
+            await self._look_for(root, part)
 
     async def _look_for(self, root: Root, part: Sequence[int]) -> None:
         left = {self._digests[at] for at in part}

@@ -8,7 +8,7 @@ from array import array
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from shared.accesslog import nodes
@@ -61,14 +61,21 @@ class Digests:
         self.parts = parts
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class KnownNode:
-    """All records of a node were seen, for as long as its parent has `until` records below it."""
+    """All records of a node were seen, for as long as its parent has `until` records below it.
+
+    `runs` has the number of records of each run that it had then.
+    """
 
     until: int
-    count: int = 0
-    runs: int = 0
+    runs: Mapping[str, int] = field(default_factory=dict)
     below: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many records it had."""
+        return sum(self.runs.values())
 
 
 class KnownIndex:
@@ -77,12 +84,7 @@ class KnownIndex:
     def __init__(self) -> None:
         self.digests = Digests()
         self.nodes: dict[str, KnownNode] = {}
-        # How many records were below the root that was seen last, and how many it had.
-        self._root = (0, 0)
-
-    def has_all(self, root: Root) -> bool:
-        """Whether every digest of the index with this root is known, as there are so many."""
-        return len(self.digests) == root.count + root.below
+        self._root = Root()
 
     def node(self, prefix: str, until: int) -> KnownNode | None:
         """A node, unless it may have got more records."""
@@ -90,34 +92,47 @@ class KnownIndex:
         return known if known and known.until == until else None
 
     def saw_root(self, root: Root) -> None:
-        """Know what is in a root, to which records are added at the end."""
-        below, count = self._root
-        self.digests.update(root.digests(count if root.below == below else 0))
-        self._root = root.below, root.count
+        """Know what is in a root.
+
+        One that neither continues the newest that was seen, nor was read before it, is of a log
+        whose tables were put back to what they were once: nothing is known of that.
+        """
+        newest = self._root
+        if root.below != newest.below:
+            self.digests.update(root.digests())
+        elif root.records.startswith(newest.records):
+            self.digests.update(root.digests(newest.count))
+        elif not newest.records.startswith(root.records):
+            self.digests = Digests()
+            self.nodes.clear()
+            self.digests.update(root.digests())
+            self._root = root
+        if (root.below, root.count) > (newest.below, newest.count):
+            self._root = root
 
     def saw_node(self, node: Node, until: int) -> None:
         """Know a node as it was read after its parent."""
-        known = KnownNode(until, node.count, node.runs, node.below)
         before = self.nodes.get(node.prefix)
-        if before is None or replace(before, until=until) != known:
-            self.digests.update(nodes.digests_of(node.records))
-        self.nodes[node.prefix] = known
+        for name, run in node.runs.items():
+            if before is None or name not in before.runs:
+                self.digests.update(nodes.digests_of(run))
+        runs = {name: nodes.count_of(run) for name, run in node.runs.items()}
+        self.nodes[node.prefix] = KnownNode(until, runs, node.below)
 
     def gone_down(self, prefix: str, shares: Mapping[str, bytes], before: int) -> None:
         """Know the children of a node from which `shares` went down to the `before` below it."""
-        counts = {child: nodes.count_of(share) for child, share in shares.items()}
-        after = before + sum(counts.values())
+        after = before + sum(map(nodes.count_of, shares.values()))
         if not before:
             # None of them had anything before.
             self.nodes |= {child: KnownNode(0) for child in nodes.children_of(prefix)}
-            for share in shares.values():
-                self.digests.update(nodes.digests_of(share))
         for child in nodes.children_of(prefix):
             if known := self.node(child, before):
-                more = counts.get(child, 0)
-                self.nodes[child] = KnownNode(
-                    after, known.count + more, known.runs + bool(more), known.below
-                )
+                more = nodes.runs_of(shares.get(child, b""), before)
+                runs = {name: nodes.count_of(run) for name, run in more.items()}
+                # They were seen in their parent, but perhaps not by who knows the child.
+                for run in more.values():
+                    self.digests.update(nodes.digests_of(run))
+                self.nodes[child] = KnownNode(after, {**known.runs, **runs}, known.below)
 
 
 class KnownIndices:

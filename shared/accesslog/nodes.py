@@ -17,7 +17,7 @@ import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
@@ -40,6 +40,8 @@ _OFFSET_BITS: Final = 7
 _KEY: Final = re.compile(r"i\|([0-9a-f]{1,16})", re.ASCII)
 _RUN: Final = re.compile(r"r[0-9a-f]+_[0-9]+", re.ASCII)
 _BELOW: Final = "below"
+# More than any log has.
+_UNKNOWN: Final = 1 << 56
 _RECENT: Final = "recent"
 
 # A digest of an event, and where its entry is as `place` has it.
@@ -98,22 +100,31 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node as its row was read; one that has no row is empty.
+    """A node as its row was read: its runs by the names of their columns; empty without a row.
 
     Where it is not `sound`, somebody changed its row, and some of its records may be lost.
     """
 
     prefix: str
-    records: bytes = b""
-    runs: int = 0
+    runs: Mapping[str, bytes] = field(default_factory=dict)
     below: int = 0
     etag: str | None = None
     sound: bool = True
 
     @property
+    def records(self) -> bytes:
+        """All of its records."""
+        return b"".join(self.runs.values())
+
+    @property
+    def since(self) -> int:
+        """How many records its parent had below it, at least, when the newest run came to it."""
+        return max((int(name[1:].split("_")[0], 16) + 1 for name in self.runs), default=0)
+
+    @property
     def count(self) -> int:
         """How many records it has."""
-        return count_of(self.records)
+        return sum(map(count_of, self.runs.values()))
 
 
 def digits_of(digest: int) -> str:
@@ -160,7 +171,9 @@ def digests_of(column: bytes) -> tuple[int, ...]:
 
 def root_in(head: Row) -> Root:
     """The root that a head's row keeps. Raises ProofError when it cannot be read."""
-    return Root(_records(head.values.get(_RECENT, b"")), _count(head.values.get(_BELOW, 0)))
+    recent = head.values.get(_RECENT)
+    records = b"" if recent is None else _records(recent)
+    return Root(records, _count(head.values.get(_BELOW, 0)))
 
 
 def root_of(head: Row, size: int) -> Root:
@@ -177,19 +190,30 @@ def node_key(prefix: str) -> str:
 
 
 def node_of(row: Row) -> Node:
-    """The node that a row keeps. Raises ProofError when nobody can say what is below it."""
+    """The node that a row keeps. Raises ProofError for a row that has not the key of one.
+
+    A run that cannot be read is left out. Where nobody can say how much is below, it counts as so
+    much that it is looked for.
+    """
     key = _KEY.fullmatch(row.row)
     if key is None:
         raise ProofError("The row has not the key of a node.")
-    values = dict(row.values)
-    below = _count(values.pop(_BELOW, 0))
-    runs = []
-    for name, value in values.items():
-        with suppress(ProofError):
-            if _RUN.fullmatch(name):
-                runs.append(_records(value))
-    sound = len(runs) == len(values)
-    return Node(key[1], b"".join(runs), len(values), below, row.etag, sound)
+    below, sound = _UNKNOWN, False
+    with suppress(ProofError):
+        below, sound = _count(row.values.get(_BELOW, 0)), True
+    runs = {}
+    for name, value in row.values.items():
+        if name == _BELOW:
+            continue
+        try:
+            if not _RUN.fullmatch(name):
+                raise ProofError("The row has a column that no node has.")
+            runs[name] = _records(value)
+        except ProofError:
+            sound = False
+    # A row is there only for what came to it.
+    sound = sound and bool(runs or below)
+    return Node(key[1], runs, below, row.etag, sound)
 
 
 def emptied(partition: str, node: Node) -> Row:
@@ -210,18 +234,22 @@ def shares(prefix: str, records: bytes) -> Mapping[str, bytes]:
     return {f"{prefix}{digit:x}": bytes(part) for digit, part in parts.items()}
 
 
-def run_row(partition: str, prefix: str, run: bytes, below: int) -> Row:
-    """What is merged into the row of a node whose parent had `below` records below it till now."""
+def runs_of(share: bytes, below: int) -> Mapping[str, bytes]:
+    """What comes to a node, as columns, whose parent had `below` records below it till now."""
     size = _RUN_RECORDS * _RECORD.size
-    values: dict[str, Value] = {
-        f"r{below:x}_{start // size}": run[start : start + size]
-        for start in range(0, len(run), size)
+    return {
+        f"r{below:x}_{start // size}": share[start : start + size]
+        for start in range(0, len(share), size)
     }
-    return Row(partition, node_key(prefix), values)
+
+
+def run_row(partition: str, prefix: str, share: bytes, below: int) -> Row:
+    """As `runs_of`, to be merged into the row of the node."""
+    return Row(partition, node_key(prefix), runs_of(share, below))
 
 
 def _records(value: Value) -> bytes:
-    if not isinstance(value, bytes) or len(value) % _RECORD.size:
+    if not isinstance(value, bytes) or not value or len(value) % _RECORD.size:
         raise ProofError("The column has no records.")
     return value
 

@@ -408,7 +408,7 @@ async def test_a_record_that_claims_an_event_is_found_and_keeps_no_event_out(
     digest = shape.digest("tests", "new")
     for far in (SIZE + 1, 1 << 56):
         await records.change(7, lambda *_, far=far: (digest, nodes.place(far, far)))
-        assert ("event-astray", far, far + 1) in await found(store, filled)
+        assert ("event-astray", SIZE, SIZE) in await found(store, filled)
         await records.change("new", lambda *_: (shape.digest("tests", "7"), nodes.place(7, 3)))
     assert await found(store, filled) == []
     await records.change(7, lambda *_: (digest, nodes.place(5, 3)))
@@ -423,6 +423,7 @@ async def test_a_record_that_claims_an_event_is_found_and_keeps_no_event_out(
     [
         *(("i|0", {"below": -1}), ("i|0", {"below": "x"}), ("i|0", {"rx": b""})),
         *(("i|0", {"r0_0": b"x"}), ("i|0", {"r0_0": "x"}), ("i|0", {"r0_0": 1})),
+        *(("i|0", {"r0_0": b""}), ("i|0123", {}), ("i|0123", {"below": 0})),
         *(("i|", {}), ("i|0A", {"below": 0}), ("i|x", {}), (f"i|{'0' * 17}", {})),
     ],
 )
@@ -436,20 +437,34 @@ async def test_a_row_of_the_index_that_cannot_be_read_is_found(
     assert len([one async for one in store.read(filled)]) == SIZE
 
 
-async def test_what_cannot_be_looked_up_is_not_appended_twice(kept, tenant):
-    shape = Shape(recent=40)
+@pytest.mark.parametrize("below", ["x", -5, True, 0.5])
+async def test_a_count_that_cannot_be_read_loses_nothing(kept, tenant, below):
+    shape = Shape(recent=40, full=10)
     await LogStore(kept, shape=shape).append(tenant, entries(*range(SIZE)))
     rows = Rows(kept, tenant)
     for digit in nodes.DIGITS:
-        await rows.change(f"i|{digit}", below="x")
+        await rows.change(f"i|{digit}", below=below)
     store = LogStore(kept, shape=shape)
-    for call in (entries(7), entries("new")):
-        with pytest.raises(LogDamagedError):
-            await store.append(tenant, call)
-    with pytest.raises(LogDamagedError):
-        await store.find(tenant, "tests", "7")
-    # Each of them is told of, whatever part of the log is looked at.
-    assert (await found(store, tenant, from_size=256)).count(("index-changed", 256, 256)) == 16
+    assert await found(store, tenant, from_size=256) == []
+    assert set(await found(store, tenant)) == {("index-changed", 0, SIZE)}
+    assert await store.append(tenant, entries(*range(SIZE))) == list(range(SIZE))
+    more = [f"more-{number}" for number in range(500)]
+    assert await store.append(tenant, entries(*more)) == list(range(SIZE, SIZE + 500))
+    fresh = LogStore(kept, shape=shape)
+    assert await fresh.append(tenant, entries(*range(SIZE), *more)) == list(range(SIZE + 500))
+    assert {kind for kind, *_ in await found(store, tenant)} == {"index-changed"}
+
+
+async def test_a_run_under_the_name_of_one_to_come_is_found(kept, tenant):
+    shape = Shape(recent=40)
+    store = LogStore(kept, shape=shape)
+    await store.append(tenant, entries(*range(SIZE)))
+    rows = Rows(kept, tenant)
+    below = (await rows.get(layout.HEAD)).values["below"]
+    row = await rows.get("i|0")
+    name = next(one for one in row.values if one.startswith("r"))
+    await rows.change("i|0", **{name: None, f"r{below:x}_0": row.values[name]})
+    assert await found(store, tenant) == [("index-changed", 0, SIZE)]
 
 
 async def test_a_run_that_cannot_be_read_loses_itself_alone(kept, tenant):
@@ -491,6 +506,27 @@ async def test_a_count_of_the_index_that_is_wrong_is_found(kept, tenant, size):
         await LogStore(kept, shape=shape).append(tenant, entries("new"))
     # What is read needs no index.
     assert len([one async for one in store.read(tenant)]) == SIZE
+
+
+async def test_a_record_in_a_node_where_nobody_looks_for_it_is_found(kept, tenant):
+    shape = Shape(recent=40)
+    store = LogStore(kept, shape=shape)
+    await store.append(tenant, entries(*range(SIZE)))
+    rows = Rows(kept, tenant)
+    giving, getting = await rows.get("i|0"), await rows.get("i|1")
+    columns = {name: value for name, value in giving.values.items() if name.startswith("r")}
+    name, column = next(iter(columns.items()))
+    moved = column[:16]
+    (_, at), *_ = nodes.records_of(moved)
+    index, _ = nodes.read_place(at)
+    await rows.change("i|0", **{name: column[16:]})
+    other = next(one for one in getting.values if one.startswith("r"))
+    await rows.change("i|1", **{other: getting.values[other] + moved})
+    # The counts fit all the same.
+    assert await found(store, tenant) == [
+        ("event-astray", index, index + 1),
+        ("event-missing", index, index + 1),
+    ]
 
 
 @each_shape

@@ -2,17 +2,20 @@
 
 import asyncio
 import itertools
+import json
+import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.accesslog import LogStore, layout, nodes
+from shared.accesslog.known import KnownIndices
 from shared.accesslog.nodes import Node, Shape
 from shared.errors import RowConflictError, UnavailableError
 from shared.ids import key
 from shared.merkle import ProofError
-from shared.ports import Replace, Row
+from shared.ports import Delete, Replace, Row, Upsert
 from tests.accesslog.faulty import FaultyTables
 from tests.accesslog.logs import assert_sound, entries, kept_ids
 
@@ -75,7 +78,8 @@ def test_records_go_down_whole_and_to_where_they_are_looked_for(records, prefix,
     down = [(node.prefix, one) for node in children for one in nodes.records_of(node.records)]
     assert sorted(one for _, one in down) == sorted(inside)
     assert all(nodes.digits_of(digest).startswith(child) for child, (digest, _) in down)
-    emptied = nodes.node_of(nodes.emptied("p", Node(prefix or "0", nodes.packed(inside), 1, below)))
+    full = Node(prefix or "0", {"r0_0": nodes.packed(inside)}, below)
+    emptied = nodes.node_of(nodes.emptied("p", full))
     assert (emptied.count, emptied.below) == (0, below + len(inside))
 
 
@@ -147,7 +151,7 @@ async def test_many_small_runs_make_a_node_full_too(kept, tenant):
         await store.append(tenant, entries(number, number + 1000))
     found = await nodes_in(kept, tenant)
     assert max(len(prefix) for prefix in found) == 2
-    assert max(node.runs for node in found.values()) == shape.runs
+    assert max(len(node.runs) for node in found.values()) == shape.runs
     assert list((await store.audit(tenant)).findings) == []
 
 
@@ -283,6 +287,133 @@ async def test_an_audit_beside_appenders_finds_nothing(kept, tenant):
         audits += 1
     await appending
     assert audits
+
+
+async def test_an_audit_looks_again_at_counts_that_change_meanwhile(kept, tenant):
+    other = LogStore(kept, shape=SMALL)
+    await other.append(tenant, entries(*range(50)))
+    numbers = itertools.count(50)
+
+    class Growing(Asked):
+        """The log grows, and lets its records down, while its index is scanned and compared."""
+
+        times = 0
+
+        async def scan(self, *args, **options):
+            await self._grow()
+            async for row in self._tables.scan(*args, **options):
+                yield row
+
+        async def get(self, table, partition, row):
+            if row == "i|8" and self.times < 4:
+                self.times += 1
+                await self._grow()
+            return await super().get(table, partition, row)
+
+        async def _grow(self):
+            before = (await root(kept, tenant)).below
+            while (await root(kept, tenant)).below == before:
+                await other.append(tenant, entries(next(numbers)))
+
+    growing = Growing(kept)
+    assert list((await LogStore(growing, shape=SMALL).audit(tenant)).findings) == []
+    assert growing.times == 4
+
+
+@pytest.mark.parametrize("most", [1, 30, 1000])
+async def test_whatever_is_forgotten_and_however_slow_reads_are_nothing_is_doubled(
+    kept, tenant, most
+):
+    chosen = random.Random(most)
+
+    class Slow(Asked):
+        """An answer may come long after it was true."""
+
+        async def get(self, table, partition, row):
+            answer = await super().get(table, partition, row)
+            await asyncio.sleep(chosen.random() * 0.02 if chosen.random() < 0.3 else 0)
+            return answer
+
+    stores = [LogStore(Slow(kept), shape=SMALL) for _ in range(3)]
+    for store in stores:
+        store._known = KnownIndices(most_digests=most)
+
+    async def append(store, numbers):
+        for number in numbers:
+            again = chosen.randrange(number + 1)
+            await store.append(tenant, entries(number, again))
+
+    async def find(store):
+        while not appended.is_set():
+            size = (await store.head(tenant)).size
+            if size:
+                index = chosen.randrange(size)
+                (identifier,) = [
+                    json.loads(payload)["id"]
+                    async for _, payload in store.read(tenant, index, index + 1)
+                ]
+                assert await store.find(tenant, "tests", identifier) == index
+
+    appended = asyncio.Event()
+    finding = [asyncio.create_task(find(store)) for store in stores]
+    await asyncio.gather(*(append(store, range(at, 240, 3)) for at, store in enumerate(stores)))
+    appended.set()
+    await asyncio.gather(*finding)
+    ids = await kept_ids(stores[0], tenant)
+    assert sorted(map(int, ids)) == list(range(240))
+    assert list((await stores[0].audit(tenant)).findings) == []
+
+
+async def test_tables_that_were_put_back_while_an_instance_ran_double_nothing(kept, tenant):
+    running, other = LogStore(kept, shape=SMALL), LogStore(kept, shape=SMALL)
+    await running.append(tenant, entries(*range(60)))
+    rows = {row.row: row async for row in kept.scan(layout.TABLE, key(tenant))}
+    await running.append(tenant, entries(*range(60, 100)))
+    async for row in kept.scan(layout.TABLE, key(tenant)):
+        old = rows.get(row.row)
+        change = Upsert(old) if old else Delete(key(tenant), row.row)
+        await kept.commit(layout.TABLE, [change])
+    await other.append(tenant, entries(*range(200, 240)))
+    await running.append(tenant, entries(*range(200, 240)))
+    await running.append(tenant, entries(*range(60)))
+    assert len(await kept_ids(other, tenant)) == 100
+    assert list((await other.audit(tenant)).findings) == []
+
+
+async def test_what_is_not_known_is_not_taken_for_known(kept, tenant):
+    chosen = random.Random(1)
+
+    class Losing(Asked):
+        """Another instance is first, now and then, when a node is let down."""
+
+        conflicts = 0
+
+        async def commit(self, table, operations):
+            if _is_of_a_node(operations) and chosen.random() < 0.5:
+                self.conflicts += 1
+                raise RowConflictError(table, 0)
+            return await super().commit(table, operations)
+
+    tables = Losing(kept)
+    stores = [LogStore(tables, shape=SMALL), LogStore(kept, shape=SMALL)]
+    for number in range(300):
+        await chosen.choice(stores).append(tenant, entries(number))
+        for store in stores:
+            await _assert_known(store, kept, tenant, number + 1)
+    assert tables.conflicts
+
+
+async def _assert_known(store, kept, tenant, count):
+    """No event of the log is taken for one that is known not to be in it."""
+    known, now = store._known.of(key(tenant)), await root(kept, tenant)
+    for number in range(count):
+        digest = SMALL.digest("tests", str(number))
+        if digest in known.digests or digest in now.digests():
+            continue
+        digits, depth, below = nodes.digits_of(digest), 1, now.below
+        while below and (node := known.node(digits[:depth], below)):
+            below, depth = node.below, depth + 1
+        assert below, f"{number} is in the log, and {digits[:depth]} is taken for all there is"
 
 
 async def test_a_conflict_that_nobody_explains_is_not_tried_for_ever(kept, tenant):

@@ -48,10 +48,15 @@ def test_digests_that_all_lie_together_do_no_harm():
     assert 1000 not in kept
 
 
+def node(prefix, below=0, **runs):
+    return Node(prefix, {name: packed(*digests) for name, digests in runs.items()}, below)
+
+
 def test_a_node_is_known_until_its_parent_has_more_below_it():
     known = KnownIndex()
-    known.saw_node(Node("a", packed(1, 2), 1, 0), 7)
-    assert known.node("a", 7) == KnownNode(7, 2, 1, 0)
+    known.saw_node(node("a", r0_0=[1, 2]), 7)
+    assert known.node("a", 7) == KnownNode(7, {"r0_0": 2})
+    assert known.node("a", 7).count == 2
     assert known.node("a", 8) is None
     assert known.node("b", 7) is None
     assert 1 in known.digests
@@ -59,48 +64,63 @@ def test_a_node_is_known_until_its_parent_has_more_below_it():
 
 def test_a_node_that_was_read_again_is_known_with_what_is_new():
     known = KnownIndex()
-    known.saw_node(Node("a", packed(1), 1, 0), 7)
-    for node in (
-        Node("a", packed(1), 1, 0),
-        Node("a", packed(1, 2), 2, 0),
-        Node("a", packed(3), 2, 2),
+    for read in (
+        node("a", r0_0=[1]),
+        node("a", r0_0=[1], r9_0=[2]),
+        node("a", below=2, r12_0=[3, 4]),
+        node("a", below=2, r12_0=[3, 4], r15_0=[5]),
     ):
-        known.saw_node(node, 9)
-        assert known.node("a", 9).count == node.count
-        assert all(digest in known.digests for digest in nodes.digests_of(node.records))
+        known.saw_node(read, 9)
+        assert known.node("a", 9).count == read.count
+        assert all(digest in known.digests for digest in nodes.digests_of(read.records))
 
 
 def test_a_root_is_known_with_what_was_added_since():
     known = KnownIndex()
-    roots = [
-        Root(packed(1)),
-        Root(packed(1, 2)),
-        Root(packed(1)),
-        Root(packed(3), 2),
-        Root(packed(1, 2)),
-    ]
-    for root in roots:
+    roots = [Root(packed(1)), Root(packed(1, 2)), Root(packed(1)), Root(packed(3), 2)]
+    for root in [*roots, Root(packed(1, 2)), Root(packed(3, 4), 2)]:
+        known.saw_node(node("a", r0_0=[9]), 2)
         known.saw_root(root)
         assert all(digest in known.digests for digest in root.digests())
-    assert known.has_all(Root(packed(3), 2))
-    assert not known.has_all(Root(packed(1, 2)))
-    assert not known.has_all(Root(packed(3, 4), 2))
+        assert known.node("a", 2)
+
+
+def test_nothing_is_known_of_a_log_that_was_put_back():
+    known = KnownIndex()
+    known.saw_root(Root(packed(1, 2, 3), 5))
+    known.saw_node(node("a", r0_0=[9]), 5)
+    known.saw_root(Root(packed(1), 5))
+    assert known.node("a", 5)
+    known.saw_root(Root(packed(1, 4), 5))
+    assert known.node("a", 5) is None
+    assert [digest in known.digests for digest in (1, 2, 3, 4, 9)] == [1, 0, 0, 1, 0]
+    known.saw_root(Root(packed(1, 4, 5), 5))
+    assert 5 in known.digests
 
 
 @pytest.mark.parametrize("before", [0, 5])
 def test_what_has_gone_down_is_where_it_went(before):
     known = KnownIndex()
     if before:
-        known.saw_node(Node("0", packed(1), 1, 4), before)
-        known.saw_node(Node("1", b"", 0, 0), before)
-    known.gone_down("", {"0": packed(1, 2), "2": packed(2 << 60)}, before)
-    after = before + 3
-    was = KnownNode(after, 1, 1, 4) if before else KnownNode(after)
-    assert known.node("0", after) == KnownNode(after, was.count + 2, was.runs + 1, was.below)
+        known.saw_node(node("0", 4, r0_0=[1]), before)
+        known.saw_node(node("1"), before)
+        # Read before the answer to who lets the records down.
+        known.saw_node(node("3", r5_0=[3 << 60]), before)
+    shares = {"0": packed(1, 2), "2": packed(2 << 60), "3": packed(3 << 60)}
+    known.gone_down("", shares, before)
+    after = before + 4
+    run = f"r{before}_0"
+    if before:
+        assert known.node("0", after) == KnownNode(after, {"r0_0": 1, run: 2}, 4)
+        # What was not known is not known now.
+        assert known.node("2", after) is None
+    else:
+        assert known.node("0", after) == KnownNode(after, {run: 2})
+        assert known.node("2", after) == KnownNode(after, {run: 1})
     assert known.node("1", after) == KnownNode(after)
-    # What was not known is not known now, unless there was nothing.
-    assert known.node("2", after) == (None if before else KnownNode(after, 1, 1))
-    assert (2 << 60 in known.digests) == (not before)
+    assert known.node("3", after) == KnownNode(after, {run: 1})
+    # Who knows the child may not have seen them in the parent.
+    assert {1, 2, 3 << 60} <= {digest for digest in (1, 2, 3 << 60) if digest in known.digests}
 
 
 def test_the_logs_used_last_are_known():

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.accesslog import EventIdReusedError, LogStore
+from shared.accesslog.known import KnownIndices
 from shared.accesslog.nodes import Shape
 from shared.errors import UnavailableError
 from tests.accesslog.faulty import DiedError, FaultyTables
@@ -35,6 +36,12 @@ SHAPES = [
 ]
 
 
+def forgetful(store, most):
+    """A store that keeps so many digests in memory, of all logs."""
+    store._known = KnownIndices(most_digests=most)
+    return store
+
+
 def call_of(events):
     return [entry(number, content=content) for number, content in events]
 
@@ -48,15 +55,22 @@ def identity(payload):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(steps=STEPS, instances=st.integers(1, 3), shape=st.sampled_from(SHAPES))
-async def test_any_sequence_of_appends_and_crashes_makes_a_sound_log(kept, steps, instances, shape):
+@given(
+    steps=STEPS,
+    instances=st.integers(1, 3),
+    shape=st.sampled_from(SHAPES),
+    most=st.sampled_from([2, 20, 1000]),
+)
+async def test_any_sequence_of_appends_and_crashes_makes_a_sound_log(
+    kept, steps, instances, shape, most
+):
     tenant = new_tenant()
     sound = LogStore(kept, shape=shape)
     before = []
     for calls, faults in steps:
         # Whoever died was replaced meanwhile.
         stores = [
-            LogStore(FaultyTables(kept, faults[number::instances]), shape=shape)
+            forgetful(LogStore(FaultyTables(kept, faults[number::instances]), shape=shape), most)
             for number in range(instances)
         ]
         answers = await asyncio.gather(
