@@ -231,6 +231,19 @@ async def belows(kept, tenant):
     return {"": (await root(kept, tenant)).below} | kept_below
 
 
+async def test_instances_that_take_turns_need_not_read_what_the_others_let_down(kept, tenant):
+    tables = [Asked(kept), Asked(kept)]
+    stores = [LogStore(one, shape=SMALL) for one in tables]
+    for number in range(300):
+        await stores[number % 2].append(tenant, entries(number))
+    for one in tables:
+        let_down = [done[0].row.row for done in one.committed if _is_of_a_node(done)]
+        read = [row for row in one.asked if row != layout.HEAD]
+        # What is below a node that the other one has let down is to be read.
+        assert len([row for row in read if len(row) == len("i|0")]) <= 16 + len(let_down)
+    assert list((await stores[0].audit(tenant)).findings) == []
+
+
 async def test_instances_that_make_room_at_once_harm_nothing(kept, tenant):
     stores = [LogStore(kept, shape=SMALL) for _ in range(4)]
     calls = [

@@ -85,6 +85,17 @@ def test_a_root_is_known_with_what_was_added_since():
         assert known.node("a", 2)
 
 
+def test_what_another_instance_let_down_is_known_where_just_that_was_seen():
+    known = KnownIndex()
+    known.saw_root(Root(packed(1, 2 << 60)))
+    known.saw_root(Root(packed(7), 2))
+    assert known.node("0", 2) == KnownNode(2, {"r0_0": 1})
+    assert known.node("3", 2) == KnownNode(2)
+    # It got one more record before it was let down.
+    known.saw_root(Root(packed(8), 4))
+    assert known.node("0", 4) is None
+
+
 def test_nothing_is_known_of_a_log_that_was_put_back():
     known = KnownIndex()
     known.saw_root(Root(packed(1, 2, 3), 5))
