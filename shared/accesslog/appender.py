@@ -162,7 +162,6 @@ class Appender:
                 is_answer_lost = True
             else:
                 self._head = Head(commit.edge, etags[HEAD_POSITION], commit.root)
-                self._index.gone_down(commit.gone_down, head.root.below)
                 for index, item in enumerate(items, head.edge.size):
                     item.settle(index, item.entry.payload, self._same)
                 return

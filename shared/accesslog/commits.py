@@ -1,7 +1,7 @@
 """What one commit of the log writes. Pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from shared.accesslog import layout, nodes
 from shared.accesslog.calls import Item
@@ -28,15 +28,11 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The operations that append a group, and the edge and the index's root after them.
-
-    `gone_down` are the records that leave the root, by the child that gets them.
-    """
+    """The operations that append a group, and the edge and the index's root after them."""
 
     operations: Sequence[Operation]
     edge: Edge
     root: Root
-    gone_down: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def commit_of(partition: str, head: Head, items: Sequence[Item], *, lets_down: bool) -> Commit:
@@ -51,12 +47,12 @@ def commit_of(partition: str, head: Head, items: Sequence[Item], *, lets_down: b
         (item.digest, nodes.place(index, first)) for index, item in enumerate(items, first)
     )
     before = head.root.below
-    if lets_down:
-        gone_down = nodes.shares("", head.root.records)
-        root = Root(records, before + head.root.count)
-    else:
-        gone_down = {}
-        root = Root(head.root.records + records, before)
+    shares = nodes.shares("", head.root.records) if lets_down else {}
+    root = (
+        Root(records, before + head.root.count)
+        if lets_down
+        else Root(head.root.records + records, before)
+    )
     row = layout.head_row(partition, edge, head.etag, root.columns)
     segment = layout.Segment(
         first, [item.entry.payload for item in items], layout.checks_of(leaves)
@@ -69,6 +65,6 @@ def commit_of(partition: str, head: Head, items: Sequence[Item], *, lets_down: b
         Insert(layout.tile_row(partition, tile, hashes)) for tile, hashes in full if tile.level
     ]
     operations += [
-        Merge(nodes.run_row(partition, child, run, before)) for child, run in gone_down.items()
+        Merge(nodes.run_row(partition, child, share, before)) for child, share in shares.items()
     ]
-    return Commit(operations, edge, root, gone_down)
+    return Commit(operations, edge, root)

@@ -89,10 +89,6 @@ class Index:
         shares = nodes.shares("", root.records)
         await self._make_room(self._known.of(self._partition), root.below, shares)
 
-    def gone_down(self, shares: Mapping[str, bytes], before: int) -> None:
-        """Know where the records are that went down from a root with `before` below it."""
-        self._known.of(self._partition).gone_down("", shares, before)
-
     async def _make_room(self, known: KnownIndex, below: int, shares: Mapping[str, bytes]) -> None:
         """Make it in the children that get `shares` from a node with so many records below it."""
         if not below:

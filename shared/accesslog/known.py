@@ -100,7 +100,7 @@ class KnownIndex:
         newest = self._root
         if root.below != newest.below:
             if root.below == newest.below + newest.count:
-                # Another instance let down just what was seen.
+                # What was seen has gone down, and nothing else.
                 self.gone_down("", nodes.shares("", newest.records), newest.below)
             self.digests.update(root.digests())
         elif root.records.startswith(newest.records):
