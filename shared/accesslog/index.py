@@ -51,7 +51,7 @@ class Index:
                         waiting.add(digest)
                         break
                     below, depth = node.below, depth + 1
-            for read in await self._read([*unread]):
+            for read in await self.read([*unread]):
                 known.saw_node(read, unread[read.prefix])
             here = {digest for digest in waiting if digest in known.digests}
             found |= here
@@ -76,7 +76,7 @@ class Index:
             yield places
             depth += 1
             wanted = {nodes.digits_of(digest)[:depth] for digest in digests}
-            read = await self._read(sorted(one for one in wanted if below.get(one[:-1])))
+            read = await self.read(sorted(one for one in wanted if below.get(one[:-1])))
             columns = [node.records for node in read]
             below = {node.prefix: node.below for node in read}
 
@@ -94,7 +94,7 @@ class Index:
         if not below:
             return
         unread = [child for child in shares if known.node(child, below) is None]
-        for read in await self._read(unread):
+        for read in await self.read(unread):
             known.saw_node(read, below)
         for child, share in shares.items():
             node = known.nodes.get(child, KnownNode(below))
@@ -103,7 +103,7 @@ class Index:
                 await self._let_down(known, child, below)
 
     async def _let_down(self, known: KnownIndex, prefix: str, until: int) -> None:
-        (node,) = await self._read([prefix])
+        (node,) = await self.read([prefix])
         known.saw_node(node, until)
         if not node.runs:
             # Another instance let them down.
@@ -124,7 +124,8 @@ class Index:
         known.nodes[prefix] = KnownNode(until, {}, node.below + node.count)
         known.gone_down(prefix, shares, node.below)
 
-    async def _read(self, prefixes: Sequence[str]) -> Sequence[Node]:
+    async def read(self, prefixes: Sequence[str]) -> Sequence[Node]:
+        """The nodes as they are in storage."""
         keys = [nodes.node_key(prefix) for prefix in prefixes]
         rows = await get_all(self._tables, self._partition, keys)
         return [

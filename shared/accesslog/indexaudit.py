@@ -1,6 +1,5 @@
 """Whether the index of events leads to each entry, to nothing else, and fits itself."""
 
-import asyncio
 from array import array
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from shared.accesslog import layout, nodes
 from shared.accesslog.content import Identify
 from shared.accesslog.findings import Audit
 from shared.accesslog.index import Index
-from shared.accesslog.nodes import Node, Root, Shape
+from shared.accesslog.nodes import Root, Shape
 from shared.merkle import ProofError
 from shared.ports import Tables
 
@@ -59,26 +58,33 @@ class IndexAudit:
     async def finish(self, audit: Audit) -> None:
         """Look at the index."""
         root = await self._root(audit)
-        await (self._ask(root) if self._start else self._read(audit, root))
+        if not self._start:
+            await self._read(audit, root or Root())
+        elif root is not None:
+            await self._ask(root)
+        else:
+            # Nobody can say which of them are missing; that the root is broken is told.
+            return
         at = self._seen.find(0)
         while at >= 0:
             index = self._start + at
             audit.add("event-missing", index, index + 1, "")
             at = self._seen.find(0, at + 1)
 
-    async def _root(self, audit: Audit) -> Root:
-        """The root of now; an empty one where it cannot be read."""
+    async def _root(self, audit: Audit) -> Root | None:
+        """The root of now; None where it cannot be read."""
         head = await self._tables.get(layout.TABLE, self._partition, layout.HEAD)
-        root = Root()
-        if head is not None:
-            try:
-                root = nodes.root_in(head)
-                size = layout.size_of(head)
-                # Who compares the head tells of a size that cannot be read.
-                if size:
-                    nodes.root_of(head, size)
-            except ProofError:
-                audit.add("index-changed", 0, len(self._digests), layout.HEAD)
+        if head is None:
+            # Who compares the head tells of it, and of a size that cannot be read.
+            return None
+        size, end = layout.size_of(head), self._start + len(self._digests)
+        try:
+            root = nodes.root_in(head)
+        except ProofError:
+            audit.add("index-changed", self._start, end, layout.HEAD)
+            return None
+        if size and root.count + root.below != size:
+            audit.add("index-changed", self._start, end, layout.HEAD)
         return root
 
     async def _read(self, audit: Audit, root: Root) -> None:
@@ -136,32 +142,21 @@ class IndexAudit:
         """Say of a node whose count of what is below is wrong, and is not just being changed."""
         while True:
             before = await self._below(prefix)
-            names = [f"{prefix}{digit}" for digit in nodes.DIGITS]
-            children = await asyncio.gather(*map(self._node, names))
+            children = await self._index.read(nodes.children_of(prefix))
             if await self._below(prefix) == before:
                 break
-        if before is None or None in children:
-            # It was told of already.
-            return
-        if before != sum(child.count + child.below for child in children if child):
+        # Of a root that cannot be read it was told already.
+        if before is not None and before != sum(child.count + child.below for child in children):
             name = nodes.node_key(prefix) if prefix else layout.HEAD
             audit.add("index-changed", 0, len(self._digests), name)
 
     async def _below(self, prefix: str) -> int | None:
         if prefix:
-            node = await self._node(prefix)
-            return node.below if node else None
+            (node,) = await self._index.read([prefix])
+            return node.below
         head = await self._tables.get(layout.TABLE, self._partition, layout.HEAD)
         try:
             return nodes.root_of(head, layout.size_of(head)).below if head else 0
-        except ProofError:
-            return None
-
-    async def _node(self, prefix: str) -> Node | None:
-        """A node, or None for one that cannot be read."""
-        row = await self._tables.get(layout.TABLE, self._partition, nodes.node_key(prefix))
-        try:
-            return nodes.node_of(row) if row else Node(prefix)
         except ProofError:
             return None
 

@@ -193,7 +193,7 @@ def node_of(row: Row) -> Node:
     """The node that a row keeps. Raises ProofError for a row that has not the key of one.
 
     A run that cannot be read is left out. Where nobody can say how much is below, it counts as so
-    much that it is looked for.
+    much that it is looked for, but for the deepest nodes, which have nothing below them.
     """
     key = _KEY.fullmatch(row.row)
     if key is None:
@@ -211,6 +211,8 @@ def node_of(row: Row) -> Node:
             runs[name] = _records(value)
         except ProofError:
             sound = False
+    if len(key[1]) == DEEPEST and below:
+        below, sound = 0, False
     # A row is there only for what came to it.
     sound = sound and bool(runs or below)
     return Node(key[1], runs, below, row.etag, sound)

@@ -455,6 +455,30 @@ async def test_a_count_that_cannot_be_read_loses_nothing(kept, tenant, below):
     assert {kind for kind, *_ in await found(store, tenant)} == {"index-changed"}
 
 
+@pytest.mark.parametrize("values", [{"recent": b"x"}, {"below": "x"}])
+async def test_a_root_that_cannot_be_read_blames_no_entry_of_the_new_part(kept, tenant, values):
+    store = LogStore(kept, shape=Shape(recent=40))
+    await store.append(tenant, entries(*range(SIZE)))
+    await Rows(kept, tenant).change(layout.HEAD, **values)
+    assert await found(store, tenant, from_size=256) == [("index-changed", 256, SIZE)]
+
+
+@pytest.mark.parametrize("below", [1, "x"])
+async def test_nothing_is_looked_for_below_the_deepest_node(kept, tenant, below):
+    shape = Shape(recent=40)
+    store = LogStore(kept, shape=shape)
+    await store.append(tenant, entries(*range(SIZE)))
+    rows = Rows(kept, tenant)
+    digits = nodes.digits_of(shape.digest("tests", "new"))
+    await rows.change(f"i|{digits[0]}", below=1)
+    for depth in range(2, nodes.DEEPEST):
+        await rows.put(f"i|{digits[:depth]}", below=1)
+    await rows.put(f"i|{digits}", below=below)
+    fresh = LogStore(kept, shape=shape)
+    assert await fresh.append(tenant, entries("new")) == [SIZE]
+    assert ("index-changed", 0, SIZE + 1) in await found(store, tenant)
+
+
 async def test_a_run_under_the_name_of_one_to_come_is_found(kept, tenant):
     shape = Shape(recent=40)
     store = LogStore(kept, shape=shape)
