@@ -3,10 +3,15 @@
 import base64
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from shared.azure.settings import read_settings
 from shared.composition import App
+from shared.identity import Caller
+from shared.identity.rules import VENDOR_SERVICE
+from shared.ids import new_id
 from shared.ports import Clock, Secret, Secrets
+from shared.tenancy import Registration
 
 
 class OneSecret:
@@ -14,6 +19,17 @@ class OneSecret:
 
     async def get(self, _name: str) -> Secret:
         return Secret(base64.b64encode(b"a key of these tests").decode(), "1")
+
+
+PORTAL = Caller("portal", frozenset({VENDOR_SERVICE}), None, "vendor")
+
+
+async def registered(app: App, tenant: str | None = None) -> str:
+    """Register a tenant as the portal does, a new one where none is named; its id."""
+    tenant = tenant or f"t{new_id(datetime.now(UTC)).lower()}"
+    registration = Registration(id=tenant, display_name="A tenant", residency_zone="eu")
+    await app.tenants.register(registration, PORTAL, app.new_id())
+    return tenant
 
 
 @asynccontextmanager

@@ -1,19 +1,14 @@
 """The app within the test's own process, without a host, whose deliveries would be in the way."""
 
 import base64
-from datetime import UTC, datetime
 
 import pytest
 from cryptography.fernet import Fernet
 
 from infra.local.stack import Stack
-from shared.identity.rules import VENDOR_SERVICE, Caller
-from shared.ids import new_id
 from shared.ports import Secret
-from shared.tenancy import Registration
-from tests.compositions import composed
+from tests.compositions import composed, registered
 
-PORTAL = Caller("portal", frozenset({VENDOR_SERVICE}), None, "vendor")
 FERNET = Fernet.generate_key().decode()
 
 
@@ -48,7 +43,4 @@ async def slow(services):
 
 @pytest.fixture
 async def tenant(fast):
-    identifier = f"t{new_id(datetime.now(UTC)).lower()}"
-    registration = Registration(id=identifier, display_name="A tenant", residency_zone="eu")
-    await fast.tenants.register(registration, PORTAL, fast.new_id())
-    return identifier
+    return await registered(fast)

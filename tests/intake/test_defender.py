@@ -12,16 +12,12 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from infra.local.stack import Stack
 from shared.errors import InvalidInputError, RefusalError, UnavailableError
-from shared.identity.rules import VENDOR_SERVICE, Caller
-from shared.ids import new_id
 from shared.messages import decode, queues
 from shared.messages.contracts import BlobUploaded
-from shared.tenancy import Registration
-from tests.compositions import OneSecret, composed
+from tests.compositions import OneSecret, composed, registered
 from tests.queues import data_of, peeked
 
 PHOTO = (Path(__file__).parents[2] / "samples/cat.jpg").read_bytes()
-PORTAL = Caller("portal", frozenset({VENDOR_SERVICE}), None, "vendor")
 FINISHED = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
@@ -53,10 +49,7 @@ async def bus(services):
 
 @pytest.fixture
 async def tenant(app):
-    identifier = f"t{new_id(datetime.now(UTC)).lower()}"
-    registration = Registration(id=identifier, display_name="A tenant", residency_zone="eu")
-    await app.tenants.register(registration, PORTAL, app.new_id())
-    return identifier
+    return await registered(app)
 
 
 @pytest.fixture

@@ -20,15 +20,12 @@ from infra.local.settings import ROOT
 from infra.local.stack import Stack
 from samples.eicar import eicar
 from shared.accesslog.filters import Filter
-from shared.identity.rules import VENDOR_SERVICE, Caller
 from shared.messages import queues
 from shared.messages.contracts import BlobUploaded
-from shared.tenancy import Registration
-from tests.compositions import OneSecret, composed
+from tests.compositions import OneSecret, composed, registered
 from tests.queues import data_of, peeked
 
 PHOTO = (Path(ROOT) / "samples/astronaut.jpg").read_bytes()
-PORTAL = Caller("portal", frozenset({VENDOR_SERVICE}), None, "vendor")
 # Most of a worker's time is waiting for its links to the bus.
 WORKERS = 8
 
@@ -172,8 +169,7 @@ async def test_an_upload_is_filed_once_wherever_its_worker_is_killed(app, client
         """An upload of a tenant of its own, so that none waits for another's log."""
         tenant = f"{base}-{number}"
         if known:
-            registration = Registration(id=tenant, display_name="A tenant", residency_zone="eu")
-            await app.tenants.register(registration, PORTAL, app.new_id())
+            await registered(app, tenant)
         for _ in range(versions - 1):
             before = await upload(app, clients, f"{tenant}/a.jpg", data)
             await app.intake.take_in(msgspec.convert(before, BlobUploaded))

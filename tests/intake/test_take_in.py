@@ -10,15 +10,11 @@ from azure.storage.blob import StandardBlobTier
 
 from shared.azure.blobs import AzureBlobs
 from shared.errors import NotFoundError
-from shared.identity.rules import VENDOR_SERVICE, Caller
-from shared.ids import new_id
 from shared.intake import SUBJECTS, subject_partition
 from shared.messages.contracts import BlobUploaded
-from shared.tenancy import Registration
-from tests.compositions import OneSecret, composed
+from tests.compositions import OneSecret, composed, registered
 
 PHOTO = (Path(__file__).parents[2] / "samples/cat.jpg").read_bytes()
-PORTAL = Caller("portal", frozenset({VENDOR_SERVICE}), None, "vendor")
 
 
 class Slow(AzureBlobs):
@@ -41,10 +37,7 @@ async def app(stack):
 
 @pytest.fixture
 async def tenant(app):
-    identifier = f"t{new_id(datetime.now(UTC)).lower()}"
-    registration = Registration(id=identifier, display_name="A tenant", residency_zone="eu")
-    await app.tenants.register(registration, PORTAL, app.new_id())
-    return identifier
+    return await registered(app)
 
 
 async def uploaded(app, blobs, name):
