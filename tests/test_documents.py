@@ -10,9 +10,9 @@ import azure.functions as func
 from functions.blueprints import BLUEPRINTS
 from infra.local.ports import Ports, setting_name
 from infra.local.settings import app_settings
-from shared.azure.settings import Settings
 from shared.messages import queues
 from shared.messages.contracts import CONTRACTS
+from shared.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
