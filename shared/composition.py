@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from shared.messages.deadletters import DeadLetters
     from shared.scanning.defender import ScanResults
     from shared.scanning.scanner import Scanner
-    from shared.scanning.watch import ScannerWatch
+    from shared.scanning.scanner_watch import ScannerWatch
     from shared.tenancy import Tenants
 
 
@@ -264,7 +264,7 @@ class App:
 
     @cached_property
     def scanner_watch(self) -> "ScannerWatch":
-        from shared.scanning.watch import ScannerWatch
+        from shared.scanning.scanner_watch import ScannerWatch
 
         max_age = timedelta(days=self.settings.SIGNATURE_MAX_AGE_DAYS)
         return ScannerWatch(self.scanner, self.outbox, self.clock, max_age)

@@ -3,11 +3,18 @@
 from collections.abc import Mapping
 from typing import IO, Final
 
-from shared.metadata.boxes import BoxWalker
-from shared.metadata.packets import PacketFinder, Packets
-from shared.metadata.reading import PICTURES, Metadata, read, read_document
+from shared.metadata.film_xmp import BoxWalker
+from shared.metadata.parsing import PICTURES, Metadata, read, read_document
 from shared.metadata.worker import MARKUP, PACKAGE, PDF
-from shared.metadata.worker.found import CUT, NOT_SUPPORTED, TOO_LARGE, UNREADABLE, XMP_ONLY, merged
+from shared.metadata.worker.result import (
+    CUT,
+    NOT_SUPPORTED,
+    TOO_LARGE,
+    UNREADABLE,
+    XMP_ONLY,
+    merged,
+)
+from shared.metadata.xmp_packets import PacketFinder, Packets
 
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument"
 _OPEN_DOCUMENT: Final = "application/vnd.oasis.opendocument"

@@ -13,7 +13,7 @@ from typing import IO, Final
 from shared.scanning.png_chunks import SIGNATURE as PNG
 from shared.scanning.png_chunks import packed_texts
 from shared.scanning.scanner import RefusedArchiveError
-from shared.scanning.unpacking import Readable, bzip2, is_tar, tar_members, xz
+from shared.scanning.tar_bzip2_xz import Readable, bzip2, is_tar, tar_members, xz
 from shared.scanning.zips import BROKEN, STARTS, Directory, has_directory, hides_entries
 
 _PIECE: Final = 256 * 1024
@@ -98,14 +98,14 @@ def contents(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
         yield from packed_texts(file)
     if is_archive(head) or has_directory(file):
         allowed = min(limits.size, max(limits.free, size * limits.ratio))
-        yield from _Walk(limits.depth, limits.members, allowed).archive(file, head, 1)
+        yield from _ArchiveWalk(limits.depth, limits.members, allowed).archive(file, head, 1)
 
 
 # An xz may take much memory, so one is unpacked at a time in this process.
 _xz_turn: Final = threading.Lock()
 
 
-class _Walk:
+class _ArchiveWalk:
     """One look into one upload; counts what it has cost."""
 
     def __init__(self, depth: int, members: int, size: int) -> None:

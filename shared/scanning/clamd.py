@@ -1,22 +1,24 @@
 """The engine clamd, ClamAV's daemon, to which uploads are streamed with INSTREAM."""
 
 import asyncio
+import io
 import logging
 import struct
+import zipfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cache
 from typing import IO, Final
 
 from shared.errors import UnavailableError
 from shared.ports import BlobInfo
 from shared.scanning.clamd_protocol import TOO_LARGE, Connection, engine_of, findings_of
-from shared.scanning.probes import encrypted_archive, nested_archive
 from shared.scanning.scanner import Engine, Findings, Scan
 
-_ALERTS: Final = (
-    ("AlertExceedsMax", nested_archive),
-    ("AlertEncryptedArchive", encrypted_archive),
-)
+# Deeper than any engine follows: clamd.conf(5), MaxRecursion.
+_LEVELS: Final = 101
+_ENCRYPTED: Final = 0x1
+_FLAGS_AT: Final = ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8))
 # Seconds in all before the message is handed back, so that its ten deliveries outlast a restart.
 _PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
 # Seconds that clamd may take to answer once it has all: more than the 120 of MaxScanTime, after
@@ -146,3 +148,34 @@ class _TooLarge:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+@cache
+def nested_archive() -> bytes:
+    """A zip within a zip, many times over; about 10 kB."""
+    data = b"x"
+    for _ in range(_LEVELS):
+        data = _zip(data)
+    return data
+
+
+@cache
+def encrypted_archive() -> bytes:
+    """A zip whose member is marked as encrypted."""
+    data = bytearray(_zip(bytes(28)))
+    for signature, offset in _FLAGS_AT:
+        struct.pack_into("<H", data, data.index(signature) + offset, _ENCRYPTED)
+    return bytes(data)
+
+
+def _zip(member: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("a"), member)
+    return buffer.getvalue()
+
+
+_ALERTS: Final = (
+    ("AlertExceedsMax", nested_archive),
+    ("AlertEncryptedArchive", encrypted_archive),
+)

@@ -21,14 +21,14 @@ from typing import Any, Final
 
 from infra.local.settings import ROOT
 from shared.metadata.collector import Collector
-from shared.metadata.reading import read
-from shared.metadata.worker import fields
+from shared.metadata.parsing import read
+from shared.metadata.worker import iptc_exif_xmp_fields as fields
 from shared.metadata.worker.pictures import read_picture
 from shared.scanning.content_type import HEAD_SIZE, detect
 from tests.benchmarks.progress import Step
 from tests.benchmarks.results import Result
-from tests.metadata.test_metadata_fields import IN_XMP, xmp
-from tests.metadata.test_metadata_limits import tiff_with_xmp
+from tests.metadata.test_block_sizes import tiff_with_xmp
+from tests.metadata.test_iptc_exif_xmp_fields import IN_XMP, xmp
 
 GOAL: Final = ">= 1"
 GOAL_IN_ALL: Final = ">= 0.99"

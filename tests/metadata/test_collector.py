@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from pypdf.generic import DecodedStreamObject, NameObject
 
 from shared.metadata.collector import Collector
-from shared.metadata.packets import MAX_PACKET
-from shared.metadata.reading import Metadata, Person, _patient
+from shared.metadata.parsing import Metadata, NamedPerson, _patient
+from shared.metadata.xmp_packets import MAX_PACKET
 from shared.scanning.content_type import HEAD_SIZE, detect
-from tests.metadata.test_metadata_fields import bag, element, xmp
-from tests.metadata.test_metadata_limits import HEAD, MANY, SAMPLES, TAIL, tiff
-from tests.metadata.test_packets import FTYP, UUID, box, wrapped
+from tests.metadata.test_block_sizes import HEAD, MANY, SAMPLES, TAIL, tiff
+from tests.metadata.test_iptc_exif_xmp_fields import bag, element, xmp
+from tests.metadata.test_xmp_packets import FTYP, UUID, box, wrapped
 
 ZOE = bag("dc:creator", "Zoë", kind="Seq")
 PACKET = wrapped(xmp(ZOE))
-CREATOR = Person("Zoë", "dc:creator")
+CREATOR = NamedPerson("Zoë", "dc:creator")
 MIB = 1024 * 1024
 
 
@@ -64,11 +64,11 @@ def test_a_pdf(compressed, password):
     )
     assert collect("application/pdf", data) == Metadata(
         (
-            Person("Ana", "PDF:Author"),
-            Person("Ben", "PDF:Author"),
+            NamedPerson("Ana", "PDF:Author"),
+            NamedPerson("Ben", "PDF:Author"),
             CREATOR,
-            Person("Cem", "PDF:Keywords"),
-            Person("Dora", "PDF:Keywords"),
+            NamedPerson("Cem", "PDF:Keywords"),
+            NamedPerson("Dora", "PDF:Keywords"),
         )
     )
 
@@ -80,7 +80,10 @@ def test_a_pdf_with_nothing_to_say():
 def test_a_pdf_whose_pictures_say_something():
     data = pdf(wrapped(xmp(bag("dc:subject", "beach"))))
     inside = data.replace(b"%%EOF", b"% " + PACKET.replace(b"\n", b" ") + b"\n%%EOF")
-    assert collect("application/pdf", inside).people == (CREATOR, Person("beach", "dc:subject"))
+    assert collect("application/pdf", inside).people == (
+        CREATOR,
+        NamedPerson("beach", "dc:subject"),
+    )
 
 
 def test_a_pdf_that_needs_a_password():
@@ -215,7 +218,7 @@ JPEG_REST = bytes.fromhex(
 MAIN = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 BEACH = wrapped(xmp(bag("dc:subject", "beach")))
-KEYWORD = Person("beach", "dc:subject")
+KEYWORD = NamedPerson("beach", "dc:subject")
 
 
 def segment(data: bytes) -> bytes:

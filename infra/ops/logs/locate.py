@@ -26,7 +26,7 @@ from infra.ops.logs.outcome import (
     unsigned,
 )
 from shared.merkle import WIDTH, Checkpoint, Edge, MerkleError, ProofError, is_redaction, leaf_of
-from shared.merkle.export import Entry, Hashes, Missing, Unsigned, parse_line
+from shared.merkle.export import ExportedEntry, Hashes, Missing, Unsigned, parse_line
 from shared.merkle.tiles import fold, split
 from shared.merkle.tree import HASH_SIZE
 
@@ -73,7 +73,7 @@ class _Walk:
         gone, size = 0, self.export.checkpoint.size
         for reached, line in lines_of(self.export):
             self.progress("looking closely", reached, self.export.length)
-            if isinstance(line, Entry):
+            if isinstance(line, ExportedEntry):
                 yield self._entry(line)
             elif isinstance(line, Hashes):
                 self._learn(line)
@@ -87,7 +87,7 @@ class _Walk:
                 # Not one of an export, or of more entries than there were.
                 yield _Line(None, b"")
 
-    def _entry(self, line: Entry) -> _Line:
+    def _entry(self, line: ExportedEntry) -> _Line:
         try:
             leaf = leaf_of(line.entry, line.index, self.export.checkpoint.origin, self.export.keys)
         except MerkleError:
@@ -266,5 +266,5 @@ def leaves_of_export(export: ExportFile) -> Iterator[bytes]:
     """The leaf hashes of an export that is intact."""
     origin = export.checkpoint.origin
     for _, line in lines_of(export):
-        if isinstance(line, Entry):
+        if isinstance(line, ExportedEntry):
             yield leaf_of(line.entry, line.index, origin, export.keys)

@@ -1,7 +1,7 @@
 """What files say of people, read by native parsers that run in a process of their own.
 
 A package beside the flows, and without imports of its own, so that such a process starts in little
-more than the time that the parsers take (see `shared.metadata.reader` for its other end).
+more than the time that the parsers take (see `shared.metadata.worker_process` for its other end).
 """
 
 from typing import Final

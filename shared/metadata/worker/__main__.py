@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Final
 
 from shared.metadata.worker import FAILED, MARKUP, OUT_OF_MEMORY, PACKAGE, PDF, PICTURE
-from shared.metadata.worker.documents import read_pdf
-from shared.metadata.worker.found import Metadata
-from shared.metadata.worker.markup import read_markup, read_package
+from shared.metadata.worker.office_properties import read_package
+from shared.metadata.worker.pdf import read_pdf
 from shared.metadata.worker.pictures import read_picture
+from shared.metadata.worker.result import Metadata
+from shared.metadata.worker.svg_and_sidecars import read_markup
 
 _READERS: Final[Mapping[bytes, Callable[[str], Metadata]]] = {
     PICTURE: read_picture,

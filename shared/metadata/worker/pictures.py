@@ -7,9 +7,9 @@ from typing import Final
 
 import exiv2
 
-from shared.metadata.worker import fields
+from shared.metadata.worker import iptc_exif_xmp_fields as fields
 from shared.metadata.worker.extended_xmp import Extended
-from shared.metadata.worker.found import NOT_SUPPORTED, Found, Metadata
+from shared.metadata.worker.result import NOT_SUPPORTED, Metadata, MetadataBuilder
 
 _INDEX: Final = re.compile(r"\[\d+\]")
 _PREFIX: Final = re.compile(r"(?<=/)[^/:]*:")
@@ -32,7 +32,7 @@ def read_picture(path: str) -> Metadata:
     Not for two threads at once: Exiv2's XMP toolkit and its log handler are one for the process.
     """
     with _Complaints() as complaints:
-        found = Found()
+        found = MetadataBuilder()
         try:
             _read(path, found)
         except exiv2.Exiv2Error as error:
@@ -51,7 +51,7 @@ def read_picture(path: str) -> Metadata:
     return found.metadata()
 
 
-def read_packets(packets: list[bytes], found: Found) -> None:
+def read_packets(packets: list[bytes], found: MetadataBuilder) -> None:
     """Add what bare XMP packets say."""
     for packet in packets:
         with _Complaints() as complaints:
@@ -64,7 +64,7 @@ def read_packets(packets: list[bytes], found: Found) -> None:
             found.broken |= complaints.serious
 
 
-def _read(source: str | bytes, found: Found) -> None:
+def _read(source: str | bytes, found: MetadataBuilder) -> None:
     image = exiv2.ImageFactory.open(source)
     image.readMetadata()
     _xmp(image, found)
@@ -77,7 +77,7 @@ def _read(source: str | bytes, found: Found) -> None:
         _read(packet, found)
 
 
-def _xmp(image: exiv2.Image, found: Found) -> None:
+def _xmp(image: exiv2.Image, found: MetadataBuilder) -> None:
     names: dict[str, str] = {}
     others: set[str] = set()
     for datum in image.xmpData():
@@ -109,13 +109,13 @@ def _texts(value: exiv2.Value) -> Iterator[str]:
         yield value.toString()
 
 
-def _iptc(image: exiv2.Image, found: Found) -> None:
+def _iptc(image: exiv2.Image, found: MetadataBuilder) -> None:
     for datum in image.iptcData():
         if field := fields.IPTC.get(datum.key()):
             found.add(_decoded(_raw(datum.value())), field)
 
 
-def _exif(image: exiv2.Image, found: Found) -> list[bytes]:
+def _exif(image: exiv2.Image, found: MetadataBuilder) -> list[bytes]:
     """Add what EXIF says, and return the XMP packets that stand in it."""
     packets: list[bytes] = []
     for datum in image.exifData():

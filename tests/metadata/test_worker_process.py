@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shared.metadata import reader as module
-from shared.metadata.reader import Reader
-from shared.metadata.worker.found import Metadata
-from tests.metadata.test_metadata_limits import HEAD, MANY, TAIL, tiff_with_xmp
+from shared.metadata import worker_process as module
+from shared.metadata.worker.result import Metadata
+from shared.metadata.worker_process import WorkerProcess
+from tests.metadata.test_block_sizes import HEAD, MANY, TAIL, tiff_with_xmp
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "samples/coffee.webp"
@@ -22,18 +22,18 @@ SLOW = tiff_with_xmp(f"{HEAD}{MANY}>{TAIL}".encode())
 
 
 @pytest.fixture
-def reader() -> Iterator[Reader]:
-    made = Reader()
+def reader() -> Iterator[WorkerProcess]:
+    made = WorkerProcess()
     yield made
     made.close()
 
 
-def people(reader: Reader) -> int:
+def people(reader: WorkerProcess) -> int:
     with SAMPLE.open("rb") as file:
         return len(reader.read(b"P", file.fileno()).people)
 
 
-def read_while(reader: Reader, path: Path, act: signal.Signals) -> Metadata:
+def read_while(reader: WorkerProcess, path: Path, act: signal.Signals) -> Metadata:
     """What comes of the file at `path` when the process gets a signal while it reads it."""
     answers: list[Metadata] = []
     with path.open("rb") as file:
@@ -147,8 +147,8 @@ def test_the_process_gets_no_secret(reader, monkeypatch):
 def test_the_process_ends_with_the_worker_that_is_killed():
     code = """
 import sys, time
-from shared.metadata.reader import Reader
-reader = Reader()
+from shared.metadata.worker_process import WorkerProcess
+reader = WorkerProcess()
 with open(sys.argv[1], "rb") as file:
     assert len(reader.read(b"P", file.fileno()).people) == 3
 print(reader.pid, flush=True)
@@ -167,7 +167,7 @@ time.sleep(600)
 def test_the_process_ends_with_the_worker_that_stops():
     code = """
 import sys
-from shared.metadata.reading import _quick, read
+from shared.metadata.parsing import _quick, read
 with open(sys.argv[1], "rb") as file:
     assert len(read(file).people) == 3
 print(_quick.pid)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.metadata.boxes import BoxWalker
-from shared.metadata.packets import MAX_PACKET, MAX_PACKETS, PacketFinder
+from shared.metadata.film_xmp import BoxWalker
+from shared.metadata.xmp_packets import MAX_PACKET, MAX_PACKETS, PacketFinder
 
 HEADER = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>'
 TRAILER = b'<?xpacket end="w"?>'

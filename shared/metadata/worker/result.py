@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dataclasses import field as column
 from typing import Final
 
-from shared.metadata.worker.fields import KEYWORDS, Field
+from shared.metadata.worker.iptc_exif_xmp_fields import KEYWORDS, Field
 
 MAX_LENGTH: Final = 256
 """Characters of an identifier that are kept."""
@@ -34,7 +34,7 @@ _DOCUMENT: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Person:
+class NamedPerson:
     """A name, an e-mail address, or a keyword that may be one; and the field that holds it."""
 
     identifier: str
@@ -42,7 +42,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Document:
+class DocumentId:
     """The id of a document, a version of one, or what it was made from; and the field's name."""
 
     identifier: str
@@ -64,21 +64,21 @@ class Metadata:
     `has_xmp` says that there is XMP where the type has its place for it.
     """
 
-    people: tuple[Person, ...] = ()
+    people: tuple[NamedPerson, ...] = ()
     note: str | None = None
-    documents: tuple[Document, ...] = ()
+    documents: tuple[DocumentId, ...] = ()
     has_xmp: bool = column(default=False, compare=False)
 
 
-class Found:
+class MetadataBuilder:
     """What was found so far, within the limits."""
 
     def __init__(self) -> None:
         self.broken = False
         self.cut = False
         self.has_xmp = False
-        self._people: set[Person] = set()
-        self._documents: set[Document] = set()
+        self._people: set[NamedPerson] = set()
+        self._documents: set[DocumentId] = set()
 
     def add(self, text: str, field: Field) -> None:
         """Keep the identifiers in the text of a field, each cut to `MAX_LENGTH`."""
@@ -87,7 +87,7 @@ class Found:
             if not name:
                 continue
             self.cut |= len(name) > MAX_LENGTH
-            person = Person(name[:MAX_LENGTH].rstrip(), field.name)
+            person = NamedPerson(name[:MAX_LENGTH].rstrip(), field.name)
             if len(self._people) < MAX_PEOPLE:
                 self._people.add(person)
             elif person not in self._people:
@@ -97,7 +97,7 @@ class Found:
         """Keep the id of a document, if it has the form of one."""
         identifier = _clean(text).strip()
         if _DOCUMENT.match(identifier) and len(self._documents) < MAX_DOCUMENTS:
-            self._documents.add(Document(identifier, field))
+            self._documents.add(DocumentId(identifier, field))
 
     def metadata(self) -> Metadata:
         """All that was found, with the note that it deserves."""
@@ -108,7 +108,7 @@ class Found:
 
 def merged(parts: Iterable[Metadata]) -> Metadata:
     """What several parts of one file say together."""
-    people, documents, notes = set[Person](), set[Document](), set[str | None]()
+    people, documents, notes = set[NamedPerson](), set[DocumentId](), set[str | None]()
     for part in parts:
         people.update(part.people)
         documents.update(part.documents)
@@ -125,7 +125,7 @@ def merged(parts: Iterable[Metadata]) -> Metadata:
 _NOTES: Final = (TOO_LARGE, UNREADABLE, ENCRYPTED, NOT_SUPPORTED, CUT, XMP_ONLY)
 
 
-def _keywords_last(person: Person) -> tuple[bool, Person]:
+def _keywords_last(person: NamedPerson) -> tuple[bool, NamedPerson]:
     return person.field in KEYWORDS, person
 
 

@@ -16,7 +16,13 @@ import threading
 from typing import Final
 
 from shared.metadata.worker import FAILED
-from shared.metadata.worker.found import TOO_LARGE, UNREADABLE, Document, Metadata, Person
+from shared.metadata.worker.result import (
+    TOO_LARGE,
+    UNREADABLE,
+    DocumentId,
+    Metadata,
+    NamedPerson,
+)
 
 # Seconds after which a process is ended that does not answer. It ends itself after fewer of
 # computing; this is for one that does not come to compute.
@@ -33,7 +39,7 @@ _FROM_OUTSIDE: Final = frozenset({0, -signal.SIGKILL, -signal.SIGTERM, -signal.S
 _HUNG: Final = 256
 
 
-class Reader:
+class WorkerProcess:
     """Reads one file at a time in a process of its own, which it starts when it first needs it.
 
     Threads may share one. The process ends with this one, however that ends.
@@ -74,9 +80,9 @@ class Reader:
         if said["last"]:
             self._end()
         return Metadata(
-            tuple(Person(**person) for person in said["people"]),
+            tuple(NamedPerson(**person) for person in said["people"]),
             said["note"],
-            tuple(Document(**document) for document in said["documents"]),
+            tuple(DocumentId(**document) for document in said["documents"]),
             said["has_xmp"],
         )
 

@@ -5,11 +5,11 @@ import zipfile
 
 import pytest
 
-from shared.metadata.reading import Metadata, Person
-from shared.metadata.worker import fields
+from shared.metadata.parsing import Metadata, NamedPerson
+from shared.metadata.worker import iptc_exif_xmp_fields as fields
 from shared.scanning.content_type import detect
 from tests.metadata.test_collector import CREATOR, PACKET, ZOE, collect
-from tests.metadata.test_metadata_fields import bag, element, xmp
+from tests.metadata.test_iptc_exif_xmp_fields import bag, element, xmp
 
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 TEXT = "application/vnd.oasis.opendocument.text"
@@ -66,7 +66,7 @@ IN_MARKUP = [
 
 @pytest.mark.parametrize(("field", "inside", "people"), IN_MARKUP)
 def test_an_element_wherever_it_stands(field, inside, people):
-    expected = Metadata(tuple(Person(name, field) for name in people))
+    expected = Metadata(tuple(NamedPerson(name, field) for name in people))
     assert collect("image/svg+xml", svg(inside)) == expected
     assert collect(WORD, package(docProps__core=properties(inside))) == expected
     assert collect(WORD, package(docProps__app=properties(inside))) == expected
@@ -84,7 +84,7 @@ def test_xmp_in_a_drawing_and_in_a_sidecar(wrapped):
     if wrapped:
         head, _, tail = PACKET.partition(xmp(ZOE))
         packet = head + packet + tail
-    expected = Metadata((Person("Ana", "Iptc4xmpExt:PersonInImage"), CREATOR))
+    expected = Metadata((NamedPerson("Ana", "Iptc4xmpExt:PersonInImage"), CREATOR))
     assert collect("image/svg+xml", svg(packet.decode())) == expected
     assert detect(packet, len(packet)) == "application/rdf+xml"
     assert collect("application/rdf+xml", packet) == expected

@@ -2,9 +2,9 @@
 
 import logging
 
-from shared.metadata.worker.fields import PDF_INFO
-from shared.metadata.worker.found import ENCRYPTED, Found, Metadata
+from shared.metadata.worker.iptc_exif_xmp_fields import PDF_INFO
 from shared.metadata.worker.pictures import read_packets
+from shared.metadata.worker.result import ENCRYPTED, Metadata, MetadataBuilder
 
 
 def read_pdf(path: str) -> Metadata:
@@ -16,7 +16,7 @@ def read_pdf(path: str) -> Metadata:
 
     # What it says of a broken file may quote it.
     logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
-    found = Found()
+    found = MetadataBuilder()
     reader = pypdf.PdfReader(path)
     if reader.is_encrypted and not reader.decrypt(""):
         return Metadata(note=ENCRYPTED)

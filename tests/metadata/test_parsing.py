@@ -12,7 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.metadata.reading import MAX_LENGTH, MAX_PEOPLE, PICTURES, Metadata, Person, read
+from shared.metadata.parsing import (
+    MAX_LENGTH,
+    MAX_PEOPLE,
+    PICTURES,
+    Metadata,
+    NamedPerson,
+    read,
+)
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 FILES = [
@@ -147,9 +154,9 @@ def test_people_in_exif_and_iptc(exif, iptc, people):
 
 def test_too_long_and_too_many_are_cut():
     long = read(with_metadata(exif=[("Exif.Image.Artist", "x" * (MAX_LENGTH + 1))]))
-    assert long == Metadata((Person("x" * MAX_LENGTH, "Exif:Artist"),), "metadata-cut")
+    assert long == Metadata((NamedPerson("x" * MAX_LENGTH, "Exif:Artist"),), "metadata-cut")
     exact = read(with_metadata(exif=[("Exif.Image.Artist", "x" * MAX_LENGTH)]))
-    assert exact == Metadata((Person("x" * MAX_LENGTH, "Exif:Artist"),))
+    assert exact == Metadata((NamedPerson("x" * MAX_LENGTH, "Exif:Artist"),))
     names = "".join(f"<rdf:li>{number:05}</rdf:li>" for number in range(MAX_PEOPLE + 1))
     many = read(with_metadata(xmp=f"<dc:creator><rdf:Seq>{names}</rdf:Seq></dc:creator>"))
     assert len(many.people) == MAX_PEOPLE
@@ -215,7 +222,7 @@ def test_the_namespaces_of_one_file_are_not_those_of_the_next():
     exiv2.XmpParser.terminate()
     assert read(bytes(image.io().mmap())).note is None
     bob = "<dc:creator><rdf:Seq><rdf:li>Bob</rdf:li></rdf:Seq></dc:creator>"
-    assert read(with_metadata(xmp=bob)) == Metadata((Person("Bob", "dc:creator"),))
+    assert read(with_metadata(xmp=bob)) == Metadata((NamedPerson("Bob", "dc:creator"),))
 
 
 def test_reads_in_several_threads_at_once():

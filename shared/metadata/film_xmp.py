@@ -3,7 +3,7 @@
 import struct
 from typing import Final
 
-from shared.metadata.packets import MAX_PACKET, Packets, unwrapped
+from shared.metadata.xmp_packets import MAX_PACKET, Packets, unwrapped
 
 _XMP_UUID: Final = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
 _CONTAINERS: Final = (b"moov", b"udta", b"trak")

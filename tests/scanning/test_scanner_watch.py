@@ -10,7 +10,7 @@ from shared.composition import App
 from shared.errors import UnavailableError
 from shared.messages import queues
 from shared.scanning.scanner import Engine
-from shared.scanning.watch import ScannerWatch, fault_of
+from shared.scanning.scanner_watch import ScannerWatch, fault_of
 from shared.settings import read_settings
 from tests.queues import data_of, peeked
 

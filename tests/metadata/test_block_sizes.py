@@ -11,8 +11,8 @@ from pathlib import Path
 import exiv2
 import pytest
 
-from shared.metadata.blocks import metadata_size
-from shared.metadata.reading import MAX_PEOPLE, Metadata, Person, read
+from shared.metadata.block_sizes import metadata_size
+from shared.metadata.parsing import MAX_PEOPLE, Metadata, NamedPerson, read
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 MIB = 1024 * 1024
@@ -23,7 +23,7 @@ HEAD = (
 )
 TAIL = "</rdf:Description></rdf:RDF></x:xmpmeta>"
 ZOE = "<dc:creator><rdf:Seq><rdf:li>Zoë</rdf:li></rdf:Seq></dc:creator>"
-FOUND = Metadata((Person("Zoë", "dc:creator"),))
+FOUND = Metadata((NamedPerson("Zoë", "dc:creator"),))
 TOO_LARGE = Metadata(note="metadata-too-large")
 UNREADABLE = Metadata(note="metadata-unreadable")
 
@@ -181,13 +181,13 @@ def test_each_format_with_each_standard(file, standards):
     expected = set()
     if "exif" in standards:
         image.exifData()["Exif.Image.Artist"] = "Ana"
-        expected.add(Person("Ana", "Exif:Artist"))
+        expected.add(NamedPerson("Ana", "Exif:Artist"))
     if "iptc" in standards:
         image.iptcData()["Iptc.Application2.Byline"] = "Bob"
-        expected.add(Person("Bob", "IPTC:2:80 By-line"))
+        expected.add(NamedPerson("Bob", "IPTC:2:80 By-line"))
     if "xmp" in standards:
         image.xmpData()["Xmp.dc.creator"] = ["Zoë"]
-        expected.add(Person("Zoë", "dc:creator"))
+        expected.add(NamedPerson("Zoë", "dc:creator"))
     image.writeMetadata()
     metadata = read(bytes(image.io().mmap()))
     assert set(metadata.people) == expected

@@ -3,11 +3,11 @@
 import exiv2
 import pytest
 
-from shared.metadata.reading import Document, Person, read
-from shared.metadata.worker import fields
-from shared.metadata.worker.found import MAX_DOCUMENTS, Found, Metadata, merged
-from tests.metadata.test_metadata import with_metadata
-from tests.metadata.test_metadata_limits import SAMPLES, tiff_with_xmp
+from shared.metadata.parsing import DocumentId, NamedPerson, read
+from shared.metadata.worker import iptc_exif_xmp_fields as fields
+from shared.metadata.worker.result import MAX_DOCUMENTS, Metadata, MetadataBuilder, merged
+from tests.metadata.test_block_sizes import SAMPLES, tiff_with_xmp
+from tests.metadata.test_parsing import with_metadata
 
 NAMESPACES = {
     "acdsee": "http://ns.acdsee.com/iptc/1.0/",
@@ -185,7 +185,7 @@ IN_XMP = [
 
 @pytest.mark.parametrize(("field", "inside", "people"), IN_XMP, ids=[row[0] for row in IN_XMP])
 def test_a_field_of_xmp(field, inside, people):
-    expected = Metadata(tuple(Person(name, field) for name in people))
+    expected = Metadata(tuple(NamedPerson(name, field) for name in people))
     assert read(xmp(inside)) == expected
     assert read(tiff_with_xmp(xmp(inside))) == expected
 
@@ -234,7 +234,7 @@ def test_a_field_of_exif_and_iptc(exif, iptc, people):
         exif=[exif] if exif else [],
         iptc=[(f"Iptc.Application2.{iptc[0]}", iptc[1].encode())] if iptc else [],
     )
-    assert read(picture) == Metadata(tuple(Person(*person) for person in people))
+    assert read(picture) == Metadata(tuple(NamedPerson(*person) for person in people))
 
 
 @pytest.mark.parametrize(
@@ -278,9 +278,9 @@ def test_the_ids_of_documents_are_kept_as_they_are():
     ["Zoë Müller", "", "zoe@example.org", "xmp.did:Zoe", "uuid:", "f" * 65, "deadbeef" * 2 + "\n"],
 )
 def test_what_has_not_the_form_of_an_id_is_not_kept(value):
-    found = Found()
+    found = MetadataBuilder()
     found.add_document(value, "xmpMM:DocumentID")
-    expected = (Document("deadbeefdeadbeef", "xmpMM:DocumentID"),) if "dead" in value else ()
+    expected = (DocumentId("deadbeefdeadbeef", "xmpMM:DocumentID"),) if "dead" in value else ()
     assert found.metadata().documents == expected
 
 
@@ -291,16 +291,16 @@ def test_keywords_come_last_and_yield_to_names():
 
 
 def test_parts_are_merged_with_the_gravest_note():
-    ana, zoe = Person("Ana", "dc:subject"), Person("Zoë", "dc:creator")
-    ids = tuple(Document(f"{number:016}", "xmpMM:DocumentID") for number in range(MAX_DOCUMENTS))
+    ana, zoe = NamedPerson("Ana", "dc:subject"), NamedPerson("Zoë", "dc:creator")
+    ids = tuple(DocumentId(f"{number:016}", "xmpMM:DocumentID") for number in range(MAX_DOCUMENTS))
     parts = [
         Metadata((zoe,), "metadata-xmp-only", ids),
-        Metadata((ana, zoe), "metadata-unreadable", (Document("f" * 16, "xmpMM:InstanceID"),)),
+        Metadata((ana, zoe), "metadata-unreadable", (DocumentId("f" * 16, "xmpMM:InstanceID"),)),
         Metadata(),
     ]
     assert merged(parts) == Metadata((zoe, ana), "metadata-unreadable", ids)
-    many = tuple(Person(f"{number:04}", "dc:creator") for number in range(600))
-    others = tuple(Person(f"x{number:04}", "dc:creator") for number in range(600))
+    many = tuple(NamedPerson(f"{number:04}", "dc:creator") for number in range(600))
+    others = tuple(NamedPerson(f"x{number:04}", "dc:creator") for number in range(600))
     both = merged([Metadata(many), Metadata(others)])
     assert (len(both.people), both.note) == (1000, "metadata-cut")
 
@@ -324,6 +324,6 @@ def test_every_page_of_a_picture_is_read():
     entries = int.from_bytes(data[start : start + 2], order)
     data[start + 2 + 12 * entries : start + 6 + 12 * entries] = number(directory, 4)
     found = read(bytes(data))
-    assert Person("Ben", "Iptc4xmpExt:PersonInImage") in found.people
+    assert NamedPerson("Ben", "Iptc4xmpExt:PersonInImage") in found.people
     assert set(read(first).people) < set(found.people)
     assert found.note is None

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.assets.identifiers import index_keys, normalise
+from shared.assets.name_matching import index_keys, normalise
 
 SECRET = bytes(range(32))
 

@@ -12,25 +12,25 @@ import shutil
 import tempfile
 from typing import IO, Final
 
-from shared.metadata.blocks import largest_block, metadata_size
-from shared.metadata.reader import Reader
+from shared.metadata.block_sizes import largest_block, metadata_size
 from shared.metadata.worker import PDF, PICTURE
-from shared.metadata.worker.found import (
+from shared.metadata.worker.result import (
     MAX_LENGTH,
     MAX_PEOPLE,
     TOO_LARGE,
-    Document,
+    DocumentId,
     Metadata,
-    Person,
+    NamedPerson,
 )
+from shared.metadata.worker_process import WorkerProcess
 
 __all__ = [
     "MAX_LENGTH",
     "MAX_PEOPLE",
     "PICTURES",
-    "Document",
+    "DocumentId",
     "Metadata",
-    "Person",
+    "NamedPerson",
     "read",
     "read_document",
 ]
@@ -70,8 +70,8 @@ _LITTLE: Final = 64 * 1024
 # Bytes of a file that is handed over as a copy in memory; a larger one is, or goes, on disk.
 _MAX_COPY: Final = 4 * 1024 * 1024
 
-_quick: Final = Reader()
-_patient: Final = Reader()
+_quick: Final = WorkerProcess()
+_patient: Final = WorkerProcess()
 atexit.register(_quick.close)
 atexit.register(_patient.close)
 
@@ -98,7 +98,7 @@ def read_document(kind: bytes, source: IO[bytes] | bytes) -> Metadata:
     return _read(kind, file, _quick if little else _patient)
 
 
-def _read(kind: bytes, file: IO[bytes], reader: Reader) -> Metadata:
+def _read(kind: bytes, file: IO[bytes], reader: WorkerProcess) -> Metadata:
     if file.seek(0, io.SEEK_END) > _MAX_COPY and not isinstance(file, io.BytesIO):
         file.flush()
         return reader.read(kind, file.fileno())
