@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from shared.erasures import Erasures
     from shared.idempotency import IdempotencyKeys
     from shared.identity import Tokens
+    from shared.incidents import Incidents
     from shared.intake import Intake
     from shared.messages import Outbox
     from shared.messages.deadletters import DeadLetters
@@ -101,6 +102,12 @@ class App:
         from shared.messages import Outbox
 
         return Outbox(self.tables, LoggingBus(self.bus, self.accesslog, self.clock), self.clock)
+
+    @cached_property
+    def incidents(self) -> "Incidents":
+        from shared.incidents import Incidents
+
+        return Incidents(self.outbox, self.clock)
 
     @cached_property
     def dead_letters(self) -> "DeadLetters":
@@ -260,14 +267,14 @@ class App:
 
         chosen = self.settings.SCANNER == "defender"
         wait = timedelta(minutes=self.settings.SCAN_RESULT_MINUTES) if chosen else None
-        return ScanResults(self.tables, self.blobs, self.outbox, self.clock, wait)
+        return ScanResults(self.tables, self.blobs, self.outbox, self.incidents, self.clock, wait)
 
     @cached_property
     def scanner_watch(self) -> "ScannerWatch":
         from shared.scanning.scanner_watch import ScannerWatch
 
         max_age = timedelta(days=self.settings.SIGNATURE_MAX_AGE_DAYS)
-        return ScannerWatch(self.scanner, self.outbox, self.clock, max_age)
+        return ScannerWatch(self.scanner, self.incidents, self.clock, max_age)
 
     @cached_property
     def consents(self) -> "Consents":

@@ -1,26 +1,23 @@
 """The watch over the scanner: that it answers, and that its signatures are of our days."""
 
-import logging
 from datetime import datetime, timedelta
 from typing import Literal
 
-from shared.errors import RowConflictError, UnavailableError
-from shared.ids import key
-from shared.messages import Outbox, encode, queues
+from shared.errors import UnavailableError
+from shared.incidents import Incidents
 from shared.messages.contracts import IncidentOpened
-from shared.ports import Clock, Insert, Row
-from shared.scanning.defender import SCANS
+from shared.ports import Clock
 from shared.scanning.scanner import Engine, Scanner
-
-logger = logging.getLogger("vouchsafe.scanner")
 
 
 class ScannerWatch:
     """Opens an incident, once a day for each engine and fault."""
 
-    def __init__(self, scanner: Scanner, outbox: Outbox, clock: Clock, max_age: timedelta) -> None:
+    def __init__(
+        self, scanner: Scanner, incidents: Incidents, clock: Clock, max_age: timedelta
+    ) -> None:
         self._scanner = scanner
-        self._outbox = outbox
+        self._incidents = incidents
         self._clock = clock
         self._max_age = max_age
 
@@ -34,19 +31,7 @@ class ScannerWatch:
                 "unavailable", "critical", "The scanner does not answer.", "scanner"
             )
         if incident is not None:
-            await self._open(incident, now)
-
-    async def _open(self, incident: IncidentOpened, now: datetime) -> None:
-        day = now.date().isoformat()
-        partition = key("watch", incident.resource)
-        row = Row(partition, key(incident.kind, day), {"openedAt": now.isoformat()})
-        identifier = f"{incident.kind}-{incident.resource.replace('/', '-')}-{day}"
-        message = encode(queues.INCIDENTS, incident, identifier=identifier, now=now)
-        try:
-            await self._outbox.commit(SCANS, partition, [Insert(row)], [message])
-        except RowConflictError:
-            logger.debug("an incident was opened today")
-            await self._outbox.flush(SCANS, partition)
+            await self._incidents.open_once(incident, once=now.date().isoformat())
 
 
 def fault_of(engine: Engine, now: datetime, max_age: timedelta) -> IncidentOpened | None:

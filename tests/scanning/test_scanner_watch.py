@@ -8,6 +8,7 @@ from azure.servicebus.aio import ServiceBusClient
 from infra.local.stack import Stack
 from shared.composition import App
 from shared.errors import UnavailableError
+from shared.incidents import Incidents
 from shared.messages import queues
 from shared.scanning.scanner import Engine
 from shared.scanning.scanner_watch import ScannerWatch, fault_of
@@ -70,7 +71,7 @@ async def test_one_incident_a_day_for_each_engine_and_fault(services, bus):
 
     async def watched(at):
         """The kinds of all incidents once the watch has looked, twice, at a time."""
-        watch = ScannerWatch(scanner, app.outbox, lambda: at, MAX_AGE)
+        watch = ScannerWatch(scanner, Incidents(app.outbox, lambda: at), lambda: at, MAX_AGE)
         await watch.check()
         await watch.check()
         found = [data_of(message) for message in await peeked(bus, queues.INCIDENTS)]
