@@ -1,9 +1,9 @@
-"""The engine Microsoft Defender for Storage, which scans uploads where they lie.
+"""The engine Microsoft Defender for Storage, which scans uploads in place.
 
-Its results come on the queue `scan-results`, before or after intake first looks at an upload, and
-are kept in one row for each version of a blob. Intake that finds no result leaves a row that it
-waits, and ends; the result, once kept, has the upload taken in again. So none is lost in whichever
-order they come: the result is always kept before it is announced.
+Defender's results come on the queue `scan-results`, before or after intake first inspects an
+upload. The table has one row for each version of a blob. Intake without a result leaves a row that
+it waits, and ends. A result is always kept before the upload is announced again, so no result is
+lost in either order.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from shared.tenancy.rules import is_tenant_id
 
 _SCANS: Final = SCANS_TABLE.name
 _INCOMING: Final = INCOMING_CONTAINER.name
-# Microsoft keeps the engine and its signatures current, and does not say which they are.
+# Microsoft keeps engine and signatures current, and does not name their versions.
 _ENGINE: Final = Engine("defender", None, None, None, self_updating=True)
 _PARTITION: Final = key("defender")
 
@@ -36,9 +36,9 @@ logger = logging.getLogger("vouchsafe.defender")
 
 
 class AwaitedScan(Stored, frozen=True):
-    """What is known of the scan of an upload: since when it is waited for, or its result.
+    """The scan of one upload: the time since which it is awaited, or the result.
 
-    `name` and `etag` are the blob's, which is in `incoming` until it is filed.
+    `name` and `etag` are the name and ETag of the blob in `incoming`, until the upload is filed.
     """
 
     name: str
@@ -51,18 +51,18 @@ class AwaitedScan(Stored, frozen=True):
 
 
 class DefenderScanner:
-    """Gives intake what Defender has found."""
+    """Give intake the findings of Defender."""
 
     def __init__(self, tables: Tables, clock: Clock) -> None:
         self._tables = tables
         self._clock = clock
 
     async def engine(self) -> Engine:
-        """Defender tells neither its version nor its signatures'."""
+        """Return an engine without versions: Defender tells neither its own nor its signatures'."""
         return _ENGINE
 
     async def begin(self, upload: str, blob: BlobInfo) -> Scan:
-        """The scan that has been. Raises ScanPendingError where the result is to come."""
+        """Return the finished scan. Raises ScanPendingError where the result is to come."""
         row = await self._tables.get(_SCANS, _PARTITION, _row_key(upload))
         if row is None:
             awaited = AwaitedScan(name=blob.name, etag=blob.etag, since=self._clock())
@@ -70,7 +70,7 @@ class DefenderScanner:
             try:
                 await self._tables.commit(_SCANS, [Insert(row)])
             except RowConflictError:
-                # The result has come meanwhile, and has the upload taken in again.
+                # The result came meanwhile, and announces the upload again.
                 logger.info("the scan result of %s came in between", upload)
         kept = from_values(AwaitedScan, row.values)
         if kept.finished_at is None:
@@ -83,7 +83,7 @@ class DefenderScanner:
 
 
 class _Scanned:
-    """A scan that is over."""
+    """A finished scan."""
 
     engine = _ENGINE
 
@@ -91,18 +91,18 @@ class _Scanned:
         self._findings = findings
 
     def feed(self, chunk: bytes) -> None:
-        """Pass over the bytes: Defender has read them."""
+        """Ignore the bytes: Defender has read the blob."""
 
     def finish(self, file: IO[bytes] | None) -> Findings:  # noqa: ARG002 - as the port has it
-        """What Defender found."""
+        """Return the findings of Defender."""
         return self._findings
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the scan holds no resource."""
 
 
 class ScanResults:
-    """Takes Defender's results in, and reports those that do not come."""
+    """Keep Defender's results, and report missing results."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class ScanResults:
         clock: Clock,
         wait: timedelta | None,
     ) -> None:
-        """`wait` is how long a result may take; None where another engine scans."""
+        """`wait` is the longest time that a result may take; None where another engine scans."""
         self._tables = tables
         self._blobs = blobs
         self._outbox = outbox
@@ -122,10 +122,10 @@ class ScanResults:
         self._wait = wait
 
     async def take(self, body: bytes) -> None:
-        """Keep the result that an event tells of, and have its upload taken in.
+        """Keep the result of an event, and announce its upload for intake.
 
-        One for a version that is no longer in `incoming` changes nothing. Raises a RefusalError
-        for an event that is broken, or about what is none of ours.
+        A result for a version that has left `incoming` changes nothing. Raises a RefusalError for
+        an event that is broken, or about a blob outside this stamp's `incoming`.
         """
         if self._wait is None:
             raise InvalidInputError(
@@ -143,7 +143,7 @@ class ScanResults:
         await compare_and_set(lambda: self._keep(result, uploaded, upload))
 
     async def report_missing(self) -> None:
-        """Open an incident, once a day, for each upload that waits too long for its result."""
+        """Open an incident, once a day, for each upload whose scan result is overdue."""
         if self._wait is None:
             return
         now = self._clock()
@@ -153,14 +153,15 @@ class ScanResults:
                 continue
             blob = await self._blobs.head(_INCOMING, awaited.name)
             if blob is None or blob.etag != awaited.etag:
-                # Filed, or gone: a crash or a late duplicate of the result has left the row.
+                # The upload was filed, or is gone: a crash or a late duplicate of the result left
+                # the row.
                 await self._forget(row)
             elif awaited.finished_at is None:
                 incident = missing_result(awaited.name, upload_id(blob))
                 await self._incidents.open_once(incident, once=now.date().isoformat())
 
     async def _version(self, result: ScanResult) -> BlobInfo | None:
-        """The blob that the result is about, if that very version is still in `incoming`."""
+        """Compile the rules, grouped by media types: one pass over one group is faster."""
         container, names = self._blobs.locate(result.uri)
         if container != _INCOMING:
             raise InvalidInputError(
@@ -191,7 +192,7 @@ class ScanResults:
         )
         if before is not None and before.finished_at is not None:
             if before == awaited:
-                # An earlier delivery; its message may still wait to be sent.
+                # The result was delivered before; its message may still wait in the outbox.
                 await self._outbox.flush(_SCANS, _PARTITION)
                 return
             if before.finished_at > result.finished_at:

@@ -1,4 +1,4 @@
-"""The watch over the scanner: that it answers, and that its signatures are of our days."""
+"""Watch that the scanner answers, and that the scanner's signatures are recent."""
 
 from datetime import datetime, timedelta
 from typing import Literal
@@ -11,7 +11,7 @@ from shared.scanning.scanner import Engine, Scanner
 
 
 class ScannerWatch:
-    """Opens an incident, once a day for each engine and fault."""
+    """Open an incident, once a day for each engine and fault."""
 
     def __init__(
         self, scanner: Scanner, incidents: Incidents, clock: Clock, max_age: timedelta
@@ -22,7 +22,7 @@ class ScannerWatch:
         self._max_age = max_age
 
     async def check(self) -> None:
-        """Look once. It may be repeated after a crash at any line."""
+        """Check the scanner once. May be repeated after a crash at any line."""
         now = self._clock()
         try:
             incident = fault_of(await self._scanner.engine(), now, self._max_age)
@@ -35,7 +35,7 @@ class ScannerWatch:
 
 
 def fault_of(engine: Engine, now: datetime, max_age: timedelta) -> IncidentOpened | None:
-    """The incident that an engine's signatures call for, or None."""
+    """Return the incident for the age of an engine's signatures, or None."""
     resource = f"scanner/{engine.name}"
     if engine.self_updating:
         return None

@@ -1,4 +1,4 @@
-"""Reading tar, bzip2 and xz in bounded memory, whatever their headers claim."""
+"""Read tar, bzip2 and xz in bounded memory, without trust in their headers."""
 
 import bz2
 import io
@@ -9,20 +9,20 @@ from typing import IO, Final, Protocol
 
 from shared.scanning.scanner import RefusedArchiveError
 
-# Bytes of headers for one member of a tar: names, PAX records and maps of sparse files are read
-# into memory, and are as long as the archive says.
+# Bytes of headers for one member of a tar. Names, PAX records and maps of sparse files are read
+# into memory, at the length that the archive claims.
 _MAX_HEADERS: Final = 1024 * 1024
 _BLOCK: Final = tarfile.BLOCKSIZE
 _INPUT: Final = 64 * 1024
-# Room for the dictionary of `xz -9`, 64 MiB, and a little more.
+# The dictionary of `xz -9` takes 64 MiB; the rest is a margin.
 _XZ_MEMORY: Final = 72 * 1024 * 1024
 
 
 class Readable(Protocol):
-    """What can be read from start to end."""
+    """A stream that is read from start to end."""
 
     def read(self, size: int, /) -> bytes:
-        """At most `size` bytes; none at the end."""
+        """Return at most `size` bytes; b"" at the end."""
 
 
 class _Decompressor(Protocol):
@@ -36,11 +36,13 @@ class _Decompressor(Protocol):
 
 
 class BrokenArchiveError(ValueError):
-    """An archive that is not what its beginning says."""
+    """An archive that contradicts its own header."""
 
 
 def is_tar(head: bytes) -> bool:
-    """Whether a file that begins with `head` is a tar: by its mark, or in old ones by checksum."""
+    """Tell whether a file that begins with `head` is a tar: by its mark, or in old tars by
+    checksum.
+    """
     if head[257:262] == b"ustar":
         return True
     try:
@@ -51,16 +53,16 @@ def is_tar(head: bytes) -> bool:
 
 
 def tar_members(file: IO[bytes]) -> Iterator[Readable]:
-    """Each file in a tar, to be read before the next. Raises BrokenArchiveError.
+    """Yield each file in a tar, to be read before the next file. Raises BrokenArchiveError.
 
-    Between its members and after them a tar may hide what other programs would find. So it must
-    end with its headers, or with nothing but zeros.
+    A tar may hide content between the members and after the last member. So the headers must end
+    the tar, or nothing but zeros may follow.
     """
     headers = _Headers(file)
     try:
         archive = tarfile.TarFile(fileobj=headers)  # type: ignore[arg-type]
         while (member := archive.next()) is not None:
-            # It keeps both for as long as the archive is open.
+            # `tarfile` keeps members and headers as long as the archive is open.
             archive.members = []  # type: ignore[attr-defined]  # typeshed leaves it out
             archive.pax_headers = {}
             headers.left = _MAX_HEADERS
@@ -79,17 +81,17 @@ def tar_members(file: IO[bytes]) -> Iterator[Readable]:
 
 
 def bzip2(file: IO[bytes]) -> Readable:
-    """What a bzip2 file holds."""
+    """Return the content of a bzip2 file."""
     return _Unpacked(file, bz2.BZ2Decompressor)
 
 
 def xz(file: IO[bytes]) -> Readable:
-    """What an xz file holds. Takes up to 72 MiB of memory; asks for no more."""
+    """Return the content of an xz file. Takes up to 72 MiB of memory and no more."""
     return _Unpacked(file, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY))
 
 
 class _Headers:
-    """A tar as `tarfile` reads it: its headers, and of those not too many."""
+    """A tar as `tarfile` reads it: headers up to a limit."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -127,7 +129,7 @@ class _Slice:
 
 
 class _Unpacked:
-    """What a file of one compressed stream or more holds, unpacked a piece at a time."""
+    """The content of one or more compressed streams in a file, unpacked piece by piece."""
 
     def __init__(self, file: IO[bytes], start: Callable[[], _Decompressor]) -> None:
         self._file = file
@@ -161,5 +163,5 @@ class _Unpacked:
                 raise RefusedArchiveError("archive-too-large") from error
             raise BrokenArchiveError("a damaged stream") from error
         except OSError as error:
-            # This is how bz2 says it; nothing here reads a file.
+            # bz2 raises OSError for bad data; no file is read here.
             raise BrokenArchiveError("a damaged stream") from error
