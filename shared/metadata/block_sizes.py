@@ -1,8 +1,8 @@
-"""How much of a picture its metadata reader would take into memory.
+"""The bytes of a picture that its metadata reader would take into memory.
 
-Exiv2 takes one segment of each kind of a JPEG, but for Photoshop's, and the values of a TIFF's
-tags; it reads each block of the other formats whole, whatever its length. A few hostile pictures
-could so fill an instance's memory, or keep it busy for hours.
+Of a JPEG Exiv2 takes one segment of each kind, but every segment of Photoshop's; of a TIFF Exiv2
+takes the values of the tags. Exiv2 reads each block of the other formats whole, of any length. A
+few hostile pictures could so fill an instance's memory, or keep the instance busy for hours.
 """
 
 import io
@@ -15,9 +15,9 @@ from shared.metadata.worker.extended_xmp import NAME as EXTENDED_XMP
 _MAX_BLOCKS: Final = 1_000_000
 
 _WEBP_PIXELS: Final = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
-# Segments of a JPEG of which Exiv2 reads no more than one, or none. Those of Photoshop, 0xED, it
-# puts together, however many there are, and we those of extended XMP, in 0xE1; what else there is
-# counts as pixels.
+# Segments that are joined: those of Photoshop, 0xED, by Exiv2, and those of extended XMP, in 0xE1,
+# by `extended_xmp`. Of each other kind of segment Exiv2 reads one or none, so the rest counts as
+# pixels.
 _PHOTOSHOP: Final = 0xED
 _APP1: Final = 0xE1
 _END_OF_HEADERS: Final = (0xD9, 0xDA)
@@ -26,8 +26,8 @@ _END_OF_HEADERS: Final = (0xD9, 0xDA)
 def largest_block(file: IO[bytes]) -> int:
     """Return the length in bytes of the largest block that Exiv2 would read of `file`.
 
-    Zero for formats that need no such care. A file of more than a million blocks counts as one
-    block of its own size.
+    Zero for formats whose blocks need no limit. A file of more than a million blocks counts as one
+    block of the file's size.
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -51,10 +51,10 @@ def largest_block(file: IO[bytes]) -> int:
 
 
 def metadata_size(file: IO[bytes]) -> int:
-    """Return how many bytes of `file` Exiv2 may have to take in as metadata, or more.
+    """Return an upper bound of the bytes of `file` that Exiv2 takes as metadata.
 
-    The size of the file, where its pixels are not told apart here. Exiv2 unpacks no more than 128
-    KiB of a PNG's compressed text.
+    The bound is the size of the file for formats whose pixels are not told apart here. Exiv2
+    unpacks at most 128 KiB of a PNG's compressed text.
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -76,9 +76,9 @@ def metadata_size(file: IO[bytes]) -> int:
 
 
 def _segments(file: IO[bytes], size: int) -> Iterator[int]:
-    """The segments of a JPEG (ISO/IEC 10918-1 B.1.1.4) that are put together, up to its pixels.
+    """Yield the sizes of a JPEG's joined segments (ISO/IEC 10918-1 B.1.1.4), up to the pixels.
 
-    A JPEG whose segments do not follow each other counts as a whole.
+    A JPEG with a gap between its segments counts as a whole.
     """
     file.seek(2)
     while len(header := file.read(4)) == 4:
@@ -95,7 +95,7 @@ def _segments(file: IO[bytes], size: int) -> Iterator[int]:
 
 
 def _png(file: IO[bytes]) -> Iterator[int]:
-    """The chunks of a PNG (ISO/IEC 15948 section 5.3), but for the pixels."""
+    """Yield the sizes of a PNG's chunks (ISO/IEC 15948 section 5.3); pixels count as zero."""
     file.seek(8)
     while len(header := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", header)
@@ -104,7 +104,7 @@ def _png(file: IO[bytes]) -> Iterator[int]:
 
 
 def _webp(file: IO[bytes]) -> Iterator[tuple[bytes, int]]:
-    """The chunks of a WebP (RFC 9649 section 2.3): their names and lengths."""
+    """Yield the names and sizes of a WebP's chunks (RFC 9649 section 2.3)."""
     file.seek(12)
     while len(header := file.read(8)) == 8:
         kind, length = struct.unpack("<4sI", header)
@@ -113,9 +113,9 @@ def _webp(file: IO[bytes]) -> Iterator[tuple[bytes, int]]:
 
 
 def _boxes(file: IO[bytes], size: int) -> Iterator[int]:
-    """The outer boxes of HEIF, AVIF, CR3 (ISO/IEC 14496-12 section 4.2), JPEG 2000 and JPEG XL.
+    """Yield the sizes of the outer boxes of HEIF, AVIF, CR3, JPEG 2000 and JPEG XL.
 
-    Of JPEG XL Exiv2 reads the pixels too.
+    Source: ISO/IEC 14496-12 section 4.2. Of JPEG XL Exiv2 reads the pixels too.
     """
     start = 0
     while start < size:
@@ -133,7 +133,7 @@ def _boxes(file: IO[bytes], size: int) -> Iterator[int]:
 
 
 def _psd(file: IO[bytes]) -> Iterator[int]:
-    """The image resources of a Photoshop file, taken together; they follow the colour table."""
+    """Yield the sizes of a Photoshop file's colour table and image resources."""
     file.seek(26)
     for _ in range(2):
         header = file.read(4)

@@ -1,4 +1,4 @@
-"""XMP in films: MP4 and its kin (ISO/IEC 14496-12), and QuickTime, as they stream past."""
+"""Find XMP in a stream of film: MP4 and its relatives (ISO/IEC 14496-12), and QuickTime."""
 
 import struct
 from typing import Final
@@ -8,24 +8,24 @@ from shared.metadata.xmp_packets import MAX_PACKET, Packets, unwrapped
 _XMP_UUID: Final = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
 _CONTAINERS: Final = (b"moov", b"udta", b"trak")
 _HEADER: Final = 8
-# Of a hostile file: boxes that are walked, and how deep.
+# Limits for a hostile file: boxes that are walked, and their depth.
 _MAX_BOXES: Final = 1_000_000
 _MAX_DEPTH: Final = 4
 _FOR_EVER: Final = 1 << 62
 
 
 class BoxWalker:
-    """Finds the XMP packets of a film, and passes over its samples unread.
+    """Find the XMP packets of a film, and skip the samples unread.
 
-    They stand in a `uuid` box of XMP's own, or in QuickTime's `moov/udta/XMP_` (XMP Specification
-    part 3, MPEG-4 and QuickTime).
+    The packets stand in a `uuid` box of XMP's own, or in QuickTime's `moov/udta/XMP_` (XMP
+    Specification part 3, MPEG-4 and QuickTime).
     """
 
     def __init__(self) -> None:
         self.packets = Packets()
         self._broken = False
         self._position = 0
-        # The next byte that is wanted, what is kept of those before, and how many that shall be.
+        # The next byte that is wanted, the bytes kept before the next byte, and the number to keep.
         self._next = 0
         self._kept = bytearray()
         self._wanted = _HEADER
@@ -47,7 +47,7 @@ class BoxWalker:
 
     @property
     def complete(self) -> bool:
-        """Whether the film ends where its boxes do."""
+        """Tell whether the film ends where its boxes end."""
         ends = [end for end in (self._next, *self._ends) if end != _FOR_EVER]
         return not (self._broken or self._kept) and all(end == self._position for end in ends)
 
@@ -57,7 +57,7 @@ class BoxWalker:
         self._await_box()
 
     def _box(self) -> None:
-        """Look at as much of a box's header as there is."""
+        """Read a box's header, as far as the header has arrived."""
         length, kind = struct.unpack_from(">I4s", self._kept)
         long, uuid = (8 if length == 1 else 0), (16 if kind == b"uuid" else 0)
         self._wanted = _HEADER + long + uuid
@@ -87,6 +87,7 @@ class BoxWalker:
     def _await_box(self) -> None:
         self._kept.clear()
         self._wanted = _HEADER
-        # A container without room for another box is over: QuickTime may end one with four zeros.
+        # A container without room for a further box has ended: QuickTime may end a container with
+        # four zeros.
         while self._ends and self._ends[-1] - self._next < _HEADER:
             self._next = max(self._next, self._ends.pop())

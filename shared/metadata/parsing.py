@@ -1,8 +1,8 @@
-"""What a file's own metadata says, read within limits of memory and time.
+"""Read a file's own metadata in a worker process, within limits of memory and time.
 
-Exiv2 needs time that grows with the square of an XMP packet, and copies the values of EXIF as often
-as tags point to them. So a picture of much metadata waits for a process of those (see `reader`),
-and those of little, which are nearly all, do not wait behind it.
+Exiv2's time grows with the square of an XMP packet's size, and Exiv2 copies a value of EXIF for
+each tag that points to the value. So a picture with much metadata waits for a patient worker
+process (see `worker_process`). Nearly all pictures have little metadata, and use a quick worker.
 """
 
 import atexit
@@ -60,14 +60,15 @@ PICTURES: Final = frozenset(
         "image/x-sony-arw",
     }
 )
-"""The media types whose metadata Exiv2 reads; of GIF and BMP it reads the size alone."""
+"""The media types whose metadata Exiv2 reads; of GIF and BMP Exiv2 reads only the dimensions."""
 
-# Bytes of one block of a picture that may be read into memory, of which some are copied thrice.
+# Bytes of one block of a picture that may be read into memory. Exiv2 copies some blocks three
+# times.
 _MAX_BLOCK: Final = 16 * 1024 * 1024
-# Bytes of metadata that count as little. The worst that so many can be made to cost was measured
-# at 95 MiB and a tenth of a second.
+# Bytes of metadata that count as little. The worst cost of so many bytes was measured at 95 MiB and
+# a tenth of a second.
 _LITTLE: Final = 64 * 1024
-# Bytes of a file that is handed over as a copy in memory; a larger one is, or goes, on disk.
+# Bytes of a file that is handed over as a copy in memory; a larger file is, or goes, on disk.
 _MAX_COPY: Final = 4 * 1024 * 1024
 
 _quick: Final = WorkerProcess()
@@ -77,13 +78,13 @@ atexit.register(_patient.close)
 
 
 def read(source: IO[bytes] | bytes) -> Metadata:
-    """Return what a picture, or a bare XMP packet, says.
+    """Return the metadata of a picture, or of a bare XMP packet.
 
-    `source` is the picture, or a real file that holds it, which is read in place and not into
-    memory where it is large (a `SpooledTemporaryFile` is then rolled over to disk). Worth calling
-    for the media types in `PICTURES`. Blocks; call it on a worker thread. Broken metadata raises
-    nothing: it is noted, because a picture that shows is an asset all the same. Raises OSError
-    where no process can be started.
+    `source` is the picture, or a real file that holds the picture. A large file is read in place
+    and not into memory (a `SpooledTemporaryFile` is then rolled over to disk). Useful for the media
+    types in `PICTURES`. Blocks: call it on a worker thread. Broken metadata raises no error but is
+    noted, because a picture that can be shown is an asset nevertheless. Raises OSError where no
+    process can be started.
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     if largest_block(file) > _MAX_BLOCK:
@@ -92,7 +93,7 @@ def read(source: IO[bytes] | bytes) -> Metadata:
 
 
 def read_document(kind: bytes, source: IO[bytes] | bytes) -> Metadata:
-    """Read a document of a `kind` of `metadata.worker`; otherwise as `read`."""
+    """Return the metadata of a document of a `kind` of `metadata.worker`; otherwise as `read`."""
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     little = kind != PDF and file.seek(0, io.SEEK_END) <= _LITTLE
     return _read(kind, file, _quick if little else _patient)
@@ -110,7 +111,7 @@ def _read(kind: bytes, file: IO[bytes], reader: WorkerProcess) -> Metadata:
 
 
 def _unnamed() -> IO[bytes]:
-    """A new file without a name: in memory where the system (Linux) has such, or on disk."""
+    """Open a new file without a name: in memory where the system can (Linux), or on disk."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("metadata"), "wb")
     return tempfile.TemporaryFile()

@@ -1,7 +1,7 @@
-"""The near end of the processes in which files are parsed (`shared.metadata.worker`).
+"""Start, ask and end the worker process that parses files (`shared.metadata.worker`).
 
-A parser that crashes, hangs or takes too much costs the metadata of the one file, and not this
-process. Starting one takes a tenth of a second, so one is fed files until it dies.
+A parser that crashes, hangs or takes too much costs the metadata of one file, and leaves this
+process unharmed. A start takes a tenth of a second, so one worker parses files until it ends.
 """
 
 import contextlib
@@ -24,25 +24,27 @@ from shared.metadata.worker.result import (
     NamedPerson,
 )
 
-# Seconds after which a process is ended that does not answer. It ends itself after fewer of
-# computing; this is for one that does not come to compute.
+# Seconds after which a silent worker is killed. A worker that computes ends itself sooner; this
+# limit is for a worker that gets no processor time.
 _GIVE_UP: Final = 60.0
-# What a process may need of the environment, which holds secrets.
+# Variables that a worker may need of the environment; the environment holds secrets.
 _ENVIRONMENT: Final = frozenset({"LD_LIBRARY_PATH", "PATH", "PYTHONHOME"})
-# Exit statuses, as `subprocess` gives them, of a parser that met what it could not parse.
+# Exit statuses, as `subprocess` gives them, of a parser that failed on the file.
 _FAILURES: Final = frozenset(
     {FAILED, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE}
 )
-# Those of one that was ended by others, as by a system that runs out of memory, whatever it read.
+# Exit statuses of a worker that was ended from outside, for example by a system out of memory,
+# whatever the file.
 _FROM_OUTSIDE: Final = frozenset({0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP})
-# Stands for the status of one that had to be ended because it did not answer.
+# Stands for the status of a worker that was killed because it did not answer.
 _HUNG: Final = 256
 
 
 class WorkerProcess:
-    """Reads one file at a time in a process of its own, which it starts when it first needs it.
+    """Read one file at a time in a worker process, which is started for the first file.
 
-    Threads may share one. The process ends with this one, however that ends.
+    Threads may share a WorkerProcess. The worker ends with this process, also when this process is
+    killed.
     """
 
     def __init__(self) -> None:
@@ -53,9 +55,9 @@ class WorkerProcess:
     def read(self, kind: bytes, descriptor: int) -> Metadata:
         """Read the open file `descriptor`; `kind` names its parser in `metadata.worker`.
 
-        Blocks. A file whose parser dies is noted as "metadata-unreadable" where that crashed, else
-        as "metadata-too-large"; where others ended the process, the file is read once more. Raises
-        OSError where no process can be started.
+        Blocks. The note is "metadata-unreadable" where the parser crashed on the file, and
+        "metadata-too-large" where the parser took too much or hung. Where the worker was ended from
+        outside, the file is read once more. Raises OSError where no process can be started.
         """
         with self._lock:
             answer = self._ask(kind, descriptor)
@@ -66,7 +68,9 @@ class WorkerProcess:
         return Metadata(note=UNREADABLE if answer in _FAILURES else TOO_LARGE)
 
     def _ask(self, kind: bytes, descriptor: int) -> Metadata | int:
-        """What the process says of the file, or the status with which it ended instead."""
+        """Return the worker's answer for the file, or the worker's exit status in place of an
+        answer.
+        """
         other = self._started()
         try:
             socket.send_fds(other, [kind], [descriptor])
@@ -75,7 +79,7 @@ class WorkerProcess:
             self._end(patience=0)
             return _HUNG
         except (OSError, EOFError):
-            # It is on its way out, and its status says why.
+            # The worker is ending, and its status tells the reason.
             return self._end()
         if said["last"]:
             self._end()
@@ -87,17 +91,17 @@ class WorkerProcess:
         )
 
     def close(self) -> None:
-        """End the process; the next file gets another."""
+        """End the worker; the next file starts a new worker."""
         with self._lock:
             self._end()
 
     @property
     def pid(self) -> int | None:
-        """The id of the process, or None while there is none."""
+        """The id of the worker process, or None while no worker runs."""
         return self._process.pid if self._process else None
 
     def _started(self) -> socket.socket:
-        # One may have been ended from outside while it waited.
+        # The worker may have been ended from outside while it waited.
         if self._process is not None and self._process.poll() is not None:
             self._end()
         if self._socket is None:
@@ -114,9 +118,9 @@ class WorkerProcess:
         return self._socket
 
     def _end(self, *, patience: float = 10.0) -> int:
-        """Let the process go, and return its exit status; 0 if there is none.
+        """End the worker, and return its exit status; 0 where no worker runs.
 
-        It goes when it sees its socket closed; after `patience` seconds it is killed.
+        The worker ends when its socket is closed; after `patience` seconds the worker is killed.
         """
         if self._socket is not None:
             self._socket.close()
@@ -130,7 +134,7 @@ class WorkerProcess:
 
 
 def _start(there: socket.socket) -> subprocess.Popen[bytes]:
-    """What the process says of a failure may quote names, and goes nowhere."""
+    """Start a worker. Its output is discarded, because a failure may quote names."""
     environment = {name: os.environ[name] for name in _ENVIRONMENT & os.environ.keys()}
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "shared.metadata.worker"],

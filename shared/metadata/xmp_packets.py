@@ -1,40 +1,40 @@
-"""XMP packets found while a file streams past, whatever its size and type.
+"""Find XMP packets in the stream of a file of any size and type.
 
-Scanning for packets is what XMP Specification part 3 ("Scanning files for XMP packets") gives as
-the way for every format that has no better one. A finder keeps no more than the packet it is in and
-those it found. Packets in UTF-16 or UTF-32, which no format read here allows, are not found.
+XMP Specification part 3 ("Scanning files for XMP packets") gives the scan as the way for every
+format without a better way. A finder holds the current packet and the packets found. Packets in
+UTF-16 or UTF-32 are not found; no format read here allows UTF-16 or UTF-32.
 """
 
 from typing import Final
 
 MAX_PACKET: Final = 1024 * 1024
-"""Bytes of a packet that is kept; longer ones are left out."""
+"""Bytes of a packet that is kept; longer packets are left out."""
 
 MAX_PACKETS: Final = 16
 """Different packets of one file that are kept."""
 
-# The id in every packet's header (XMP part 1, section 7.3.2), which nothing else has.
+# The id in every packet's header (XMP part 1, section 7.3.2), which is unique to XMP.
 _ID: Final = b"W5M0MpCehiHzreSzNTczkc9d"
 _HEADER_END: Final = b"?>"
 _TRAILER: Final = b"<?xpacket end"
 
 
 def unwrapped(packet: bytes) -> bytes:
-    """A packet without its header and its trailer, which not every format demands."""
+    """Return a packet without its header and its trailer, which some formats leave out."""
     before, _, after = packet.partition(_ID)
     body = after.partition(_HEADER_END)[2] if after else before
     return body.partition(_TRAILER)[0]
 
 
 class Packets:
-    """The packets of one file, each once. `cut` says that there were more, or longer ones."""
+    """The packets of one file, each once. `cut` marks that a packet was too long or one too many."""
 
     def __init__(self) -> None:
         self.found: list[bytes] = []
         self.cut = False
 
     def add(self, packet: bytes) -> None:
-        """Keep a packet, if there is room."""
+        """Keep a packet, if room is left."""
         packet = packet.strip(b"\0 \t\r\n")
         if not packet or packet in self.found:
             return
@@ -45,7 +45,7 @@ class Packets:
 
 
 class PacketFinder:
-    """Finds the packets in a file of any type. Each byte is looked at a fixed number of times."""
+    """Find the packets in a file of any type, in time proportional to the file's size."""
 
     def __init__(self) -> None:
         self.packets = Packets()
@@ -53,7 +53,7 @@ class PacketFinder:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
-        # Nearly every chunk has no packet, and is not worth a copy. An id may be cut in two.
+        # Nearly every chunk has no packet, and is not copied. A chunk border may cut an id in two.
         if _ID not in self._carry + chunk[: len(_ID)] and _ID not in chunk:
             self._carry = (self._carry[-len(_ID) :] + chunk[-len(_ID) :])[1 - len(_ID) :]
             return
@@ -61,7 +61,7 @@ class PacketFinder:
         start = 0
         while (header := data.find(_ID, start)) >= 0:
             trailer = data.find(_TRAILER, header)
-            # Packets do not nest, so an earlier id is not the one of this trailer.
+            # Packets do not nest, so the trailer belongs to the last id before the trailer.
             header = data.rfind(_ID, header, trailer if trailer >= 0 else len(data))
             if trailer >= 0:
                 self.packets.add(unwrapped(data[header:trailer]))

@@ -1,4 +1,4 @@
-"""The metadata fields that name people, or may, and those that name the document.
+"""The metadata fields that name people, or may name people, and the fields that name a document.
 
 Sources: IPTC Photo Metadata Standard; IPTC-IIM 4.2; Exif 3.0; Metadata Working Group, Guidelines
 for Handling Image Metadata 2.0; PLUS LDF; XMP Specification parts 1 and 2; ISO 32000-2, 14.3.3.
@@ -13,40 +13,40 @@ type Parts = Callable[[str], Iterator[str]]
 
 
 def whole(text: str) -> Iterator[str]:
-    """The text is one name."""
+    """Yield the text, which is one name."""
     yield text
 
 
 def listed(text: str) -> Iterator[str]:
-    """Several names with semicolons between them (MWG Guidelines 2.0)."""
+    """Yield names with semicolons between the names (MWG Guidelines 2.0)."""
     yield from text.split(";")
 
 
 def keywords(text: str) -> Iterator[str]:
-    """Keywords in one text, with commas or semicolons between them (XMP part 2, pdf:Keywords)."""
+    """Yield keywords with commas or semicolons between the keywords (XMP part 2, pdf:Keywords)."""
     yield from re.split("[,;]", text)
 
 
 def steps(text: str) -> Iterator[str]:
-    """The steps of a keyword's path, such as `People|Family|Zoë` or `People/Zoë`."""
+    """Yield the steps of a keyword's path, such as `People|Family|Zoë` or `People/Zoë`."""
     yield from re.split("[|/]", text)
 
 
 def addresses(text: str) -> Iterator[str]:
-    """Several e-mail addresses (IPTC: a comma between them)."""
+    """Yield e-mail addresses (IPTC: a comma between two addresses)."""
     yield from re.split(r"[,;\s]+", text)
 
 
 def contact(text: str) -> Iterator[str]:
-    """A text, and the e-mail addresses in it."""
+    """Yield the text, and the e-mail addresses in the text."""
     yield text
     yield from _ADDRESS.findall(text)
 
 
 def holder(text: str) -> Iterator[str]:
-    """Whom a copyright notice names: the notice without its sign, years and set phrases.
+    """Yield the holder in a copyright notice: the notice without sign, years and set phrases.
 
-    A notice that says more than that names nobody who could be told apart.
+    A longer notice yields nothing, because no name can be told apart in the notice.
     """
     rest = _NOTICE.sub(" ", text).strip(" ,.;:-\u2013|")
     if len(rest) <= _MAX_HOLDER:
@@ -64,13 +64,13 @@ _MAX_HOLDER: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field by its name in its own standard, and how its text parts into identifiers."""
+    """A field by the name in its own standard, and the rule that splits its text into identifiers."""
 
     name: str
     parts: Parts = whole
 
 
-# By Exiv2's keys, without the indices of arrays and without the prefixes that a file chose for the
+# By Exiv2's keys, without the indices of arrays, and without the prefixes that a file chose for the
 # parts of structures.
 XMP: Final[Mapping[str, Field]] = {
     "Xmp.dc.creator": Field("dc:creator"),
@@ -117,7 +117,7 @@ XMP: Final[Mapping[str, Field]] = {
 }
 
 REGIONS: Final = "Xmp.mwg-rs.Regions/RegionList"
-"""The list of MWG regions, of which those of a face, or of nothing in particular, name people."""
+"""The list of MWG regions. A region of a face, or without a type, names a person."""
 REGION_NAME: Final = Field("mwg-rs:Regions/Name")
 
 IPTC: Final[Mapping[str, Field]] = {
@@ -129,7 +129,7 @@ IPTC: Final[Mapping[str, Field]] = {
     "Iptc.Application2.Writer": Field("IPTC:2:122 Writer/Editor"),
 }
 
-# By the tag's name, in whichever directory of the file it is.
+# By the tag's name, in any directory of the file.
 EXIF: Final[Mapping[str, Field]] = {
     "Artist": Field("Exif:Artist", listed),
     "CameraOwnerName": Field("Exif:CameraOwnerName", listed),
@@ -141,7 +141,7 @@ EXIF_UTF16: Final[Mapping[str, Field]] = {
     "XPAuthor": Field("Exif:XPAuthor", listed),
     "XPKeywords": Field("Exif:XPKeywords", listed),
 }
-# Those of a maker's note, by the whole key, since each maker numbers his own.
+# Fields of a maker's note, by the whole key, because each maker numbers its own tags.
 MAKER: Final[Mapping[str, Field]] = {
     "Exif.Canon.OwnerName": Field("Canon:OwnerName"),
     "Exif.Panasonic.BabyName": Field("Panasonic:BabyName"),
@@ -166,7 +166,7 @@ _CORE: Final = "http://schemas.openxmlformats.org/package/2006/metadata/core-pro
 _EXTENDED: Final = "http://schemas.openxmlformats.org/officeDocument/2006/extended-properties"
 _OPEN_DOCUMENT: Final = "urn:oasis:names:tc:opendocument:xmlns:meta:1.0"
 
-# Elements of XML that is no XMP, by namespace and name.
+# XML elements outside XMP, by namespace and name.
 MARKUP: Final[Mapping[str, Field]] = {
     f"{_DUBLIN_CORE} creator": Field("dc:creator", listed),
     f"{_DUBLIN_CORE} contributor": Field("dc:contributor", listed),
@@ -194,4 +194,4 @@ KEYWORDS: Final = frozenset(
         "pdf:Keywords",
     }
 )
-"""The fields of keywords, of which most name nobody."""
+"""The fields of keywords; most keywords name no person."""

@@ -14,7 +14,7 @@ _MAX_PROPERTIES: Final = 1024 * 1024
 
 
 def read_package(path: str) -> Metadata:
-    """Return what the properties say of the Office or OpenDocument package at `path`."""
+    """Return the metadata in the properties of the Office or OpenDocument package at `path`."""
     found = MetadataBuilder()
     large = False
     try:
@@ -26,6 +26,6 @@ def read_package(path: str) -> Metadata:
                 with package.open(name) as part:
                     read_elements(part, found)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
-        # Broken, packed in a way that is unknown, or encrypted.
+        # The package is broken, encrypted, or packed by an unknown method.
         found.broken = True
     return merged([found.metadata(), Metadata(note=TOO_LARGE if large else None)])

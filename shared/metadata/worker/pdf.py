@@ -8,13 +8,13 @@ from shared.metadata.worker.result import ENCRYPTED, Metadata, MetadataBuilder
 
 
 def read_pdf(path: str) -> Metadata:
-    """Return what the PDF at `path` says of itself, if it opens without a password.
+    """Return the metadata of the PDF at `path`, if the PDF opens without a password.
 
-    Raises what pypdf does of one that is broken.
+    Raises the errors of pypdf for a broken PDF.
     """
     import pypdf
 
-    # What it says of a broken file may quote it.
+    # A message of pypdf on a broken file may quote the file.
     logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
     found = MetadataBuilder()
     reader = pypdf.PdfReader(path)

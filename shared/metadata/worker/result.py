@@ -1,4 +1,4 @@
-"""What was found in a file's metadata, and the notes on what could not be."""
+"""The metadata of a file, and the notes on unread metadata."""
 
 import re
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ ENCRYPTED: Final = "metadata-encrypted"
 XMP_ONLY: Final = "metadata-xmp-only"
 
 # An id is a GUID or a digest under a prefix of Adobe's (XMP part 2, xmpMM). The fields are plain
-# text that could as well hold a name, which must not be kept.
+# text and could also hold a name, which must not be kept.
 _DOCUMENT: Final = re.compile(
     r"(?:xmp\.(?:did|iid|oid):|(?:urn:)?uuid:|adobe:docid:[a-z]{1,20}:)?"
     r"(?=.{16,64}\Z)[0-9a-f]+(?:-[0-9a-f]+)*\Z",
@@ -35,7 +35,7 @@ _DOCUMENT: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, order=True)
 class NamedPerson:
-    """A name, an e-mail address, or a keyword that may be one; and the field that holds it."""
+    """A name, an e-mail address, or a keyword that may name a person; and the field of the text."""
 
     identifier: str
     field: str
@@ -43,7 +43,7 @@ class NamedPerson:
 
 @dataclass(frozen=True, slots=True, order=True)
 class DocumentId:
-    """The id of a document, a version of one, or what it was made from; and the field's name."""
+    """The id of a document, of a version, or of a source document; and the field's name."""
 
     identifier: str
     field: str
@@ -51,17 +51,18 @@ class DocumentId:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What was found, each once, sorted with keywords last; and why some may be missing.
+    """People and documents, each once, sorted with keywords last; and a note on unread metadata.
 
-    `note` is None, or the first of these that applies:
-    - "metadata-too-large": it takes more memory or time than is given, so some was not read;
-    - "metadata-unreadable": all or a part of it is broken, and what could be read is here;
-    - "metadata-encrypted": it needs a password;
-    - "metadata-not-supported": the type is not one that is read;
-    - "metadata-cut": there are more names, or longer ones, than are kept;
-    - "metadata-xmp-only": of this type only XMP is read, and not what else it may have.
+    `note` is None, or the first applicable note of:
+    - "metadata-too-large": the metadata takes more memory or time than is given, so a part is
+      unread;
+    - "metadata-unreadable": the metadata is broken, wholly or in part, and holds the readable part;
+    - "metadata-encrypted": the file needs a password;
+    - "metadata-not-supported": no reader knows the type;
+    - "metadata-cut": the file has more names, or longer names, than are kept;
+    - "metadata-xmp-only": only the XMP of this type is read, and not its other metadata.
 
-    `has_xmp` says that there is XMP where the type has its place for it.
+    `has_xmp` says that XMP stands in the type's own place for XMP.
     """
 
     people: tuple[NamedPerson, ...] = ()
@@ -71,7 +72,7 @@ class Metadata:
 
 
 class MetadataBuilder:
-    """What was found so far, within the limits."""
+    """Collect people and documents, within the limits."""
 
     def __init__(self) -> None:
         self.broken = False
@@ -94,20 +95,20 @@ class MetadataBuilder:
                 self.cut = True
 
     def add_document(self, text: str, field: str) -> None:
-        """Keep the id of a document, if it has the form of one."""
+        """Keep the id of a document, if the text has the form of an id."""
         identifier = _clean(text).strip()
         if _DOCUMENT.match(identifier) and len(self._documents) < MAX_DOCUMENTS:
             self._documents.add(DocumentId(identifier, field))
 
     def metadata(self) -> Metadata:
-        """All that was found, with the note that it deserves."""
+        """Return the metadata collected, with its note."""
         note = UNREADABLE if self.broken else CUT if self.cut else None
         people = sorted(self._people, key=_keywords_last)
         return Metadata(tuple(people), note, tuple(sorted(self._documents)), self.has_xmp)
 
 
 def merged(parts: Iterable[Metadata]) -> Metadata:
-    """What several parts of one file say together."""
+    """Merge the metadata of several parts of one file."""
     people, documents, notes = set[NamedPerson](), set[DocumentId](), set[str | None]()
     for part in parts:
         people.update(part.people)
@@ -130,5 +131,5 @@ def _keywords_last(person: NamedPerson) -> tuple[bool, NamedPerson]:
 
 
 def _clean(text: str) -> str:
-    # Exiv2 hands bytes that are no UTF-8 on as lone surrogates, which nothing could encode.
+    # Exiv2 gives bytes that are not UTF-8 as lone surrogates, which cannot be encoded.
     return text.encode("utf-8", "replace").decode().replace("\0", " ")

@@ -19,7 +19,7 @@ _END_TAG: Final = 100
 
 
 def read_markup(path: str) -> Metadata:
-    """Return what the XML file at `path` says."""
+    """Return the metadata of the XML file at `path`."""
     found = MetadataBuilder()
     with Path(path).open("rb") as file:
         packets = read_elements(file, found)
@@ -31,13 +31,13 @@ def read_markup(path: str) -> Metadata:
 
 
 def read_elements(file: IO[bytes], found: MetadataBuilder) -> list[tuple[int, int]]:
-    """Add the text of the elements that name people, and return where XMP packets stand.
+    """Add the text of the elements that name people, and return the places of XMP packets.
 
-    Each is given by where its start tag begins and where its end tag does.
+    A place is the start of the packet's start tag, and the start of its end tag.
     """
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
-    # The fields of the elements that are open, and the text since one began or ended.
+    # The fields of the open elements, and the text since the last start or end of an element.
     inside: list[str] = []
     text: list[str] = []
     packets: list[tuple[int, int]] = []
