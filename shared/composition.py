@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from shared.accesslog.reading.exports import Exports
     from shared.accesslog.reading.listing import Reading
     from shared.accesslog.redactions import Redactions
+    from shared.accesslog.storage.events import EventSecret
     from shared.assets import Assets
     from shared.backups import BackupAudits
     from shared.consents import Consents
@@ -142,9 +143,14 @@ class App:
     @cached_property
     def log_store(self) -> "LogStore":
         from shared.accesslog import LogStore
-        from shared.accesslog.entries import same, stated_leaf
 
-        return LogStore(self.tables, same=same, leaf=stated_leaf)
+        return LogStore(self.tables, self.event_secret)
+
+    @cached_property
+    def event_secret(self) -> "EventSecret":
+        from shared.accesslog.storage.events import EventSecret
+
+        return EventSecret(self.secrets)
 
     @cached_property
     def log_keys(self) -> "LogKeys":
@@ -193,7 +199,9 @@ class App:
     def log_watch(self) -> "IntegrityWatch":
         from shared.accesslog.integrity.watch import IntegrityWatch
 
-        return IntegrityWatch(self.tables, self.checkpoints, self.outbox, self.clock)
+        return IntegrityWatch(
+            self.tables, self.event_secret, self.checkpoints, self.outbox, self.clock
+        )
 
     @cached_property
     def redactions(self) -> "Redactions":

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from shared.accesslog.entries import same
-from shared.accesslog.integrity.findings import Audit, Finding, Kind
+from shared.accesslog.integrity.audit import audit_log
+from shared.accesslog.integrity.findings import Audit, Finding, FindingKind
 from shared.accesslog.proofs.checkpoints import Checkpoints
 from shared.accesslog.proofs.cosignatures import (
     TABLE,
@@ -19,7 +19,8 @@ from shared.accesslog.proofs.cosignatures import (
     false_cosignatures,
     false_witnesses,
 )
-from shared.accesslog.storage.damage import LogDamagedError
+from shared.accesslog.storage.errors import LogDamagedError
+from shared.accesslog.storage.events import EventSecret
 from shared.accesslog.storage.store import LogStore
 from shared.errors import RowConflictError, UnavailableError, kind_and_place
 from shared.ids import key
@@ -34,7 +35,7 @@ _WATCHED: Final = "watched"
 _MOST_TOLD: Final = 50
 _NAMED: Final = 3
 # What is said of that which is no change itself.
-_ONLY_ITSELF: Final[dict[Kind, str]] = {
+_ONLY_ITSELF: Final[dict[FindingKind, str]] = {
     "watch-failed": "The access log could not be verified",
     "publishing-refused": "The access log is not signed any more, and no change was found in it",
 }
@@ -63,9 +64,15 @@ class IntegrityWatch:
     """Watches over the logs of all tenants."""
 
     def __init__(
-        self, tables: Tables, checkpoints: Checkpoints, outbox: Outbox, clock: Clock
+        self,
+        tables: Tables,
+        secret: EventSecret,
+        checkpoints: Checkpoints,
+        outbox: Outbox,
+        clock: Clock,
     ) -> None:
         self._tables = tables
+        self._secret = secret
         self._checkpoints = checkpoints
         self._outbox = outbox
         self._clock = clock
@@ -156,14 +163,20 @@ class IntegrityWatch:
         def signed_leaf(_tenant: str, index: int, payload: bytes) -> bytes:
             return leaf_of(payload, index, origin, keys)
 
-        store = LogStore(self._tables, same=same, leaf=signed_leaf)
+        store = LogStore(self._tables, self._secret)
+
+        async def audit(first: int) -> Audit:
+            return await audit_log(
+                self._tables, self._secret, tenant, first, roots, leaf=signed_leaf
+            )
+
         try:
             if (await store.head(tenant)).size >= start:
-                return await store.audit(tenant, start, roots)
+                return await audit(start)
         except LogDamagedError:
-            # From the beginning on, it needs nothing but the entries to say what is damaged.
-            return await store.audit(tenant, 0, roots)
-        return await store.audit(tenant, 0, roots)
+            # An audit from entry 0 needs only the entries to find the damage.
+            return await audit(0)
+        return await audit(0)
 
     async def _tell(self, tenant: str, findings: Sequence[Finding]) -> None:
         """Open one incident for those of `findings` that are new."""

@@ -20,7 +20,7 @@ from shared.accesslog.proofs.continuity import hold
 from shared.accesslog.proofs.cosignatures import TABLE, cosigned
 from shared.accesslog.proofs.evidence import Evidence
 from shared.accesslog.proofs.keys import LogKeys
-from shared.accesslog.storage.damage import LogDamagedError
+from shared.accesslog.storage.errors import LogDamagedError
 from shared.accesslog.storage.store import LogStore
 from shared.errors import NotFoundError, RowConflictError, UnavailableError
 from shared.ids import key

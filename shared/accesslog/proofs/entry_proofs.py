@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from shared.accesslog.entries import stated_leaf
+from shared.accesslog.payloads import stated_leaf
 from shared.accesslog.proofs.checkpoints import Checkpoints, Published
 from shared.accesslog.proofs.proving import Proofs
 from shared.accesslog.storage.store import LogStore
