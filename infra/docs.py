@@ -14,7 +14,7 @@ FOLDER: Final = Path(__file__).parents[1] / "docs"
 
 def made() -> dict[str, bytes]:
     """The documents as the code makes them, by file name."""
-    from functions.system import asyncapi, openapi
+    from functions.documents import asyncapi, openapi
 
     return {"openapi.json": openapi(), "asyncapi.json": asyncapi()}
 

@@ -23,7 +23,6 @@ from infra.local.stack import Stack
 from shared.azure.blobs import CHUNK, AzureBlobs
 from shared.azure.bus import AzureBus
 from shared.azure.tables import AzureTables
-from shared.composition import App
 from shared.messages.contracts import BlobUploaded
 from shared.ports import BlobInfo, Secret
 from shared.scanning.scanner import Engine, Findings, Scan
@@ -32,6 +31,7 @@ from tests.benchmarks import files
 from tests.benchmarks.client import INCOMING, Portal
 from tests.benchmarks.progress import Step
 from tests.benchmarks.results import Result
+from tests.compositions import App
 
 ROUNDS: Final = 3
 GOAL: Final = "<= 1.3"
@@ -128,7 +128,7 @@ async def _compare(stack: Stack, tenant: str, file: Path, step: Step) -> list[Re
 
 def _app(stack: Stack) -> App:
     app = App(read_settings(stack.settings))
-    app.secrets = Known()
+    app.adapters.secrets = Known()
     return app
 
 

@@ -10,7 +10,7 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from infra.local.stack import Stack
 from shared.assets.rules import upload_id
-from shared.messages import queues
+from shared.catalogue import CONSENT_GRANTS_QUEUE, INCIDENTS_QUEUE, INTAKE_QUEUE, QUEUES
 from tests.compositions import composed
 from tests.queues import data_of, peeked
 
@@ -48,7 +48,7 @@ async def app(services):
 
 async def dead_letter(bus, queue):
     """Send a message and have it dead-lettered, as after too many deliveries."""
-    session = "acme" if queue in queues.WITH_SESSIONS else None
+    session = "acme" if queue in {queue.name for queue in QUEUES if queue.sessions} else None
     async with bus.get_queue_sender(queue) as sender:
         await sender.send_messages(
             ServiceBusMessage("x", message_id=str(uuid.uuid4()), session_id=session)
@@ -60,22 +60,22 @@ async def dead_letter(bus, queue):
 
 async def opened(bus):
     """The incidents about dead letters, by queue."""
-    found = [data_of(message) for message in await peeked(bus, queues.INCIDENTS)]
+    found = [data_of(message) for message in await peeked(bus, INCIDENTS_QUEUE.name)]
     return [one["resource"] for one in found if one["kind"] == "queue.dead-lettered"]
 
 
 async def test_a_queue_with_dead_letters_opens_one_incident_a_day(app, bus):
     assert await app.dead_letters.watch() == []
-    await dead_letter(bus, queues.INTAKE)
-    await dead_letter(bus, queues.CONSENT_GRANTS)
-    assert await app.dead_letters.watch() == [queues.INTAKE, queues.CONSENT_GRANTS]
-    await dead_letter(bus, queues.INTAKE)
+    await dead_letter(bus, INTAKE_QUEUE.name)
+    await dead_letter(bus, CONSENT_GRANTS_QUEUE.name)
+    assert await app.dead_letters.watch() == [INTAKE_QUEUE.name, CONSENT_GRANTS_QUEUE.name]
+    await dead_letter(bus, INTAKE_QUEUE.name)
     assert await app.dead_letters.watch() == []
     assert await opened(bus) == ["queues/intake", "queues/consent-grants"]
     app.clock.ahead = timedelta(days=1)
-    assert await app.dead_letters.watch() == [queues.INTAKE, queues.CONSENT_GRANTS]
+    assert await app.dead_letters.watch() == [INTAKE_QUEUE.name, CONSENT_GRANTS_QUEUE.name]
     assert sorted(await opened(bus)) == ["queues/consent-grants"] * 2 + ["queues/intake"] * 2
-    assert await app.bus.dead_letters(queues.INTAKE, 100) == 2
+    assert await app.bus.dead_letters(INTAKE_QUEUE.name, 100) == 2
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ async def waiting(app, services):
 
 async def announced(bus, name):
     """How often intake is told of an upload."""
-    found = [data_of(message)["name"] for message in await peeked(bus, queues.INTAKE)]
+    found = [data_of(message)["name"] for message in await peeked(bus, INTAKE_QUEUE.name)]
     return found.count(name)
 
 
@@ -106,29 +106,29 @@ async def empty(bus, queue):
 
 
 async def test_a_forgotten_upload_is_announced_anew(app, bus, waiting):
-    assert await app.bus.oldest(queues.INTAKE) is None
+    assert await app.bus.oldest(INTAKE_QUEUE.name) is None
     assert await app.intake.enqueue_overdue() == 0
     app.clock.ahead = timedelta(minutes=11)
     assert await app.intake.enqueue_overdue() == 1
     assert await announced(bus, waiting) == 1
     # It tells of the version that intake will find there, under the id that the trigger gives it.
-    [told] = await peeked(bus, queues.INTAKE)
+    [told] = await peeked(bus, INTAKE_QUEUE.name)
     blob = await app.blobs.head("incoming", waiting)
     assert data_of(told)["etag"] == blob.etag
     assert told.message_id == upload_id(blob)
-    await empty(bus, queues.INTAKE)
+    await empty(bus, INTAKE_QUEUE.name)
 
 
 async def test_an_upload_whose_turn_has_not_come_is_not_announced_anew(app, bus, waiting):
     await app.intake.enqueue(waiting)
-    assert await app.bus.oldest(queues.INTAKE) is not None
+    assert await app.bus.oldest(INTAKE_QUEUE.name) is not None
     app.clock.ahead = timedelta(hours=1)
     assert await app.intake.enqueue_overdue() == 0
     assert await announced(bus, waiting) == 1
     # Locked by whoever works on it, it still counts.
-    async with bus.get_queue_receiver(queues.INTAKE) as receiver:
+    async with bus.get_queue_receiver(INTAKE_QUEUE.name) as receiver:
         [message] = await receiver.receive_messages(1, max_wait_time=30)
         assert await app.intake.enqueue_overdue() == 0
         await receiver.complete_message(message)
     assert await app.intake.enqueue_overdue() == 1
-    await empty(bus, queues.INTAKE)
+    await empty(bus, INTAKE_QUEUE.name)

@@ -1,38 +1,35 @@
-"""Watching for dead-lettered messages: work that failed for good, of which nobody would hear."""
+"""The watch over dead-lettered messages: work that failed for good."""
 
 import logging
 from datetime import datetime
 
-from shared.errors import RowConflictError, UnavailableError
-from shared.ids import key, new_id, rfc3339
-from shared.messages import queues
-from shared.messages.cloudevents import encode
+from shared.catalogue import QUEUES
+from shared.errors import UnavailableError
+from shared.incidents.service import Incidents
 from shared.messages.contracts import IncidentOpened
-from shared.messages.outbox import Outbox
-from shared.ports import Bus, Clock, Insert, Row
+from shared.ports import Bus, Clock
 
-TABLE = "deadletters"
 _MOST_COUNTED = 100
 
 logger = logging.getLogger("vouchsafe.deadletters")
 
 
-class DeadLetters:
-    """Opens an incident for each queue that has dead-lettered messages, once a day."""
+class DeadLetterWatch:
+    """Opens an incident, once a day, for each queue that has dead-lettered messages."""
 
-    def __init__(self, bus: Bus, outbox: Outbox, clock: Clock) -> None:
+    def __init__(self, bus: Bus, incidents: Incidents, clock: Clock) -> None:
         self._bus = bus
-        self._outbox = outbox
+        self._incidents = incidents
         self._clock = clock
 
     async def watch(self) -> list[str]:
-        """Look at every queue. Returns those for which an incident was opened now.
+        """Count the dead letters of every queue. Returns the queues with a new incident.
 
-        Raises UnavailableError when a queue could not be looked at, once all others were.
+        Raises UnavailableError when a queue could not be asked, once every other queue was.
         """
         opened, failed = [], None
         now = self._clock()
-        for queue in queues.ALL:
+        for queue in [store.name for store in QUEUES]:
             try:
                 count = await self._bus.dead_letters(queue, _MOST_COUNTED)
             except UnavailableError as error:
@@ -52,12 +49,7 @@ class DeadLetters:
             summary=f"Dead-lettered messages of the queue {queue}: {least}.",
             resource=f"queues/{queue}",
         )
-        message = encode(queues.INCIDENTS, incident, identifier=new_id(now), now=now)
-        # The row is what makes it one incident a day.
-        row = Row(queue, key(now.date().isoformat()), {"count": count, "opened": rfc3339(now)})
-        try:
-            await self._outbox.commit(TABLE, queue, [Insert(row)], [message])
-        except RowConflictError:
+        if not await self._incidents.open_once(incident, now.date().isoformat()):
             return False
         logger.error("dead-lettered messages of %s: %s", queue, least)
         return True

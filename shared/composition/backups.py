@@ -1,0 +1,32 @@
+"""Backups: the backup audits of the stamp."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from shared.composition.core import Flow
+from shared.composition.messages import MessagesFlow
+
+if TYPE_CHECKING:
+    from shared.backups import BackupAudits
+
+
+class BackupsFlow(Flow):
+    """The services of backups."""
+
+    @cached_property
+    def audits(self) -> "BackupAudits":
+        """The backup audits of the stamp."""
+        from shared.azure.recovery import ScenarioVaults
+        from shared.backups import BackupAudits
+
+        messages = self._flow(MessagesFlow)
+        return BackupAudits(
+            self._adapters.tables,
+            self._adapters.blobs,
+            messages.outbox,
+            messages.incidents,
+            ScenarioVaults(self._settings.RECOVERY_SCENARIO_FILE, self.clock),
+            self.clock,
+            self._settings.STAMP_REGION,
+            self._settings.BACKUP_EXPECTATIONS_FILE,
+        )
