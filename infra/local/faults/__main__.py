@@ -7,17 +7,17 @@ import uvicorn
 
 from infra.local.faults.control import create_app
 from infra.local.faults.relay import Relay
-from infra.local.faults.rules import Rules, Service
+from infra.local.faults.rules import Rules, StorageService
 from infra.local.loopback import loopback_address
 from infra.local.ports import KEEP_ALIVE_SECONDS, LOOPBACK
 
-SERVICES: tuple[Service, ...] = ("blob", "queue", "table")
+SERVICES: tuple[StorageService, ...] = ("blob", "queue", "table")
 
 
 async def _serve(options: argparse.Namespace) -> None:
     rules = Rules()
 
-    async def start(service: Service) -> asyncio.Server:
+    async def start(service: StorageService) -> asyncio.Server:
         listening, to = getattr(options, service)
 
         async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -14,7 +14,7 @@ from infra.local.errors import StackError
 from infra.local.faults.rules import Plan, Rule, Rules
 
 
-class State(msgspec.Struct, frozen=True):
+class PlanStatus(msgspec.Struct, frozen=True):
     """The plan in force and how often each of its rules has hit, in their order."""
 
     plan: Plan
@@ -25,7 +25,7 @@ def create_app(rules: Rules) -> Starlette:
     """The control endpoint of these rules; a plan that makes no sense is answered 400 with why."""
 
     def state() -> Response:
-        body = msgspec.json.encode(State(rules.plan, rules.hits))
+        body = msgspec.json.encode(PlanStatus(rules.plan, rules.hits))
         return Response(body, media_type="application/json")
 
     async def show(_: Request) -> Response:
@@ -75,7 +75,7 @@ class Faults:
             self.clear()
 
     @staticmethod
-    def _answered(answer: httpx.Response) -> State:
+    def _answered(answer: httpx.Response) -> PlanStatus:
         if answer.status_code != httpx.codes.OK:
             raise StackError(f"The fault proxy answered {answer.status_code}: {answer.text}")
-        return msgspec.json.decode(answer.content, type=State)
+        return msgspec.json.decode(answer.content, type=PlanStatus)

@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-Service = Literal["blob", "queue", "table"]
-Status = Literal[429, 500, 503]
+StorageService = Literal["blob", "queue", "table"]
+ErrorStatus = Literal[429, 500, 503]
 
 Cut = Literal["request", "answer", "headers", "body"]
 """Where a connection is cut: `request` before the service gets it; `answer` after the service has
@@ -25,14 +25,14 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     with `status` in the service's own form, or cut, or passed on when the delay is all.
     """
 
-    service: Service | None = None
+    service: StorageService | None = None
     method: str | None = None
     path: str | None = None
     skip: int = 0
     times: int | None = None
     probability: float = 1.0
     delay: float = 0.0
-    status: Status | None = None
+    status: ErrorStatus | None = None
     code: str | None = None
     """The error code of the answer, in place of the one that goes with `status`."""
     retry_after: int | None = None
@@ -84,7 +84,7 @@ class Rules:
         self._matched = [0] * len(plan.rules)
         self._random = random.Random(plan.seed)  # noqa: S311 - which requests fail is no secret
 
-    def choose(self, service: Service, method: str, target: str) -> Rule | None:
+    def choose(self, service: StorageService, method: str, target: str) -> Rule | None:
         """The rule that this request suffers, None when it passes."""
         for number, rule in enumerate(self.plan.rules):
             if self._hits(number, rule, service, method, target):
@@ -92,7 +92,9 @@ class Rules:
                 return rule
         return None
 
-    def _hits(self, number: int, rule: Rule, service: Service, method: str, target: str) -> bool:
+    def _hits(
+        self, number: int, rule: Rule, service: StorageService, method: str, target: str
+    ) -> bool:
         if rule.times is not None and self.hits[number] >= rule.times:
             return False
         if rule.service not in (None, service) or rule.method not in (None, method):

@@ -31,14 +31,14 @@ class IncomingFrames:
     def __init__(self) -> None:
         self._head = bytearray()
         self._skip = 0
-        self._is_nonsense = False
+        self._is_malformed = False
         self._names: dict[tuple[int, int], str] = {}
         # The next delivery id of each session, and the id of the delivery under way on each link.
         self._next_delivery: dict[int, int] = {}
         self._under_way: dict[tuple[int, int], int] = {}
         self._formats: defaultdict[str, deque[int]] = defaultdict(deque)
 
-    def take(self, link_name: str) -> int:
+    def next_message_format(self, link_name: str) -> int:
         """The format of the next delivery on the link, in the order they started."""
         return self._formats[link_name].popleft()
 
@@ -51,7 +51,7 @@ class IncomingFrames:
         at = 0
         passed = bytearray()
         while at < len(data):
-            if self._is_nonsense:
+            if self._is_malformed:
                 return bytes(passed + data[at:])
             if self._skip:
                 step = min(self._skip, len(data) - at)
@@ -80,7 +80,7 @@ class IncomingFrames:
             return frame  # A protocol header, eight bytes and no frame.
         size = int.from_bytes(frame[:4])
         if not _FRAME_HEADER <= size <= MAX_FRAME:
-            self._is_nonsense = True  # Or no AMQP at all, which proton knows how to answer.
+            self._is_malformed = True  # Or no AMQP at all, which proton knows how to answer.
             return frame
         self._skip = size - len(frame)
         body, is_amqp = frame[4] * 4, frame[5] == 0

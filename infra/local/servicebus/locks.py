@@ -7,15 +7,12 @@ service-bus-messaging). The lock of a message in a session is the session's ("Me
 from collections.abc import Callable, Iterator
 
 from infra.local.servicebus.deadlines import Deadlines
-from infra.local.servicebus.messages import (
-    Message,
+from infra.local.servicebus.errors import (
     MessageLockLostError,
-    QueueSettings,
-    RefusedError,
-    Session,
+    OperationRefusedError,
     SessionLockLostError,
-    State,
 )
+from infra.local.servicebus.messages import Message, MessageSession, MessageState, QueueSettings
 
 
 class Locks[C]:
@@ -27,9 +24,9 @@ class Locks[C]:
         self._by_token: dict[str, Message[C]] = {}
         self._ends = Deadlines[str]()
 
-    def lock(self, message: Message[C], session: Session[C] | None, now: float) -> None:
+    def lock(self, message: Message[C], session: MessageSession[C] | None, now: float) -> None:
         """Lock a message under a new token, for as long as its session when it has one."""
-        message.state = State.LOCKED
+        message.state = MessageState.LOCKED
         message.token = self._new_token()
         self._by_token[message.token] = message
         if session is None:
@@ -39,7 +36,7 @@ class Locks[C]:
             message.locked_until = session.locked_until
             session.locked[message.token] = message
 
-    def held(self, token: str, now: float) -> Message[C]:
+    def locked_message(self, token: str, now: float) -> Message[C]:
         """The message of a token. Raises `MessageLockLostError` or `SessionLockLostError`."""
         message = self._by_token.get(token)
         if message is None or message.locked_until <= now:
@@ -52,15 +49,20 @@ class Locks[C]:
         return message
 
     def renew(self, token: str, now: float) -> float:
-        """Prolong a lock; the new end. Raises as `held`, and `RefusedError` in a session."""
-        message = self.held(token, now)
+        """Renew a lock and return the new end, in seconds since the epoch.
+
+        Raises as `locked_message`, and `OperationRefusedError` on a queue that requires sessions.
+        """
+        message = self.locked_message(token, now)
         if self._settings.requires_session:
-            raise RefusedError("The lock of a message in a session is the session's: renew that.")
+            raise OperationRefusedError(
+                "The lock of a message in a session is the session's: renew that."
+            )
         message.locked_until = now + self._settings.lock_duration
         self._ends.set(token, message.locked_until)
         return message.locked_until
 
-    def unlock(self, message: Message[C], session: Session[C] | None) -> None:
+    def unlock(self, message: Message[C], session: MessageSession[C] | None) -> None:
         """End the lock of a message."""
         token, message.token = message.token or "", None
         del self._by_token[token]

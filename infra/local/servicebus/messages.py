@@ -22,7 +22,7 @@ class QueueSettings:
     requires_session: bool = False
 
 
-class State(Enum):
+class MessageState(Enum):
     """Where a message stands within its queue."""
 
     READY = auto()
@@ -49,7 +49,7 @@ class Message[C]:
     not_before: float | None = None
     deferred: bool = False
     delivery_count: int = 0
-    state: State = State.READY
+    state: MessageState = MessageState.READY
     token: str | None = None
     locked_until: float = 0.0
     dead_letter: tuple[str, str] | None = None
@@ -61,10 +61,10 @@ class Message[C]:
     @property
     def wire_state(self) -> int:
         """The value of x-opt-message-state: 0 active, 1 deferred, 2 scheduled."""
-        return 2 if self.state is State.SCHEDULED else int(self.deferred)
+        return 2 if self.state is MessageState.SCHEDULED else int(self.deferred)
 
 
-class Lane:
+class ReadyMessages:
     """Sequence numbers ready for delivery, lowest first: a returned message keeps its place."""
 
     def __init__(self) -> None:
@@ -79,51 +79,21 @@ class Lane:
         return self._heap[0] if self._heap else None
 
     def pop(self) -> int:
-        """Remove the lowest sequence number; the lane must not be empty."""
+        """Remove the lowest sequence number; the ready must not be empty."""
         return heapq.heappop(self._heap)
 
 
 @dataclass(slots=True)
-class Session[C]:
+class MessageSession[C]:
     """One session: its ready messages, who holds it until when, what is locked, its state.
 
     `state_changed_at` is when the state was last set, in seconds since the epoch.
     """
 
     id: str
-    lane: Lane = field(default_factory=Lane)
+    ready: ReadyMessages = field(default_factory=ReadyMessages)
     owner: Hashable | None = None
     locked_until: float = 0.0
     locked: dict[str, Message[C]] = field(default_factory=dict)
     state: bytes | None = None
     state_changed_at: float = 0.0
-
-
-class RefusedError(Exception):
-    """The queue refuses an operation; `condition` is the AMQP error condition a client sees."""
-
-    condition = "amqp:not-allowed"
-
-
-class MessageLockLostError(RefusedError):
-    """The lock expired or was never given (exceptions of the SDK: MessageLockLostError)."""
-
-    condition = "com.microsoft:message-lock-lost"
-
-
-class MessageNotFoundError(RefusedError):
-    """No such message, or not in the state that the operation is for."""
-
-    condition = "com.microsoft:message-not-found"
-
-
-class SessionLockLostError(RefusedError):
-    """The session lock expired or belongs to someone else."""
-
-    condition = "com.microsoft:session-lock-lost"
-
-
-class SessionCannotBeLockedError(RefusedError):
-    """Another receiver holds the session."""
-
-    condition = "com.microsoft:session-cannot-be-locked"

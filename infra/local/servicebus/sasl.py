@@ -95,7 +95,9 @@ class Sasl:
         mechanism, response = fields[0], fields[1] if len(fields) > 1 else None
         if mechanism == "PLAIN":
             # RFC 4616: authorization identity, name and password, parted by NUL.
-            _, name, password = (*(response or b"").split(b"\0"), b"", b"", b"")[:3]
+            if not isinstance(response, bytes):
+                response = b""
+            _, name, password = (*response.split(b"\0"), b"", b"", b"")[:3]
             self.is_trusted = name == KEY_NAME.encode() and hmac.compare_digest(
                 password, KEY.encode()
             )

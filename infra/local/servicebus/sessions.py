@@ -6,17 +6,12 @@ Source: "Message sessions" (learn.microsoft.com/azure/service-bus-messaging). Pu
 from collections.abc import Callable, Hashable, Iterator
 
 from infra.local.servicebus.deadlines import Deadlines
+from infra.local.servicebus.errors import SessionCannotBeLockedError, SessionLockLostError
 from infra.local.servicebus.journal import Journal
-from infra.local.servicebus.messages import (
-    Lane,
-    QueueSettings,
-    Session,
-    SessionCannotBeLockedError,
-    SessionLockLostError,
-)
+from infra.local.servicebus.messages import MessageSession, QueueSettings, ReadyMessages
 
 
-class Sessions[C]:
+class MessageSessions[C]:
     """Sessions by id. `is_ready` says whether the message of a sequence number can be received."""
 
     def __init__(
@@ -29,35 +24,37 @@ class Sessions[C]:
         self._lock_duration = settings.lock_duration
         self._journal = journal
         self._is_ready = is_ready
-        self._sessions: dict[str, Session[C]] = {}
+        self._sessions: dict[str, MessageSession[C]] = {}
         self._locks = Deadlines[str]()
         # Unlocked sessions with something to receive, in the order they became so.
         self._available: dict[str, None] = {}
 
-    def __iter__(self) -> Iterator[Session[C]]:
+    def __iter__(self) -> Iterator[MessageSession[C]]:
         return iter(self._sessions.values())
 
-    def get(self, session_id: str | None) -> Session[C] | None:
+    def get(self, session_id: str | None) -> MessageSession[C] | None:
         """The session with this id, if there is anything to know of it."""
         return None if session_id is None else self._sessions.get(session_id)
 
-    def lane(self, session_id: str) -> Lane:
+    def ready(self, session_id: str) -> ReadyMessages:
         """The ready messages of a session."""
-        return self._sessions[session_id].lane
+        return self._sessions[session_id].ready
 
     def push(self, session_id: str, sequence: int) -> None:
         """Make a message ready in its session."""
-        session = self._sessions.setdefault(session_id, Session(session_id))
-        session.lane.push(sequence)
+        session = self._sessions.setdefault(session_id, MessageSession(session_id))
+        session.ready.push(sequence)
         if session.owner is None:
             self._available[session_id] = None
 
     def restore(self, session_id: str, state: bytes, at: float) -> None:
         """Bring back the state of a session that was set at this time."""
-        session = self._sessions.setdefault(session_id, Session(session_id))
+        session = self._sessions.setdefault(session_id, MessageSession(session_id))
         session.state, session.state_changed_at = state, at
 
-    def accept(self, session_id: str | None, owner: Hashable, now: float) -> Session[C] | None:
+    def accept(
+        self, session_id: str | None, owner: Hashable, now: float
+    ) -> MessageSession[C] | None:
         """Lock a session for one receiver; None for any session when none is available.
 
         Raises `SessionCannotBeLockedError` when the named session is held by someone else.
@@ -66,7 +63,7 @@ class Sessions[C]:
             session_id = self._first_available(now)
             if session_id is None:
                 return None
-        session = self._sessions.setdefault(session_id, Session(session_id))
+        session = self._sessions.setdefault(session_id, MessageSession(session_id))
         if session.owner is not None:
             raise SessionCannotBeLockedError(
                 f"The requested session '{session_id}' cannot be accepted. "
@@ -79,11 +76,11 @@ class Sessions[C]:
 
     def renew(self, session_id: str, owner: Hashable, now: float) -> float:
         """Prolong a session lock; the new end. Raises `SessionLockLostError`."""
-        session = self.held(session_id, owner, now)
+        session = self.locked_session(session_id, owner, now)
         self._lock(session, now)
         return session.locked_until
 
-    def held(self, session_id: str, owner: Hashable, now: float) -> Session[C]:
+    def locked_session(self, session_id: str, owner: Hashable, now: float) -> MessageSession[C]:
         """A session that this receiver holds. Raises `SessionLockLostError`."""
         session = self._sessions.get(session_id)
         if session is None or session.owner != owner or session.locked_until <= now:
@@ -94,20 +91,20 @@ class Sessions[C]:
 
     def state(self, session_id: str, owner: Hashable, now: float) -> bytes | None:
         """The application's state of a held session. Raises `SessionLockLostError`."""
-        return self.held(session_id, owner, now).state
+        return self.locked_session(session_id, owner, now).state
 
     def set_state(self, session_id: str, owner: Hashable, now: float, state: bytes | None) -> None:
         """Store or clear the application's state. Raises `SessionLockLostError`."""
-        session = self.held(session_id, owner, now)
+        session = self.locked_session(session_id, owner, now)
         session.state, session.state_changed_at = state, now
-        self._journal.set_state(self._queue, session_id, state, now)
+        self._journal.save_session_state(self._queue, session_id, state, now)
 
-    def release(self, session: Session[C]) -> None:
+    def release(self, session: MessageSession[C]) -> None:
         """End a receiver's hold; what it had locked is for the queue to take back."""
         self._locks.cancel(session.id)
         session.owner, session.locked_until = None, 0.0
 
-    def tidy(self, session: Session[C], now: float) -> None:
+    def list_or_drop(self, session: MessageSession[C], now: float) -> None:
         """List a released session as available, or drop it when nothing is left of it."""
         if self._has_ready(session, now):
             self._available[session.id] = None
@@ -119,12 +116,12 @@ class Sessions[C]:
         """When the next session lock ends, or None."""
         return self._locks.next()
 
-    def pop_due(self, now: float) -> Iterator[Session[C]]:
+    def pop_due(self, now: float) -> Iterator[MessageSession[C]]:
         """The sessions whose lock has ended, which no longer count as locked."""
         for session_id in self._locks.pop_due(now):
             yield self._sessions[session_id]
 
-    def _lock(self, session: Session[C], now: float) -> None:
+    def _lock(self, session: MessageSession[C], now: float) -> None:
         session.locked_until = now + self._lock_duration
         self._locks.set(session.id, session.locked_until)
         for message in session.locked.values():
@@ -137,9 +134,9 @@ class Sessions[C]:
             del self._available[session_id]  # All it had has expired.
         return None
 
-    def _has_ready(self, session: Session[C], now: float) -> bool:
-        while (sequence := session.lane.peek()) is not None:
+    def _has_ready(self, session: MessageSession[C], now: float) -> bool:
+        while (sequence := session.ready.peek()) is not None:
             if self._is_ready(sequence, now):
                 return True
-            session.lane.pop()
+            session.ready.pop()
         return False

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from infra.local.servicebus.encoding import MalformedMessageError
 from infra.local.servicebus.framing import IncomingFrames
-from infra.local.servicebus.wire import BATCH_FORMAT
+from infra.local.servicebus.message_format import BATCH_FORMAT
 
 ATTACH, TRANSFER = b"\x00\x53\x12", b"\x00\x53\x14"
 
@@ -56,8 +56,14 @@ def test_each_delivery_has_its_format_however_the_bytes_come(piece: int) -> None
     formats = IncomingFrames()
     passed = b"".join(formats.feed(wire[at : at + piece]) for at in range(0, len(wire), piece))
     assert passed == wire
-    assert [formats.take("one"), formats.take("one")] == [0, BATCH_FORMAT]
-    assert [formats.take("two"), formats.take("two")] == [BATCH_FORMAT, 0]
+    assert [formats.next_message_format("one"), formats.next_message_format("one")] == [
+        0,
+        BATCH_FORMAT,
+    ]
+    assert [formats.next_message_format("two"), formats.next_message_format("two")] == [
+        BATCH_FORMAT,
+        0,
+    ]
 
 
 def test_delivery_ids_begin_anew_at_their_end() -> None:
@@ -72,7 +78,7 @@ def test_delivery_ids_begin_anew_at_their_end() -> None:
     frames = IncomingFrames()
     passed = [frames.feed(piece) for piece in wire]
     assert passed == [*wire[:3], transfer(3, 1, BATCH_FORMAT, wide=True)]
-    assert [frames.take("one") for _ in range(3)] == [BATCH_FORMAT, 0, BATCH_FORMAT]
+    assert [frames.next_message_format("one") for _ in range(3)] == [BATCH_FORMAT, 0, BATCH_FORMAT]
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1000])
@@ -97,7 +103,10 @@ def test_a_repeated_delivery_id_is_put_right(piece: int) -> None:
     wire, frames = b"".join(before), IncomingFrames()
     passed = b"".join(frames.feed(wire[at : at + piece]) for at in range(0, len(wire), piece))
     assert passed == b"".join(after)
-    assert [frames.take("two"), frames.take("two")] == [0, BATCH_FORMAT]
+    assert [frames.next_message_format("two"), frames.next_message_format("two")] == [
+        0,
+        BATCH_FORMAT,
+    ]
 
 
 @settings(deadline=None, max_examples=300)

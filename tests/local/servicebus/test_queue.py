@@ -3,10 +3,10 @@
 import pytest
 
 from infra.local.servicebus.deadlines import Deadlines
-from infra.local.servicebus.messages import (
+from infra.local.servicebus.errors import (
     MessageLockLostError,
     MessageNotFoundError,
-    RefusedError,
+    OperationRefusedError,
 )
 from tests.local.servicebus.model import LOCK, MAX, TTL, dead, drain, lock, new_queue
 
@@ -45,8 +45,8 @@ def test_a_deferred_message_stays_and_can_be_peeked():
 def test_receive_and_delete_leaves_nothing():
     queue = new_queue()
     queue.enqueue("a", 0.0)
-    assert queue.take(1.0).content == "a"
-    assert (queue.take(1.0), len(queue)) == (None, 0)
+    assert queue.receive_and_delete(1.0).content == "a"
+    assert (queue.receive_and_delete(1.0), len(queue)) == (None, 0)
 
 
 def test_a_returned_message_keeps_its_place():
@@ -153,7 +153,7 @@ def test_dead_letters_keep_sequence_and_count_and_never_expire_again():
     buried = queue.dead_letters.receive(1e6)
     assert (buried.sequence, buried.delivery_count) == (1, 1)
     assert buried.dead_letter == ("why", "because")
-    with pytest.raises(RefusedError):
+    with pytest.raises(OperationRefusedError):
         queue.dead_letters.dead_letter(buried.token, 1e6, "", "")
 
 

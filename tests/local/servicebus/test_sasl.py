@@ -46,6 +46,8 @@ def negotiated(data: bytes, piece: int = 10_000) -> tuple[Sasl, bytes, bytes]:
         (init("PLAIN", RIGHT + b"x"), 1, False),
         (init("PLAIN", b"\0\0"), 1, False),
         (init("PLAIN"), 1, False),
+        # A response that is text, where the specification has binary.
+        (init("PLAIN", RIGHT).replace(b"\xa0", b"\xa1"), 1, False),
         (init("SCRAM-SHA-256", b"n,,"), 1, False),
     ],
 )

@@ -21,6 +21,7 @@ from infra.local.servicebus.encoding import (
     text,
     timestamp,
 )
+from infra.local.servicebus.messages import Message
 
 BATCH_FORMAT = 0x80013700
 """Message format of a batch: each data section holds one encoded message ("AMQP 1.0 in Azure
@@ -43,7 +44,7 @@ _BROKER_ANNOTATIONS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class AnnotatedMessage:
     """An encoded message taken apart at its section borders; times in seconds."""
 
     header: tuple[bytes, ...]
@@ -58,7 +59,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class BrokerProperties:
     """What the broker says about a delivery; times in seconds since the epoch."""
 
     sequence: int
@@ -68,7 +69,7 @@ class Stamp:
     state: int = 0
 
 
-def parse(data: bytes) -> Content:
+def parse(data: bytes) -> AnnotatedMessage:
     """Take an encoded message apart. Raises `MalformedMessageError`."""
     try:
         return _parse(bytes(data))
@@ -76,7 +77,7 @@ def parse(data: bytes) -> Content:
         raise MalformedMessageError(f"the message makes no sense: {error}") from error
 
 
-def _parse(data: bytes) -> Content:
+def _parse(data: bytes) -> AnnotatedMessage:
     sections: dict[object, tuple[int, int, int]] = {}
     at = 0
     while at < len(data):
@@ -107,7 +108,7 @@ def _parse(data: bytes) -> Content:
     properties = [scalar(data, start) for start, _ in fields(_PROPERTIES)]
     properties += [None] * (_GROUP_ID + 1 - len(properties))
     ttl, group = scalar(header[_TTL], 0), properties[_GROUP_ID]
-    return Content(
+    return AnnotatedMessage(
         header=tuple(header),
         annotations=tuple(annotations),
         properties=whole(_PROPERTIES),
@@ -155,13 +156,13 @@ def _data_sections(data: bytes) -> Iterator[bytes]:
             yield inner
 
 
-def dead_lettered(content: Content, reason: str, description: str) -> Content:
+def dead_lettered(content: AnnotatedMessage, reason: str, description: str) -> AnnotatedMessage:
     """The content with Service Bus's two dead-letter application properties set."""
     added = {"DeadLetterReason": reason, "DeadLetterErrorDescription": description}
     return with_properties(content, {key: text(value) for key, value in added.items()})
 
 
-def with_properties(content: Content, added: Mapping[str, bytes]) -> Content:
+def with_properties(content: AnnotatedMessage, added: Mapping[str, bytes]) -> AnnotatedMessage:
     """The content with application properties set, each an encoded value by its name."""
     raw = content.application_properties
     pairs = [raw[a:b] for a, b in items(raw, descriptor(raw, 0)[1])] if raw else []
@@ -173,7 +174,7 @@ def with_properties(content: Content, added: Mapping[str, bytes]) -> Content:
     )
 
 
-def pack(content: Content) -> bytes:
+def pack(content: AnnotatedMessage) -> bytes:
     """The message as it came, for `parse` to take apart again."""
     return b"".join(
         (
@@ -186,7 +187,7 @@ def pack(content: Content) -> bytes:
     )
 
 
-def encode(content: Content, stamp: Stamp) -> bytes:
+def encode(content: AnnotatedMessage, stamp: BrokerProperties) -> bytes:
     """The message as a receiver gets it: new header and annotations, bare message untouched."""
     header = [*content.header, b"\x70" + struct.pack(">I", stamp.delivery_count)]
     annotations = [
@@ -210,6 +211,23 @@ def encode(content: Content, stamp: Stamp) -> bytes:
             content.application_properties,
             content.body,
         )
+    )
+
+
+def encode_queued(message: Message[AnnotatedMessage]) -> bytes:
+    """Encode a queued message for its receiver, with the dead-letter reason if there is one."""
+    content = message.content
+    if message.dead_letter is not None:
+        content = dead_lettered(content, *message.dead_letter)
+    return encode(
+        content,
+        BrokerProperties(
+            sequence=message.sequence,
+            enqueued_at=message.enqueued_at,
+            delivery_count=message.delivery_count,
+            locked_until=message.locked_until if message.token else None,
+            state=message.wire_state,
+        ),
     )
 
 

@@ -13,9 +13,9 @@ from typing import Final
 
 import h11
 
-from infra.local.faults.rules import Rule, Service, Status
+from infra.local.faults.rules import ErrorStatus, Rule, StorageService
 
-_SAID: Final[dict[Status, tuple[str, str, str]]] = {
+_ERRORS: Final[dict[ErrorStatus, tuple[str, str, str]]] = {
     429: ("TooManyRequests", "Too Many Requests", "The request is being throttled."),
     500: (
         "InternalError",
@@ -30,10 +30,10 @@ _SAID: Final[dict[Status, tuple[str, str, str]]] = {
 }
 
 
-def answer(rule: Rule, service: Service, accept: str) -> tuple[h11.Response, bytes]:
+def error_response(rule: Rule, service: StorageService, accept: str) -> tuple[h11.Response, bytes]:
     """Head and body of a rule's error answer; `accept` is the request's Accept header."""
     assert rule.status is not None  # noqa: S101 - only rules with a status are answered
-    code, reason, text = _SAID[rule.status]
+    code, reason, text = _ERRORS[rule.status]
     code = rule.code or code
     request_id, now = str(uuid.uuid4()), datetime.now(UTC)
     # As the services do: the text ends with what to tell the support by.

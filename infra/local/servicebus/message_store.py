@@ -9,35 +9,33 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from infra.local.servicebus.deadlines import Deadlines
+from infra.local.servicebus.errors import MessageNotFoundError
 from infra.local.servicebus.journal import Journal
-from infra.local.servicebus.messages import (
-    Lane,
-    Message,
-    MessageNotFoundError,
-    QueueSettings,
-    State,
-)
-from infra.local.servicebus.sessions import Sessions
+from infra.local.servicebus.messages import Message, MessageState, QueueSettings, ReadyMessages
+from infra.local.servicebus.sessions import MessageSessions
 
 _SLACK = 64
 
 
-class Stock[C]:
-    """The messages of one queue. `lapse` takes away one that has expired."""
+class MessageStore[C]:
+    """The messages of one queue. `expire_message` takes away one that has expired."""
 
     def __init__(
-        self, settings: QueueSettings, journal: Journal[C], lapse: Callable[[Message[C]], None]
+        self,
+        settings: QueueSettings,
+        journal: Journal[C],
+        expire_message: Callable[[Message[C]], None],
     ) -> None:
         self._settings = settings
         self._journal = journal
-        self._lapse = lapse
+        self._expire_message = expire_message
         self._messages: dict[int, Message[C]] = {}
         self._order: list[int] = []
         self._last_sequence = 0
-        self._lane = Lane()
+        self._ready = ReadyMessages()
         self._ends = Deadlines[int]()
         self._starts = Deadlines[int]()
-        self.sessions = Sessions[C](settings, journal, self.is_ready)
+        self.sessions = MessageSessions[C](settings, journal, self.is_ready)
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -70,32 +68,32 @@ class Stock[C]:
         if len(self._order) > 2 * len(self._messages) + _SLACK:
             self._order = [sequence for sequence in self._order if sequence in self._messages]
         self.place(message)
-        self.keep(message)
+        self.save(message)
 
-    def keep(self, message: Message[C]) -> None:
+    def save(self, message: Message[C]) -> None:
         """Have the journal keep a message as it now is."""
-        self._journal.keep(self._settings.name, message)
+        self._journal.save_message(self._settings.name, message)
 
     def remove(self, message: Message[C]) -> None:
         """Let go of a message."""
         del self._messages[message.sequence]
         self._ends.cancel(message.sequence)
         self._starts.cancel(message.sequence)
-        self._journal.drop(self._settings.name, message.sequence)
+        self._journal.remove_message(self._settings.name, message.sequence)
 
     def place(self, message: Message[C]) -> None:
         """Put a message that nobody has locked where its next receiver looks for it."""
         if message.deferred:
-            message.state = State.DEFERRED
+            message.state = MessageState.DEFERRED
         elif message.not_before is not None:
-            message.state = State.SCHEDULED
+            message.state = MessageState.SCHEDULED
             self._starts.set(message.sequence, message.not_before)
         else:
-            message.state = State.READY
+            message.state = MessageState.READY
             if self._settings.requires_session:
                 self.sessions.push(message.session_id or "", message.sequence)
             else:
-                self._lane.push(message.sequence)
+                self._ready.push(message.sequence)
 
     def start_lifetime(self, message: Message[C], now: float) -> None:
         """Let the time to live of a message begin."""
@@ -104,10 +102,10 @@ class Stock[C]:
             self._ends.set(message.sequence, message.expires_at)
 
     def next_ready(self, now: float, session_id: str | None) -> Message[C] | None:
-        """Take the next message out of its lane, or None when nothing is ready."""
-        lane = self._lane if session_id is None else self.sessions.lane(session_id)
-        while (sequence := lane.peek()) is not None:
-            lane.pop()
+        """Take the next message out of its ready, or None when nothing is ready."""
+        ready = self._ready if session_id is None else self.sessions.ready(session_id)
+        while (sequence := ready.peek()) is not None:
+            ready.pop()
             if self.is_ready(sequence, now):
                 return self._messages[sequence]
         return None
@@ -115,14 +113,14 @@ class Stock[C]:
     def is_ready(self, sequence: int, now: float) -> bool:
         """Whether a message can be received; one that has expired is taken away."""
         message = self._messages.get(sequence)
-        if message is None or message.state is not State.READY:
-            return False  # Expired or dead-lettered since it was put in the lane.
+        if message is None or message.state is not MessageState.READY:
+            return False  # Expired or dead-lettered since it was put in the ready.
         if message.is_expired(now):
-            self._lapse(message)
+            self._expire_message(message)
             return False
         return True
 
-    def all_in(self, state: State, sequences: Iterable[int]) -> list[Message[C]]:
+    def in_state(self, state: MessageState, sequences: Iterable[int]) -> list[Message[C]]:
         """The messages of these numbers. Raises `MessageNotFoundError` when one is not in state."""
         found = []
         for sequence in dict.fromkeys(sequences):
@@ -160,8 +158,8 @@ class Stock[C]:
         for sequence in self._ends.pop_due(now):
             message = self._messages.get(sequence)
             # A locked message stays with its receiver; giving it back will find it expired.
-            if message is not None and message.state is State.READY:
-                self._lapse(message)
+            if message is not None and message.state is MessageState.READY:
+                self._expire_message(message)
 
     def _activate(self, message: Message[C], now: float) -> None:
         """Append a scheduled message as if it had been sent now, with a new sequence number."""

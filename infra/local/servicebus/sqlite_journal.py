@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from infra.local.servicebus.message_format import AnnotatedMessage, pack, parse
 from infra.local.servicebus.messages import Message
 from infra.local.servicebus.queue import Queue
-from infra.local.servicebus.wire import Content, pack, parse
 
 _VERSION: Final = 1
 _SCHEMA: Final = f"""
@@ -32,16 +32,16 @@ CREATE TABLE sessions (
 """
 
 
-class StoreError(Exception):
+class JournalError(Exception):
     """The file cannot be used; the message names it and says why."""
 
 
-class Store:
+class SqliteJournal:
     """A journal of all queues; one broker at a time has the file open."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make it. Raises `StoreError`."""
-        self._messages: dict[tuple[str, int], Message[Content] | None] = {}
+        """Open the file, or make it. Raises `JournalError`."""
+        self._messages: dict[tuple[str, int], Message[AnnotatedMessage] | None] = {}
         self._sequences: dict[str, int] = {}
         self._history: dict[tuple[str, str], float | None] = {}
         self._sessions: dict[tuple[str, str], tuple[bytes | None, float]] = {}
@@ -50,7 +50,7 @@ class Store:
             self._file = sqlite3.connect(path, timeout=0, isolation_level=None)
             self._open()
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{path}: cannot be used: {error}") from error
+            raise JournalError(f"{path}: cannot be used: {error}") from error
 
     def _open(self) -> None:
         self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -64,24 +64,26 @@ class Store:
 
     # -- the journal -----------------------------------------------------------------------------
 
-    def keep(self, queue: str, message: Message[Content]) -> None:
+    def save_message(self, queue: str, message: Message[AnnotatedMessage]) -> None:
         """A message is new or has changed."""
         self._messages[queue, message.sequence] = message
         self._sequences[queue] = max(self._sequences.get(queue, 0), message.sequence)
 
-    def drop(self, queue: str, sequence: int) -> None:
+    def remove_message(self, queue: str, sequence: int) -> None:
         """A message has left the queue."""
         self._messages[queue, sequence] = None
 
-    def remember(self, queue: str, message_id: str, until: float) -> None:
+    def save_message_id(self, queue: str, message_id: str, until: float) -> None:
         """A message id counts as seen until then."""
         self._history[queue, message_id] = until
 
-    def forget(self, queue: str, message_id: str) -> None:
+    def remove_message_id(self, queue: str, message_id: str) -> None:
         """A message id no longer counts as seen."""
         self._history[queue, message_id] = None
 
-    def set_state(self, queue: str, session_id: str, state: bytes | None, at: float) -> None:
+    def save_session_state(
+        self, queue: str, session_id: str, state: bytes | None, at: float
+    ) -> None:
         """The state of a session was set, or cleared."""
         self._sessions[queue, session_id] = (state, at)
 
@@ -127,7 +129,7 @@ class Store:
         for changes in (self._messages, self._sequences, self._history, self._sessions):
             changes.clear()
 
-    def restore(self, queue: Queue[Content]) -> None:
+    def restore(self, queue: Queue[AnnotatedMessage]) -> None:
         """Bring back what a queue held."""
         run, name = self._file.execute, (queue.settings.name,)
         last = run("SELECT last FROM sequences WHERE queue = ?", name).fetchone()
@@ -142,7 +144,7 @@ class Store:
         """Close the file."""
         self._file.close()
 
-    def _stored_messages(self, queue: str) -> Iterator[Message[Content]]:
+    def _stored_messages(self, queue: str) -> Iterator[Message[AnnotatedMessage]]:
         rows = self._file.execute(
             "SELECT * FROM messages WHERE queue = ? ORDER BY sequence", (queue,)
         )
@@ -163,7 +165,7 @@ class Store:
             )
 
 
-def _row(queue: str, message: Message[Content]) -> tuple[object, ...]:
+def _row(queue: str, message: Message[AnnotatedMessage]) -> tuple[object, ...]:
     return (
         queue,
         message.sequence,

@@ -9,7 +9,7 @@ from infra.local.servicebus.deadlines import Deadlines
 from infra.local.servicebus.journal import Journal
 
 
-class History[C]:
+class DuplicateDetection[C]:
     """The message ids of one queue, each until its window ends; without a window, none."""
 
     def __init__(self, queue: str, window: float | None, journal: Journal[C]) -> None:
@@ -32,10 +32,10 @@ class History[C]:
         if key in self._until:
             return True
         self._until.set(key, until)
-        self._journal.remember(self._queue, key, until)
+        self._journal.save_message_id(self._queue, key, until)
         return False
 
     def forget(self, now: float) -> None:
         """Let go of the ids whose window has ended."""
         for message_id in self._until.pop_due(now):
-            self._journal.forget(self._queue, message_id)
+            self._journal.remove_message_id(self._queue, message_id)

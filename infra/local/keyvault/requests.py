@@ -1,0 +1,170 @@
+"""Reading requests: the API version, names, bodies, and which page of a listing.
+
+The Key Vault REST API reference (learn.microsoft.com/rest/api/keyvault/secrets) says what is
+required; "About Azure Key Vault secrets" has the limits. What a request has beyond its contract
+is refused by name rather than ignored.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from infra.local.keyvault.errors import bad_parameter
+
+# Those of the SDK's enumeration; the service knows previews too, this stand-in does not.
+API_VERSIONS = (
+    *("2016-10-01", "7.0", "7.1", "7.2", "7.3", "7.4", "7.5", "7.6"),
+    *("2025-07-01", "2026-04-01"),
+)
+SECRET_NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
+VALUE_BYTES = 25 * 1024
+CONTENT_TYPE_CHARACTERS = 255
+TAGS = 15
+TAG_CHARACTERS = 512
+PAGE_SIZE = 25
+
+READ_ONLY_ATTRIBUTES = ("created", "updated", "recoveryLevel", "recoverableDays")
+
+
+@dataclass(frozen=True)
+class Properties:
+    """What a request says of a secret besides its value; None is what it does not say."""
+
+    content_type: str | None
+    tags: dict[str, str] | None
+    attributes: dict[str, Any]
+
+
+def check_api_version(request: Request) -> None:
+    """Raise VaultError unless the request names a version of the protocol that is served.
+
+    There is no default ("Authentication, requests and responses", supported API versions).
+    """
+    version = request.query_params.get("api-version")
+    if not version:
+        raise bad_parameter("api-version must be specified")
+    if version not in API_VERSIONS:
+        latest = API_VERSIONS[-1]
+        raise bad_parameter(
+            f"The specified version ({version}) is not recognized. Consider using the latest"
+            f" supported version ({latest})."
+        )
+
+
+def check_output(request: Request) -> None:
+    """Raise VaultError when the secret is asked for in another form, as certificates can be."""
+    if "outContentType" in request.query_params:
+        raise bad_parameter("outContentType converts certificates, which no secret here backs.")
+
+
+def new_name(request: Request) -> str:
+    """The name in the path of a secret that may be made; raises VaultError."""
+    name: str = request.path_params["name"]
+    if not SECRET_NAME.fullmatch(name):
+        raise bad_parameter(f"The request URI contains an invalid name: {name}")
+    return name
+
+
+async def body(request: Request, known: Collection[str]) -> dict[str, Any]:
+    """The request's JSON object without what is null; raises VaultError for unknown properties."""
+    try:
+        value = json.loads(await request.body())
+        # Half a surrogate pair can be escaped (RFC 8259, 8.2), but not answered in UTF-8.
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise bad_parameter("The request body is not JSON.") from None
+    return _object(value, "The request body", known)
+
+
+def text(given: dict[str, Any], name: str) -> str:
+    """A required property that is text; raises VaultError."""
+    value = given.get(name)
+    if not isinstance(value, str):
+        raise bad_parameter(f"Property {name} is missing or not a string.")
+    return value
+
+
+def binary(given: dict[str, Any], name: str) -> bytes:
+    """A required property that is base64url without padding; raises VaultError."""
+    value = text(given, name).rstrip("=")
+    try:
+        return base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        raise bad_parameter(f"Property {name} is not base64url.") from None
+
+
+def secret_value(given: dict[str, Any]) -> str:
+    """The value to store; raises VaultError when it is missing or too large."""
+    value = text(given, "value")
+    if len(value.encode()) > VALUE_BYTES:
+        raise bad_parameter(f"Property value is longer than {VALUE_BYTES} bytes.")
+    return value
+
+
+def properties(given: dict[str, Any]) -> Properties:
+    """`contentType`, `tags` and `attributes` of a request's body; raises VaultError."""
+    content_type = None
+    if "contentType" in given:
+        content_type = text(given, "contentType")
+        if len(content_type) > CONTENT_TYPE_CHARACTERS:
+            message = f"Property contentType is longer than {CONTENT_TYPE_CHARACTERS} characters."
+            raise bad_parameter(message)
+    return Properties(content_type, _tags(given), _attributes(given))
+
+
+def page(request: Request) -> tuple[int, str]:
+    """How many items a page has, and the marker after which it begins; raises VaultError."""
+    size = request.query_params.get("maxresults", str(PAGE_SIZE))
+    if not (re.fullmatch("[0-9]{1,9}", size) and 1 <= int(size) <= PAGE_SIZE):
+        raise bad_parameter(f"Invalid maxresults: it must be between 1 and {PAGE_SIZE}.")
+    token = request.query_params.get("$skiptoken", "")
+    try:
+        marker = base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except ValueError:
+        raise bad_parameter("Invalid $skiptoken.") from None
+    return int(size), marker
+
+
+def skip_token(marker: str) -> str:
+    """The `$skiptoken` that goes on after the item with this marker."""
+    return base64.urlsafe_b64encode(marker.encode()).decode()
+
+
+def _tags(given: dict[str, Any]) -> dict[str, str] | None:
+    if "tags" not in given:
+        return None
+    tags = given["tags"]
+    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+        raise bad_parameter("Property tags is not an object of strings.")
+    if len(tags) > TAGS:
+        raise bad_parameter(f"Property tags has more than {TAGS} tags.")
+    if any(len(part) > TAG_CHARACTERS for item in tags.items() for part in item):
+        raise bad_parameter(f"A tag's name or value is longer than {TAG_CHARACTERS} characters.")
+    return tags
+
+
+def _attributes(given: dict[str, Any]) -> dict[str, Any]:
+    """Those that a caller may set; what is read-only is left to the vault, as in the contract."""
+    types = {"enabled": bool, "nbf": int, "exp": int}
+    attributes = _object(
+        given.get("attributes", {}), "Property attributes", (*types, *READ_ONLY_ATTRIBUTES)
+    )
+    for name, value in attributes.items():
+        # type(), as isinstance() takes true for an int.
+        if name in types and type(value) is not types[name]:
+            raise bad_parameter(f"Property attributes.{name} has an invalid value.")
+    return {name: attributes[name] for name in types if name in attributes}
+
+
+def _object(value: object, what: str, known: Collection[str]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise bad_parameter(f"{what} is not an object.")
+    unknown = sorted(value.keys() - set(known))
+    if unknown:
+        raise bad_parameter(f"{what} has unrecognized properties: {', '.join(unknown)}.")
+    return {name: found for name, found in value.items() if found is not None}
