@@ -15,7 +15,7 @@ DEFAULT_LIFETIME = 3600
 MAX_LIFETIME = 24 * 3600
 
 
-class SigningKey:
+class TokenSigningKey:
     """A private key and the id (`kid`) that its tokens and its public key carry."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class SigningKey:
         self.private = rsa.generate_private_key(PUBLIC_EXPONENT, KEY_BITS)
 
     @property
-    def published(self) -> dict[str, Any]:
+    def jwk(self) -> dict[str, Any]:
         """The public key as a JSON Web Key (RFC 7517)."""
         key = RSAAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
         return {**key, "kid": self.id, "use": "sig", "alg": "RS256"}
@@ -40,8 +40,8 @@ class Issuer:
         self.url = url
         self.audience = audience
         self._clock = clock
-        self._key = SigningKey()
-        self._retired: list[tuple[float, SigningKey]] = []
+        self._key = TokenSigningKey()
+        self._retired: list[tuple[float, TokenSigningKey]] = []
 
     def rotate(self, overlap: int = MAX_LIFETIME) -> str:
         """Sign with a new key from now on and return its id.
@@ -51,7 +51,7 @@ class Issuer:
         https://learn.microsoft.com/entra/identity-platform/signing-key-rollover
         """
         self._retired.append((self._clock() + overlap, self._key))
-        self._key = SigningKey()
+        self._key = TokenSigningKey()
         return self._key.id
 
     def mint(
@@ -89,4 +89,4 @@ class Issuer:
         """The public keys of tokens that may still be good, as a JSON Web Key Set (RFC 7517)."""
         now = self._clock()
         self._retired = [(until, key) for until, key in self._retired if until > now]
-        return {"keys": [key.published for key in (self._key, *(key for _, key in self._retired))]}
+        return {"keys": [key.jwk for key in (self._key, *(key for _, key in self._retired))]}

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import uvicorn
 
-from infra.local.keyvault.access import Access
 from infra.local.keyvault.app import create_app
 from infra.local.keyvault.bearer import BearerTokens, resource_of
-from infra.local.keyvault.operations import Operations
+from infra.local.keyvault.operations import SecretOperations
+from infra.local.keyvault.role_assignments import RoleAssignments
 from infra.local.keyvault.store import SecretStore
 from infra.local.loopback import loopback_address
 from infra.local.ports import KEEP_ALIVE_SECONDS, LOOPBACK
 
 DECLARED_SECRETS = Path(__file__).with_name("secrets.json")
-ROLE_ASSIGNMENTS = Path(__file__).with_name("access.json")
+ROLE_ASSIGNMENTS = Path(__file__).with_name("role_assignments.json")
 
 
 def main() -> None:
@@ -29,12 +29,12 @@ def main() -> None:
     parser.add_argument("--secrets", type=Path, default=DECLARED_SECRETS, help="those to make")
     parser.add_argument("--access", type=Path, default=ROLE_ASSIGNMENTS, help="who may do what")
     options = parser.parse_args()
-    access = Access(options.access)
+    access = RoleAssignments(options.access)
     store = SecretStore(options.store)
     store.seed(options.secrets)
     vault_url = f"https://{options.host}:{options.port}"
     tokens = BearerTokens(options.issuer, resource_of(vault_url))
-    app = create_app(Operations(store, vault_url), tokens, access)
+    app = create_app(SecretOperations(store, vault_url), tokens, access)
     uvicorn.run(
         app,
         host=options.host,

@@ -63,6 +63,6 @@ def name_taken(name: str) -> VaultError:
     return VaultError(409, "Conflict", f"A secret with the name {name} already exists.")
 
 
-def left_out(what: str) -> VaultError:
+def not_implemented(what: str) -> VaultError:
     """Something that Key Vault does and this stand-in does not."""
     return VaultError(501, "NotImplemented", f"The local Key Vault stand-in leaves out {what}.")

@@ -32,7 +32,7 @@ READ_ONLY_ATTRIBUTES = ("created", "updated", "recoveryLevel", "recoverableDays"
 
 
 @dataclass(frozen=True)
-class Properties:
+class SecretProperties:
     """What a request says of a secret besides its value; None is what it does not say."""
 
     content_type: str | None
@@ -106,7 +106,7 @@ def secret_value(given: dict[str, Any]) -> str:
     return value
 
 
-def properties(given: dict[str, Any]) -> Properties:
+def properties(given: dict[str, Any]) -> SecretProperties:
     """`contentType`, `tags` and `attributes` of a request's body; raises VaultError."""
     content_type = None
     if "contentType" in given:
@@ -114,7 +114,7 @@ def properties(given: dict[str, Any]) -> Properties:
         if len(content_type) > CONTENT_TYPE_CHARACTERS:
             message = f"Property contentType is longer than {CONTENT_TYPE_CHARACTERS} characters."
             raise bad_parameter(message)
-    return Properties(content_type, _tags(given), _attributes(given))
+    return SecretProperties(content_type, _tags(given), _attributes(given))
 
 
 def page(request: Request) -> tuple[int, str]:

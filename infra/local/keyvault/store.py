@@ -21,7 +21,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
 RETENTION_DAYS = 90
 
 # One version: `version`, `value`, `contentType`, `tags` and `attributes`, as Key Vault names them.
-Version = dict[str, Any]
+StoredVersion = dict[str, Any]
 
 
 class NotABackupError(Exception):
@@ -29,15 +29,15 @@ class NotABackupError(Exception):
 
 
 @dataclass
-class Secret:
+class StoredSecret:
     """A secret with its versions, the current one last; `deleted_at` is Unix time in seconds."""
 
     name: str
-    versions: list[Version]
+    versions: list[StoredVersion]
     deleted_at: int | None = None
 
     @property
-    def current(self) -> Version:
+    def current(self) -> StoredVersion:
         """The newest version."""
         return self.versions[-1]
 
@@ -46,7 +46,7 @@ class Secret:
         """When a deleted secret is gone for good, in Unix time."""
         return None if self.deleted_at is None else self.deleted_at + RETENTION_DAYS * 24 * 3600
 
-    def find(self, version: str) -> Version | None:
+    def find(self, version: str) -> StoredVersion | None:
         """One version, the current one for an empty `version`; None if there is no such."""
         if not version:
             return self.current
@@ -66,15 +66,15 @@ class SecretStore:
         self._path = path
         self._clock = clock
         self._backup_key = Fernet.generate_key().decode()
-        self._secrets: dict[str, Secret] = {}
+        self._secrets: dict[str, StoredSecret] = {}
         if path.exists():
             kept = json.loads(path.read_text())
             # Files of before backups held nothing but each name's versions.
             if "backup_key" in kept:
                 self._backup_key = kept["backup_key"]
-                self._keep(Secret(**secret) for secret in kept["secrets"])
+                self._load(StoredSecret(**secret) for secret in kept["secrets"])
             else:
-                self._keep(Secret(name, versions) for name, versions in kept.items())
+                self._load(StoredSecret(name, versions) for name, versions in kept.items())
 
     def seed(self, declared: Path) -> None:
         """Make a value for each secret that the file `declared` names and that is not there yet.
@@ -86,19 +86,19 @@ class SecretStore:
             if self.get(secret["name"]) is None and self.get_deleted(secret["name"]) is None:
                 self.add(secret["name"], GENERATORS[secret["value"]]())
 
-    def live(self) -> list[Secret]:
+    def live(self) -> list[StoredSecret]:
         """Every secret that is not deleted, by name."""
         return [secret for secret in self._all() if secret.deleted_at is None]
 
-    def deleted(self) -> list[Secret]:
+    def deleted(self) -> list[StoredSecret]:
         """Every deleted secret that can still be recovered, by name."""
         return [secret for secret in self._all() if secret.deleted_at is not None]
 
-    def get(self, name: str) -> Secret | None:
+    def get(self, name: str) -> StoredSecret | None:
         """A secret that is not deleted, or None."""
         return next((found for found in self.live() if found.name.lower() == name.lower()), None)
 
-    def get_deleted(self, name: str) -> Secret | None:
+    def get_deleted(self, name: str) -> StoredSecret | None:
         """A deleted secret that can still be recovered, or None."""
         return next((found for found in self.deleted() if found.name.lower() == name.lower()), None)
 
@@ -110,23 +110,23 @@ class SecretStore:
         content_type: str | None = None,
         tags: Mapping[str, str] | None = None,
         attributes: Mapping[str, Any] | None = None,
-    ) -> tuple[Secret, Version]:
+    ) -> tuple[StoredSecret, StoredVersion]:
         """Store a new current version of a secret that is not deleted; return both."""
         now = int(self._clock())
-        made: Version = {
+        made: StoredVersion = {
             "version": uuid.uuid4().hex,
             "value": value,
             "attributes": {"enabled": True, "created": now, "updated": now},
         }
         _change(made, content_type, tags, attributes)
-        secret = self._secrets.setdefault(name.lower(), Secret(name, []))
+        secret = self._secrets.setdefault(name.lower(), StoredSecret(name, []))
         secret.versions.append(made)
         self._write()
         return secret, made
 
     def update(
         self,
-        version: Version,
+        version: StoredVersion,
         *,
         content_type: str | None = None,
         tags: Mapping[str, str] | None = None,
@@ -137,38 +137,38 @@ class SecretStore:
         version["attributes"]["updated"] = int(self._clock())
         self._write()
 
-    def delete(self, secret: Secret) -> None:
+    def delete(self, secret: StoredSecret) -> None:
         """Delete a secret so that it can be recovered until `purge_at`."""
         secret.deleted_at = int(self._clock())
         self._write()
 
-    def recover(self, secret: Secret) -> None:
+    def recover(self, secret: StoredSecret) -> None:
         """Undo a deletion."""
         secret.deleted_at = None
         self._write()
 
-    def purge(self, secret: Secret) -> None:
+    def purge(self, secret: StoredSecret) -> None:
         """Forget a deleted secret for good."""
         del self._secrets[secret.name.lower()]
         self._write()
 
-    def backup(self, secret: Secret) -> bytes:
+    def backup(self, secret: StoredSecret) -> bytes:
         """All versions of a secret, encrypted so that only this vault can restore them."""
         return Fernet(self._backup_key).encrypt(json.dumps(asdict(secret)).encode())
 
-    def opened(self, backup: bytes) -> Secret:
+    def decrypt_backup(self, backup: bytes) -> StoredSecret:
         """The secret in a backup, not stored yet; raises NotABackupError."""
         try:
-            return Secret(**json.loads(Fernet(self._backup_key).decrypt(backup)))
+            return StoredSecret(**json.loads(Fernet(self._backup_key).decrypt(backup)))
         except InvalidToken:
             raise NotABackupError from None
 
-    def restore(self, secret: Secret) -> None:
+    def restore(self, secret: StoredSecret) -> None:
         """Store a secret from a backup, whose name nothing has now."""
         self._secrets[secret.name.lower()] = secret
         self._write()
 
-    def _all(self) -> list[Secret]:
+    def _all(self) -> list[StoredSecret]:
         """Every secret by name, without those whose time to be recovered has passed."""
         now = self._clock()
         due = [kept for kept in self._secrets.values() if kept.purge_at and kept.purge_at <= now]
@@ -176,7 +176,7 @@ class SecretStore:
             self.purge(secret)
         return [self._secrets[name] for name in sorted(self._secrets)]
 
-    def _keep(self, secrets: Any) -> None:
+    def _load(self, secrets: Any) -> None:
         self._secrets = {secret.name.lower(): secret for secret in secrets}
 
     def _write(self) -> None:
@@ -194,7 +194,7 @@ class SecretStore:
 
 
 def _change(
-    version: Version,
+    version: StoredVersion,
     content_type: str | None,
     tags: Mapping[str, str] | None,
     attributes: Mapping[str, Any] | None,

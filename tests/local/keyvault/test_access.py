@@ -12,7 +12,7 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
 from azure.keyvault.secrets import ApiVersion
 
-from infra.local.keyvault.access import Access
+from infra.local.keyvault.role_assignments import RoleAssignments
 from infra.local.stack import Stack
 from tests.local.keyvault.clients import Secrets, refusal
 from tests.local.keyvault.conftest import Clients
@@ -96,7 +96,7 @@ def test_an_assignment_of_an_unknown_role_is_refused_by_name(tmp_path: Path) -> 
     path = tmp_path / "access.json"
     path.write_text(json.dumps([{"principal": "ada", "role": "Key Vault Purge Operator"}]))
     with pytest.raises(ValueError, match="'Key Vault Purge Operator' is none of"):
-        Access(path)
+        RoleAssignments(path)
 
 
 async def test_the_sdk_sends_no_token_where_the_challenges_resource_does_not_match(
