@@ -1,4 +1,4 @@
-"""`python -m infra.local.faults`: stand before Azurite on loopback, and fail by rule."""
+"""`python -m infra.local.faults`: serve the fault proxy before Azurite, on loopback."""
 
 import argparse
 import asyncio
@@ -41,7 +41,7 @@ async def _serve(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Serve until told to end."""
+    """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(description="The fault proxy of the local stack.")
     parser.add_argument("--host", type=loopback_address, default=LOOPBACK)
     parser.add_argument("--control", type=int, required=True, help="the control endpoint's port")

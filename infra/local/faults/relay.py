@@ -1,6 +1,6 @@
-"""One client's connection and the one to Azurite that goes with it, failed by rule on the way.
+"""One client's connection and its upstream connection to Azurite; requests fail by rule.
 
-Nothing is held but one chunk of a body at a time, and a side that reads slowly slows the other.
+Memory holds one chunk of a body at a time. A slow reader slows the sender.
 """
 
 import asyncio
@@ -15,29 +15,29 @@ from infra.local.faults.rules import Rule, Rules, StorageService
 from infra.local.ports import LOOPBACK
 
 _CHUNK = 64 * 1024
-# Of one request's or answer's head; signatures and metadata (8 KiB) fit many times.
+# The limit of a request's or response's head: many times the signatures and metadata (8 KiB).
 _HEAD = 128 * 1024
 
 
 class _CutError(Exception):
-    """The connection is to end here, by rule or because the other side has gone."""
+    """The connection ends here, by rule or because a peer has gone."""
 
 
 @dataclass
 class _HttpConnection:
-    """One connection: its streams, and its state of HTTP/1.1."""
+    """One connection: its streams, and its HTTP/1.1 state."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     http: h11.Connection
 
     def __post_init__(self) -> None:
-        # So that `drain` waits until all is sent: memory stays flat, and what was sent before a
-        # cut is what arrives.
+        # `drain` waits until every byte is sent: memory stays flat, and bytes sent before a cut
+        # arrive.
         self.writer.transport.set_write_buffer_limits(high=0)
 
     async def next_event(self) -> h11.Event:
-        """The next event, not counting interim answers (100 Continue), which end here."""
+        """Return the next event, without interim responses (100 Continue), which end here."""
         while True:
             event = self.http.next_event()
             if event is h11.NEED_DATA:
@@ -63,7 +63,7 @@ class _HttpConnection:
 
 
 class Relay:
-    """Serves one client of one service; `port` is Azurite's."""
+    """Serves one client of one storage service; `port` is Azurite's."""
 
     def __init__(self, service: StorageService, port: int, rules: Rules) -> None:
         self._service = service
@@ -72,10 +72,10 @@ class Relay:
         self._upstream: _HttpConnection | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Relay request after request until either side ends, or a rule does."""
+        """Relay requests until the client, Azurite or a rule ends the connection."""
         client = _HttpConnection(reader, writer, h11.Connection(h11.SERVER, _HEAD))
         try:
-            # To the client, the service has hung up.
+            # The client sees the service close the connection.
             with contextlib.suppress(_CutError, ConnectionError, h11.ProtocolError):
                 while True:
                     await self._exchange(client)
@@ -103,12 +103,12 @@ class Relay:
             await self._relay_response(client, upstream, rule)
 
     async def _next_request(self, client: _HttpConnection) -> h11.Request:
-        """Wait for a request; end with Azurite when that hangs up first, as it does when idle."""
+        """Wait for a request; end the connection when Azurite closes an idle connection first."""
         if self._upstream is None:
             request = await client.next_event()
         else:
             coming = asyncio.create_task(client.next_event())
-            # It sends nothing of its own accord: this reads only the end.
+            # Azurite sends nothing unasked: the read ends only with the connection.
             ended = asyncio.create_task(self._upstream.reader.read(1))
             try:
                 await asyncio.wait({coming, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -126,7 +126,7 @@ class Relay:
         return request
 
     async def _send_error(self, client: _HttpConnection, request: h11.Request, rule: Rule) -> None:
-        # All of the request first: a client that is still sending would not see the answer.
+        # Read the whole request first: a client that is still sending would miss the response.
         async for _ in client.body():
             pass
         accept = b",".join(value for name, value in request.headers if name == b"accept")
@@ -182,7 +182,7 @@ class Relay:
             elif cut == "body":
                 raise _CutError
         if cut == "body":
-            raise _CutError  # There was no body to cut.
+            raise _CutError  # The response had no body to cut.
         await client.send(h11.EndOfMessage())
         if upstream.reusable:
             upstream.http.start_next_cycle()

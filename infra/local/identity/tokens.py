@@ -1,4 +1,4 @@
-"""Minting access tokens as Entra ID does: RS256, with its claims and some of our own."""
+"""Access tokens like Entra ID's: RS256, with Entra ID's claims and the claims of this app."""
 
 import time
 import uuid
@@ -16,7 +16,7 @@ MAX_LIFETIME = 24 * 3600
 
 
 class TokenSigningKey:
-    """A private key and the id (`kid`) that its tokens and its public key carry."""
+    """A private key and the key id (`kid`) in its tokens and in its public key."""
 
     def __init__(self) -> None:
         self.id = uuid.uuid4().hex
@@ -30,10 +30,10 @@ class TokenSigningKey:
 
 
 class Issuer:
-    """An issuer with signing keys of its own, made while it runs and never stored.
+    """An issuer with its own signing keys, made at run time and never stored.
 
-    `url` is its identifier (`iss`), `audience` what tokens are for unless asked otherwise.
-    `clock` gives Unix time in seconds.
+    `url` is the issuer's identifier (`iss`), `audience` the default audience of tokens. `clock`
+    gives Unix time in seconds.
     """
 
     def __init__(self, url: str, audience: str, clock: Callable[[], float] = time.time) -> None:
@@ -44,10 +44,10 @@ class Issuer:
         self._retired: list[tuple[float, TokenSigningKey]] = []
 
     def rotate(self, overlap: int = MAX_LIFETIME) -> str:
-        """Sign with a new key from now on and return its id.
+        """Sign with a new key from now on and return the key's id.
 
-        The old one stays published for `overlap` seconds: by default as long as a token can live
-        that it has signed. With none it is withdrawn at once, as Entra ID would in an emergency.
+        The old key stays published for `overlap` seconds: by default the longest lifetime of a
+        token. An overlap of 0 withdraws the old key at once, as Entra ID does in an emergency.
         https://learn.microsoft.com/entra/identity-platform/signing-key-rollover
         """
         self._retired.append((self._clock() + overlap, self._key))
@@ -62,10 +62,10 @@ class Issuer:
         lifetime: int = DEFAULT_LIFETIME,
         claims: Mapping[str, Any] | None = None,
     ) -> str:
-        """A signed token for `principal` that is valid for `lifetime` seconds from now.
+        """Sign a token for `principal`, valid for `lifetime` seconds from now.
 
-        A lifetime is at most `MAX_LIFETIME`. A negative one makes a token that has expired, for
-        trying how that is refused. The claims are those of Entra ID's access tokens:
+        A lifetime is at most `MAX_LIFETIME`. A negative lifetime makes an expired token, for tests
+        of a refusal. The claims are the claims of Entra ID's access tokens:
         https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
         """
         now = int(self._clock())
@@ -86,7 +86,7 @@ class Issuer:
         return jwt.encode(payload, self._key.private, algorithm="RS256", headers=headers)
 
     def key_set(self) -> dict[str, Any]:
-        """The public keys of tokens that may still be good, as a JSON Web Key Set (RFC 7517)."""
+        """Return the public keys of possibly valid tokens, as a JSON Web Key Set (RFC 7517)."""
         now = self._clock()
         self._retired = [(until, key) for until, key in self._retired if until > now]
         return {"keys": [key.jwk for key in (self._key, *(key for _, key in self._retired))]}

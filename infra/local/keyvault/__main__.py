@@ -18,7 +18,7 @@ ROLE_ASSIGNMENTS = Path(__file__).with_name("role_assignments.json")
 
 
 def main() -> None:
-    """Serve until told to end."""
+    """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(description="The Key Vault stand-in of the local stack.")
     parser.add_argument("--host", type=loopback_address, default=LOOPBACK)
     parser.add_argument("--port", type=int, required=True)
@@ -44,7 +44,7 @@ def main() -> None:
         access_log=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        # Clients keep their TLS connections open; ending must not wait for them to hang up.
+        # Clients keep their TLS connections open; the end must not wait for the clients to close.
         timeout_graceful_shutdown=1,
     )
 

@@ -1,4 +1,4 @@
-"""The vault's HTTP: which operation a request asks for, and whether its caller may have it.
+"""The vault's HTTP: the route of each operation, with the data action that the caller needs.
 
 https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses
 """
@@ -19,7 +19,7 @@ from infra.local.keyvault.errors import VaultError
 from infra.local.keyvault.operations import SecretOperations
 from infra.local.keyvault.role_assignments import DataAction, RoleAssignments
 
-# What a vault holds besides secrets.
+# The collections of a vault besides secrets.
 NOT_IMPLEMENTED = (
     *("keys", "certificates", "storage", "rng"),
     *("deletedkeys", "deletedcertificates", "deletedstorage"),
@@ -32,10 +32,10 @@ Operation = Callable[[Request], Awaitable[Response]]
 def create_app(
     operations: SecretOperations, tokens: BearerTokens, roles: RoleAssignments
 ) -> Starlette:
-    """The vault as an ASGI app."""
+    """Build the vault as an ASGI app."""
 
     def allowed(method: str, path: str, action: DataAction, operation: Operation) -> Route:
-        """A route to an operation, for those who may do it."""
+        """Build the route of an operation that needs a data action."""
 
         async def endpoint(request: Request) -> Response:
             requests.check_api_version(request)
@@ -62,13 +62,13 @@ def create_app(
             allowed("PUT", "/secrets/{name}", DataAction.SET, do.set_secret),
             allowed("DELETE", "/secrets/{name}", DataAction.DELETE, do.delete_secret),
             allowed("GET", "/secrets/{name}", DataAction.GET, do.get_secret),
-            # The SDKs ask for the current version with an empty one.
+            # The SDKs ask for the current version with an empty version.
             allowed("GET", "/secrets/{name}/", DataAction.GET, do.get_secret),
             allowed("PATCH", "/secrets/{name}/", DataAction.UPDATE, do.update_secret),
             allowed("GET", "/secrets/{name}/{version}", DataAction.GET, do.get_secret),
             allowed("PATCH", "/secrets/{name}/{version}", DataAction.UPDATE, do.update_secret),
             allowed("GET", "/deletedsecrets", DataAction.READ_METADATA, do.list_deleted_secrets),
-            # So asks the SDK for .NET, for secrets too.
+            # The SDK for .NET adds the slash, for secrets too.
             allowed("GET", "/deletedsecrets/", DataAction.READ_METADATA, do.list_deleted_secrets),
             allowed(
                 "GET",
@@ -111,7 +111,7 @@ async def _vault_error(_: Request, error: Exception) -> Response:
 
 
 async def _no_such_operation(request: Request, error: Exception) -> Response:
-    """A path or a method that no operation here has, with the status that HTTP has for it."""
+    """Refuse an unknown path or method with HTTP's status."""
     if not isinstance(error, HTTPException):
         raise error
     message = f"The local Key Vault stand-in has no operation {request.method} {request.url.path}."

@@ -1,4 +1,4 @@
-"""The operations on secrets, as the Key Vault REST API reference says.
+"""The operations on secrets of the Key Vault REST API reference.
 
 https://learn.microsoft.com/rest/api/keyvault/secrets/operation-groups
 """
@@ -11,14 +11,14 @@ from infra.local.keyvault.store import NotABackupError, SecretStore, StoredSecre
 
 
 class SecretOperations:
-    """Each takes a request that may be done and answers it, or raises VaultError."""
+    """The operations on secrets; each answers an authorised request, or raises VaultError."""
 
     def __init__(self, store: SecretStore, vault_url: str) -> None:
         self._store = store
         self._url = vault_url
 
     async def get_secret(self, request: Request) -> Response:
-        """Expired and not yet valid secrets are handed out, disabled ones are not.
+        """Return a secret, also before and after its validity period, but never a disabled secret.
 
         "About Azure Key Vault secrets", date-time controlled operations.
         """
@@ -29,7 +29,7 @@ class SecretOperations:
         return JSONResponse(responses.with_value(self._url, secret, version))
 
     async def set_secret(self, request: Request) -> Response:
-        """Make a secret or a new version of it."""
+        """Make a secret, or a new version of a secret."""
         name = requests.new_name(request)
         given = await requests.body(request, ("value", "contentType", "tags", "attributes"))
         value, properties = requests.secret_value(given), requests.properties(given)
@@ -39,7 +39,7 @@ class SecretOperations:
         return JSONResponse(responses.with_value(self._url, secret, version))
 
     async def update_secret(self, request: Request) -> Response:
-        """Change what the request names of a version; its value cannot be changed."""
+        """Change the given properties of a version; the value of a version never changes."""
         given = await requests.body(request, ("contentType", "tags", "attributes"))
         properties = requests.properties(given)
         secret, version = self._version(request)
@@ -47,15 +47,15 @@ class SecretOperations:
         return JSONResponse(responses.of_version(self._url, secret, version))
 
     async def list_secrets(self, request: Request) -> Response:
-        """A page of the secrets, without versions and values."""
+        """Return a page of the secrets, without versions and values."""
         live = self._store.live()
         items = {secret.name: responses.of_secret(self._url, secret) for secret in live}
         return responses.page(self._url, request, items)
 
     async def list_versions(self, request: Request) -> Response:
-        """A page of a secret's versions in the order of their ids, which says nothing of age.
+        """Return a page of a secret's versions by version id; the order says nothing of age.
 
-        The reference promises no order, and a client must not rely on that of their making.
+        The reference promises no order, and a client must not rely on the order of creation.
         """
         secret = self._store.get(request.path_params["name"])
         items = {}
@@ -65,19 +65,19 @@ class SecretOperations:
         return responses.page(self._url, request, items)
 
     async def delete_secret(self, request: Request) -> Response:
-        """Delete a secret, all versions, so that it can be recovered."""
+        """Delete every version of a secret; the deletion can be recovered."""
         secret = self._live(request)
         self._store.delete(secret)
         return JSONResponse(responses.of_deleted(self._url, secret, with_version=True))
 
     async def get_deleted_secret(self, request: Request) -> Response:
-        """A deleted secret without its value."""
+        """Return a deleted secret without its value."""
         return JSONResponse(
             responses.of_deleted(self._url, self._deleted(request), with_version=True)
         )
 
     async def list_deleted_secrets(self, request: Request) -> Response:
-        """A page of the deleted secrets that can still be recovered."""
+        """Return a page of the deleted secrets that can still be recovered."""
         deleted = self._store.deleted()
         items = {
             secret.name: responses.of_deleted(self._url, secret, with_version=False)
@@ -92,16 +92,16 @@ class SecretOperations:
         return JSONResponse(responses.of_version(self._url, secret, secret.current))
 
     async def purge_secret(self, request: Request) -> Response:
-        """Forget a deleted secret for good."""
+        """Remove a deleted secret for good."""
         self._store.purge(self._deleted(request))
         return Response(status_code=204)
 
     async def backup_secret(self, request: Request) -> Response:
-        """All versions of a secret as a blob that only this vault can read."""
+        """Return the versions of a secret as a blob that only this vault can read."""
         return JSONResponse({"value": responses.base64url(self._store.backup(self._live(request)))})
 
     async def restore_secret(self, request: Request) -> Response:
-        """Bring a secret back from a backup with its versions, when its name is free."""
+        """Restore a secret and its versions from a backup, if the name is free."""
         given = await requests.body(request, ("value",))
         try:
             secret = self._store.decrypt_backup(requests.binary(given, "value"))

@@ -1,4 +1,4 @@
-"""What answers say: secrets with and without their values, deleted ones, and pages of them.
+"""Responses: secrets with and without values, deleted secrets, and pages of secrets.
 
 The Key Vault REST API reference: SecretBundle, SecretItem, DeletedSecretBundle, DeletedSecretItem
 (learn.microsoft.com/rest/api/keyvault/secrets).
@@ -15,27 +15,27 @@ from starlette.responses import JSONResponse, Response
 from infra.local.keyvault import requests
 from infra.local.keyvault.store import RETENTION_DAYS, StoredSecret, StoredVersion
 
-# Of the vault, not of a secret, though each secret's attributes say it.
+# Properties of the vault, repeated in the attributes of each secret.
 RECOVERY = {"recoveryLevel": "Recoverable+Purgeable", "recoverableDays": RETENTION_DAYS}
 
 
 def with_value(vault_url: str, secret: StoredSecret, version: StoredVersion) -> dict[str, Any]:
-    """A version with its value."""
+    """Describe a version with its value."""
     return {"value": version["value"], **of_version(vault_url, secret, version)}
 
 
 def of_version(vault_url: str, secret: StoredSecret, version: StoredVersion) -> dict[str, Any]:
-    """A version without its value."""
+    """Describe a version without its value."""
     return _described(f"{vault_url}/secrets/{secret.name}/{version['version']}", version)
 
 
 def of_secret(vault_url: str, secret: StoredSecret) -> dict[str, Any]:
-    """A secret as listings of secrets show it: no value, and no version in its id."""
+    """Describe a secret for a listing of secrets: no value, and no version in the id."""
     return _described(f"{vault_url}/secrets/{secret.name}", secret.current)
 
 
 def of_deleted(vault_url: str, secret: StoredSecret, *, with_version: bool) -> dict[str, Any]:
-    """A deleted secret, with what tells how and until when it can be recovered."""
+    """Describe a deleted secret, with its recovery id and the date of its purge."""
     return {
         **(of_version(vault_url, secret, secret.current) if with_version else {}),
         **({} if with_version else of_secret(vault_url, secret)),
@@ -46,7 +46,7 @@ def of_deleted(vault_url: str, secret: StoredSecret, *, with_version: bool) -> d
 
 
 def page(vault_url: str, request: Request, items: Mapping[str, dict[str, Any]]) -> Response:
-    """The page that the request asks for of `items`, which are in the order of their markers."""
+    """Return the requested page of `items`, which are in the order of their markers."""
     size, after = requests.page(request)
     markers = [marker for marker in items if marker.lower() > after]
     link = None
@@ -61,7 +61,7 @@ def page(vault_url: str, request: Request, items: Mapping[str, dict[str, Any]]) 
 
 
 def base64url(value: bytes) -> str:
-    """Bytes as the REST API writes them: base64url without padding (RFC 7515, appendix C)."""
+    """Encode bytes as base64url without padding (RFC 7515, appendix C), as the REST API does."""
     return base64.urlsafe_b64encode(value).decode().rstrip("=")
 
 

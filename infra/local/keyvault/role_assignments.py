@@ -1,4 +1,4 @@
-"""What a caller may do: the vault's role assignments, and what each built-in role allows.
+"""Authorisation: the vault's role assignments, and the data actions of each built-in role.
 
 "Provide access to Key Vault keys, certificates, and secrets with Azure role-based access control"
 and "Azure built-in roles for Security" (learn.microsoft.com).
@@ -27,7 +27,7 @@ class DataAction(StrEnum):
     RESTORE = "Microsoft.KeyVault/vaults/secrets/restore/action"
 
 
-# The roles' data actions, as far as they touch secrets.
+# The data actions of the roles, as far as the actions touch secrets.
 ROLES: Mapping[str, tuple[str, ...]] = {
     "Key Vault Administrator": ("Microsoft.KeyVault/vaults/*",),
     "Key Vault Reader": ("Microsoft.KeyVault/vaults/*/read", DataAction.READ_METADATA),
@@ -53,7 +53,7 @@ class RoleAssignments:
             self._actions.setdefault(assigned["principal"], []).extend(ROLES[role])
 
     def check(self, principal: str, issuer: str, action: DataAction, resource: str) -> None:
-        """Raise VaultError as the service refuses when no role of the caller allows the action."""
+        """Raise VaultError, with the service's text, when the caller's roles lack the action."""
         if any(fnmatchcase(action, allowed) for allowed in self._actions.get(principal, ())):
             return
         message = (

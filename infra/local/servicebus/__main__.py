@@ -42,7 +42,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; 1 when it cannot start, with one line that says why."""
+    """Run until SIGTERM or SIGINT; after a failed start print the reason and return 1."""
     arguments = _arguments()
     try:
         queues = config.load(arguments.config)

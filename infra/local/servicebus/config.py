@@ -1,4 +1,4 @@
-"""The emulator's Config.json, read strictly: what the broker cannot do, it refuses by name.
+"""The emulator's Config.json, read strictly: a setting beyond the broker is refused by name.
 
 Source: "Test locally by using the Azure Service Bus emulator" and its Config.json; limits from
 "Overview of the Azure Service Bus emulator" (usage quotas).
@@ -26,11 +26,11 @@ _PROPERTIES = {
 
 
 class ConfigError(Exception):
-    """Config.json cannot be used; the message names the setting and what is wrong with it."""
+    """Config.json cannot be used; the error names the setting and the fault."""
 
 
 def load(path: Path) -> list[QueueSettings]:
-    """The queues that the file declares. Raises `ConfigError`."""
+    """Read the queues that a Config.json declares. Raises `ConfigError`."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -44,7 +44,7 @@ def load(path: Path) -> list[QueueSettings]:
 
 
 def read(document: Any) -> list[QueueSettings]:
-    """The queues of a parsed Config.json. Raises `ConfigError`."""
+    """Read the queues of a parsed Config.json. Raises `ConfigError`."""
     user = _object(_object(document, "the document", {"UserConfig"})["UserConfig"], "UserConfig")
     _known(user, "UserConfig", {"Namespaces", "Logging"})
     namespaces = _list(user.get("Namespaces"), "UserConfig.Namespaces")
@@ -65,7 +65,10 @@ def read(document: Any) -> list[QueueSettings]:
 
 
 def seconds(text: Any, where: str) -> float:
-    """An ISO 8601 duration such as PT1M30S, in seconds. Raises `ConfigError` naming `where`."""
+    """Convert an ISO 8601 duration, for example PT1M30S, to seconds.
+
+    Raises `ConfigError` with the name `where`.
+    """
     match = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if match is None or not any(match.groups()):
         raise ConfigError(f"{where}: {text!r} is not an ISO 8601 duration such as PT1M")

@@ -1,7 +1,8 @@
-"""Peek-lock: which messages are locked, under which token, until when.
+"""Peek-lock: the locked messages of a queue, each with its lock token and the end of its lock.
 
-Source: "Message transfers, locks, and settlement" (learn.microsoft.com/azure/
-service-bus-messaging). The lock of a message in a session is the session's ("Message sessions").
+Source: "Message transfers, locks, and settlement"
+(learn.microsoft.com/azure/service-bus-messaging). The session lock is the lock of every message in
+the session ("Message sessions").
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from infra.local.servicebus.messages import Message, MessageSession, MessageStat
 
 
 class Locks[C]:
-    """The locks of one queue's messages."""
+    """The message locks of one queue."""
 
     def __init__(self, settings: QueueSettings, new_token: Callable[[], str]) -> None:
         self._settings = settings
@@ -25,7 +26,7 @@ class Locks[C]:
         self._ends = Deadlines[str]()
 
     def lock(self, message: Message[C], session: MessageSession[C] | None, now: float) -> None:
-        """Lock a message under a new token, for as long as its session when it has one."""
+        """Lock a message under a new lock token; the session's lock, if any, sets the end."""
         message.state = MessageState.LOCKED
         message.token = self._new_token()
         self._by_token[message.token] = message
@@ -37,7 +38,10 @@ class Locks[C]:
             session.locked[message.token] = message
 
     def locked_message(self, token: str, now: float) -> Message[C]:
-        """The message of a token. Raises `MessageLockLostError` or `SessionLockLostError`."""
+        """Return the message that a lock token locks.
+
+        Raises `MessageLockLostError`, or `SessionLockLostError` on a queue that requires sessions.
+        """
         message = self._by_token.get(token)
         if message is None or message.locked_until <= now:
             if self._settings.requires_session:
@@ -71,10 +75,10 @@ class Locks[C]:
             session.locked.pop(token, None)
 
     def next_deadline(self) -> float | None:
-        """When the next lock ends, or None."""
+        """Return the end of the next lock, or None without a lock."""
         return self._ends.next()
 
     def pop_due(self, now: float) -> Iterator[Message[C]]:
-        """The messages whose lock has ended, still to be unlocked."""
+        """Yield the messages whose lock has ended, for the caller to unlock."""
         for token in self._ends.pop_due(now):
             yield self._by_token[token]

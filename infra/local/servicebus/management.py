@@ -1,7 +1,7 @@
-"""The operations of {queue}/$management that the broker knows, each on the pure queue.
+"""The operations of {queue}/$management, each carried out on the queue model.
 
-Source: "AMQP 1.0 in Azure Service Bus: request-response-based operations". An operation that is
-not here is refused by name; none is silently accepted.
+Source: "AMQP 1.0 in Azure Service Bus: request-response-based operations". The broker refuses an
+unknown operation by name.
 """
 
 import uuid
@@ -19,13 +19,13 @@ from infra.local.servicebus.queue import Queue
 from infra.local.servicebus.settlement import settle_token
 
 OK, NO_CONTENT, BAD_REQUEST, NOT_FOUND, GONE, NOT_IMPLEMENTED = 200, 204, 400, 404, 410, 501
-# What a client sends for "any time": the end of .NET's calendar, or a millisecond before it.
+# Clients send the end of .NET's calendar, or a millisecond less, for "any time".
 _ANY_TIME = 253_402_300_799.999
 
 
 @dataclass(frozen=True, slots=True)
 class ManagementRequest:
-    """One request: its body, the queue, and the client's receiving link on it, if it named one."""
+    """One request: the queue, the body, and the client's receiver for a request about a session."""
 
     queue: Queue[AnnotatedMessage]
     body: Mapping[Any, Any]
@@ -35,7 +35,7 @@ class ManagementRequest:
 
 @dataclass(frozen=True, slots=True)
 class ManagementResponse:
-    """Status, as HTTP's, and what goes with it."""
+    """The response: a status code as in HTTP, a description, an AMQP condition, and a body."""
 
     status: int = OK
     description: str = "OK"
@@ -98,7 +98,7 @@ def _update_disposition(request: ManagementRequest) -> ManagementResponse:
 
 
 def _schedule(request: ManagementRequest) -> ManagementResponse:
-    """Take messages that each say when they become active; one whose time has come is sent."""
+    """Schedule messages; a message whose time has passed is enqueued at once."""
     encodings = [bytes(entry["message"]) for entry in request.body["messages"]]
     for encoding in encodings:
         check_size(encoding)
@@ -116,7 +116,7 @@ def _cancel_scheduled(request: ManagementRequest) -> ManagementResponse:
 
 def _receive_deferred(request: ManagementRequest) -> ManagementResponse:
     session = request.body.get("session-id")
-    # A receiver that settles first has its messages removed as they are handed over.
+    # Receiver settle mode `first`: the broker deletes each message as the broker sends the message.
     remove = int(request.body["receiver-settle-mode"]) == 0
     found = request.queue.receive_deferred(
         _sequences(request),
@@ -158,7 +158,7 @@ def _peek(request: ManagementRequest) -> ManagementResponse:
 
 
 def _tokens(request: ManagementRequest) -> list[str]:
-    """Lock tokens as the broker issued them: the UUID's bytes, first three fields little-endian."""
+    """Decode lock tokens: UUIDs with the first three fields little-endian."""
     tokens = [
         token if isinstance(token, uuid.UUID) else uuid.UUID(str(token))
         for token in request.body["lock-tokens"]

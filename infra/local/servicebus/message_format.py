@@ -1,8 +1,8 @@
-"""AMQP 1.0 messages as bytes: find what the broker needs, add what it says, touch nothing else.
+"""AMQP 1.0 messages as bytes: parse, set the broker's properties, leave the bare message alone.
 
-Source: OASIS AMQP 1.0, part 3 (message format). The bare message is
-kept as it came; only the header and the message annotations, which belong to the broker, are
-written anew, and a dead-lettered message gets two application properties as in Service Bus.
+Source: OASIS AMQP 1.0, part 3 (message format). The bare message stays byte for byte. Only the
+header and the message annotations belong to the broker and are encoded again. A dead-lettered
+message gets two application properties, as in Service Bus.
 """
 
 import struct
@@ -24,8 +24,10 @@ from infra.local.servicebus.encoding import (
 from infra.local.servicebus.messages import Message
 
 BATCH_FORMAT = 0x80013700
-"""Message format of a batch: each data section holds one encoded message ("AMQP 1.0 in Azure
-Service Bus and Event Hubs protocol guide")."""
+"""The message format of a batch: each data section holds one encoded message.
+
+Source: "AMQP 1.0 in Azure Service Bus and Event Hubs protocol guide".
+"""
 
 _HEADER, _DELIVERY_ANNOTATIONS, _ANNOTATIONS, _PROPERTIES = 0x70, 0x71, 0x72, 0x73
 _APPLICATION_PROPERTIES, _DATA = 0x74, 0x75
@@ -45,7 +47,10 @@ _BROKER_ANNOTATIONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedMessage:
-    """An encoded message taken apart at its section borders; times in seconds."""
+    """An annotated message, parsed into encoded sections; `ttl` and `not_before` are in seconds.
+
+    `not_before` is x-opt-scheduled-enqueue-time, in seconds since the epoch.
+    """
 
     header: tuple[bytes, ...]
     annotations: tuple[bytes, ...]
@@ -60,7 +65,7 @@ class AnnotatedMessage:
 
 @dataclass(frozen=True, slots=True)
 class BrokerProperties:
-    """What the broker says about a delivery; times in seconds since the epoch."""
+    """The broker properties of a delivery; times in seconds since the epoch."""
 
     sequence: int
     enqueued_at: float
@@ -70,10 +75,10 @@ class BrokerProperties:
 
 
 def parse(data: bytes) -> AnnotatedMessage:
-    """Take an encoded message apart. Raises `MalformedMessageError`."""
+    """Parse an encoded message. Raises `MalformedMessageError`."""
     try:
         return _parse(bytes(data))
-    except (IndexError, ValueError) as error:  # ValueError: no UTF-8, or a key without a value.
+    except (IndexError, ValueError) as error:  # ValueError: not UTF-8, or a key without a value.
         raise MalformedMessageError(f"the message makes no sense: {error}") from error
 
 
@@ -103,7 +108,7 @@ def _parse(data: bytes) -> AnnotatedMessage:
     header += [_NULL] * (4 - len(header))
     pairs = [data[start:end] for start, end in fields(_ANNOTATIONS)]
     annotations = _pairs_without(pairs, _BROKER_ANNOTATIONS)
-    # Read now, so that a message that could not be dead-lettered never gets into a queue.
+    # Check the application properties at once: a message in a queue can always be dead-lettered.
     _pairs_without([data[a:b] for a, b in fields(_APPLICATION_PROPERTIES)], frozenset())
     properties = [scalar(data, start) for start, _ in fields(_PROPERTIES)]
     properties += [None] * (_GROUP_ID + 1 - len(properties))
@@ -137,10 +142,10 @@ def _skip_body(data: bytes, at: int) -> int:
 
 
 def unbatch(data: bytes) -> list[bytes]:
-    """The encoded messages inside a batch. Raises `MalformedMessageError`."""
+    """Return the encoded messages inside a batch. Raises `MalformedMessageError`."""
     try:
         return list(_data_sections(data))
-    except (IndexError, ValueError) as error:  # ValueError: a descriptor that is no UTF-8.
+    except (IndexError, ValueError) as error:  # ValueError: a descriptor that is not UTF-8.
         raise MalformedMessageError(f"the batch makes no sense: {error}") from error
 
 
@@ -157,13 +162,13 @@ def _data_sections(data: bytes) -> Iterator[bytes]:
 
 
 def dead_lettered(content: AnnotatedMessage, reason: str, description: str) -> AnnotatedMessage:
-    """The content with Service Bus's two dead-letter application properties set."""
+    """Set the two dead-letter application properties of Service Bus."""
     added = {"DeadLetterReason": reason, "DeadLetterErrorDescription": description}
     return with_properties(content, {key: text(value) for key, value in added.items()})
 
 
 def with_properties(content: AnnotatedMessage, added: Mapping[str, bytes]) -> AnnotatedMessage:
-    """The content with application properties set, each an encoded value by its name."""
+    """Set application properties, each an encoded value by name."""
     raw = content.application_properties
     pairs = [raw[a:b] for a, b in items(raw, descriptor(raw, 0)[1])] if raw else []
     pairs = _pairs_without(pairs, frozenset(added))
@@ -175,7 +180,7 @@ def with_properties(content: AnnotatedMessage, added: Mapping[str, bytes]) -> An
 
 
 def pack(content: AnnotatedMessage) -> bytes:
-    """The message as it came, for `parse` to take apart again."""
+    """Encode a message without broker properties; `parse` reads the result."""
     return b"".join(
         (
             _section(_HEADER, b"\xd0", list(content.header)),
@@ -188,7 +193,7 @@ def pack(content: AnnotatedMessage) -> bytes:
 
 
 def encode(content: AnnotatedMessage, stamp: BrokerProperties) -> bytes:
-    """The message as a receiver gets it: new header and annotations, bare message untouched."""
+    """Encode a message for a receiver: new header and annotations, unchanged bare message."""
     header = [*content.header, b"\x70" + struct.pack(">I", stamp.delivery_count)]
     annotations = [
         *content.annotations,
@@ -215,7 +220,7 @@ def encode(content: AnnotatedMessage, stamp: BrokerProperties) -> bytes:
 
 
 def encode_queued(message: Message[AnnotatedMessage]) -> bytes:
-    """Encode a queued message for its receiver, with the dead-letter reason if there is one."""
+    """Encode a queued message for a receiver, with the dead-letter reason if there is a reason."""
     content = message.content
     if message.dead_letter is not None:
         content = dead_lettered(content, *message.dead_letter)

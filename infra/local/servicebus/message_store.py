@@ -1,4 +1,4 @@
-"""Where the messages of a queue stand: in order, ready, scheduled, deferred, or expired.
+"""The messages of a queue by state: ready, scheduled, deferred or expired.
 
 Source: "Message sequencing and timestamps", "Message expiration (time to live)" and "Message
 browsing" (learn.microsoft.com/azure/service-bus-messaging).
@@ -18,7 +18,7 @@ _SLACK = 64
 
 
 class MessageStore[C]:
-    """The messages of one queue. `expire_message` takes away one that has expired."""
+    """The messages of one queue. `expire_message` removes an expired message."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class MessageStore[C]:
         return iter(self._messages.values())
 
     def restore(self, last_sequence: int, messages: Iterable[Message[C]]) -> None:
-        """Bring back what the journal was told, by sequence number."""
+        """Restore messages from the journal, in the order of sequence numbers."""
         self._last_sequence = last_sequence
         for message in messages:
             self._messages[message.sequence] = message
@@ -54,12 +54,12 @@ class MessageStore[C]:
             self.place(message)
 
     def next_sequence(self) -> int:
-        """The sequence number of the next message."""
+        """Return the next sequence number."""
         self._last_sequence += 1
         return self._last_sequence
 
     def add(self, message: Message[C]) -> None:
-        """Take in a message."""
+        """Add a message."""
         self._messages[message.sequence] = message
         if not self._order or message.sequence > self._order[-1]:
             self._order.append(message.sequence)
@@ -71,18 +71,18 @@ class MessageStore[C]:
         self.save(message)
 
     def save(self, message: Message[C]) -> None:
-        """Have the journal keep a message as it now is."""
+        """Save the present state of a message in the journal."""
         self._journal.save_message(self._settings.name, message)
 
     def remove(self, message: Message[C]) -> None:
-        """Let go of a message."""
+        """Remove a message."""
         del self._messages[message.sequence]
         self._ends.cancel(message.sequence)
         self._starts.cancel(message.sequence)
         self._journal.remove_message(self._settings.name, message.sequence)
 
     def place(self, message: Message[C]) -> None:
-        """Put a message that nobody has locked where its next receiver looks for it."""
+        """Make an unlocked message deferred, scheduled or ready."""
         if message.deferred:
             message.state = MessageState.DEFERRED
         elif message.not_before is not None:
@@ -96,13 +96,13 @@ class MessageStore[C]:
                 self._ready.push(message.sequence)
 
     def start_lifetime(self, message: Message[C], now: float) -> None:
-        """Let the time to live of a message begin."""
+        """Start the time to live of a message."""
         if message.lifetime is not None:
             message.expires_at = now + message.lifetime
             self._ends.set(message.sequence, message.expires_at)
 
     def next_ready(self, now: float, session_id: str | None) -> Message[C] | None:
-        """Take the next message out of its ready, or None when nothing is ready."""
+        """Remove the next ready message from its heap and return the message, or None."""
         ready = self._ready if session_id is None else self.sessions.ready(session_id)
         while (sequence := ready.peek()) is not None:
             ready.pop()
@@ -111,17 +111,20 @@ class MessageStore[C]:
         return None
 
     def is_ready(self, sequence: int, now: float) -> bool:
-        """Whether a message can be received; one that has expired is taken away."""
+        """Tell whether a message can be received; an expired message is removed."""
         message = self._messages.get(sequence)
         if message is None or message.state is not MessageState.READY:
-            return False  # Expired or dead-lettered since it was put in the ready.
+            return False  # Expired or dead-lettered since the message became ready.
         if message.is_expired(now):
             self._expire_message(message)
             return False
         return True
 
     def in_state(self, state: MessageState, sequences: Iterable[int]) -> list[Message[C]]:
-        """The messages of these numbers. Raises `MessageNotFoundError` when one is not in state."""
+        """Return the messages of these numbers.
+
+        Raises `MessageNotFoundError` for a number without a message in `state`.
+        """
         found = []
         for sequence in dict.fromkeys(sequences):
             message = self._messages.get(sequence)
@@ -135,7 +138,7 @@ class MessageStore[C]:
     def peek(
         self, from_sequence: int, count: int, now: float, session_id: str | None
     ) -> list[Message[C]]:
-        """Up to `count` live messages, none of them locked by this, in sequence order."""
+        """Return up to `count` live messages by sequence number, without locking the messages."""
         start = bisect.bisect_left(self._order, from_sequence)
         live = (
             message
@@ -147,22 +150,23 @@ class MessageStore[C]:
         return list(islice(live, count))
 
     def next_deadline(self) -> float | None:
-        """When `expire` next has something to do, or None."""
+        """Return the time when `expire` next has work, or None."""
         deadlines = (self._ends.next(), self._starts.next())
         return min((at for at in deadlines if at is not None), default=None)
 
     def expire(self, now: float) -> None:
-        """Activate what is scheduled for now, and take away what has expired."""
+        """Activate the scheduled messages of `now` or earlier, and remove the expired messages."""
         for sequence in self._starts.pop_due(now):
             self._activate(self._messages[sequence], now)
         for sequence in self._ends.pop_due(now):
             message = self._messages.get(sequence)
-            # A locked message stays with its receiver; giving it back will find it expired.
+            # A locked message stays with its receiver and expires when the receiver returns the
+            # message.
             if message is not None and message.state is MessageState.READY:
                 self._expire_message(message)
 
     def _activate(self, message: Message[C], now: float) -> None:
-        """Append a scheduled message as if it had been sent now, with a new sequence number."""
+        """Activate a scheduled message: append the message with a new sequence number."""
         self.remove(message)
         message.sequence, message.enqueued_at = self.next_sequence(), now
         message.not_before = None

@@ -1,4 +1,4 @@
-"""What the queue model is made of: settings, a message, a session, and the refusals."""
+"""The data of the queue model: queue settings, messages and message sessions."""
 
 import heapq
 from collections.abc import Hashable
@@ -8,9 +8,9 @@ from enum import Enum, auto
 
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
-    """How one queue behaves; durations in seconds.
+    """The settings of one queue; durations in seconds.
 
-    Source: Microsoft.ServiceBus/namespaces/queues, as the emulator's Config.json spells it.
+    Source: Microsoft.ServiceBus/namespaces/queues, as in the emulator's Config.json.
     """
 
     name: str
@@ -23,7 +23,7 @@ class QueueSettings:
 
 
 class MessageState(Enum):
-    """Where a message stands within its queue."""
+    """The state of a message within its queue."""
 
     READY = auto()
     LOCKED = auto()
@@ -33,11 +33,11 @@ class MessageState(Enum):
 
 @dataclass(slots=True)
 class Message[C]:
-    """One queued message. `content` is opaque here; times are seconds since the epoch.
+    """One queued message. `content` is opaque to the queue; times are seconds since the epoch.
 
-    `lifetime` is its time to live in seconds, which counts from when it becomes active;
-    `not_before` is when that is, for a scheduled message. A deferred message that is locked, or
-    given back, stays deferred.
+    `lifetime` is the time to live in seconds, counted from the time when the message becomes
+    active. `not_before` is that time for a scheduled message. A deferred message stays deferred
+    when a receiver locks or returns the message.
     """
 
     sequence: int
@@ -55,7 +55,7 @@ class Message[C]:
     dead_letter: tuple[str, str] | None = None
 
     def is_expired(self, now: float) -> bool:
-        """Whether its time to live has ended."""
+        """Tell whether the time to live has ended."""
         return self.expires_at is not None and self.expires_at <= now
 
     @property
@@ -65,29 +65,29 @@ class Message[C]:
 
 
 class ReadyMessages:
-    """Sequence numbers ready for delivery, lowest first: a returned message keeps its place."""
+    """The sequence numbers of ready messages, lowest first: a returned message keeps its place."""
 
     def __init__(self) -> None:
         self._heap: list[int] = []
 
     def push(self, sequence: int) -> None:
-        """Make a sequence number ready."""
+        """Add a sequence number."""
         heapq.heappush(self._heap, sequence)
 
     def peek(self) -> int | None:
-        """The lowest sequence number, or None."""
+        """Return the lowest sequence number, or None."""
         return self._heap[0] if self._heap else None
 
     def pop(self) -> int:
-        """Remove the lowest sequence number; the ready must not be empty."""
+        """Remove and return the lowest sequence number. Raises IndexError without a number."""
         return heapq.heappop(self._heap)
 
 
 @dataclass(slots=True)
 class MessageSession[C]:
-    """One session: its ready messages, who holds it until when, what is locked, its state.
+    """One message session: ready messages, owner, end of the lock, locked messages, session state.
 
-    `state_changed_at` is when the state was last set, in seconds since the epoch.
+    `state_changed_at` is the time of the last change of the state, in seconds since the epoch.
     """
 
     id: str

@@ -1,14 +1,14 @@
-"""A queue as Service Bus keeps it: pure, in memory, with no AMQP and no clock of its own.
+"""The queue model of Service Bus: pure and in memory, without AMQP and without a clock.
 
-Every operation takes `now` (seconds since the epoch). Peek-lock, settlement, delivery count,
+Every operation takes `now`, in seconds since the epoch. Peek-lock, settlement, delivery count,
 dead-lettering and time to live follow "Message transfers, locks, and settlement" and "Overview of
-Service Bus dead-letter queues"; duplicates follow "Duplicate detection"; scheduled messages follow
-"Message sequencing and timestamps"; deferral follows "Message deferral" (all under
-learn.microsoft.com/azure/service-bus-messaging). No operation but listing scans a queue: costs are
-O(log n) at most, amortised.
+Service Bus dead-letter queues". Duplicates follow "Duplicate detection"; scheduled messages follow
+"Message sequencing and timestamps"; deferral follows "Message deferral" (every page under
+learn.microsoft.com/azure/service-bus-messaging). Only listing, by `session_ids` and `peek`, scans a
+queue; the remaining operations cost O(log n) at most, amortised.
 
-Locks are the broker's alone: after a restart every message that was locked is ready again, and the
-delivery that was under way is not counted.
+Locks live in memory only: after a restart every locked message is ready again, and the interrupted
+delivery is not counted.
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -22,11 +22,11 @@ from infra.local.servicebus.messages import Message, MessageSession, MessageStat
 
 
 class Queue[C]:
-    """One queue and, unless it is one itself, its dead-letter queue.
+    """One queue, with its dead-letter queue unless the queue is a dead-letter queue.
 
-    `new_token` gives each lock a fresh token; tokens are unique for the broker's lifetime. The
-    journal is told of all that must outlive the broker. A `change` that goes with a settlement
-    makes the content that the message has from then on.
+    `new_token` makes a lock token; a token is unique for the broker's lifetime. The journal gets
+    every change that must outlive the broker. A `change` in a settlement replaces the content of
+    the message.
     """
 
     def __init__(
@@ -56,7 +56,10 @@ class Queue[C]:
         history: Iterable[tuple[str, float]],
         states: Iterable[tuple[str, bytes, float]],
     ) -> None:
-        """Bring back what the journal was told: messages by sequence number, and the rest."""
+        """Restore message ids, session states and messages from the journal.
+
+        The messages come in the order of sequence numbers.
+        """
         self._duplicates.restore(history)
         for session_id, state, at in states:
             self.sessions.restore(session_id, state, at)
@@ -74,7 +77,7 @@ class Queue[C]:
         ttl: float | None = None,
         not_before: float | None = None,
     ) -> Message[C] | None:
-        """Store a message; None when it is a duplicate, which the sender is told was accepted.
+        """Store a message; return None for a duplicate, which the sender believes accepted.
 
         A `not_before` in the future schedules the message: the message becomes active at that time,
         with a new sequence number. Raises `OperationRefusedError` for a message without the session
@@ -104,12 +107,12 @@ class Queue[C]:
             )
 
     def cancel_scheduled(self, sequences: Iterable[int]) -> None:
-        """Remove scheduled messages, all or none. Raises `MessageNotFoundError`."""
+        """Remove scheduled messages; raise `MessageNotFoundError` before the first removal."""
         for message in self._store.in_state(MessageState.SCHEDULED, sequences):
             self._store.remove(message)
 
     def add_dead_letter(self, message: Message[C]) -> None:
-        """Take over a dead-lettered message as it is; a dead-lettered message never expires."""
+        """Take over a message from the main queue; a dead-lettered message never expires."""
         message.lifetime = message.expires_at = None
         message.deferred = False
         self._store.add(message)
@@ -117,7 +120,7 @@ class Queue[C]:
     # -- receiving -------------------------------------------------------------------------------
 
     def receive(self, now: float, session_id: str | None = None) -> Message[C] | None:
-        """Lock the next message (peek-lock), or None when nothing is ready."""
+        """Lock and return the next message (peek-lock), or None without a ready message."""
         message = self._store.next_ready(now, session_id)
         if message is not None:
             self._lock(message, now)
@@ -139,17 +142,17 @@ class Queue[C]:
         owner: Hashable = None,
         remove: bool = False,
     ) -> list[Message[C]]:
-        """Lock deferred messages by sequence number, or `remove` them; all or none.
+        """Lock or `remove` deferred messages; raise an error before the first change.
 
-        Raises `MessageNotFoundError`, or `SessionLockLostError` when their session is not held
-        by `owner`.
+        Raises `MessageNotFoundError`, or `SessionLockLostError` when `owner` does not hold the
+        session.
         """
         messages = self._store.in_state(MessageState.DEFERRED, sequences)
         if self.settings.requires_session:
             session = self.sessions.locked_session(session_id or "", owner, now)
             if any(message.session_id != session.id for message in messages):
                 raise MessageNotFoundError(f"Not all messages are of the session '{session.id}'.")
-        # Only now does a deferred message expire ("Message deferral").
+        # A deferred message expires only when a receiver asks for the message ("Message deferral").
         expired = [message for message in messages if message.is_expired(now)]
         for message in expired:
             self._expire_message(message)
@@ -165,7 +168,7 @@ class Queue[C]:
     def peek(
         self, from_sequence: int, count: int, now: float, session_id: str | None = None
     ) -> list[Message[C]]:
-        """Up to `count` live messages, none of them locked by this, in sequence order."""
+        """Return up to `count` live messages by sequence number, without locking the messages."""
         return self._store.peek(from_sequence, count, now, session_id)
 
     # -- settling --------------------------------------------------------------------------------
@@ -175,17 +178,17 @@ class Queue[C]:
         self._store.remove(self._unlock(self._locks.locked_message(token, now)))
 
     def abandon(self, token: str, now: float, change: Callable[[C], C] | None = None) -> None:
-        """Give a locked message back as a failed delivery; raises as `complete` does."""
+        """Return a locked message to the queue as a failed delivery; raises as `complete` does."""
         self._return_message(
             _changed(self._locks.locked_message(token, now), change), now, failed=True
         )
 
     def release(self, token: str, now: float) -> None:
-        """Give a locked message back as if never delivered; raises as `complete` does."""
+        """Return a locked message to the queue, uncounted; raises as `complete` does."""
         self._return_message(self._locks.locked_message(token, now), now, failed=False)
 
     def defer(self, token: str, now: float, change: Callable[[C], C] | None = None) -> None:
-        """Set a locked message aside, to be had by its number; raises as `complete` does."""
+        """Defer a locked message; its number receives the message. Raises as `complete` does."""
         message = self._unlock(_changed(self._locks.locked_message(token, now), change))
         message.deferred = True
         self._store.place(message)
@@ -208,25 +211,25 @@ class Queue[C]:
         self._move_to_dead_letters(self._unlock(_changed(message, change)), reason, description)
 
     def renew(self, token: str, now: float) -> float:
-        """Prolong a message lock; the new end. Raises `MessageLockLostError`."""
+        """Renew a message lock and return the new end. Raises `MessageLockLostError`."""
         return self._locks.renew(token, now)
 
     # -- sessions --------------------------------------------------------------------------------
 
     def close_session(self, session_id: str, owner: Hashable, now: float) -> None:
-        """End a receiver's hold on a session, if it still has it.
+        """Unlock a session, if the receiver `owner` still holds the session.
 
-        Unsettled messages return with their delivery count unchanged ("Message sessions", impact
-        of delivery count: the session is closed).
+        Unsettled messages return with an unchanged delivery count ("Message sessions", impact of
+        delivery count: the session is closed).
         """
         session = self.sessions.get(session_id)
         if session is not None and session.owner == owner:
             self._unlock_session(session, now, failed=False)
 
     def session_ids(self, changed_after: float | None = None) -> list[str]:
-        """The sessions that have active messages or state, by id.
+        """List the ids of sessions with active messages or with a state.
 
-        With `changed_after`, those whose state was set after that time.
+        With `changed_after`, list the sessions whose state was set after that time.
         """
         if changed_after is not None:
             changed = (each for each in self.sessions if each.state_changed_at > changed_after)
@@ -241,7 +244,7 @@ class Queue[C]:
     # -- time ------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
-        """When `expire` next has something to do, or None."""
+        """Return the time when `expire` next has work, or None."""
         deadlines = (
             self._locks.next_deadline(),
             self.sessions.next_deadline(),
@@ -250,7 +253,10 @@ class Queue[C]:
         return min((at for at in deadlines if at is not None), default=None)
 
     def expire(self, now: float) -> list[tuple[str, Hashable]]:
-        """Apply what fell due; the sessions whose lock ran out, each with its former owner."""
+        """Carry out every deadline up to `now`.
+
+        Return each session whose lock expired, with the former owner.
+        """
         for message in self._locks.pop_due(now):
             self._return_message(message, now, failed=True)
         lost = []

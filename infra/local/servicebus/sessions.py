@@ -1,6 +1,6 @@
-"""The sessions of a queue: who holds which until when, and which are free to be taken.
+"""The message sessions of a queue: locks, owners, states, and the available sessions.
 
-Source: "Message sessions" (learn.microsoft.com/azure/service-bus-messaging). Pure, as the queue is.
+Source: "Message sessions" (learn.microsoft.com/azure/service-bus-messaging). Pure, like the queue.
 """
 
 from collections.abc import Callable, Hashable, Iterator
@@ -12,7 +12,7 @@ from infra.local.servicebus.messages import MessageSession, QueueSettings, Ready
 
 
 class MessageSessions[C]:
-    """Sessions by id. `is_ready` says whether the message of a sequence number can be received."""
+    """Sessions by id. `is_ready` tells whether the message of a sequence number can be received."""
 
     def __init__(
         self,
@@ -26,18 +26,18 @@ class MessageSessions[C]:
         self._is_ready = is_ready
         self._sessions: dict[str, MessageSession[C]] = {}
         self._locks = Deadlines[str]()
-        # Unlocked sessions with something to receive, in the order they became so.
+        # Unlocked sessions with a ready message, in the order of becoming available.
         self._available: dict[str, None] = {}
 
     def __iter__(self) -> Iterator[MessageSession[C]]:
         return iter(self._sessions.values())
 
     def get(self, session_id: str | None) -> MessageSession[C] | None:
-        """The session with this id, if there is anything to know of it."""
+        """Return the session of this id, or None for an id without messages and state."""
         return None if session_id is None else self._sessions.get(session_id)
 
     def ready(self, session_id: str) -> ReadyMessages:
-        """The ready messages of a session."""
+        """Return the ready messages of a session."""
         return self._sessions[session_id].ready
 
     def push(self, session_id: str, sequence: int) -> None:
@@ -48,16 +48,16 @@ class MessageSessions[C]:
             self._available[session_id] = None
 
     def restore(self, session_id: str, state: bytes, at: float) -> None:
-        """Bring back the state of a session that was set at this time."""
+        """Restore the state of a session from the journal; `at` is the time of the state."""
         session = self._sessions.setdefault(session_id, MessageSession(session_id))
         session.state, session.state_changed_at = state, at
 
     def accept(
         self, session_id: str | None, owner: Hashable, now: float
     ) -> MessageSession[C] | None:
-        """Lock a session for one receiver; None for any session when none is available.
+        """Lock a session for a receiver; without `session_id`, the first available session or None.
 
-        Raises `SessionCannotBeLockedError` when the named session is held by someone else.
+        Raises `SessionCannotBeLockedError` when a different receiver holds the named session.
         """
         if session_id is None:
             session_id = self._first_available(now)
@@ -75,13 +75,13 @@ class MessageSessions[C]:
         return session
 
     def renew(self, session_id: str, owner: Hashable, now: float) -> float:
-        """Prolong a session lock; the new end. Raises `SessionLockLostError`."""
+        """Renew a session lock and return the new end. Raises `SessionLockLostError`."""
         session = self.locked_session(session_id, owner, now)
         self._lock(session, now)
         return session.locked_until
 
     def locked_session(self, session_id: str, owner: Hashable, now: float) -> MessageSession[C]:
-        """A session that this receiver holds. Raises `SessionLockLostError`."""
+        """Return a session that this receiver holds. Raises `SessionLockLostError`."""
         session = self._sessions.get(session_id)
         if session is None or session.owner != owner or session.locked_until <= now:
             raise SessionLockLostError(
@@ -90,7 +90,7 @@ class MessageSessions[C]:
         return session
 
     def state(self, session_id: str, owner: Hashable, now: float) -> bytes | None:
-        """The application's state of a held session. Raises `SessionLockLostError`."""
+        """Return the application's state of a locked session. Raises `SessionLockLostError`."""
         return self.locked_session(session_id, owner, now).state
 
     def set_state(self, session_id: str, owner: Hashable, now: float, state: bytes | None) -> None:
@@ -100,12 +100,12 @@ class MessageSessions[C]:
         self._journal.save_session_state(self._queue, session_id, state, now)
 
     def release(self, session: MessageSession[C]) -> None:
-        """End a receiver's hold; what it had locked is for the queue to take back."""
+        """End the lock of a session; the queue takes back the session's locked messages."""
         self._locks.cancel(session.id)
         session.owner, session.locked_until = None, 0.0
 
     def list_or_drop(self, session: MessageSession[C], now: float) -> None:
-        """List a released session as available, or drop it when nothing is left of it."""
+        """List an unlocked session as available, or drop a session without messages and state."""
         if self._has_ready(session, now):
             self._available[session.id] = None
         elif session.state is None:
@@ -113,11 +113,11 @@ class MessageSessions[C]:
             del self._sessions[session.id]
 
     def next_deadline(self) -> float | None:
-        """When the next session lock ends, or None."""
+        """Return the end of the next session lock, or None without a lock."""
         return self._locks.next()
 
     def pop_due(self, now: float) -> Iterator[MessageSession[C]]:
-        """The sessions whose lock has ended, which no longer count as locked."""
+        """Yield the sessions whose lock has ended; the end of the lock is removed."""
         for session_id in self._locks.pop_due(now):
             yield self._sessions[session_id]
 
@@ -131,7 +131,7 @@ class MessageSessions[C]:
         while (session_id := next(iter(self._available), None)) is not None:
             if self._has_ready(self._sessions[session_id], now):
                 return session_id
-            del self._available[session_id]  # All it had has expired.
+            del self._available[session_id]  # Every message of the session has expired.
         return None
 
     def _has_ready(self, session: MessageSession[C], now: float) -> bool:

@@ -1,8 +1,9 @@
-"""The journal in a SQLite file: what the queues hold outlives the broker.
+"""The journal in a SQLite file: the messages of the queues outlive the broker.
 
-The changes of one turn are one transaction, which is committed before any client is told of them.
-So a broker that is killed at any moment has kept what it said it had accepted, and not what it
-said was completed. Changes that cancel each other out within a turn are never written.
+The changes of one turn are one transaction, committed before a client hears of the changes. A
+broker that is killed at any moment keeps every message that the broker accepted, and no message
+that the broker reported as completed. Changes that cancel each other within a turn are never
+written.
 """
 
 import sqlite3
@@ -33,14 +34,14 @@ CREATE TABLE sessions (
 
 
 class JournalError(Exception):
-    """The file cannot be used; the message names it and says why."""
+    """The file cannot be used; the error names the file and the reason."""
 
 
 class SqliteJournal:
-    """A journal of all queues; one broker at a time has the file open."""
+    """The journal of every queue; the file belongs to one broker at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make it. Raises `JournalError`."""
+        """Open or create the file. Raises `JournalError`."""
         self._messages: dict[tuple[str, int], Message[AnnotatedMessage] | None] = {}
         self._sequences: dict[str, int] = {}
         self._history: dict[tuple[str, str], float | None] = {}
@@ -65,32 +66,32 @@ class SqliteJournal:
     # -- the journal -----------------------------------------------------------------------------
 
     def save_message(self, queue: str, message: Message[AnnotatedMessage]) -> None:
-        """A message is new or has changed."""
+        """Save a new or changed message."""
         self._messages[queue, message.sequence] = message
         self._sequences[queue] = max(self._sequences.get(queue, 0), message.sequence)
 
     def remove_message(self, queue: str, sequence: int) -> None:
-        """A message has left the queue."""
+        """Remove a message that left the queue."""
         self._messages[queue, sequence] = None
 
     def save_message_id(self, queue: str, message_id: str, until: float) -> None:
-        """A message id counts as seen until then."""
+        """Save a message id for duplicate detection, until a time in seconds since the epoch."""
         self._history[queue, message_id] = until
 
     def remove_message_id(self, queue: str, message_id: str) -> None:
-        """A message id no longer counts as seen."""
+        """Remove a message id whose window has ended."""
         self._history[queue, message_id] = None
 
     def save_session_state(
         self, queue: str, session_id: str, state: bytes | None, at: float
     ) -> None:
-        """The state of a session was set, or cleared."""
+        """Save the state of a session, or remove the state when `state` is None."""
         self._sessions[queue, session_id] = (state, at)
 
     # -- the file --------------------------------------------------------------------------------
 
     def commit(self) -> None:
-        """Write what has changed since the last time."""
+        """Write the changes since the last commit."""
         if not (self._messages or self._history or self._sessions):
             return
         run = self._file.execute
@@ -130,7 +131,7 @@ class SqliteJournal:
             changes.clear()
 
     def restore(self, queue: Queue[AnnotatedMessage]) -> None:
-        """Bring back what a queue held."""
+        """Restore the saved messages, message ids and session states of a queue."""
         run, name = self._file.execute, (queue.settings.name,)
         last = run("SELECT last FROM sequences WHERE queue = ?", name).fetchone()
         queue.restore(
