@@ -47,7 +47,7 @@ class StoredSecret:
         return None if self.deleted_at is None else self.deleted_at + RETENTION_DAYS * 24 * 3600
 
     def find(self, version: str) -> StoredVersion | None:
-        """Return a version, or the current version for an empty `version`; None for an unknown id."""
+        """Return a version, the current version for an empty `version`, or None."""
         if not version:
             return self.current
         return next((found for found in self.versions if found["version"] == version), None)

@@ -1,4 +1,4 @@
-"""The pure queue under test, and short ways to ask it."""
+"""The queue model under test, with shorthand for common calls."""
 
 from itertools import count
 

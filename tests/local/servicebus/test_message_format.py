@@ -1,4 +1,4 @@
-"""Messages as bytes: whatever is accepted can be delivered and dead-lettered, or it is refused."""
+"""Messages as bytes: an accepted message can be delivered and dead-lettered."""
 
 import pytest
 from hypothesis import example, given, settings
@@ -33,7 +33,7 @@ def test_a_message_is_taken_apart_and_stamped() -> None:
     read.decode(encode(dead_lettered(content, "why", "because"), PROPERTIES))
     assert (read.id, read.subject, read.body, read.delivery_count) == ("id", "subject", b"body", 2)
     assert read.annotations["x-opt-partition-key"] == "p"
-    # What a client says of the broker's own annotations does not count.
+    # Broker properties from a client are ignored.
     assert read.annotations["x-opt-sequence-number"] == 7
     assert read.annotations["x-opt-locked-until"] == 9000
     assert read.properties == {
@@ -49,7 +49,7 @@ def test_a_message_is_taken_apart_and_stamped() -> None:
         b"\x40",
         b"\x00\x53\x79\x40",
         b"\x00\x53\x75\xa0\x05x",
-        # Application properties that are a list, and annotations with a key but no value.
+        # Application properties that are a list, and annotations with a key without a value.
         b"\x00\x53\x74\xc0\x02\x01\x40\x00\x53\x75\xa0\x01x",
         b"\x00\x53\x72\xc1\x02\x01\x40\x00\x53\x75\xa0\x01x",
         b"\x00\x53\x73\xc0\x05\x01\xa1\x02\xff\xff\x00\x53\x75\xa0\x01x",

@@ -1,4 +1,4 @@
-"""The pure queue: what each operation does to a message, at which time."""
+"""The queue model: the effect of each operation on a message, at a given time."""
 
 import pytest
 
@@ -194,7 +194,7 @@ def numbers(queue, now: float) -> list[int]:
 
 
 def test_a_scheduled_message_is_sent_when_its_time_comes():
-    """ "Message sequencing and timestamps": with a sequence number of its own."""
+    """ "Message sequencing and timestamps": the message gets a new sequence number."""
     queue = new_queue()
     scheduled = queue.enqueue("later", 0.0, not_before=10.0)
     queue.enqueue("now", 0.0)
@@ -206,7 +206,7 @@ def test_a_scheduled_message_is_sent_when_its_time_comes():
     message = queue.receive(10.0)
     assert message is not None
     assert (message.content, message.sequence, message.enqueued_at) == ("later", 3, 10.0)
-    # Its time to live counts from then.
+    # The time to live counts from the activation.
     assert message.expires_at == 10.0 + TTL
 
 

@@ -1,4 +1,4 @@
-"""The pure queue's sessions: who gets which, for how long, and what is left behind."""
+"""The sessions of the queue model: acceptance, locks, and the messages after a session ends."""
 
 import pytest
 
