@@ -3,7 +3,6 @@
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -23,7 +22,7 @@ class TokenSigningKey:
         self.private = rsa.generate_private_key(PUBLIC_EXPONENT, KEY_BITS)
 
     @property
-    def jwk(self) -> dict[str, Any]:
+    def jwk(self) -> dict[str, object]:
         """The public key as a JSON Web Key (RFC 7517)."""
         key = RSAAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
         return {**key, "kid": self.id, "use": "sig", "alg": "RS256"}
@@ -60,7 +59,7 @@ class Issuer:
         *,
         audience: str | None = None,
         lifetime: int = DEFAULT_LIFETIME,
-        claims: Mapping[str, Any] | None = None,
+        claims: Mapping[str, object] | None = None,
     ) -> str:
         """Sign a token for `principal`, valid for `lifetime` seconds from now.
 
@@ -85,7 +84,7 @@ class Issuer:
         headers = {"kid": self._key.id}
         return jwt.encode(payload, self._key.private, algorithm="RS256", headers=headers)
 
-    def key_set(self) -> dict[str, Any]:
+    def key_set(self) -> dict[str, object]:
         """Return the public keys of possibly valid tokens, as a JSON Web Key Set (RFC 7517)."""
         now = self._clock()
         self._retired = [(until, key) for until, key in self._retired if until > now]

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.requests import Request
 
@@ -37,7 +36,7 @@ class SecretProperties:
 
     content_type: str | None
     tags: dict[str, str] | None
-    attributes: dict[str, Any]
+    attributes: dict[str, int]
 
 
 def check_api_version(request: Request) -> None:
@@ -71,7 +70,7 @@ def new_name(request: Request) -> str:
     return name
 
 
-async def body(request: Request, known: Collection[str]) -> dict[str, Any]:
+async def body(request: Request, known: Collection[str]) -> dict[str, object]:
     """Return the request's JSON object without nulls; raises VaultError for unknown properties."""
     try:
         value = json.loads(await request.body())
@@ -83,7 +82,7 @@ async def body(request: Request, known: Collection[str]) -> dict[str, Any]:
     return _object(value, "The request body", known)
 
 
-def text(given: dict[str, Any], name: str) -> str:
+def text(given: dict[str, object], name: str) -> str:
     """Return a required property that is text; raises VaultError."""
     value = given.get(name)
     if not isinstance(value, str):
@@ -91,7 +90,7 @@ def text(given: dict[str, Any], name: str) -> str:
     return value
 
 
-def binary(given: dict[str, Any], name: str) -> bytes:
+def binary(given: dict[str, object], name: str) -> bytes:
     """Return a required property that is base64url without padding; raises VaultError."""
     value = text(given, name).rstrip("=")
     try:
@@ -100,7 +99,7 @@ def binary(given: dict[str, Any], name: str) -> bytes:
         raise bad_parameter(f"Property {name} is not base64url.") from None
 
 
-def secret_value(given: dict[str, Any]) -> str:
+def secret_value(given: dict[str, object]) -> str:
     """Return the value to store; raises VaultError for a missing or too large value."""
     value = text(given, "value")
     if len(value.encode()) > VALUE_BYTES:
@@ -108,7 +107,7 @@ def secret_value(given: dict[str, Any]) -> str:
     return value
 
 
-def properties(given: dict[str, Any]) -> SecretProperties:
+def properties(given: dict[str, object]) -> SecretProperties:
     """Return `contentType`, `tags` and `attributes` of a request's body; raises VaultError."""
     content_type = None
     if "contentType" in given:
@@ -137,7 +136,7 @@ def skip_token(marker: str) -> str:
     return base64.urlsafe_b64encode(marker.encode()).decode()
 
 
-def _tags(given: dict[str, Any]) -> dict[str, str] | None:
+def _tags(given: dict[str, object]) -> dict[str, str] | None:
     if "tags" not in given:
         return None
     tags = given["tags"]
@@ -150,20 +149,24 @@ def _tags(given: dict[str, Any]) -> dict[str, str] | None:
     return tags
 
 
-def _attributes(given: dict[str, Any]) -> dict[str, Any]:
+def _attributes(given: dict[str, object]) -> dict[str, int]:
     """Return the writable attributes; the vault itself sets the read-only attributes."""
     types = {"enabled": bool, "nbf": int, "exp": int}
     attributes = _object(
         given.get("attributes", {}), "Property attributes", (*types, *READ_ONLY_ATTRIBUTES)
     )
+    writable: dict[str, int] = {}
     for name, value in attributes.items():
+        if name not in types:
+            continue
         # type(), because isinstance() takes true for an int.
-        if name in types and type(value) is not types[name]:
+        if not isinstance(value, int) or type(value) is not types[name]:
             raise bad_parameter(f"Property attributes.{name} has an invalid value.")
-    return {name: attributes[name] for name in types if name in attributes}
+        writable[name] = value
+    return writable
 
 
-def _object(value: object, what: str, known: Collection[str]) -> dict[str, Any]:
+def _object(value: object, what: str, known: Collection[str]) -> dict[str, object]:
     if not isinstance(value, dict):
         raise bad_parameter(f"{what} is not an object.")
     unknown = sorted(value.keys() - set(known))

@@ -6,7 +6,6 @@ The Key Vault REST API reference: SecretBundle, SecretItem, DeletedSecretBundle,
 
 import base64
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -19,22 +18,22 @@ from infra.local.keyvault.store import RETENTION_DAYS, StoredSecret, StoredVersi
 RECOVERY = {"recoveryLevel": "Recoverable+Purgeable", "recoverableDays": RETENTION_DAYS}
 
 
-def with_value(vault_url: str, secret: StoredSecret, version: StoredVersion) -> dict[str, Any]:
+def with_value(vault_url: str, secret: StoredSecret, version: StoredVersion) -> dict[str, object]:
     """Describe a version with its value."""
     return {"value": version["value"], **of_version(vault_url, secret, version)}
 
 
-def of_version(vault_url: str, secret: StoredSecret, version: StoredVersion) -> dict[str, Any]:
+def of_version(vault_url: str, secret: StoredSecret, version: StoredVersion) -> dict[str, object]:
     """Describe a version without its value."""
     return _described(f"{vault_url}/secrets/{secret.name}/{version['version']}", version)
 
 
-def of_secret(vault_url: str, secret: StoredSecret) -> dict[str, Any]:
+def of_secret(vault_url: str, secret: StoredSecret) -> dict[str, object]:
     """Describe a secret for a listing of secrets: no value, and no version in the id."""
     return _described(f"{vault_url}/secrets/{secret.name}", secret.current)
 
 
-def of_deleted(vault_url: str, secret: StoredSecret, *, with_version: bool) -> dict[str, Any]:
+def of_deleted(vault_url: str, secret: StoredSecret, *, with_version: bool) -> dict[str, object]:
     """Describe a deleted secret, with its recovery id and the date of its purge."""
     return {
         **(of_version(vault_url, secret, secret.current) if with_version else {}),
@@ -45,7 +44,7 @@ def of_deleted(vault_url: str, secret: StoredSecret, *, with_version: bool) -> d
     }
 
 
-def page(vault_url: str, request: Request, items: Mapping[str, dict[str, Any]]) -> Response:
+def page(vault_url: str, request: Request, items: Mapping[str, dict[str, object]]) -> Response:
     """Return the requested page of `items`, which are in the order of their markers."""
     size, after = requests.page(request)
     markers = [marker for marker in items if marker.lower() > after]
@@ -65,6 +64,6 @@ def base64url(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).decode().rstrip("=")
 
 
-def _described(identifier: str, version: StoredVersion) -> dict[str, Any]:
-    described = {key: version[key] for key in version.keys() - {"version", "value"}}
+def _described(identifier: str, version: StoredVersion) -> dict[str, object]:
+    described = {key: value for key, value in version.items() if key not in ("version", "value")}
     return {"id": identifier, **described, "attributes": version["attributes"] | RECOVERY}

@@ -5,10 +5,10 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from cryptography.fernet import Fernet, InvalidToken
 
@@ -20,8 +20,19 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
 # The default retention of a vault ("Azure Key Vault soft-delete overview").
 RETENTION_DAYS = 90
 
-# One version: `version`, `value`, `contentType`, `tags` and `attributes`, Key Vault's own names.
-StoredVersion = dict[str, Any]
+
+class StoredVersion(TypedDict):
+    """One version of a secret, with Key Vault's own names.
+
+    `attributes` has `enabled`, the times `created` and `updated`, and possibly `nbf` and `exp`, in
+    Unix time.
+    """
+
+    version: str
+    value: str
+    contentType: NotRequired[str]
+    tags: NotRequired[dict[str, str]]
+    attributes: dict[str, int]
 
 
 class NotABackupError(Exception):
@@ -109,7 +120,7 @@ class SecretStore:
         *,
         content_type: str | None = None,
         tags: Mapping[str, str] | None = None,
-        attributes: Mapping[str, Any] | None = None,
+        attributes: Mapping[str, int] | None = None,
     ) -> tuple[StoredSecret, StoredVersion]:
         """Store a new current version of a secret that is not deleted; return both."""
         now = int(self._clock())
@@ -130,7 +141,7 @@ class SecretStore:
         *,
         content_type: str | None = None,
         tags: Mapping[str, str] | None = None,
-        attributes: Mapping[str, Any] | None = None,
+        attributes: Mapping[str, int] | None = None,
     ) -> None:
         """Change the given properties of one version."""
         _change(version, content_type, tags, attributes)
@@ -176,7 +187,7 @@ class SecretStore:
             self.purge(secret)
         return [self._secrets[name] for name in sorted(self._secrets)]
 
-    def _load(self, secrets: Any) -> None:
+    def _load(self, secrets: Iterable[StoredSecret]) -> None:
         self._secrets = {secret.name.lower(): secret for secret in secrets}
 
     def _write(self) -> None:
@@ -197,7 +208,7 @@ def _change(
     version: StoredVersion,
     content_type: str | None,
     tags: Mapping[str, str] | None,
-    attributes: Mapping[str, Any] | None,
+    attributes: Mapping[str, int] | None,
 ) -> None:
     if content_type is not None:
         version["contentType"] = content_type
