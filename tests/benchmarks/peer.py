@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from proton import Message as AmqpMessage
 
 from infra.local.servicebus.broker import Broker
-from infra.local.servicebus.messages import Message, QueueSettings, State
-from infra.local.servicebus.wire import Content, parse
+from infra.local.servicebus.message_format import AnnotatedMessage, parse
+from infra.local.servicebus.messages import Message, MessageState, QueueSettings
 from tests.benchmarks.broker import BODY, CONTENT_TYPE
 
 if TYPE_CHECKING:
@@ -33,15 +33,17 @@ class NoQueue:
         self.settings = settings
         self._numbers = itertools.count(1)
         encoded = AmqpMessage(id="always", content_type=CONTENT_TYPE, body=BODY).encode()
-        self._message = Message[Content](1, parse(encoded), time.time(), state=State.LOCKED)
+        self._message = Message[AnnotatedMessage](
+            1, parse(encoded), time.time(), state=MessageState.LOCKED
+        )
 
-    def admits(self, _session_id: str | None) -> None:
+    def check_session_id(self, _session_id: str | None) -> None:
         """Take anything."""
 
-    def enqueue(self, _content: Content, _now: float, **_: Any) -> None:
+    def enqueue(self, _content: AnnotatedMessage, _now: float, **_: Any) -> None:
         """Forget it."""
 
-    def receive(self, now: float, _session_id: str | None = None) -> Message[Content]:
+    def receive(self, now: float, _session_id: str | None = None) -> Message[AnnotatedMessage]:
         """The one message, under a token of its own."""
         return replace(
             self._message,
@@ -64,7 +66,7 @@ async def _serve(port: int, name: str) -> None:
     broker = Broker([settings])
     entity = broker.entity(name)
     assert entity is not None
-    entity.queue = cast("Queue[Content]", NoQueue(settings))
+    entity.queue = cast("Queue[AnnotatedMessage]", NoQueue(settings))
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)

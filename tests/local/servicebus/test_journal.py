@@ -1,4 +1,4 @@
-"""What outlives the broker: its file, through a restart and through SIGKILL under traffic."""
+"""The journal file keeps messages through a restart, and through SIGKILL under traffic."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ QUEUES: list[dict[str, object]] = [
 
 
 class Restartable:
-    """A broker with a store that can be ended, kindly or not, and started again."""
+    """A broker with a journal file, to stop or kill and start again."""
 
     def __init__(self, folder: Path) -> None:
         self._config = folder / "Config.json"
@@ -62,7 +62,7 @@ def broker(tmp_path: Path) -> Iterator[Restartable]:
 
 
 async def test_everything_is_there_again_after_a_restart(broker):
-    """ "Service Bus messaging: durable messaging": what was accepted is kept."""
+    """ "Service Bus messaging: durable messaging": an accepted message is kept."""
     later = datetime.now(UTC) + timedelta(hours=1)
     async with (
         broker.client() as client,
@@ -91,7 +91,7 @@ async def test_everything_is_there_again_after_a_restart(broker):
         client.get_queue_sender("plain") as sender,
         client.get_queue_receiver("plain") as receiver,
     ):
-        # The id of a message that is long gone still counts as seen.
+        # The id of a completed message still counts for duplicate detection.
         await sender.send_messages(ServiceBusMessage("again", message_id="done"))
         peeked = [(str(each), each.state.name) for each in await receiver.peek_messages(9)]
         assert peeked == [
@@ -119,7 +119,7 @@ async def test_everything_is_there_again_after_a_restart(broker):
 
 
 async def test_nothing_accepted_is_lost_when_the_broker_is_killed_under_traffic(broker):
-    """A sender that was told "accepted" finds its message, and a completed one does not come."""
+    """A sender that was told "accepted" finds its message; a completed message does not return."""
     accepted: set[str] = set()
     completed: set[str] = set()
 
@@ -153,7 +153,7 @@ async def test_nothing_accepted_is_lost_when_the_broker_is_killed_under_traffic(
         while found := await receiver.peek_messages(200, sequence_number=following):
             left |= {str(message) for message in found}
             following = found[-1].sequence_number + 1
-    # One completion may have been kept and not confirmed.
+    # One completion may be saved without a confirmation.
     assert len(accepted - left - completed) <= 1
     assert not left & completed
 

@@ -1,8 +1,9 @@
-"""The journal in a SQLite file: what the queues hold outlives the broker.
+"""The journal in a SQLite file: the messages of the queues outlive the broker.
 
-The changes of one turn are one transaction, which is committed before any client is told of them.
-So a broker that is killed at any moment has kept what it said it had accepted, and not what it
-said was completed. Changes that cancel each other out within a turn are never written.
+The changes of one turn are one transaction, committed before a client hears of the changes. A
+broker that is killed at any moment keeps every message that the broker accepted, and no message
+that the broker reported as completed. Changes that cancel each other within a turn are never
+written.
 """
 
 import sqlite3
@@ -10,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from infra.local.servicebus.message_format import AnnotatedMessage, pack, parse
 from infra.local.servicebus.messages import Message
 from infra.local.servicebus.queue import Queue
-from infra.local.servicebus.wire import Content, pack, parse
 
 _VERSION: Final = 1
 _SCHEMA: Final = f"""
@@ -32,16 +33,16 @@ CREATE TABLE sessions (
 """
 
 
-class StoreError(Exception):
-    """The file cannot be used; the message names it and says why."""
+class JournalError(Exception):
+    """The file cannot be used; the error names the file and the reason."""
 
 
-class Store:
-    """A journal of all queues; one broker at a time has the file open."""
+class SqliteJournal:
+    """The journal of every queue; the file belongs to one broker at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make it. Raises `StoreError`."""
-        self._messages: dict[tuple[str, int], Message[Content] | None] = {}
+        """Open or create the file. Raises `JournalError`."""
+        self._messages: dict[tuple[str, int], Message[AnnotatedMessage] | None] = {}
         self._sequences: dict[str, int] = {}
         self._history: dict[tuple[str, str], float | None] = {}
         self._sessions: dict[tuple[str, str], tuple[bytes | None, float]] = {}
@@ -50,7 +51,7 @@ class Store:
             self._file = sqlite3.connect(path, timeout=0, isolation_level=None)
             self._open()
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{path}: cannot be used: {error}") from error
+            raise JournalError(f"{path}: cannot be used: {error}") from error
 
     def _open(self) -> None:
         self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -64,31 +65,33 @@ class Store:
 
     # -- the journal -----------------------------------------------------------------------------
 
-    def keep(self, queue: str, message: Message[Content]) -> None:
-        """A message is new or has changed."""
+    def save_message(self, queue: str, message: Message[AnnotatedMessage]) -> None:
+        """Save a new or changed message."""
         self._messages[queue, message.sequence] = message
         self._sequences[queue] = max(self._sequences.get(queue, 0), message.sequence)
 
-    def drop(self, queue: str, sequence: int) -> None:
-        """A message has left the queue."""
+    def remove_message(self, queue: str, sequence: int) -> None:
+        """Remove a message that left the queue."""
         self._messages[queue, sequence] = None
 
-    def remember(self, queue: str, message_id: str, until: float) -> None:
-        """A message id counts as seen until then."""
+    def save_message_id(self, queue: str, message_id: str, until: float) -> None:
+        """Save a message id for duplicate detection, until a time in seconds since the epoch."""
         self._history[queue, message_id] = until
 
-    def forget(self, queue: str, message_id: str) -> None:
-        """A message id no longer counts as seen."""
+    def remove_message_id(self, queue: str, message_id: str) -> None:
+        """Remove a message id whose window has ended."""
         self._history[queue, message_id] = None
 
-    def set_state(self, queue: str, session_id: str, state: bytes | None, at: float) -> None:
-        """The state of a session was set, or cleared."""
+    def save_session_state(
+        self, queue: str, session_id: str, state: bytes | None, at: float
+    ) -> None:
+        """Save the state of a session, or remove the state when `state` is None."""
         self._sessions[queue, session_id] = (state, at)
 
     # -- the file --------------------------------------------------------------------------------
 
     def commit(self) -> None:
-        """Write what has changed since the last time."""
+        """Write the changes since the last commit."""
         if not (self._messages or self._history or self._sessions):
             return
         run = self._file.execute
@@ -127,8 +130,8 @@ class Store:
         for changes in (self._messages, self._sequences, self._history, self._sessions):
             changes.clear()
 
-    def restore(self, queue: Queue[Content]) -> None:
-        """Bring back what a queue held."""
+    def restore(self, queue: Queue[AnnotatedMessage]) -> None:
+        """Restore the saved messages, message ids and session states of a queue."""
         run, name = self._file.execute, (queue.settings.name,)
         last = run("SELECT last FROM sequences WHERE queue = ?", name).fetchone()
         queue.restore(
@@ -142,7 +145,7 @@ class Store:
         """Close the file."""
         self._file.close()
 
-    def _stored_messages(self, queue: str) -> Iterator[Message[Content]]:
+    def _stored_messages(self, queue: str) -> Iterator[Message[AnnotatedMessage]]:
         rows = self._file.execute(
             "SELECT * FROM messages WHERE queue = ? ORDER BY sequence", (queue,)
         )
@@ -163,7 +166,7 @@ class Store:
             )
 
 
-def _row(queue: str, message: Message[Content]) -> tuple[object, ...]:
+def _row(queue: str, message: Message[AnnotatedMessage]) -> tuple[object, ...]:
     return (
         queue,
         message.sequence,

@@ -1,4 +1,4 @@
-"""Where the messages of a queue stand: in order, ready, scheduled, deferred, or expired.
+"""The messages of a queue by state: ready, scheduled, deferred or expired.
 
 Source: "Message sequencing and timestamps", "Message expiration (time to live)" and "Message
 browsing" (learn.microsoft.com/azure/service-bus-messaging).
@@ -9,35 +9,33 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from infra.local.servicebus.deadlines import Deadlines
+from infra.local.servicebus.errors import MessageNotFoundError
 from infra.local.servicebus.journal import Journal
-from infra.local.servicebus.messages import (
-    Lane,
-    Message,
-    MessageNotFoundError,
-    QueueSettings,
-    State,
-)
-from infra.local.servicebus.sessions import Sessions
+from infra.local.servicebus.messages import Message, MessageState, QueueSettings, ReadyMessages
+from infra.local.servicebus.sessions import MessageSessions
 
 _SLACK = 64
 
 
-class Stock[C]:
-    """The messages of one queue. `lapse` takes away one that has expired."""
+class MessageStore[C]:
+    """The messages of one queue. `expire_message` removes an expired message."""
 
     def __init__(
-        self, settings: QueueSettings, journal: Journal[C], lapse: Callable[[Message[C]], None]
+        self,
+        settings: QueueSettings,
+        journal: Journal[C],
+        expire_message: Callable[[Message[C]], None],
     ) -> None:
         self._settings = settings
         self._journal = journal
-        self._lapse = lapse
+        self._expire_message = expire_message
         self._messages: dict[int, Message[C]] = {}
         self._order: list[int] = []
         self._last_sequence = 0
-        self._lane = Lane()
+        self._ready = ReadyMessages()
         self._ends = Deadlines[int]()
         self._starts = Deadlines[int]()
-        self.sessions = Sessions[C](settings, journal, self.is_ready)
+        self.sessions = MessageSessions[C](settings, journal, self.is_ready)
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -46,7 +44,7 @@ class Stock[C]:
         return iter(self._messages.values())
 
     def restore(self, last_sequence: int, messages: Iterable[Message[C]]) -> None:
-        """Bring back what the journal was told, by sequence number."""
+        """Restore messages from the journal, in the order of sequence numbers."""
         self._last_sequence = last_sequence
         for message in messages:
             self._messages[message.sequence] = message
@@ -56,12 +54,12 @@ class Stock[C]:
             self.place(message)
 
     def next_sequence(self) -> int:
-        """The sequence number of the next message."""
+        """Return the next sequence number."""
         self._last_sequence += 1
         return self._last_sequence
 
     def add(self, message: Message[C]) -> None:
-        """Take in a message."""
+        """Add a message."""
         self._messages[message.sequence] = message
         if not self._order or message.sequence > self._order[-1]:
             self._order.append(message.sequence)
@@ -70,60 +68,63 @@ class Stock[C]:
         if len(self._order) > 2 * len(self._messages) + _SLACK:
             self._order = [sequence for sequence in self._order if sequence in self._messages]
         self.place(message)
-        self.keep(message)
+        self.save(message)
 
-    def keep(self, message: Message[C]) -> None:
-        """Have the journal keep a message as it now is."""
-        self._journal.keep(self._settings.name, message)
+    def save(self, message: Message[C]) -> None:
+        """Save the present state of a message in the journal."""
+        self._journal.save_message(self._settings.name, message)
 
     def remove(self, message: Message[C]) -> None:
-        """Let go of a message."""
+        """Remove a message."""
         del self._messages[message.sequence]
         self._ends.cancel(message.sequence)
         self._starts.cancel(message.sequence)
-        self._journal.drop(self._settings.name, message.sequence)
+        self._journal.remove_message(self._settings.name, message.sequence)
 
     def place(self, message: Message[C]) -> None:
-        """Put a message that nobody has locked where its next receiver looks for it."""
+        """Make an unlocked message deferred, scheduled or ready."""
         if message.deferred:
-            message.state = State.DEFERRED
+            message.state = MessageState.DEFERRED
         elif message.not_before is not None:
-            message.state = State.SCHEDULED
+            message.state = MessageState.SCHEDULED
             self._starts.set(message.sequence, message.not_before)
         else:
-            message.state = State.READY
+            message.state = MessageState.READY
             if self._settings.requires_session:
                 self.sessions.push(message.session_id or "", message.sequence)
             else:
-                self._lane.push(message.sequence)
+                self._ready.push(message.sequence)
 
     def start_lifetime(self, message: Message[C], now: float) -> None:
-        """Let the time to live of a message begin."""
+        """Start the time to live of a message."""
         if message.lifetime is not None:
             message.expires_at = now + message.lifetime
             self._ends.set(message.sequence, message.expires_at)
 
     def next_ready(self, now: float, session_id: str | None) -> Message[C] | None:
-        """Take the next message out of its lane, or None when nothing is ready."""
-        lane = self._lane if session_id is None else self.sessions.lane(session_id)
-        while (sequence := lane.peek()) is not None:
-            lane.pop()
+        """Remove the next ready message from its heap and return the message, or None."""
+        ready = self._ready if session_id is None else self.sessions.ready(session_id)
+        while (sequence := ready.peek()) is not None:
+            ready.pop()
             if self.is_ready(sequence, now):
                 return self._messages[sequence]
         return None
 
     def is_ready(self, sequence: int, now: float) -> bool:
-        """Whether a message can be received; one that has expired is taken away."""
+        """Tell whether a message can be received; an expired message is removed."""
         message = self._messages.get(sequence)
-        if message is None or message.state is not State.READY:
-            return False  # Expired or dead-lettered since it was put in the lane.
+        if message is None or message.state is not MessageState.READY:
+            return False  # Expired or dead-lettered since the message became ready.
         if message.is_expired(now):
-            self._lapse(message)
+            self._expire_message(message)
             return False
         return True
 
-    def all_in(self, state: State, sequences: Iterable[int]) -> list[Message[C]]:
-        """The messages of these numbers. Raises `MessageNotFoundError` when one is not in state."""
+    def in_state(self, state: MessageState, sequences: Iterable[int]) -> list[Message[C]]:
+        """Return the messages of these numbers.
+
+        Raises `MessageNotFoundError` for a number without a message in `state`.
+        """
         found = []
         for sequence in dict.fromkeys(sequences):
             message = self._messages.get(sequence)
@@ -137,7 +138,7 @@ class Stock[C]:
     def peek(
         self, from_sequence: int, count: int, now: float, session_id: str | None
     ) -> list[Message[C]]:
-        """Up to `count` live messages, none of them locked by this, in sequence order."""
+        """Return up to `count` live messages by sequence number, without locking the messages."""
         start = bisect.bisect_left(self._order, from_sequence)
         live = (
             message
@@ -149,22 +150,23 @@ class Stock[C]:
         return list(islice(live, count))
 
     def next_deadline(self) -> float | None:
-        """When `expire` next has something to do, or None."""
+        """Return the time when `expire` next has work, or None."""
         deadlines = (self._ends.next(), self._starts.next())
         return min((at for at in deadlines if at is not None), default=None)
 
     def expire(self, now: float) -> None:
-        """Activate what is scheduled for now, and take away what has expired."""
+        """Activate the scheduled messages of `now` or earlier, and remove the expired messages."""
         for sequence in self._starts.pop_due(now):
             self._activate(self._messages[sequence], now)
         for sequence in self._ends.pop_due(now):
             message = self._messages.get(sequence)
-            # A locked message stays with its receiver; giving it back will find it expired.
-            if message is not None and message.state is State.READY:
-                self._lapse(message)
+            # A locked message stays with its receiver and expires when the receiver returns the
+            # message.
+            if message is not None and message.state is MessageState.READY:
+                self._expire_message(message)
 
     def _activate(self, message: Message[C], now: float) -> None:
-        """Append a scheduled message as if it had been sent now, with a new sequence number."""
+        """Activate a scheduled message: append the message with a new sequence number."""
         self.remove(message)
         message.sequence, message.enqueued_at = self.next_sequence(), now
         message.not_before = None

@@ -1,8 +1,8 @@
-"""AMQP 1.0 messages as bytes: find what the broker needs, add what it says, touch nothing else.
+"""AMQP 1.0 messages as bytes: parse, set the broker's properties, leave the bare message alone.
 
-Source: OASIS AMQP 1.0, part 3 (message format). The bare message is
-kept as it came; only the header and the message annotations, which belong to the broker, are
-written anew, and a dead-lettered message gets two application properties as in Service Bus.
+Source: OASIS AMQP 1.0, part 3 (message format). The bare message stays byte for byte. Only the
+header and the message annotations belong to the broker and are encoded again. A dead-lettered
+message gets two application properties, as in Service Bus.
 """
 
 import struct
@@ -21,10 +21,13 @@ from infra.local.servicebus.encoding import (
     text,
     timestamp,
 )
+from infra.local.servicebus.messages import Message
 
 BATCH_FORMAT = 0x80013700
-"""Message format of a batch: each data section holds one encoded message ("AMQP 1.0 in Azure
-Service Bus and Event Hubs protocol guide")."""
+"""The message format of a batch: each data section holds one encoded message.
+
+Source: "AMQP 1.0 in Azure Service Bus and Event Hubs protocol guide".
+"""
 
 _HEADER, _DELIVERY_ANNOTATIONS, _ANNOTATIONS, _PROPERTIES = 0x70, 0x71, 0x72, 0x73
 _APPLICATION_PROPERTIES, _DATA = 0x74, 0x75
@@ -43,8 +46,11 @@ _BROKER_ANNOTATIONS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """An encoded message taken apart at its section borders; times in seconds."""
+class AnnotatedMessage:
+    """An annotated message, parsed into encoded sections; `ttl` and `not_before` are in seconds.
+
+    `not_before` is x-opt-scheduled-enqueue-time, in seconds since the epoch.
+    """
 
     header: tuple[bytes, ...]
     annotations: tuple[bytes, ...]
@@ -58,8 +64,8 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
-    """What the broker says about a delivery; times in seconds since the epoch."""
+class BrokerProperties:
+    """The broker properties of a delivery; times in seconds since the epoch."""
 
     sequence: int
     enqueued_at: float
@@ -68,15 +74,15 @@ class Stamp:
     state: int = 0
 
 
-def parse(data: bytes) -> Content:
-    """Take an encoded message apart. Raises `MalformedMessageError`."""
+def parse(data: bytes) -> AnnotatedMessage:
+    """Parse an encoded message. Raises `MalformedMessageError`."""
     try:
         return _parse(bytes(data))
-    except (IndexError, ValueError) as error:  # ValueError: no UTF-8, or a key without a value.
+    except (IndexError, ValueError) as error:  # ValueError: not UTF-8, or a key without a value.
         raise MalformedMessageError(f"the message makes no sense: {error}") from error
 
 
-def _parse(data: bytes) -> Content:
+def _parse(data: bytes) -> AnnotatedMessage:
     sections: dict[object, tuple[int, int, int]] = {}
     at = 0
     while at < len(data):
@@ -102,12 +108,12 @@ def _parse(data: bytes) -> Content:
     header += [_NULL] * (4 - len(header))
     pairs = [data[start:end] for start, end in fields(_ANNOTATIONS)]
     annotations = _pairs_without(pairs, _BROKER_ANNOTATIONS)
-    # Read now, so that a message that could not be dead-lettered never gets into a queue.
+    # Check the application properties at once: a message in a queue can always be dead-lettered.
     _pairs_without([data[a:b] for a, b in fields(_APPLICATION_PROPERTIES)], frozenset())
     properties = [scalar(data, start) for start, _ in fields(_PROPERTIES)]
     properties += [None] * (_GROUP_ID + 1 - len(properties))
     ttl, group = scalar(header[_TTL], 0), properties[_GROUP_ID]
-    return Content(
+    return AnnotatedMessage(
         header=tuple(header),
         annotations=tuple(annotations),
         properties=whole(_PROPERTIES),
@@ -136,10 +142,10 @@ def _skip_body(data: bytes, at: int) -> int:
 
 
 def unbatch(data: bytes) -> list[bytes]:
-    """The encoded messages inside a batch. Raises `MalformedMessageError`."""
+    """Return the encoded messages inside a batch. Raises `MalformedMessageError`."""
     try:
         return list(_data_sections(data))
-    except (IndexError, ValueError) as error:  # ValueError: a descriptor that is no UTF-8.
+    except (IndexError, ValueError) as error:  # ValueError: a descriptor that is not UTF-8.
         raise MalformedMessageError(f"the batch makes no sense: {error}") from error
 
 
@@ -155,14 +161,14 @@ def _data_sections(data: bytes) -> Iterator[bytes]:
             yield inner
 
 
-def dead_lettered(content: Content, reason: str, description: str) -> Content:
-    """The content with Service Bus's two dead-letter application properties set."""
+def dead_lettered(content: AnnotatedMessage, reason: str, description: str) -> AnnotatedMessage:
+    """Set the two dead-letter application properties of Service Bus."""
     added = {"DeadLetterReason": reason, "DeadLetterErrorDescription": description}
     return with_properties(content, {key: text(value) for key, value in added.items()})
 
 
-def with_properties(content: Content, added: Mapping[str, bytes]) -> Content:
-    """The content with application properties set, each an encoded value by its name."""
+def with_properties(content: AnnotatedMessage, added: Mapping[str, bytes]) -> AnnotatedMessage:
+    """Set application properties, each an encoded value by name."""
     raw = content.application_properties
     pairs = [raw[a:b] for a, b in items(raw, descriptor(raw, 0)[1])] if raw else []
     pairs = _pairs_without(pairs, frozenset(added))
@@ -173,8 +179,8 @@ def with_properties(content: Content, added: Mapping[str, bytes]) -> Content:
     )
 
 
-def pack(content: Content) -> bytes:
-    """The message as it came, for `parse` to take apart again."""
+def pack(content: AnnotatedMessage) -> bytes:
+    """Encode a message without broker properties; `parse` reads the result."""
     return b"".join(
         (
             _section(_HEADER, b"\xd0", list(content.header)),
@@ -186,8 +192,8 @@ def pack(content: Content) -> bytes:
     )
 
 
-def encode(content: Content, stamp: Stamp) -> bytes:
-    """The message as a receiver gets it: new header and annotations, bare message untouched."""
+def encode(content: AnnotatedMessage, stamp: BrokerProperties) -> bytes:
+    """Encode a message for a receiver: new header and annotations, unchanged bare message."""
     header = [*content.header, b"\x70" + struct.pack(">I", stamp.delivery_count)]
     annotations = [
         *content.annotations,
@@ -210,6 +216,23 @@ def encode(content: Content, stamp: Stamp) -> bytes:
             content.application_properties,
             content.body,
         )
+    )
+
+
+def encode_queued(message: Message[AnnotatedMessage]) -> bytes:
+    """Encode a queued message for a receiver, with the dead-letter reason if there is a reason."""
+    content = message.content
+    if message.dead_letter is not None:
+        content = dead_lettered(content, *message.dead_letter)
+    return encode(
+        content,
+        BrokerProperties(
+            sequence=message.sequence,
+            enqueued_at=message.enqueued_at,
+            delivery_count=message.delivery_count,
+            locked_until=message.locked_until if message.token else None,
+            state=message.wire_state,
+        ),
     )
 
 

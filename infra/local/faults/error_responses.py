@@ -1,9 +1,9 @@
-"""The error answers of Azure Storage, in each service's own form.
+"""The error responses of Azure Storage, in the form of each service.
 
 Source: "Status and error codes" (the XML body, `x-ms-error-code`, the OData form of the Table
-service) and "Common REST API error codes" (learn.microsoft.com/rest/api/storageservices). 429 is
-not among them: it is what the resource provider, and what stands before a service, answers
-("Common error codes for storage resource provider"). The storage SDKs do not try again after it.
+service) and "Common REST API error codes" (learn.microsoft.com/rest/api/storageservices). The
+storage services do not answer 429: the resource provider and gateways before a service do ("Common
+error codes for storage resource provider"). The storage SDKs do not retry after 429.
 """
 
 import json
@@ -13,9 +13,9 @@ from typing import Final
 
 import h11
 
-from infra.local.faults.rules import Rule, Service, Status
+from infra.local.faults.rules import ErrorStatus, Rule, StorageService
 
-_SAID: Final[dict[Status, tuple[str, str, str]]] = {
+_ERRORS: Final[dict[ErrorStatus, tuple[str, str, str]]] = {
     429: ("TooManyRequests", "Too Many Requests", "The request is being throttled."),
     500: (
         "InternalError",
@@ -30,13 +30,13 @@ _SAID: Final[dict[Status, tuple[str, str, str]]] = {
 }
 
 
-def answer(rule: Rule, service: Service, accept: str) -> tuple[h11.Response, bytes]:
-    """Head and body of a rule's error answer; `accept` is the request's Accept header."""
+def error_response(rule: Rule, service: StorageService, accept: str) -> tuple[h11.Response, bytes]:
+    """Build head and body of a rule's error response; `accept` is the request's Accept header."""
     assert rule.status is not None  # noqa: S101 - only rules with a status are answered
-    code, reason, text = _SAID[rule.status]
+    code, reason, text = _ERRORS[rule.status]
     code = rule.code or code
     request_id, now = str(uuid.uuid4()), datetime.now(UTC)
-    # As the services do: the text ends with what to tell the support by.
+    # The services end the message with the request id and time, for a support request.
     message = f"{text}\nRequestId:{request_id}\nTime:{now:%Y-%m-%dT%H:%M:%S.%fZ}"
     if service == "table" and "application/json" in accept:
         kind = "application/json;odata=minimalmetadata;streaming=true;charset=utf-8"

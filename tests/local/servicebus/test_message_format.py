@@ -1,4 +1,4 @@
-"""Messages as bytes: whatever is accepted can be delivered and dead-lettered, or it is refused."""
+"""Messages as bytes: an accepted message can be delivered and dead-lettered."""
 
 import pytest
 from hypothesis import example, given, settings
@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 from proton import Message, symbol
 
 from infra.local.servicebus.encoding import MalformedMessageError
-from infra.local.servicebus.wire import (
-    Stamp,
+from infra.local.servicebus.message_format import (
+    BrokerProperties,
     dead_lettered,
     encode,
     parse,
     unbatch,
 )
 
-STAMP = Stamp(sequence=7, enqueued_at=1.5, delivery_count=2, locked_until=9.0)
+PROPERTIES = BrokerProperties(sequence=7, enqueued_at=1.5, delivery_count=2, locked_until=9.0)
 WHOLE = Message(
     id="id",
     group_id="session",
@@ -30,10 +30,10 @@ def test_a_message_is_taken_apart_and_stamped() -> None:
     content = parse(WHOLE)
     assert (content.message_id, content.session_id, content.ttl) == ("id", "session", 1.5)
     read = Message()
-    read.decode(encode(dead_lettered(content, "why", "because"), STAMP))
+    read.decode(encode(dead_lettered(content, "why", "because"), PROPERTIES))
     assert (read.id, read.subject, read.body, read.delivery_count) == ("id", "subject", b"body", 2)
     assert read.annotations["x-opt-partition-key"] == "p"
-    # What a client says of the broker's own annotations does not count.
+    # Broker properties from a client are ignored.
     assert read.annotations["x-opt-sequence-number"] == 7
     assert read.annotations["x-opt-locked-until"] == 9000
     assert read.properties == {
@@ -49,7 +49,7 @@ def test_a_message_is_taken_apart_and_stamped() -> None:
         b"\x40",
         b"\x00\x53\x79\x40",
         b"\x00\x53\x75\xa0\x05x",
-        # Application properties that are a list, and annotations with a key but no value.
+        # Application properties that are a list, and annotations with a key without a value.
         b"\x00\x53\x74\xc0\x02\x01\x40\x00\x53\x75\xa0\x01x",
         b"\x00\x53\x72\xc1\x02\x01\x40\x00\x53\x75\xa0\x01x",
         b"\x00\x53\x73\xc0\x05\x01\xa1\x02\xff\xff\x00\x53\x75\xa0\x01x",
@@ -77,5 +77,5 @@ def test_what_is_accepted_can_be_delivered(noise: bytes, at: int, gone: int) -> 
             except MalformedMessageError:
                 continue
             for content in found if isinstance(found, list) else [found]:
-                assert encode(content, STAMP)
-                assert encode(dead_lettered(content, "why", "because"), STAMP)
+                assert encode(content, PROPERTIES)
+                assert encode(dead_lettered(content, "why", "because"), PROPERTIES)

@@ -1,4 +1,4 @@
-"""Duplicate detection: which message ids were seen lately.
+"""Duplicate detection: the message ids of the last minutes.
 
 Source: "Duplicate detection" (learn.microsoft.com/azure/service-bus-messaging).
 """
@@ -9,8 +9,11 @@ from infra.local.servicebus.deadlines import Deadlines
 from infra.local.servicebus.journal import Journal
 
 
-class History[C]:
-    """The message ids of one queue, each until its window ends; without a window, none."""
+class DuplicateDetection[C]:
+    """The message ids of one queue, each kept until the end of its window, in seconds.
+
+    Without a window the queue has no duplicate detection.
+    """
 
     def __init__(self, queue: str, window: float | None, journal: Journal[C]) -> None:
         self._queue = queue
@@ -19,12 +22,12 @@ class History[C]:
         self._until = Deadlines[str]()
 
     def restore(self, seen: Iterable[tuple[str, float]]) -> None:
-        """Bring back what the journal was told."""
+        """Restore message ids from the journal, each with the end of its window."""
         for message_id, until in seen:
             self._until.set(message_id, until)
 
     def has_seen(self, message_id: Hashable, now: float) -> bool:
-        """Whether this id came before within the window; from now on it has."""
+        """Tell whether the queue had this id within the window, and remember a new id."""
         if message_id is None or self._window is None:
             return False
         self.forget(now)
@@ -32,10 +35,10 @@ class History[C]:
         if key in self._until:
             return True
         self._until.set(key, until)
-        self._journal.remember(self._queue, key, until)
+        self._journal.save_message_id(self._queue, key, until)
         return False
 
     def forget(self, now: float) -> None:
-        """Let go of the ids whose window has ended."""
+        """Remove the ids whose window has ended."""
         for message_id in self._until.pop_due(now):
-            self._journal.forget(self._queue, message_id)
+            self._journal.remove_message_id(self._queue, message_id)
