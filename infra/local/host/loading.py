@@ -20,6 +20,8 @@ from infra.local.host import protos
 from infra.local.host.refusals import RefusedError
 
 SCRIPT = "function_app.py"
+# The folder of the package `infra`.
+HOST_FROM = Path(__file__).parents[3]
 COMMON = frozenset(("name", "type", "direction", "dataType", "properties"))
 # The bindings that this host serves, and every property of theirs that it understands.
 TRIGGERS: dict[str, frozenset[str]] = {
@@ -68,17 +70,31 @@ class Function:
 
 
 def load(folder: Path) -> list[Function]:
-    """Import the app in this folder and return its functions.
+    """Import the app in this folder, which must be absolute, and return its functions.
 
-    As in Azure, the folder comes first on ``sys.path`` and becomes the working directory. Raises
-    RefusedError with a line for each binding or property that this host does not support, and for
-    an app that the runtime itself refuses; whatever the app's own import raises goes through.
+    The order is Azure's for an instance that is specialised, as every instance of Flex Consumption
+    is: the app is imported and indexed from a working directory outside the folder, with the folder
+    last on ``sys.path``, and only then becomes the folder the working directory. Sources: the
+    runtime library's ``function_environment_reload_request``, and ``DependencyManager`` of
+    github.com/Azure/azure-functions-python-worker.
+
+    Raises RefusedError with a line for each binding or property that this host does not support,
+    and for an app that the runtime itself refuses. An exception of the app's own import propagates.
     """
     if not (folder / SCRIPT).is_file():
         raise RefusedError(f"there is no {SCRIPT} in {folder}")
-    os.chdir(folder)
-    sys.path.insert(0, str(folder))
+    os.chdir(folder.anchor)
+    # Only the host's own modules come from the folder that `python -m` put on the path. Modules
+    # of the host that are not yet imported are still found, by the path of their package.
+    sys.path[:] = [entry for entry in sys.path if Path(entry) != HOST_FROM]
+    sys.path.append(str(folder))
     importlib.invalidate_caches()
+    functions = _indexed(folder)
+    os.chdir(folder)
+    return functions
+
+
+def _indexed(folder: Path) -> list[Function]:
     handle_event.protos = protos
     load_binding_registry()
     indexed = index_function_app(str(folder / SCRIPT))
