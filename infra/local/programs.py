@@ -66,7 +66,7 @@ class Programs:
 
     def _azurite(self) -> Program:
         ports = self.ports
-        storage = ["--location", self.directory / "azurite"]
+        storage: list[str | Path] = ["--location", self.directory / "azurite"]
         return self._program(
             "azurite",
             [

@@ -1,7 +1,6 @@
 """The first chapter: a tenant's photos are scanned and filed, and a test virus is not."""
 
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from rich.table import Table
 
 from infra.local.demo.account import Account
 from infra.local.demo.client import MIA, SERVICE, TENANT, Client
+from samples.eicar import eicar, eicar_zip
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 FOLDER = "shoots"
@@ -36,9 +36,11 @@ def take_in(account: Account, client: Client) -> dict[str, dict[str, Any]]:
     with account.bar("Scanned and filed", len(files)) as bar:
 
         def filed() -> list[dict[str, Any]]:
-            listed = client.call("GET", f"tenants/{TENANT}/assets", MIA).json()["assets"]
-            bar.reached(len(listed))
-            return listed
+            found: list[dict[str, Any]] = client.call(
+                "GET", f"tenants/{TENANT}/assets", MIA
+            ).json()["assets"]
+            bar.reached(len(found))
+            return found
 
         listed = client.until(filed, lambda assets: len(assets) == len(files), "intake")
     assets = {asset["path"]: asset for asset in listed}
@@ -53,10 +55,7 @@ def take_in(account: Account, client: Client) -> dict[str, dict[str, Any]]:
 
 
 def _viruses() -> dict[str, bytes]:
-    sys.path.insert(0, str(SAMPLES))
-    import eicar
-
-    return {"invoice.com": eicar.eicar(), "holiday.zip": eicar.eicar_zip()}
+    return {"invoice.com": eicar(), "holiday.zip": eicar_zip()}
 
 
 def _table(assets: dict[str, dict[str, Any]], samples: dict[str, Any]) -> Table:

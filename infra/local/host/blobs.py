@@ -7,6 +7,7 @@ but named by events (``events.py``).
 """
 
 import asyncio
+import functools
 import json
 import logging
 import time
@@ -110,9 +111,10 @@ class BlobTrigger:
                 return
             task = asyncio.create_task(self._process(one))
             self._running[one] = task
-            task.add_done_callback(lambda _, one=one: self._finished(one))
+            task.add_done_callback(functools.partial(self._finished, one))
 
-    def _finished(self, one: Found) -> None:
+    def _finished(self, one: Found, task: asyncio.Task[None]) -> None:
+        del task
         del self._running[one]
         self._slots.release()
 

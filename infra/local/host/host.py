@@ -97,7 +97,8 @@ def _storage(functions: list[Function], settings: AppSettings, folder: Path) -> 
 
 def _all(*parts: Callable[[], Any]) -> list[Any]:
     """What each part returns; when any refuses, all their reasons at once."""
-    made, wrong = [], []
+    made: list[Any] = []
+    wrong: list[str] = []
     for part in parts:
         try:
             made.append(part())

@@ -56,7 +56,7 @@ class Function:
 
     @property
     def name(self) -> str:
-        return self.info.name
+        return str(self.info.name)
 
     @property
     def kind(self) -> str:

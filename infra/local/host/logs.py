@@ -26,7 +26,7 @@ class InvocationFormatter(logging.Formatter):
     travels in the runtime library's own context variable, in threads too.
     """
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def __init__(self, running: MutableMapping[str, str]) -> None:
         super().__init__(

@@ -21,8 +21,6 @@ from infra.local.host.settings import AppSettings
 CONTAINER = "azure-webjobs-hosts"
 CONNECTION = "AzureWebJobsStorage"
 HOST_ID_SETTING = "AzureFunctionsWebHost__hostid"
-# Short waits between tries: the account is on this machine.
-RETRIES = {"initial_backoff": 0.2, "increment_base": 2, "retry_total": 4, "random_jitter_range": 0}
 
 
 def container_client(settings: AppSettings, connection: str, container: str) -> ContainerClient:
@@ -32,7 +30,15 @@ def container_client(settings: AppSettings, connection: str, container: str) -> 
     """
     text = settings.connection(connection)
     try:
-        return ContainerClient.from_connection_string(text, container, **RETRIES)
+        # Short waits between tries: the account is on this machine.
+        return ContainerClient.from_connection_string(
+            text,
+            container,
+            initial_backoff=0.2,
+            increment_base=2,
+            retry_total=4,
+            random_jitter_range=0,
+        )
     except ValueError as error:
         raise RefusedError(f"the connection setting {connection} is wrong: {error}") from None
 
@@ -65,7 +71,8 @@ class HostStorage:
             download = await self._client.download_blob(name)
         except ResourceNotFoundError:
             return None
-        return json.loads(await download.readall())
+        document: dict[str, Any] = json.loads(await download.readall())
+        return document
 
     async def write(self, name: str, document: dict[str, Any]) -> None:
         """Create or replace the document."""

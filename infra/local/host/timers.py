@@ -54,7 +54,8 @@ class Schedule:
         """The first time that the timer fires after this moment."""
         # In NCRONTAB a day must fit both the day of the month and the day of the week.
         times = croniter(self._expression, moment, second_at_beginning=True, day_or=False)
-        return times.get_next(datetime)
+        following: datetime = times.get_next(datetime)
+        return following
 
     @property
     def frequent(self) -> bool:
