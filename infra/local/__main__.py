@@ -76,8 +76,7 @@ def _table(info: dict[str, Any]) -> Table:
     return table
 
 
-def main() -> None:
-    """Run the command; one that fails says why in a message and exits with status 1."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.local", description="The local stack.")
     commands = parser.add_subparsers(dest="command", required=True)
     start = commands.add_parser("up", help="start it in the background; restart what has died")
@@ -99,7 +98,12 @@ def main() -> None:
     supervise.add_argument("info_file", type=Path)
     supervise.add_argument("ports", type=json.loads)
     supervise.add_argument("processes", nargs="+", choices=(*PROCESSES, FAULTS))
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Run the command. After a failure, print one message and exit with status 1."""
+    options = _parser().parse_args()
     try:
         if options.command == "up":
             processes = [name for name in PROCESSES if name not in options.without]

@@ -66,13 +66,15 @@ class Programs:
 
     def _azurite(self) -> Program:
         ports = self.ports
-        storage: list[str | Path] = ["--location", self.directory / "azurite"]
+        storage: list[str | Path] = ["--inMemoryPersistence"]
+        if not self.in_memory:
+            storage = ["--location", self.directory / "azurite"]
         return self._program(
             "azurite",
             [
                 NODE,
                 AZURITE,
-                *(["--inMemoryPersistence"] if self.in_memory else storage),
+                *storage,
                 *("--blobHost", LOOPBACK, "--blobPort", str(ports.blob)),
                 *("--queueHost", LOOPBACK, "--queuePort", str(ports.queue)),
                 *("--tableHost", LOOPBACK, "--tablePort", str(ports.table)),
@@ -102,14 +104,16 @@ class Programs:
         port = self.ports.service_bus
         lock = [] if self.lock_duration is None else ["--lock-duration", self.lock_duration]
         config = names.ROOT / "infra/local/servicebus/Config.json"
-        store = ["--store", self.directory / "servicebus/messages.db"]
+        store: list[str | Path] = []
+        if not self.in_memory:
+            store = ["--store", self.directory / "servicebus/messages.db"]
         return self._program(
             "servicebus",
             [
                 *_module("infra.local.servicebus"),
                 *("--port", str(port), "--config", config),
                 *lock,
-                *([] if self.in_memory else store),
+                *store,
             ],
             probes.listening(port),
         )

@@ -12,7 +12,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.storage.blob import BlobClient, BlobServiceClient
 
-from infra.local.demo.errors import DemoError
+from infra.local.demo.transcript import DemoError
 
 TENANT = "acme"
 # Far longer than any step takes.
@@ -21,7 +21,7 @@ _PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Person:
+class Persona:
     """Somebody with a token. `tenant` is set for the tenant's own people."""
 
     id: str
@@ -29,11 +29,11 @@ class Person:
     tenant: str | None = None
 
 
-SERVICE = Person("portal", "vendor.service")
-MIA = Person("mia", "tenant.dam_manager", TENANT)
-NOOR = Person("noor", "tenant.dam_manager", TENANT)
-SVEN = Person("sven", "vendor.support")
-INES = Person("ines", "vendor.it_supervisor")
+SERVICE = Persona("portal", "vendor.service")
+MIA = Persona("mia", "tenant.dam_manager", TENANT)
+NOOR = Persona("noor", "tenant.dam_manager", TENANT)
+SVEN = Persona("sven", "vendor.support")
+INES = Persona("ines", "vendor.it_supervisor")
 
 
 class Client:
@@ -42,7 +42,7 @@ class Client:
     def __init__(self, info: Mapping[str, Any]) -> None:
         strings = info["connection_strings"]
         self._token_endpoint = info["token"]["endpoint"]
-        self._tokens: dict[Person, str] = {}
+        self._tokens: dict[Persona, str] = {}
         self._http = httpx.Client(
             base_url=f"{info['endpoints']['app']}/api", timeout=30, trust_env=False
         )
@@ -61,7 +61,7 @@ class Client:
         self,
         method: str,
         path: str,
-        who: Person | None,
+        who: Persona | None,
         body: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
@@ -131,7 +131,7 @@ class Client:
             time.sleep(_PAUSE_SECONDS)
         return answer
 
-    def _token(self, who: Person) -> str:
+    def _token(self, who: Persona) -> str:
         if who not in self._tokens:
             form = {"grant_type": "client_credentials", "client_id": who.id, "roles": who.role}
             if who.tenant is not None:

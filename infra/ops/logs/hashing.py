@@ -37,7 +37,7 @@ _WORTHWHILE: Final = 16 << 20
 
 
 @dataclass(slots=True)
-class _Part:
+class _HashedRange:
     """The entries of one range. `rows` are levels with the hashes to append there, in order."""
 
     first: int | None = None
@@ -47,7 +47,7 @@ class _Part:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _RangeJob:
     path: Path
     start: int
     end: int
@@ -83,10 +83,12 @@ def hash_export(
     return growth if ended else None
 
 
-def _parts(export: ExportFile, older_size: int, workers: int) -> Iterator[tuple[int, _Part | None]]:
+def _parts(
+    export: ExportFile, older_size: int, workers: int
+) -> Iterator[tuple[int, _HashedRange | None]]:
     """The parts in order, each with the byte of the file that it reaches to."""
     jobs = (
-        _Job(
+        _RangeJob(
             export.path,
             start,
             min(start + RANGE, export.length),
@@ -106,7 +108,7 @@ def _parts(export: ExportFile, older_size: int, workers: int) -> Iterator[tuple[
     context = multiprocessing.get_context("fork" if forks else "spawn")
     with ExitStack() as stack:
         pool: Executor = stack.enter_context(ProcessPoolExecutor(workers, context))
-        waiting: deque[tuple[_Job, Future[_Part | None]]] = deque()
+        waiting: deque[tuple[_RangeJob, Future[_HashedRange | None]]] = deque()
         stack.callback(lambda: [future.cancel() for _, future in waiting])
         try:
             for job in jobs:
@@ -119,12 +121,14 @@ def _parts(export: ExportFile, older_size: int, workers: int) -> Iterator[tuple[
             raise CommandError("A process that hashes was ended from outside.") from None
 
 
-def _next(waiting: deque[tuple[_Job, Future[_Part | None]]]) -> tuple[int, _Part | None]:
+def _next(
+    waiting: deque[tuple[_RangeJob, Future[_HashedRange | None]]],
+) -> tuple[int, _HashedRange | None]:
     job, future = waiting.popleft()
     return job.end, future.result()
 
 
-def _hash_range(job: _Job) -> _Part | None:
+def _hash_range(job: _RangeJob) -> _HashedRange | None:
     """The lines that begin in the range; None when they are not an export's, or out of order."""
     hasher = _Hasher(job)
     try:
@@ -154,8 +158,8 @@ def _hash_piece(hasher: "_Hasher", data: bytes, at: int, until: int) -> None:
 class _Hasher:
     """Puts the entries of a range together. Raises ValueError for what is out of the ordinary."""
 
-    def __init__(self, job: _Job) -> None:
-        self.job, self.part = job, _Part()
+    def __init__(self, job: _RangeJob) -> None:
+        self.job, self.part = job, _HashedRange()
         self.block: list[bytes] = []
         self.expected: int | None = None
 
@@ -198,7 +202,7 @@ class _Hasher:
         self.block = []
 
 
-def _read(file: FileIO, first: int, end: int, job: _Job) -> tuple[bytes, int, int]:
+def _read(file: FileIO, first: int, end: int, job: _RangeJob) -> tuple[bytes, int, int]:
     """Data with the lines that begin from byte `first` to `end`, and where these begin and end.
 
     Raises ValueError for a line that is too long.

@@ -56,7 +56,7 @@ class _Suspicion:
 
 
 @dataclass(slots=True)
-class _Walk:
+class _ExportWalk:
     """Goes through an export once, up to where it says itself that nothing is signed any more.
 
     `roots` and `leaves` are what the tiles state, if trusted.
@@ -121,7 +121,7 @@ def locate(
         return outcome
     if outcome.kind == "forked":
         return _where_forked(export, kept, progress) or outcome
-    walk = _Walk(export, progress, _leads_to_root(export))
+    walk = _ExportWalk(export, progress, _leads_to_root(export))
     lines, first = walk.lines(), 0
     while block := list(islice(lines, WIDTH)):
         before = list(islice(kept, WIDTH))
@@ -146,7 +146,7 @@ def _hash_closely(export: ExportFile, older: Checkpoint | None, progress: Progre
     Lines are read as `parse_line` reads them.
     """
     growth, astray = Growth(export.checkpoint, older), None
-    walk = _Walk(export, progress, trusted=False)
+    walk = _ExportWalk(export, progress, trusted=False)
     lines = walk.lines()
     while block := list(islice(lines, WIDTH)):
         if astray is None:
@@ -163,7 +163,7 @@ def _hash_closely(export: ExportFile, older: Checkpoint | None, progress: Progre
 
 
 def _where_forked(export: ExportFile, kept: Iterator[bytes], progress: Progress) -> Fault | None:
-    lines = _Walk(export, progress, trusted=False).lines()
+    lines = _ExportWalk(export, progress, trusted=False).lines()
     for place, (line, leaf) in enumerate(zip(lines, kept, strict=False)):
         if line.leaf != leaf:
             return forked_at(export.checkpoint.origin, place)
@@ -171,7 +171,7 @@ def _where_forked(export: ExportFile, kept: Iterator[bytes], progress: Progress)
 
 
 def _suspicion(
-    walk: _Walk, first: int, block: list[_Line], before: list[bytes]
+    walk: _ExportWalk, first: int, block: list[_Line], before: list[bytes]
 ) -> _Suspicion | None:
     """The first place in the block where something is wrong, as far as single places show it.
 
@@ -193,12 +193,12 @@ def _suspicion(
     return doubt
 
 
-def _is_proven(walk: _Walk, first: int, block: list[_Line]) -> bool:
+def _is_proven(walk: _ExportWalk, first: int, block: list[_Line]) -> bool:
     """Whether a trusted tile states the block's root."""
     return len(block) == WIDTH and walk.roots.get(first // WIDTH) == _root(block)
 
 
-def _is_disproved(walk: _Walk, first: int, block: list[_Line]) -> bool:
+def _is_disproved(walk: _ExportWalk, first: int, block: list[_Line]) -> bool:
     """Whether a trusted tile states another root than the block's."""
     stated = walk.roots.get(first // WIDTH)
     return len(block) == WIDTH and stated is not None and stated != _root(block)

@@ -25,8 +25,8 @@ from azure.storage.blob import (
 )
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
+from infra.local.host.errors import StartupError
 from infra.local.host.patterns import BlobPattern
-from infra.local.host.refusals import RefusedError
 from tests.local.host.harness import APPS, PATIENCE_SECONDS, Host, eventually
 
 
@@ -52,7 +52,7 @@ def test_a_pattern_narrows_the_listing() -> None:
 
 @pytest.mark.parametrize("path", ["in", "in/", "{container}/{name}", "in/{name:guid}", "in/{{x}}"])
 def test_an_unsupported_path_is_refused(path: str) -> None:
-    with pytest.raises(RefusedError, match="is not a container and a pattern"):
+    with pytest.raises(StartupError, match="is not a container and a pattern"):
         BlobPattern(path)
 
 

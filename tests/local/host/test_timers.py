@@ -15,7 +15,7 @@ import httpx
 import pytest
 from azure.storage.blob import ContainerClient
 
-from infra.local.host.refusals import RefusedError
+from infra.local.host.errors import StartupError
 from infra.local.host.timers import Schedule
 from tests.local.host.harness import Host, eventually
 
@@ -40,7 +40,7 @@ def test_a_schedule_says_when_it_fires_next(expression: str, following: datetime
 
 
 def test_a_date_that_never_comes_is_refused() -> None:
-    with pytest.raises(RefusedError, match="'0 0 0 30 2 \\*' never fires"):
+    with pytest.raises(StartupError, match="'0 0 0 30 2 \\*' never fires"):
         Schedule("0 0 0 30 2 *")
 
 
@@ -49,7 +49,7 @@ def test_a_date_that_never_comes_is_refused() -> None:
     ["", "* * * *", "* * * * * * *", "60 * * * * *", "00:05:00", "@daily", "0 0 0 ? * 1#2"],
 )
 def test_what_is_no_ncrontab_is_refused(expression: str) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(StartupError):
         Schedule(expression)
 
 

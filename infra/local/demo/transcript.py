@@ -1,4 +1,4 @@
-"""The account that the demo gives: chapters, steps that are checked, the verdicts at the end."""
+"""The transcript that the demo gives: chapters, steps that are checked, the verdicts at the end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from infra.local.demo.errors import DemoError
+
+class DemoError(Exception):
+    """A step of the demo failed. The message names the step and the actual result."""
 
 
 @dataclass
@@ -23,8 +25,8 @@ class Bar:
         self.progress.update(self.task, completed=done)
 
 
-class Account:
-    """Prints the account to a console, and keeps what was checked."""
+class Transcript:
+    """Prints the transcript to a console, and keeps what was checked."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -38,7 +40,7 @@ class Account:
         self.console.rule(f"[bold]{title}", align="left")
 
     def say(self, text: str) -> None:
-        """A line of the account."""
+        """A line of the transcript."""
         self.console.print(f"  {text}", markup=False, highlight=False)
 
     def require(self, claim: str, holds: bool, instead: object = "") -> None:
@@ -57,7 +59,7 @@ class Account:
         self.confirm(claim)
 
     def show(self, table: Table) -> None:
-        """A table of the account."""
+        """A table of the transcript."""
         self.console.print(table)
 
     @contextmanager
