@@ -1,4 +1,4 @@
-"""`python -m infra.local up`, `down` and `environment`: what `make up` and its like run."""
+"""`python -m infra.local up`, `down` and `environment`: the commands behind `make up`."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ from infra.local.ports import Ports
 from infra.local.programs import FAULTS, PROCESSES
 from infra.local.settings import ROOT
 
-# Which endpoints each process of the stack serves.
+# The endpoints that each process of the stack serves.
 SERVES = {
     "azurite": ("blob", "queue", "table"),
     FAULTS: ("faults",),
@@ -29,7 +29,7 @@ SERVES = {
 
 
 def up(console: Console, processes: Sequence[str]) -> None:
-    """Start these processes of the stack and show where they are."""
+    """Start these processes of the stack and show the stack's addresses."""
     ports = Ports.from_environment()
     with console.status("Starting the stack") as status:
 
@@ -55,7 +55,7 @@ def down(console: Console) -> None:
 
 
 def environment() -> None:
-    """Print what Core Tools needs beside local.settings.json, as exports for a shell.
+    """Print Core Tools' settings beside local.settings.json, as exports for a shell.
 
     Raises StackError when the stack does not run.
     """

@@ -21,12 +21,12 @@ from infra.local.settings import ROOT
 from infra.local.stack import Stack
 
 DIRECTORY = ROOT / "build/demo"
-# Where the output is not a terminal, its width is unknown; tables need some.
+# The width of an output that is no terminal is unknown; tables need a width.
 PLAIN_WIDTH = 120
 
 
 def tell(transcript: Transcript, stack: Stack) -> None:
-    """The whole story, on a stack that runs."""
+    """Tell the whole story, on a running stack."""
     with Client(stack.info) as client:
         assets = upload_samples(transcript, client)
         let_in(transcript, client, assets)
@@ -52,7 +52,7 @@ def _where_to_look(transcript: Transcript, stack: Stack) -> None:
 
 
 def main() -> None:
-    """Run the demo; exit with status 1 and one message where it does not end well."""
+    """Run the demo. After a failure, print one message and exit with status 1."""
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console()
     if not console.is_terminal:

@@ -1,4 +1,4 @@
-"""The second chapter: a support engineer is let in by consent only, and the tenant sees it."""
+"""The second chapter: support access by consent only, visible to the tenant."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ TICKET = "CASE-4711"
 
 
 def let_in(transcript: Transcript, client: Client, assets: dict[str, dict[str, Any]]) -> None:
-    """Refused, granted, let in, revoked, refused; then the tenant's log of it."""
+    """Show access refused, granted, used, revoked and refused again; then the tenant's log."""
     transcript.chapter("Nobody touches your data without your consent")
     asset = assets[f"{FOLDER}/astronaut.jpg"]
     transcript.say(f"Sven of the vendor's support asks for {asset['path']}, for ticket {TICKET}.")
@@ -67,7 +67,7 @@ def _consent(grant: str) -> dict[str, Any]:
 
 def _show_log(transcript: Transcript, client: Client) -> None:
     def read() -> list[dict[str, Any]]:
-        # The waiting for intake is in the log as well: each list of the assets is an entry.
+        # The log also holds the wait for intake: each listing of the assets is an entry.
         answer = client.call("GET", f"tenants/{TENANT}/log/entries?limit=1000", MIA)
         about = ("asset.read", "consent.granted", "consent.revoked")
         return [entry for entry in answer.json()["entries"] if entry["action"] in about]

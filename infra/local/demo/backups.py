@@ -9,7 +9,7 @@ from infra.local.demo.transcript import Transcript
 
 
 def audit(transcript: Transcript, client: Client) -> None:
-    """Audit the backups against what was declared; one of them is missing."""
+    """Audit the backups against the declared expectations; one backup is missing."""
     transcript.chapter("Backups ran, or you hear of it")
     answer = client.call("POST", "backup-audits", INES)
     transcript.check(
@@ -46,7 +46,7 @@ def audit(transcript: Transcript, client: Client) -> None:
 
 
 def refuse(transcript: Transcript, client: Client) -> None:
-    """Some input that is wrong, and the answers."""
+    """Send wrong input and show the answers."""
     transcript.chapter("Wrong input gets a clear answer")
     upload = "tenants/acme/uploads"
     cases = (

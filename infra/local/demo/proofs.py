@@ -1,4 +1,4 @@
-"""The chapter of the log's proofs: the tenant verifies its log, and a forged one does not pass."""
+"""The chapter of the log's proofs: the tenant verifies the log, and a forged log fails."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from infra.local.settings import ROOT
 
 
 def verify(transcript: Transcript, client: Client) -> None:
-    """Mia exports the log, verifies it offline, changes one word in it, and verifies it again."""
+    """Export the log as Mia, verify offline, change one word, and verify again."""
     transcript.chapter("The log is true, and you need not trust us about it")
     transcript.say("Mia takes the whole log with her, and the vendor's public keys.")
     keys = client.call("GET", "keys", None)

@@ -16,7 +16,7 @@ FOLDER = "shoots"
 
 
 def upload_samples(transcript: Transcript, client: Client) -> dict[str, dict[str, Any]]:
-    """Upload the sample photos and the EICAR test file; returns the assets by path."""
+    """Upload the sample photos and the EICAR test file; return the assets by path."""
     transcript.chapter("Nothing infected gets in")
     registration = {"id": TENANT, "displayName": "Acme Pictures", "residencyZone": "eu"}
     answer = client.call("POST", "tenants", SERVICE, registration)
