@@ -1,7 +1,7 @@
-"""Route templates: what matches, in which order, and what is refused.
+"""Route templates: matches, precedence and refusals.
 
-What holds is in "Routing in ASP.NET Core" (route templates, constraints, precedence), to which
-"Azure Functions HTTP trigger" refers for its own (learn.microsoft.com).
+Source: "Routing in ASP.NET Core" (route templates, constraints, precedence), to which "Azure
+Functions HTTP trigger" refers (learn.microsoft.com).
 """
 
 import pytest

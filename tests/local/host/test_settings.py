@@ -1,7 +1,7 @@
-"""host.json and app settings: what is read, and what is refused by name.
+"""host.json and app settings: values read, and values refused by name.
 
-The settings and their defaults are those of "host.json reference for Azure Functions 2.x and
-later" and "App settings reference for Azure Functions" (learn.microsoft.com).
+The settings and defaults are those of "host.json reference for Azure Functions 2.x and later" and
+"App settings reference for Azure Functions" (learn.microsoft.com).
 """
 
 import json
