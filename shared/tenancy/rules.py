@@ -9,8 +9,8 @@ from msgspec import Meta, Struct
 
 from shared.catalogue import tenant_container
 from shared.errors import ConflictError, InvalidInputError
+from shared.residency import ZONES, serves
 from shared.rows import Stored
-from shared.tenancy.residency import ZONES, serves
 
 # A tenant's container is `tenant-{id}`, and a container's name is at most 63 characters of
 # lower-case letters, digits and single hyphens ("Naming and referencing containers, blobs, and

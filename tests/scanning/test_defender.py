@@ -303,7 +303,7 @@ async def test_a_result_that_could_not_be_announced_is_announced_later(
 ):
     uploaded = await upload("cat.jpg")
     async with app_at(services, FINISHED) as then:
-        then.bus = Down()
+        then.adapters.bus = Down()
         await then.scan_results.take(result(uploaded))
         # Delivered again, while the bus is still down.
         await then.scan_results.take(result(uploaded))

@@ -1,4 +1,4 @@
-"""The account that the demo gives: chapters, steps that are checked, the verdicts at the end."""
+"""The demo's transcript: chapters, checked steps, and the verdicts at the end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,23 +8,25 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from infra.local.demo.errors import DemoError
+
+class DemoError(Exception):
+    """A step of the demo failed. The message names the step and the actual result."""
 
 
 @dataclass
 class Bar:
-    """How far a piece of work has come."""
+    """The progress of a piece of work."""
 
     progress: Progress
     task: TaskID
 
     def reached(self, done: int) -> None:
-        """Show that so much is done."""
+        """Show the number of items done."""
         self.progress.update(self.task, completed=done)
 
 
-class Account:
-    """Prints the account to a console, and keeps what was checked."""
+class Transcript:
+    """Print the transcript to a console, and keep the checked claims."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -38,31 +40,31 @@ class Account:
         self.console.rule(f"[bold]{title}", align="left")
 
     def say(self, text: str) -> None:
-        """A line of the account."""
+        """Print a line."""
         self.console.print(f"  {text}", markup=False, highlight=False)
 
     def require(self, claim: str, holds: bool, instead: object = "") -> None:
-        """Raise DemoError, with what there was instead, unless a claim holds."""
+        """Raise DemoError, with the actual result, unless a claim holds."""
         if not holds:
             raise DemoError(f"{self._chapter}: not so: {claim}. Instead: {instead}")
 
     def confirm(self, claim: str) -> None:
-        """State a claim all of which was required before."""
+        """State a claim that `require` has checked in full."""
         self._checked.append((self._chapter, claim))
         self.console.print(f"  [green]✓[/] {claim}", highlight=False)
 
     def check(self, claim: str, holds: bool, instead: object = "") -> None:
-        """Require a claim, and state it."""
+        """Require a claim, and state the claim."""
         self.require(claim, holds, instead)
         self.confirm(claim)
 
     def show(self, table: Table) -> None:
-        """A table of the account."""
+        """Print a table."""
         self.console.print(table)
 
     @contextmanager
     def bar(self, what: str, total: int) -> Iterator[Bar]:
-        """A progress bar; two plain lines where the output is not a terminal."""
+        """Yield a progress bar; print two plain lines where the output is no terminal."""
         columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn())
         if not self.console.is_terminal:
             self.say(f"{what} ...")
@@ -74,7 +76,7 @@ class Account:
             self.say(f"{what}: {total} of {total}")
 
     def verdicts(self) -> Table:
-        """Every claim that held."""
+        """Return a table of every claim that held."""
         table = Table("promise", "tried, and it holds", title="Verdicts", title_justify="left")
         last = ""
         for chapter, claim in self._checked:

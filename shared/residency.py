@@ -39,6 +39,10 @@ ZONES: Final[Mapping[str, Zone]] = {
 }
 
 
+REGIONS: Final = tuple(sorted({region for zone in ZONES.values() for region in zone.regions}))
+"""The regions that the vendor runs stamps in: those that serve a zone."""
+
+
 def serves(region: str, zone: str) -> bool:
     """Whether a stamp in `region` may keep the data of `zone`; of an unknown zone never."""
     return zone in ZONES and region in ZONES[zone].regions
