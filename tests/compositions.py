@@ -19,6 +19,7 @@ from shared.composition.accesslog import AccessLogFlow
 from shared.composition.assets import AssetsFlow
 from shared.composition.consents import ConsentsFlow
 from shared.composition.erasures import ErasuresFlow
+from shared.composition.incidents import IncidentsFlow
 from shared.composition.intake import IntakeFlow
 from shared.composition.messages import MessagesFlow
 from shared.composition.scanning import ScanningFlow
@@ -74,11 +75,11 @@ class App(Composition):
 
     @property
     def incidents(self) -> Incidents:
-        return self.flow(MessagesFlow).incidents
+        return self.flow(IncidentsFlow).incidents
 
     @property
     def dead_letters(self) -> DeadLetterWatch:
-        return self.flow(MessagesFlow).dead_letters
+        return self.flow(IncidentsFlow).dead_letters
 
     @property
     def log_store(self) -> LogStore:

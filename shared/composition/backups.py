@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.composition.core import Flow
+from shared.composition.incidents import IncidentsFlow
 from shared.composition.messages import MessagesFlow
 
 if TYPE_CHECKING:
@@ -19,12 +20,11 @@ class BackupsFlow(Flow):
         from shared.azure.recovery import ScenarioVaults
         from shared.backups import BackupAudits
 
-        messages = self._flow(MessagesFlow)
         return BackupAudits(
             self._adapters.tables,
             self._adapters.blobs,
-            messages.outbox,
-            messages.incidents,
+            self._flow(MessagesFlow).outbox,
+            self._flow(IncidentsFlow).incidents,
             ScenarioVaults(self._settings.RECOVERY_SCENARIO_FILE, self.clock),
             self.clock,
             self._settings.STAMP_REGION,

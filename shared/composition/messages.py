@@ -1,4 +1,4 @@
-"""Messages: the outbox, the incidents, and the watch over dead letters."""
+"""Messages: the outbox, and the log that the outbox writes entries to."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -7,13 +7,11 @@ from shared.composition.core import Flow
 
 if TYPE_CHECKING:
     from shared.accesslog import AccessLog, LogStore
-    from shared.incidents import Incidents
-    from shared.incidents.dead_letters import DeadLetterWatch
     from shared.messages import Outbox
 
 
 class MessagesFlow(Flow):
-    """What carries messages and log entries away from a commit."""
+    """The services that carry messages and log entries away from a commit."""
 
     @cached_property
     def log_store(self) -> "LogStore":
@@ -36,17 +34,3 @@ class MessagesFlow(Flow):
         from shared.messages import Outbox
 
         return Outbox(self._adapters.tables, self._adapters.bus, self.log, self.clock)
-
-    @cached_property
-    def incidents(self) -> "Incidents":
-        """The incidents of the stamp."""
-        from shared.incidents import Incidents
-
-        return Incidents(self.outbox, self.clock)
-
-    @cached_property
-    def dead_letters(self) -> "DeadLetterWatch":
-        """The watch over dead letters."""
-        from shared.incidents.dead_letters import DeadLetterWatch
-
-        return DeadLetterWatch(self._adapters.bus, self.incidents, self.clock)
