@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks`: run all benchmarks, or some; `--help` lists them.
+"""`python -m tests.benchmarks`: run the benchmarks; `--help` lists the names.
 
 Every figure is in build/bench.json as soon as the figure is known. Ends with status 1 when a
 benchmark fails or a goal is missed, and with 130 when interrupted. No process is left behind.
@@ -32,7 +32,7 @@ def main() -> int:
     record = Record(Origin.of_now(arguments.size), FILE)
     runs = history.load()
     console = Console()
-    # Ctrl-C and SIGTERM take one way out, on which the stacks are stopped.
+    # SIGTERM ends a run as Ctrl-C does: the stacks are stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     is_interrupted = False
     expected = expected_seconds(
@@ -72,7 +72,7 @@ def _arguments() -> argparse.Namespace:
         type=Size,
         choices=list(Size),
         default=Size.DEFAULT,
-        help="small: two minutes, held to no goal; default: under ten minutes; full: an hour",
+        help="small: 3 minutes, held to no goal; default: under 10 minutes; full: half an hour",
     )
     parser.add_argument("--keep", action="store_true", help="add the run to the history")
     return parser.parse_args()

@@ -1,9 +1,8 @@
 """The broker: messages a second through the unmodified `azure-servicebus`.
 
-Four senders send messages one by one and in batches; one receiver receives (peek-lock) and
-completes. All clients are open before the clock starts. The clients' own work, in one process, is
-in every figure. So each rate stands beside the rate of a peer that keeps nothing (`peer.py`), and
-the two take turns.
+Four senders send single messages and batches. One receiver receives (peek-lock) and completes. All
+clients are open before the clock starts. The clients' own work, in one process, is in every figure.
+Beside each rate is the rate of a peer that keeps nothing (`peer.py`). The two take turns.
 """
 
 import asyncio
@@ -43,7 +42,7 @@ WAIT_SECONDS: Final = 10
 
 @dataclass
 class Bench:
-    """The open clients of one broker, and its rates by kind of work on `messages` messages."""
+    """The open clients of a broker, and the rates by kind of work on `messages` messages."""
 
     senders: list[ServiceBusSender]
     receiver: ServiceBusReceiver
@@ -51,7 +50,7 @@ class Bench:
     rates: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     async def round(self, name: str) -> None:
-        """Send one by one, send in batches, and receive and complete the first half."""
+        """Send single messages, send batches, and receive and complete the first half."""
         work = {
             "send": _send(self.senders, f"{name}-single", self.messages, _send_single),
             "send-batch": _send(self.senders, f"{name}-batched", self.messages, _send_batched),
@@ -66,7 +65,7 @@ class Bench:
 
 
 def run(step: Step, size: Size) -> Iterable[Result]:
-    """Send and receive on a broker of its own, and on a peer that keeps nothing, in turns."""
+    """Send and receive on a new broker and on a peer without a queue, in turns."""
     with (
         tempfile.TemporaryDirectory(prefix="vouchsafe-bench-") as folder,
         Stack(Path(folder), processes=["servicebus"]) as stack,
@@ -78,7 +77,7 @@ def run(step: Step, size: Size) -> Iterable[Result]:
 
 @contextmanager
 def _peer(folder: Path) -> Iterator[Ports]:
-    """Run the broker that keeps nothing; yields its ports."""
+    """Run the peer; yields the ports."""
     ports = Ports.free()
     program = Program(
         name="peer",
@@ -170,5 +169,5 @@ BENCHMARK: Final = Benchmark(
     "broker",
     "messages a second through the SDK, against a broker that keeps nothing",
     run,
-    BySize(6, 20, 40),
+    BySize(12, 20, 30),
 )

@@ -1,7 +1,7 @@
 """The storage calls of a flow: counted in Azurite's access log, and made again by a bare loop.
 
-The kind of a call is its method, its subject and its answer. A look-up without a result is a kind
-of its own, as the SDK raises an exception for the missing blob or row.
+A kind is a method, a subject and an answer. A look-up without a result is a kind
+by itself, as the SDK raises an exception for the missing blob or row.
 """
 
 import re

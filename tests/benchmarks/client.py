@@ -50,13 +50,13 @@ class Portal:
         self._post("/api/tenants", registration, {"roles": "vendor.service"})
 
     def upload(self, path: str) -> BlobClient:
-        """Return a client that can upload one file to `path`, with the SAS that the app signed.
+        """Return a client for the upload of a file to `path`, with the SAS of the app.
 
         The URL is valid for 15 minutes. The client sends a file whole: the SAS allows to create,
         and blocks need more (`_WHOLE`).
         """
         who = {"roles": "tenant.admin", "tenant": self.tenant}
-        # The file may have another size and type: the asset's record has those of the file.
+        # The file may differ: the asset's record has the size and the type of the file.
         declared = {"path": path, "size": 1, "mediaType": "application/octet-stream"}
         granted = self._post(f"/api/tenants/{self.tenant}/uploads", declared, who)
         return BlobClient.from_blob_url(

@@ -1,13 +1,14 @@
 """Cold start: the time to load this app, against the time to load a hello-world app.
 
 Each measurement is a fresh process that does the work of Azure's Python worker before the first
-call (`infra.local.host.coldstart`): import the runtime library, load the binding registry, import
-`function_app`, and index its functions. `cold-start` is the ratio of the whole times. The import of
-the runtime counts on both sides, as every caller waits for it; the start of the interpreter counts
-on no side. `cold-start-difference` is the difference of the two, in which the runtime cancels out.
+call (`infra.local.host.coldstart`). The worker imports the runtime library, loads the binding
+registry, imports `function_app`, and indexes the functions. `cold-start` is the ratio of the whole
+times. The import of the runtime counts for either app, as every caller waits for the import. The
+start of the interpreter does not count. `cold-start-difference` is the difference of the two times,
+in which the runtime cancels out.
 
-Both apps have the same settings and take turns, so that other work of the machine weighs on both.
-Their bytecode is compiled before, as in Azure's build. The medians are compared.
+Both apps have the same settings. The apps take turns, and a busy machine weighs on each alike. The
+bytecode is compiled before, as in Azure's build. The medians are compared.
 """
 
 import os
@@ -27,14 +28,14 @@ from tests.benchmarks.results import Result
 RUNS: Final = BySize(3, 11, 21)
 HELLO: Final = Path(__file__).parent / "hello"
 APPS: Final = (settings.ROOT, HELLO)
-# Flex Consumption starts instances on demand: half a hello-world app's start on top is the most
-# that a caller is to wait for this app. The project's own bound.
+# Flex Consumption starts instances on demand, and a caller waits: half a hello-world app's start on
+# top at most. The project's own bound.
 GOALS: Final = {"cold-start": "<= 1.5"}
 
 
 def run(step: Step, size: Size) -> Iterable[Result]:
     """Load both apps in turns. Raises StackError for an app that cannot be loaded."""
-    # No service runs behind these addresses: an app asks nothing while it loads.
+    # No service runs at the addresses: an app asks nothing while loading.
     environment = settings.base_environment(os.environ) | settings.app_settings(
         Ports(), settings.ROOT / "build/none.pem", "none"
     )
@@ -75,6 +76,6 @@ BENCHMARK: Final = Benchmark(
     "cold-start",
     "loading the app, against a hello-world app",
     run,
-    BySize(8, 25, 45),
+    BySize(2, 8, 15),
     GOALS,
 )

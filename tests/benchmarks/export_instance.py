@@ -1,7 +1,7 @@
 """`python -m tests.benchmarks.export_instance TENANT`: an instance of the app that exports logs.
 
-For each line on standard input the instance exports a log and prints the seconds: first the log of
-a tenant with one entry at most, which loads every library on the way, then the log of TENANT.
+For each line on standard input the instance exports a log and prints the seconds. The first log has
+one entry at most, and its export loads every library on the way. The second is the log of TENANT.
 """
 
 import asyncio

@@ -24,7 +24,7 @@ def giant_picture(file: Path, size: int = GIB) -> Path:
 
 
 def archive(file: Path, size: int = GIB) -> Path:
-    """Write a sound zip file of one member of `size` bytes, stored as it is."""
+    """Write a sound zip file with a member of `size` bytes, stored without compression."""
     with zipfile.ZipFile(file, "w") as made, made.open("film.bin", "w", force_zip64=True) as member:
         for block in _noise(size):
             member.write(block)
@@ -40,7 +40,7 @@ def _write(file: Path, head: bytes, size: int) -> Path:
 
 
 def _noise(size: int) -> Iterator[bytes]:
-    """Yield `size` bytes in all: one random block again and again, each time at another offset."""
+    """Yield `size` bytes: a random block again and again, each time turned by a byte more."""
     block = random.Random(1).randbytes(_BLOCK)
     number = 0
     while size > 0:

@@ -49,7 +49,7 @@ def last(runs: Sequence[Run], size: Size) -> Run | None:
 
 
 def ratio(value: float, before: float | None) -> float | None:
-    """Return a figure over its last kept value; None without a value, or with a value of zero."""
+    """Return a figure over the last kept value; None without a value, or with zero."""
     return value / before if before else None
 
 

@@ -1,7 +1,7 @@
 """HTTP: the local host's share of a request, against the same handler on uvicorn alone.
 
-Both servers run a handler that answers with five bytes. One keep-alive connection to each server
-asks in turns, one request after another; the client's own time is in both figures.
+Each server runs a handler that answers with five bytes. A keep-alive connection to each server asks
+in turns, request after request. The client's own time is in the two figures.
 """
 
 import http.client
@@ -27,8 +27,8 @@ HELLO: Final = Path(__file__).parent / "hello"
 PATH: Final = "/api/hello"
 ROUNDS: Final = BySize(2, 11, 11)
 REQUESTS: Final = 200
-# The local host stands in for Azure's own, and tests run through it: it may double the time of a
-# request at most. The project's own bound.
+# Tests run through the local host, which may double the time of a request at most. The project's
+# own bound.
 GOALS: Final = {"http": "<= 2"}
 
 
@@ -77,7 +77,7 @@ def _bare(folder: Path) -> Iterator[int]:
 
 
 def _ask(connection: http.client.HTTPConnection) -> float:
-    """Return the seconds a request, of `REQUESTS` requests one after another."""
+    """Return the seconds a request, of `REQUESTS` requests in a row."""
     started = time.perf_counter()
     for _ in range(REQUESTS):
         connection.request("GET", PATH)
@@ -88,5 +88,5 @@ def _ask(connection: http.client.HTTPConnection) -> float:
 
 
 BENCHMARK: Final = Benchmark(
-    "http", "a request through the local host, against uvicorn alone", run, BySize(6, 12, 12), GOALS
+    "http", "a request through the local host, against uvicorn alone", run, BySize(2, 8, 8), GOALS
 )

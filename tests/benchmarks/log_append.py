@@ -1,8 +1,8 @@
 """Appends to one tenant's access log on Azurite by many callers at once.
 
-32 callers append an entry each and wait until the entry is durable. Beside them are 32 callers that
-insert the same bytes as single entities, and 32 callers that insert transactions of 100, with the
-bare client. All three take turns.
+32 callers append an entry each and wait until the entry is durable. Beside the appends are bare
+inserts of the same bytes by 32 callers, as single entities and as transactions of 100. The three
+take turns.
 """
 
 import asyncio
@@ -98,6 +98,6 @@ BENCHMARK: Final = Benchmark(
     "log-append",
     "appends to one log by 32 callers at once, against bare inserts",
     run,
-    BySize(8, 15, 15),
+    BySize(6, 10, 10),
     GOALS,
 )

@@ -1,23 +1,27 @@
 """The growth of an append to the access log: an entry at 0 and an entry in a long log.
 
-A log is filled in `MemoryTables`, as the figures concern the requests and the work of the app, and
-not an emulator whose tables slow down as they fill. Then the long log and new logs take calls of
-1,000 entries in turn, so that a machine that is faster at one time than at another weighs on both.
+A log is filled in `MemoryTables`. The figures concern the requests and the work of the app, and not
+an emulator whose tables slow down with every row. Then the long log and new logs take calls of
+1,000 entries in turn, and a busy machine weighs on either alike.
 
-*Operations* and *bytes* are those of `Metered`. *Processor time* is `time.process_time` around the
-call: hashing, the tree, the encoding of the transactions, the event loop, and the bookkeeping of
-the tables in memory and of the meter; no HTTP client, and no signature of a request. The garbage
-collector passes over all objects of the filled tables (`gc.freeze`), which no instance would have.
+*Operations* and *bytes* are the counts of `Metered`.
 
-*Alone* is one call for each entry: the head with the right edge of the tree then counts for one
-entry instead of a group. The edge has at most one more partial tile, 8 KB, for each power of 256.
+*Processor time* is `time.process_time` around the call. The time includes hashing, the tree, the
+encoding of the transactions, the event loop, and the bookkeeping of the tables and of the meter.
+The time includes no HTTP client and no signature of a request. The garbage collector passes over
+the objects of the filled tables (`gc.freeze`), since no instance of the app has these objects.
+
+*Alone* is a call for each entry. The head with the right edge of the tree then counts for an entry
+instead of a group. The edge has a partial tile of up to 8 KB for each power of 256. The figure
+depends on the place in the tiles, and has no goal.
 
 *Storage* is counted in the tables: keys and values (8 bytes for a number) without the names of
-columns, less the entries. Beside it is the size that Azure bills, by "How do I calculate the space
-that entities take" (Windows Azure Storage team blog): 4 bytes, 2 a character of the keys, and for
-each column 8, 2 a character of its name, and the value, with 4 more for binary values.
+columns, less the entries. Beside the count is the size on Azure's bill, by "How do I calculate the
+space that entities take" (Windows Azure Storage team blog). An entity counts 4 bytes and 2 bytes a
+character of the keys. A column counts 8 bytes, 2 bytes a character of the name, the value, and 4
+bytes more for a binary value.
 
-A run of full size holds about 1.5 GB of memory.
+A run of full size holds about 1 GB of memory.
 """
 
 import asyncio
@@ -67,7 +71,7 @@ class Cost(NamedTuple):
 
 
 class Log:
-    """The log of one tenant, through an instance that has written all of it."""
+    """The log of a tenant, through the instance that has written every entry."""
 
     def __init__(self, tables: MemoryTables, tenant: str) -> None:
         self._meter = Metered(tables)
@@ -76,7 +80,7 @@ class Log:
         self.size = 0
 
     async def append(self, count: int) -> Cost:
-        """Append `count` entries in one call."""
+        """Append `count` entries in a call."""
         made = entries(self.size, count)
         operations, sent, busy = self._meter.operations, self._meter.bytes, time.process_time()
         await self._store.append(self._tenant, made)
@@ -86,7 +90,7 @@ class Log:
         return Cost(count, meter.operations - operations, meter.bytes - sent, taken)
 
     async def append_alone(self, count: int) -> Cost:
-        """Append `count` entries, each in a call of its own."""
+        """Append `count` entries, each in a separate call."""
         cost = Cost()
         for _ in range(count):
             cost = cost.plus(await self.append(1))
@@ -167,7 +171,7 @@ def _billed(row: Row) -> Iterator[int]:
 
 @contextmanager
 def _frozen() -> Iterator[None]:
-    """Take all objects that exist out of the garbage collector's sight."""
+    """Hide the existing objects from the garbage collector."""
     gc.collect()
     gc.freeze()
     try:
@@ -180,6 +184,6 @@ BENCHMARK: Final = Benchmark(
     "log-growth",
     "an append at 0 and in a long log: service operations, bytes, processor time; storage",
     run,
-    BySize(5, 15, 90),
+    BySize(2, 10, 45),
     GOALS,
 )

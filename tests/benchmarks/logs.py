@@ -1,6 +1,6 @@
 """The logs of the benchmarks: the store, and entries of the usual length.
 
-The only module here that imports the app's access log.
+No other benchmark imports the app's access log.
 """
 
 import json

@@ -1,8 +1,9 @@
 """The port `Tables` in memory, for measurements of the app without an emulator.
 
-Held to the contract of the service: a transaction has at most 100 operations on different rows of
-one partition and takes effect as a whole; a precondition that fails is told with its position; each
-write gives the row a new ETag; an entity has at most 1 MiB and a transaction at most 4 MiB.
+The tables keep to the contract of the service. A transaction has at most 100 operations on
+different rows of a partition, and takes effect as a whole. A failed precondition is told with its
+position. Each write gives the row a new ETag. An entity has at most 1 MiB, and a transaction at
+most 4 MiB.
 
 Source: "Performing entity group transactions" and "Understanding the Table service data model",
 learn.microsoft.com.

@@ -1,9 +1,9 @@
 """Metadata: the fields read, held against exiftool; and the cost of a process for the reading.
 
-The judged files are the samples, a file for each field of XMP in the tests, and a copy of each
-sample into which exiftool itself has written every field of the format. The agreement is the share
-of identifiers, of all that either program reads, that both read. A text of exiftool is parted into
-identifiers with the app's own rules (`shared.media.fields`), as the parting is meaning and not
+The judged files are the samples, a file for each field of XMP in the tests, and written copies of
+the samples. exiftool itself writes every field of the format into a copy. The agreement is the
+share of identifiers read by both programs, of the identifiers read by either. The app's own rules
+(`shared.media.fields`) part a text of exiftool into identifiers, as parting is meaning and not
 reading. The sample with broken metadata is left out. Needs Debian's libimage-exiftool-perl; without
 the package the figure says so.
 """
@@ -26,6 +26,7 @@ from shared.intake.metadata import read
 from shared.media import fields
 from shared.media.pictures import read_picture
 from tests.benchmarks.benchmark import Benchmark, BySize, Size, Step
+from tests.benchmarks.exiftool_tags import TAGS
 from tests.benchmarks.results import Result
 from tests.intake.test_metadata_fields import IN_XMP, xmp
 from tests.intake.test_metadata_limits import tiff_with_xmp
@@ -41,71 +42,7 @@ _WRITTEN: Final = frozenset(
     {".avif", ".dng", ".heic", ".jpg", ".mov", ".mp4", ".pdf", ".png", ".psd", ".tif"}
 )
 
-# exiftool's name of each field: a group of tags and the tag. Groups of EXIF and IPTC are families,
-# as the directory within a file does not matter here. exiftool does not know the fields that Exif
-# 3.0 added.
-_TAGS: Final[Mapping[str, str]] = {
-    "dc:creator": "XMP-dc:Creator",
-    "dc:contributor": "XMP-dc:Contributor",
-    "dc:rights": "XMP-dc:Rights",
-    "dc:subject": "XMP-dc:Subject",
-    "photoshop:CaptionWriter": "XMP-photoshop:CaptionWriter",
-    "photoshop:Credit": "XMP-photoshop:Credit",
-    "xmpRights:Owner": "XMP-xmpRights:Owner",
-    "Iptc4xmpCore:CiEmailWork": "XMP-iptcCore:CreatorWorkEmail",
-    "Iptc4xmpExt:PersonInImage": "XMP-iptcExt:PersonInImage",
-    "Iptc4xmpExt:PersonInImageWDetails/PersonName": "XMP-iptcExt:PersonInImageName",
-    "Iptc4xmpExt:ImageRegion/Name": "XMP-iptcExt:ImageRegionName",
-    "Iptc4xmpExt:ImageRegion/PersonInImage": "XMP-iptcExt:ImageRegionPersonInImage",
-    "Iptc4xmpExt:Contributor/Name": "XMP-iptcExt:ContributorName",
-    "Iptc4xmpExt:Creator/Name": "XMP-iptcExt:CreatorName",
-    "Iptc4xmpExt:ArtworkOrObject/AOCreator": "XMP-iptcExt:ArtworkCreator",
-    "plus:CopyrightOwnerName": "XMP-plus:CopyrightOwnerName",
-    "plus:ImageCreatorName": "XMP-plus:ImageCreatorName",
-    "plus:LicensorName": "XMP-plus:LicensorName",
-    "plus:LicensorEmail": "XMP-plus:LicensorEmail",
-    "MPReg:PersonDisplayName": "XMP-MP:RegionPersonDisplayName",
-    "mwg-rs:Regions/Name": "XMP-mwg-rs:RegionName",
-    "mediapro:People": "XMP-mediapro:People",
-    "expressionmedia:People": "XMP-expressionmedia:People",
-    "lr:hierarchicalSubject": "XMP-lr:HierarchicalSubject",
-    "digiKam:TagsList": "XMP-digiKam:TagsList",
-    "MicrosoftPhoto:LastKeywordXMP": "XMP-microsoft:LastKeywordXMP",
-    "acdsee:author": "XMP-acdsee:Author",
-    "pdf:Author": "XMP-pdf:Author",
-    "pdf:Keywords": "XMP-pdf:Keywords",
-    "tiff:Artist": "XMP-tiff:Artist",
-    "tiff:Copyright": "XMP-tiff:Copyright",
-    "aux:OwnerName": "XMP-aux:OwnerName",
-    "exifEX:CameraOwnerName": "XMP-exifEX:OwnerName",
-    "exifEX:Photographer": "XMP-exifEX:Photographer",
-    "xmpDM:artist": "XMP-xmpDM:Artist",
-    "xmpDM:composer": "XMP-xmpDM:Composer",
-    "xmpDM:director": "XMP-xmpDM:Director",
-    "xmpDM:directorPhotography": "XMP-xmpDM:DirectorPhotography",
-    "xmpDM:engineer": "XMP-xmpDM:Engineer",
-    "xmpDM:client": "XMP-xmpDM:Client",
-    "IPTC:2:25 Keywords": "IPTC:Keywords",
-    "IPTC:2:80 By-line": "IPTC:By-line",
-    "IPTC:2:110 Credit": "IPTC:Credit",
-    "IPTC:2:116 Copyright Notice": "IPTC:CopyrightNotice",
-    "IPTC:2:118 Contact": "IPTC:Contact",
-    "IPTC:2:122 Writer/Editor": "IPTC:Writer-Editor",
-    "Exif:Artist": "EXIF:Artist",
-    "Exif:CameraOwnerName": "EXIF:OwnerName",
-    "Exif:Copyright": "EXIF:Copyright",
-    "Exif:XPAuthor": "EXIF:XPAuthor",
-    "Exif:XPKeywords": "EXIF:XPKeywords",
-    "PDF:Author": "PDF:Author",
-    "PDF:Keywords": "PDF:Keywords",
-    "xmpMM:DocumentID": "XMP-xmpMM:DocumentID",
-    "xmpMM:InstanceID": "XMP-xmpMM:InstanceID",
-    "xmpMM:OriginalDocumentID": "XMP-xmpMM:OriginalDocumentID",
-    "xmpMM:DerivedFrom/documentID": "XMP-xmpMM:DerivedFromDocumentID",
-    "xmpMM:DerivedFrom/instanceID": "XMP-xmpMM:DerivedFromInstanceID",
-    "xmpMM:DerivedFrom/originalDocumentID": "XMP-xmpMM:DerivedFromOriginalDocumentID",
-}
-# Reasons for which the two programs read differently the PDF that exiftool wrote.
+# Fields of exiftool's PDF that the two programs read differently, and the reasons.
 _UPDATED: Final = "written-report.pdf"
 _OLDER: Final = (
     "exiftool adds to a PDF, whose older metadata is still in it and is read here as well"
@@ -180,7 +117,7 @@ def _files(folder: Path) -> Iterator[Path]:
 def _written(folder: Path) -> Iterator[Path]:
     """Yield copies of the samples with every field, written by exiftool."""
     values = []
-    for number, (field, tag) in enumerate(_TAGS.items()):
+    for number, (field, tag) in enumerate(TAGS.items()):
         if "DocumentID" in tag or "InstanceID" in tag:
             value = f"xmp.did:{number:032x}"
         elif "mail" in field:
@@ -216,7 +153,7 @@ def _exiftool(files: list[Path]) -> _Read:
         ["exiftool", *asked, *map(str, files)], check=True, capture_output=True
     ).stdout
     names = defaultdict(list)
-    for field, tag in _TAGS.items():
+    for field, tag in TAGS.items():
         names[tag].append(field)
     found: _Read = defaultdict(set)
     for record in json.loads(said):
@@ -235,7 +172,7 @@ def _exiftool(files: list[Path]) -> _Read:
 
 
 def _texts(field: str, value: Any, record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the texts of a value; of regions those alone that are, or may be, of a face."""
+    """Yield the texts of a value; of regions the names of faces, and of regions without a type."""
     if field == "mwg-rs:Regions/Name":
         for key, info in record.items():
             if key.endswith(":RegionInfo") and "mwg-rs" in key:
@@ -248,12 +185,12 @@ def _texts(field: str, value: Any, record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _cost(rounds: int) -> Result:
-    """Compare the reading of a picture in a process of its own with the reading in this process."""
+    """Compare the reading of a picture in a new process with the reading in this process."""
     file = SAMPLES / "astronaut.jpg"
     data = file.read_bytes()
     read(data)
     apart, here = [], []
-    # In turns, so that other work of the machine weighs on both.
+    # In turns, as a busy machine then weighs on either alike.
     for _ in range(rounds):
         apart.append(_timed(lambda: read(data)))
         here.append(_timed(lambda: read_picture(str(file))))
@@ -271,6 +208,6 @@ BENCHMARK: Final = Benchmark(
     "metadata",
     "the fields read, against exiftool; the reading in a process, against this process",
     run,
-    BySize(3, 10, 10),
+    BySize(1, 5, 5),
     GOALS,
 )

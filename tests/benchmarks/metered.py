@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-# The encoder of the adapter, so that the bytes are those of the requests.
+# The adapter's own encoder: the bytes are the bytes of the requests.
 from shared.azure.transactions import _encode, _entity
 from shared.ports import Operation, Row, Tables
 
@@ -15,13 +15,13 @@ _ENDPOINT = "https://vouchsafe.table.core.windows.net"
 
 @dataclass
 class Metered:
-    """Tables that count the operations and bytes that the app asks of them.
+    """Tables that count operations and bytes.
 
     `operations` has every operation of a transaction, every read of a row, and every page of a
     query. `bytes` has the bodies of the requests, from the adapter's own encoder, and the JSON of
     every row that was read. A write without a transaction counts as a transaction of one operation.
-    HTTP headers and the answers to writes are not counted. `LogStore.append` calls no other method
-    of the port than the methods here.
+    HTTP headers and the answers to writes are not counted. `LogStore.append` needs no further
+    method of the port.
     """
 
     tables: Tables
@@ -36,7 +36,7 @@ class Metered:
         return found
 
     async def commit(self, table: str, operations: Sequence[Operation]) -> Sequence[str | None]:
-        """Run a transaction, and count its operations and its encoded bytes."""
+        """Run a transaction, and count the operations and the encoded bytes."""
         self.operations += len(operations)
         self.bytes += len(_encode(f"{_ENDPOINT}/{table}", _BATCH, _CHANGESET, operations))
         return await self.tables.commit(table, operations)

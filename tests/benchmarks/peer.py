@@ -1,8 +1,8 @@
-"""A broker that keeps nothing: the real wire, and behind the wire a queue that does no work.
+"""A broker that keeps nothing: the real wire, and behind the wire a queue without work.
 
 `python -m tests.benchmarks.peer PORT QUEUE`. Every message sent is accepted and forgotten; every
-receiver gets the same message again and again. The real broker's time above this one's is the cost
-of the queue and of the file.
+receiver gets the same message again and again. The real broker's time above the peer's time is the
+cost of the queue and of the file.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class NoQueue:
         """Forget it."""
 
     def receive(self, now: float, _session_id: str | None = None) -> Message[Content]:
-        """The one message, under a token of its own."""
+        """Return the message, under a new token."""
         return replace(
             self._message,
             token=f"peer{next(self._numbers):012d}",

@@ -1,7 +1,7 @@
 """Photos of about 200 kB, each with people in its metadata.
 
-Each photo is one of the repository's sample JPEGs with noise behind its pixels, up to the size of a
-photo from a portal. The metadata stays as it is, and every photo has other bytes.
+Each photo is a sample JPEG of the repository with noise behind the pixels, up to the size of a
+photo from a portal. The metadata stays, and no two photos have the same bytes.
 """
 
 import asyncio

@@ -36,7 +36,7 @@ class Origin:
 
 @dataclass
 class Record:
-    """One run: its figures, the seconds of each finished benchmark, and the failures by name.
+    """A run: the figures, the seconds of each finished benchmark, and the failures by name.
 
     Every change is written to `file`, a JSON list with one object a figure.
     """
@@ -59,7 +59,7 @@ class Record:
 
     @property
     def missed(self) -> list[Result]:
-        """The figures that miss their goals."""
+        """Return the figures without a met goal."""
         return [result for result in self.results if result.is_met is False]
 
     def _save(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -19,7 +20,7 @@ _MET: Final = {None: "", True: "yes", False: "[bold red]no[/]"}
 
 
 class Bars:
-    """A bar for the benchmark that runs, and a line for each that has ended; a context manager.
+    """A bar for the running benchmark, and a line for each finished benchmark; a context manager.
 
     `expected` has the seconds of every benchmark of the run. Without a terminal the lines alone
     are printed.
@@ -127,7 +128,7 @@ def _row(result: Result, before: float | None) -> tuple[str, ...]:
         number(result.value),
         "" if before is None else number(before),
         "" if compared is None else f"{compared:.2f}",
-        result.unit,
+        escape(result.unit),
         result.goal or "",
         _MET[result.is_met],
     )

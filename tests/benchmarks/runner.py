@@ -33,7 +33,7 @@ def run_all(
 ) -> None:
     """Run `benchmarks` and fill `record`.
 
-    A failed benchmark is noted with its reason in one line. Its traceback goes to `log`, its
+    A failed benchmark is noted with the reason in one line. The traceback goes to `log`, the
     figures until then stay in the record, and the next benchmark follows. KeyboardInterrupt
     passes through; the record has every figure until then.
     """
@@ -65,7 +65,7 @@ def reason_of(error: BaseException) -> str:
 def expected_seconds(
     benchmarks: Sequence[Benchmark], size: Size, kept: Mapping[str, float]
 ) -> Sequence[float]:
-    """Return the expected duration of each benchmark: its last kept duration, or its own guess."""
+    """Return the last kept duration of each benchmark, or the declared duration."""
     return [kept.get(one.name, one.seconds.at(size)) for one in benchmarks]
 
 

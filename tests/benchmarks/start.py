@@ -29,5 +29,5 @@ def run(step: Step, size: Size) -> Iterable[Result]:
 
 
 BENCHMARK: Final = Benchmark(
-    "stack-start", "the start of the local stack until the app answers", run, BySize(8, 20, 20)
+    "stack-start", "the start of the local stack until the app answers", run, BySize(4, 18, 18)
 )

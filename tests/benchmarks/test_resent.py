@@ -1,4 +1,4 @@
-"""Requests to create whose answers were lost, and which the SDK sends again."""
+"""Requests to create with lost answers, which the SDK sends again."""
 
 import io
 import threading
@@ -33,7 +33,7 @@ class Chunks:
 
 
 class File:
-    """A blob that another request has created with `STORED`; the client may not read without it."""
+    """A blob with `STORED`, from an earlier request; the client may not read without `may_read`."""
 
     def __init__(self, *, may_read):
         self._may_read = may_read

@@ -1,10 +1,10 @@
 """The offline verification of an export, against a bare loop that hashes the same leaves.
 
-The command runs as its user runs it, and its start counts: read the file, check every line, hash
-every leaf and every node, on all processors. The bare loop has the entries in memory, and computes
-one SHA-256 over each entry, on one processor. Beside the rate are the rate on one processor alone,
-the processor time of both, the memory at a tenth of the entries and at all entries, and the number
-of reads for an inclusion proof at any size of the log.
+The command runs as for a user, start included: read the file, check every line, hash every leaf and
+every node, on every processor. The bare loop has the entries in memory, and computes a SHA-256 over
+each entry, on one processor. Beside the rate are the rate on one processor, the rate by processor
+time, the memory at a tenth of the entries and at the whole, and the reads for an inclusion proof at
+any size of the log.
 """
 
 import os
@@ -42,7 +42,7 @@ GOALS: Final = {"verify-log": ">= 0.5", "verify-log-memory": "<= 1.1", "proof-re
 
 
 def run(step: Step, size: Size) -> Iterable[Result]:
-    """Write both exports, verify them in turns with the bare loop, and count tiles."""
+    """Write two exports, verify in turns with the bare loop, and count tiles."""
     entries, rounds = ENTRIES.at(size), ROUNDS.at(size)
     few = entries // 10
     (ROOT / "build").mkdir(exist_ok=True)
@@ -139,7 +139,7 @@ def _bare(entries: int) -> _Taken:
 
 
 def _verify(file: Path, processors: int | None = None) -> _Taken:
-    """Run the command from its start to its end, with all its processes."""
+    """Run the command from start to end, and measure with every process of the command."""
     # Python reads the number of processors from PYTHON_CPU_COUNT.
     environment = {"PYTHON_CPU_COUNT": str(processors)} if processors else {}
     command = [sys.executable, "-m", "infra.ops", "verify-log", file, "--key", str(KEY.verifier)]
@@ -158,7 +158,7 @@ def _verify(file: Path, processors: int | None = None) -> _Taken:
 
 
 def _children() -> float:
-    """Return the processor seconds of all children that have ended."""
+    """Return the processor seconds of the ended child processes."""
     times = os.times()
     return times.children_user + times.children_system
 
@@ -199,6 +199,6 @@ BENCHMARK: Final = Benchmark(
     "verify-log",
     "the offline verification of an export, against bare hashing; reads for a proof",
     run,
-    BySize(6, 30, 75),
+    BySize(2, 22, 30),
     GOALS,
 )

@@ -1,4 +1,4 @@
-"""The memory that a process and its children hold while they work."""
+"""The memory of a process and of the children at work."""
 
 import threading
 from pathlib import Path
@@ -11,11 +11,11 @@ SAMPLE_SECONDS = 0.01
 
 
 class Watch:
-    """Watch the resident memory of a process and all its children; a context manager.
+    """Watch the resident memory of a process and of every child; a context manager.
 
-    `idle` is their memory at the beginning of the watch. `peak` is the greater of two: the most
-    that a sampler saw every 10 ms, and on Linux the kernel's own high-water mark of the process,
-    which misses nothing between two samples.
+    `idle` is their memory at the beginning of the watch. `peak` is the greater of
+    two figures. A sampler looks every 10 ms. On Linux the kernel's own high-water mark of the
+    process misses nothing between two samples.
     """
 
     def __init__(self, pid: int) -> None:
