@@ -111,7 +111,8 @@ def figures(record: Record, before: Mapping[str, float], kept: Run | None) -> Ta
         if kept
         else f"The history has no run of size {record.origin.size}."
     )
-    made = Table("figure", title=title, caption=caption)
+    made = Table(title=title, caption=caption)
+    made.add_column("figure", no_wrap=True)
     for column in ("value", "last", "ratio"):
         made.add_column(column, justify="right")
     for column in ("unit", "goal", "met"):

@@ -100,6 +100,14 @@ def test_the_table_has_the_last_figures_beside_those_of_the_run(record: Record) 
     assert "last: 2026-11-03, commit abc1234, 2 cores" in out.getvalue()
 
 
+def test_a_narrow_table_has_the_whole_name_of_a_figure(record: Record) -> None:
+    name = "log-growth-operations-alone"
+    record.add(Result(name, 1.0, "x an entry of a new log that is told in many words", "<= 1.1"))
+    out = StringIO()
+    Console(file=out, width=80).print(figures(record, {}, None))
+    assert name in out.getvalue()
+
+
 def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.split("│")[1:-1]]
 
