@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
-# Which Azure regions the vendor runs stamps in; DESIGN.md section 1.
+# The Azure regions of the vendor's stamps: docs/explanation/privacy.md, "Residency".
 REGIONS = ("eastus", "westeurope", "germanywestcentral", "australiaeast")
 
 SCANNERS = ("yara-x", "clamd", "defender")

@@ -49,7 +49,7 @@ def _where_to_look(account: Account, stack: Stack) -> None:
     account.say(f"health    {urls['app']}/api/health/ready")
     account.say(f"evidence  {urls['blob']}/evidence")
     account.say(f"logs of this run: {(DIRECTORY / 'logs').relative_to(ROOT)}")
-    account.say("README.md goes through all of it with curl and the Azure SDKs.")
+    account.say("docs/tutorial.md goes through the same steps with curl and the Azure SDKs.")
 
 
 def main() -> None:

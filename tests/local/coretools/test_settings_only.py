@@ -1,4 +1,4 @@
-"""The app on the stack by its settings alone: those of the sample, and what the README adds.
+"""The app on the stack by its settings alone: the sample's, and those that the docs add.
 
 The host here is ours, given what Core Tools would give the app: the `Values` of the settings file
 and the environment that it was started in ("Code and test Azure Functions locally",
