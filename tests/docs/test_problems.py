@@ -82,14 +82,3 @@ def test_a_list_of_this_module_names_no_code_that_is_not_made(monkeypatch):
     monkeypatch.setattr(problems, "TWO_STATUSES", {"long-gone": "Once."})
     with pytest.raises(ProblemsError, match="long-gone"):
         found("")
-
-
-def test_the_documents_are_found_outdated_when_missing_or_changed(tmp_path, monkeypatch):
-    from infra.docs import __main__ as documents
-
-    monkeypatch.setattr(documents, "DOCUMENTS", {"a/one.md": lambda: b"1", "two.md": lambda: b"2"})
-    assert documents.outdated(tmp_path) == ["a/one.md", "two.md"]
-    documents.write(tmp_path)
-    assert documents.outdated(tmp_path) == []
-    (tmp_path / "two.md").write_bytes(b"3")
-    assert documents.outdated(tmp_path) == ["two.md"]
