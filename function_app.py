@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from functions.blueprints import BLUEPRINTS
-from functions.uploads import arrivals
+from functions.intake import arrivals
 from shared import composition
 
 composition.start()

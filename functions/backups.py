@@ -4,10 +4,10 @@ from datetime import date
 
 import azure.functions as func
 
-from functions.http import Call, Reply, endpoint
-from functions.operations import PAGING
-from functions.replies import BackupAuditPage
-from shared.backups.rules import Report
+from functions.edge.bodies import View
+from functions.edge.http import Call, Reply, endpoint
+from functions.edge.operations import PAGING
+from shared.backups.rules import Report, Summary
 from shared.composition import app
 from shared.errors import InvalidInputError
 from shared.identity.rules import (
@@ -18,6 +18,14 @@ from shared.identity.rules import (
 )
 
 blueprint = func.Blueprint()
+
+
+class BackupAuditPage(View, frozen=True):
+    """The audits of a day, and what to pass to read on."""
+
+    backup_audits: list[Summary]
+    continuation: str | None
+
 
 _AUDITING = {VENDOR_IT_SUPERVISOR, VENDOR_DPO, VENDOR_SERVICE}
 _READING = {*_AUDITING, VENDOR_OFFICER}

@@ -1,36 +1,34 @@
 """The triggers of every flow."""
 
 from functions import (
-    access,
-    accesslog,
+    accesses,
+    assets,
     backups,
     consents,
-    documents,
     erasures,
-    health,
-    logcare,
-    logproofs,
-    outbox,
-    scans,
-    tenants,
-    uploads,
+    intake,
+    messages,
+    scanning,
+    system,
+    tenancy,
 )
+from functions.accesslog import entries, proofs, upkeep
 
 BLUEPRINTS = tuple(
     flow.blueprint
     for flow in (
-        health,
-        documents,
-        tenants,
-        uploads,
-        scans,
+        system,
+        tenancy,
+        intake,
+        scanning,
+        assets,
         consents,
-        access,
-        accesslog,
-        logproofs,
-        logcare,
+        accesses,
+        entries,
+        proofs,
+        upkeep,
         erasures,
         backups,
-        outbox,
+        messages,
     )
 )

@@ -1,19 +1,44 @@
 """Consent grants: from the queue and from the portal, decided alike."""
 
-import azure.functions as func
-from msgspec import structs
+from typing import Annotated, Literal
 
-from functions.http import Call, Reply, endpoint
-from functions.messages import Delivery, consumer
-from functions.operations import PAGING
-from functions.replies import GrantPage, GrantView
-from functions.requests import GrantRequest
-from shared.consents.rules import GRANTING, Grant, status
+import azure.functions as func
+from msgspec import Meta, structs
+
+from functions.edge.bodies import RequestBody, View
+from functions.edge.http import Call, Reply, endpoint
+from functions.edge.operations import PAGING
+from functions.edge.queues import Delivery, consumer
+from shared.consents.rules import GRANTING, Grant, GrantStatus, status
 from shared.identity.rules import TENANT_ROLES
 from shared.messages import queues
-from shared.messages.contracts import ConsentGranted, ConsentRevoked
+from shared.messages.contracts import AwareTime, ConsentGranted, ConsentRevoked, Identifier, Text
 
 blueprint = func.Blueprint()
+
+
+class GrantRequest(RequestBody, frozen=True):
+    """Let `engineer` do `operations` under `path_prefix` (all of it where empty)."""
+
+    operations: Annotated[tuple[Literal["read"], ...], Meta(min_length=1)]
+    purpose: Text
+    ticket: Text
+    engineer: Identifier
+    expires_at: AwareTime
+    path_prefix: Annotated[str, Meta(max_length=1024)] = ""
+
+
+class GrantView(Grant, frozen=True, kw_only=True):
+    """A consent grant and whether it holds now."""
+
+    status: GrantStatus
+
+
+class GrantPage(View, frozen=True):
+    """Consent grants, and what to pass to read on."""
+
+    consent_grants: list[GrantView]
+    continuation: str | None
 
 
 @blueprint.service_bus_queue_trigger(

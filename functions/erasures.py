@@ -1,23 +1,64 @@
 """Erasure requests: asked for, previewed, approved by a second person, carried out."""
 
-import azure.functions as func
-from msgspec import convert
+from datetime import datetime
+from typing import Annotated
 
-from functions.http import Call, Reply, endpoint, etag_header
-from functions.messages import Delivery, consumer
-from functions.operations import PAGING
-from functions.replies import ErasurePage, ErasureView, FoundAssets
-from functions.requests import ErasureRequest
-from shared.erasures.rules import Decision, Erasure
+import azure.functions as func
+from msgspec import Meta, convert
+
+from functions.edge.bodies import RequestBody, View
+from functions.edge.http import Call, Reply, endpoint, etag_header
+from functions.edge.operations import PAGING
+from functions.edge.queues import Delivery, consumer
+from shared.erasures.rules import Erasure, ErasureDecision, ErasureStatus
 from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER
 from shared.messages import queues
 from shared.messages.contracts import (
+    Actor,
     ErasureApproved,
     ErasureBatchReady,
     ErasureRequested,
 )
+from shared.rows import Stored
 
 blueprint = func.Blueprint()
+
+
+class ErasureRequest(RequestBody, frozen=True):
+    """Ask for the erasure of the person called `name`; an e-mail address will do as well."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class ErasureView(Stored, frozen=True):
+    """An erasure request. `assets`, `bytes` and `index_rows` are its preview."""
+
+    id: str
+    tenant: str
+    status: ErasureStatus
+    requested_by: Actor
+    requested_at: datetime
+    assets: int | None = None
+    bytes: int | None = None
+    index_rows: int | None = None
+    previewed_at: datetime | None = None
+    approved_by: Actor | None = None
+    approved_at: datetime | None = None
+    completed_at: datetime | None = None
+
+
+class ErasurePage(View, frozen=True):
+    """Erasure requests, and what to pass to read on."""
+
+    erasure_requests: list[ErasureView]
+    continuation: str | None
+
+
+class FoundAssets(View, frozen=True):
+    """The ids of the assets that an erasure request found."""
+
+    assets: list[str]
+
 
 _MANAGING = {TENANT_ADMIN, TENANT_DAM_MANAGER}
 
@@ -81,7 +122,7 @@ async def approve_erasure(call: Call) -> Reply:
     return Reply(200, await _decided(call, decision))
 
 
-async def _decided(call: Call, decision: Decision) -> ErasureView:
+async def _decided(call: Call, decision: ErasureDecision) -> ErasureView:
     """The request after a command. Where that changes nothing, it is recorded that it was shown."""
     if decision.entry is None:
         await call.record("erasure.viewed", f"erasure-requests/{decision.state.id}")

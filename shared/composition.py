@@ -15,35 +15,36 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from shared.azure.settings import Settings, read_settings
 from shared.errors import UnavailableError
 from shared.ids import in_milliseconds, new_id
 from shared.ports import Blobs, Bus, Clock, Secrets, Tables
+from shared.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from shared.access import Accesses
+    from shared.accesses import Accesses
     from shared.accesslog import AccessLog, LogStore
     from shared.accesslog.arrivals import Arrivals
-    from shared.accesslog.checkpoints import Checkpoints
-    from shared.accesslog.entryproofs import EntryProofs
-    from shared.accesslog.exports import Exports
-    from shared.accesslog.keys import LogKeys
-    from shared.accesslog.proving import Proofs
-    from shared.accesslog.reading import Reading
+    from shared.accesslog.integrity.watch import IntegrityWatch
+    from shared.accesslog.proofs.checkpoints import Checkpoints
+    from shared.accesslog.proofs.entry_proofs import EntryProofs
+    from shared.accesslog.proofs.keys import LogKeys
+    from shared.accesslog.proofs.proving import Proofs
+    from shared.accesslog.proofs.witnesses import Witnesses
+    from shared.accesslog.reading.exports import Exports
+    from shared.accesslog.reading.listing import Reading
     from shared.accesslog.redactions import Redactions
-    from shared.accesslog.watch import IntegrityWatch
-    from shared.accesslog.witnesses import Witnesses
+    from shared.assets import Assets
     from shared.backups import BackupAudits
     from shared.consents import Consents
     from shared.erasures import Erasures
+    from shared.idempotency import IdempotencyKeys
     from shared.identity import Tokens
-    from shared.intake import Assets, Intake
-    from shared.intake.defender import ScanResults
-    from shared.intake.scanner import Scanner
-    from shared.intake.watch import ScannerWatch
+    from shared.intake import Intake
     from shared.messages import Outbox
     from shared.messages.deadletters import DeadLetters
-    from shared.reservations import Reservations
+    from shared.scanning.defender import ScanResults
+    from shared.scanning.scanner import Scanner
+    from shared.scanning.watch import ScannerWatch
     from shared.tenancy import Tenants
 
 
@@ -114,10 +115,10 @@ class App:
         return Tokens(self.settings.TOKEN_ISSUER, self.settings.TOKEN_AUDIENCE)
 
     @cached_property
-    def reservations(self) -> "Reservations":
-        from shared.reservations import Reservations
+    def reservations(self) -> "IdempotencyKeys":
+        from shared.idempotency import IdempotencyKeys
 
-        return Reservations(self.tables, self.new_id)
+        return IdempotencyKeys(self.tables, self.new_id)
 
     @cached_property
     def tenants(self) -> "Tenants":
@@ -147,25 +148,25 @@ class App:
 
     @cached_property
     def log_keys(self) -> "LogKeys":
-        from shared.accesslog.keys import LogKeys
+        from shared.accesslog.proofs.keys import LogKeys
 
         return LogKeys(self.secrets, self.blobs, self.clock)
 
     @cached_property
     def log_reading(self) -> "Reading":
-        from shared.accesslog.reading import Reading
+        from shared.accesslog.reading.listing import Reading
 
         return Reading(self.log_store)
 
     @cached_property
     def proofs(self) -> "Proofs":
-        from shared.accesslog.proving import Proofs
+        from shared.accesslog.proofs.proving import Proofs
 
         return Proofs(self.log_store)
 
     @cached_property
     def checkpoints(self) -> "Checkpoints":
-        from shared.accesslog.checkpoints import Checkpoints
+        from shared.accesslog.proofs.checkpoints import Checkpoints
 
         return Checkpoints(
             self.log_store,
@@ -178,19 +179,19 @@ class App:
 
     @cached_property
     def entry_proofs(self) -> "EntryProofs":
-        from shared.accesslog.entryproofs import EntryProofs
+        from shared.accesslog.proofs.entry_proofs import EntryProofs
 
         return EntryProofs(self.log_store, self.checkpoints)
 
     @cached_property
     def witnesses(self) -> "Witnesses":
-        from shared.accesslog.witnesses import Witnesses
+        from shared.accesslog.proofs.witnesses import Witnesses
 
         return Witnesses(self.tables, self.checkpoints, self.outbox, self.clock)
 
     @cached_property
     def log_watch(self) -> "IntegrityWatch":
-        from shared.accesslog.watch import IntegrityWatch
+        from shared.accesslog.integrity.watch import IntegrityWatch
 
         return IntegrityWatch(self.tables, self.checkpoints, self.outbox, self.clock)
 
@@ -204,7 +205,7 @@ class App:
 
     @cached_property
     def log_exports(self) -> "Exports":
-        from shared.accesslog.exports import Exports
+        from shared.accesslog.reading.exports import Exports
 
         return Exports(
             self.log_store,
@@ -217,7 +218,7 @@ class App:
 
     @cached_property
     def assets(self) -> "Assets":
-        from shared.intake import Assets
+        from shared.assets import Assets
 
         return Assets(self.tables, self.blobs, self.secrets, self.outbox, self.clock)
 
@@ -241,21 +242,21 @@ class App:
     @cached_property
     def scanner(self) -> "Scanner":
         if self.settings.SCANNER == "clamd":
-            from shared.intake.clamd import ClamdScanner
+            from shared.scanning.clamd import ClamdScanner
 
             max_stream = self.settings.CLAMD_MAX_STREAM_MIB * 1024 * 1024
             return ClamdScanner(self.settings.CLAMD_ADDRESS, max_stream)
         if self.settings.SCANNER == "defender":
-            from shared.intake.defender import DefenderScanner
+            from shared.scanning.defender import DefenderScanner
 
             return DefenderScanner(self.tables, self.clock)
-        from shared.intake.embedded import EmbeddedScanner
+        from shared.scanning.embedded import EmbeddedScanner
 
         return EmbeddedScanner()
 
     @cached_property
     def scan_results(self) -> "ScanResults":
-        from shared.intake.defender import ScanResults
+        from shared.scanning.defender import ScanResults
 
         chosen = self.settings.SCANNER == "defender"
         wait = timedelta(minutes=self.settings.SCAN_RESULT_MINUTES) if chosen else None
@@ -263,7 +264,7 @@ class App:
 
     @cached_property
     def scanner_watch(self) -> "ScannerWatch":
-        from shared.intake.watch import ScannerWatch
+        from shared.scanning.watch import ScannerWatch
 
         max_age = timedelta(days=self.settings.SIGNATURE_MAX_AGE_DAYS)
         return ScannerWatch(self.scanner, self.outbox, self.clock, max_age)
@@ -276,7 +277,7 @@ class App:
 
     @cached_property
     def accesses(self) -> "Accesses":
-        from shared.access import Accesses
+        from shared.accesses import Accesses
 
         return Accesses(self.assets, self.consents, self.accesslog, self.blobs, self.clock)
 

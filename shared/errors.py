@@ -1,7 +1,7 @@
 """The errors that Vouchsafe answers with.
 
-Each has a stable `code`. `functions.http` turns it into an RFC 9457 problem and
-`functions.messages` into the reason of a parked message; nothing else catches them.
+Each has a stable `code`. `functions.edge.http` turns it into an RFC 9457 problem and
+`functions.edge.queues` into the reason of a parked message; nothing else catches them.
 """
 
 import traceback

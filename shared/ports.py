@@ -183,7 +183,7 @@ class Blobs(Protocol):
         With an `etag`, only that version: another one is left alone.
         """
 
-    async def thaw(self, container: str, name: str) -> None:
+    async def rehydrate(self, container: str, name: str) -> None:
         """Have a blob brought back from the archive tier, which may take hours.
 
         Its ETag stays. One that is on its way, or gone, is no error.

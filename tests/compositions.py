@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from shared.azure.settings import read_settings
 from shared.composition import App
 from shared.identity import Caller
 from shared.identity.rules import VENDOR_SERVICE
 from shared.ids import new_id
 from shared.ports import Clock, Secret, Secrets
+from shared.settings import read_settings
 from shared.tenancy import Registration
 
 

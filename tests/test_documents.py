@@ -7,7 +7,7 @@ from pathlib import Path
 
 from infra.local.ports import Ports, setting_name
 from infra.local.settings import app_settings
-from shared.azure.settings import Settings
+from shared.settings import Settings
 from shared.tenancy.residency import ZONES
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.azure.settings import Settings, SettingsError, read_settings
+from shared.settings import Settings, SettingsError, read_settings
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from functions import documents
+from functions import system
 from infra.docs import markdown, schemas
 from infra.docs.markdown import code, link
 
@@ -24,7 +24,7 @@ recorded in the tenant's log before the answer. Where the log takes no entry, th
 
 def openapi() -> bytes:
     """Return the OpenAPI document as the app serves the document."""
-    return documents.openapi()
+    return system.openapi()
 
 
 def page() -> bytes:

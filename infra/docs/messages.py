@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from functions import documents
+from functions import system
 from infra.docs import markdown, schemas
 from infra.docs.markdown import code, link
 from infra.local.settings import ROOT
@@ -24,7 +24,7 @@ _ENVELOPE: Final = "The attributes of the envelope are the same for every type:"
 
 def asyncapi() -> bytes:
     """Return the AsyncAPI document as the app serves the document."""
-    return documents.asyncapi()
+    return system.asyncapi()
 
 
 def page() -> bytes:

@@ -106,9 +106,10 @@ def _row(name: str, problems: Sequence[Problem]) -> Sequence[str]:
     statuses = sorted({one.status for one in problems}, reverse=True)
     status = "" if name in PARKED_ONLY else str(statuses[0])
     reason = TWO_STATUSES.get(name, "")
-    details = " / ".join(dict.fromkeys(one.detail for one in problems))
+    # In the order of the alphabet, so that a module that moves changes nothing.
+    details = " / ".join(sorted({one.detail for one in problems}))
     # A remedy that the source does not spell out comes with each answer.
-    remedies = " / ".join(dict.fromkeys(one.remedy for one in problems if one.remedy != _OPEN))
+    remedies = " / ".join(sorted({one.remedy for one in problems if one.remedy != _OPEN}))
     title = name.replace("-", " ").capitalize()
     return code(name), status, title, f"{details} {reason}".strip(), remedies
 

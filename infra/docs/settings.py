@@ -13,7 +13,7 @@ from typing import Final
 
 from infra.docs import markdown
 from infra.docs.markdown import code
-from shared.azure.settings import SCANNERS, Settings, SettingsError, read_settings
+from shared.settings import SCANNERS, Settings, SettingsError, read_settings
 
 _WRONG: Final = "?"
 _ANY: Final = "takes any text"

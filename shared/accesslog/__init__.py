@@ -8,12 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shared.accesslog.calls import EventIdReusedError, NewEntry
-    from shared.accesslog.damage import LogDamagedError
-    from shared.accesslog.findings import Audit, Finding
+    from shared.accesslog.integrity.findings import Audit, Finding
     from shared.accesslog.rules import entry_message
     from shared.accesslog.service import AccessLog, Recorded
-    from shared.accesslog.store import LogStore
+    from shared.accesslog.storage.damage import LogDamagedError
+    from shared.accesslog.storage.pending import EventIdReusedError, NewEntry
+    from shared.accesslog.storage.store import LogStore
 
 __all__ = [
     "AccessLog",
@@ -29,12 +29,12 @@ __all__ = [
 
 _MODULES = {
     "AccessLog": "service",
-    "Audit": "findings",
-    "EventIdReusedError": "calls",
-    "Finding": "findings",
-    "LogDamagedError": "damage",
-    "LogStore": "store",
-    "NewEntry": "calls",
+    "Audit": "integrity.findings",
+    "EventIdReusedError": "storage.pending",
+    "Finding": "integrity.findings",
+    "LogDamagedError": "storage.damage",
+    "LogStore": "storage.store",
+    "NewEntry": "storage.pending",
     "Recorded": "service",
     "entry_message": "rules",
 }

@@ -8,16 +8,16 @@ from typing import Final, Literal
 
 import msgspec
 
-from shared.accesslog.calls import EventIdReusedError
-from shared.accesslog.checkpoints import Checkpoints
-from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.entries import Entry, entry_from, readable
-from shared.accesslog.entryproofs import EntryProofs
-from shared.accesslog.filters import listed
-from shared.accesslog.keys import LogKeys
+from shared.accesslog.proofs.checkpoints import Checkpoints
+from shared.accesslog.proofs.entry_proofs import EntryProofs
+from shared.accesslog.proofs.keys import LogKeys
+from shared.accesslog.reading.filters import listed
+from shared.accesslog.reading.views import Listed
 from shared.accesslog.service import AccessLog
-from shared.accesslog.store import LogStore
-from shared.accesslog.views import Listed
+from shared.accesslog.storage.damage import LogDamagedError
+from shared.accesslog.storage.pending import EventIdReusedError
+from shared.accesslog.storage.store import LogStore
 from shared.errors import ConflictError, ForbiddenError
 from shared.identity.rules import TENANT_ROLES, Caller
 from shared.ids import new_id

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
-from shared.accesslog.calls import EventIdReusedError, NewEntry
-from shared.accesslog.damage import LogDamagedError
 from shared.accesslog.entries import (
     attributed,
     check,
@@ -17,7 +15,9 @@ from shared.accesslog.entries import (
     entry_of,
     payload_of,
 )
-from shared.accesslog.store import LogStore
+from shared.accesslog.storage.damage import LogDamagedError
+from shared.accesslog.storage.pending import EventIdReusedError, NewEntry
+from shared.accesslog.storage.store import LogStore
 from shared.context import NOWHERE, Context, during
 from shared.errors import ConflictError, RefusalError, UnavailableError
 from shared.identity.rules import VENDOR_ROLES, Caller
@@ -87,7 +87,7 @@ class AccessLog:
         now = self._clock()
         await self.record(given, new_id(now), now)
 
-    async def observe(self, tenant: str, caller: Caller, resource: str) -> None:
+    async def record_disclosure(self, tenant: str, caller: Caller, resource: str) -> None:
         """Record that one of the vendor's people asks something of a tenant's log.
 
         It comes before all that may be refused. A tenant's own people ask unrecorded.
@@ -95,17 +95,17 @@ class AccessLog:
         if caller.roles & VENDOR_ROLES:
             await self.record_answer(tenant, caller, "log.read", resource)
 
-    async def require_sound(self, tenant: str) -> None:
+    async def require_appendable(self, tenant: str) -> None:
         """Hold back what cannot be undone while the tenant's log would not take its entry.
 
         Raises LogDamagedError.
         """
-        await self._store.require_sound(tenant)
+        await self._store.require_appendable(tenant)
 
-    async def defer_unless_sound(self, tenant: str) -> None:
-        """As `require_sound`, for what a queue brings again: raises UnavailableError instead."""
+    async def defer_unless_appendable(self, tenant: str) -> None:
+        """Raise UnavailableError where `require_appendable` refuses: the queue delivers again."""
         try:
-            await self.require_sound(tenant)
+            await self.require_appendable(tenant)
         except LogDamagedError as error:
             logger.error("the log of %s takes no entries: %s", tenant, error)  # noqa: TRY400 - its text is ours
             raise UnavailableError("log") from error

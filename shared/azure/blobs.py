@@ -27,8 +27,8 @@ from azure.storage.blob import (
 from azure.storage.blob.aio import BlobLeaseClient, BlobServiceClient
 
 from shared.azure.faults import as_unavailable
+from shared.blob_names import is_valid_blob_name
 from shared.errors import BlobArchivedError, BlobChangedError, UnavailableError
-from shared.names import can_be_named
 from shared.ports import BlobInfo
 
 CHUNK = 4 * 1024 * 1024
@@ -112,7 +112,7 @@ class AzureBlobs:
             return None, ()
         container, _, name = url[len(account) :].partition("/")
         names = dict.fromkeys((name, unquote(name)))
-        return container, [one for one in names if 0 < len(one) <= 1024 and can_be_named(one)]
+        return container, [one for one in names if 0 < len(one) <= 1024 and is_valid_blob_name(one)]
 
     async def write(self, container: str, name: str, data: bytes, content_type: str) -> bool:
         await self.ensure_container(container)
@@ -253,7 +253,7 @@ class AzureBlobs:
             except (ResourceNotFoundError, ResourceModifiedError):
                 return
 
-    async def thaw(self, container: str, name: str) -> None:
+    async def rehydrate(self, container: str, name: str) -> None:
         with as_unavailable("storage"):
             try:
                 await self._client(container, name).set_standard_blob_tier(

@@ -15,10 +15,10 @@ from shared.rows import Stored
 # The states in which a job has left a recovery point. Source: "Job status", Azure Backup REST API.
 COMPLETED: Final = frozenset({"Completed", "CompletedWithWarnings"})
 
-type Verdict = Literal["completed", "failed", "missed", "unknown"]
+type BackupVerdict = Literal["completed", "failed", "missed", "unknown"]
 
 
-class Finding(msgspec.Struct, frozen=True, rename="camel"):
+class ItemFinding(msgspec.Struct, frozen=True, rename="camel"):
     """What an audit found about one item.
 
     `completed`: a backup completed in time. `failed`: none did, and the newest job has failed.
@@ -28,7 +28,7 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
 
     item: str
     vault: str
-    verdict: Verdict
+    verdict: BackupVerdict
     completed_at: datetime | None = None
     due_by: datetime | None = None
     newest_job: str | None = None
@@ -42,7 +42,7 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     audited_at: datetime
     region: str
     expectations_sha256: str
-    findings: tuple[Finding, ...]
+    findings: tuple[ItemFinding, ...]
 
 
 class Summary(Stored, frozen=True):
@@ -62,7 +62,7 @@ class ItemDay(Stored, frozen=True):
     item: str
     vault: str
     day: str
-    verdict: Verdict
+    verdict: BackupVerdict
     audit: str
     audited_at: datetime
     completed_at: datetime | None = None
@@ -70,28 +70,28 @@ class ItemDay(Stored, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ItemDayDecision:
     """The state to keep, and the incident to open; None where there is nothing to do."""
 
     state: ItemDay | None
     incident: IncidentOpened | None
 
 
-def judge(expectation: Expectation, jobs: Sequence[BackupJob] | None, now: datetime) -> Finding:
+def judge(expectation: Expectation, jobs: Sequence[BackupJob] | None, now: datetime) -> ItemFinding:
     """Hold the vault's `jobs` against one expectation; None for a vault that did not answer."""
     if jobs is None:
-        return Finding(expectation.item, expectation.vault, "unknown")
+        return ItemFinding(expectation.item, expectation.vault, "unknown")
     ours = [job for job in jobs if job.item == expectation.item and job.started <= now]
     newest = max(ours, key=lambda job: job.started, default=None)
     ends = [job.ended for job in ours if job.status in COMPLETED and job.ended is not None]
     completed_at = max((ended for ended in ends if ended <= now), default=None)
     due_by = None if completed_at is None else completed_at + longest_gap(expectation)
-    verdict: Verdict = "missed"
+    verdict: BackupVerdict = "missed"
     if due_by is not None and now <= due_by:
         verdict = "completed"
     elif newest is not None and newest.status == "Failed":
         verdict = "failed"
-    return Finding(
+    return ItemFinding(
         expectation.item,
         expectation.vault,
         verdict,
@@ -106,10 +106,10 @@ def longest_gap(expectation: Expectation) -> timedelta:
     return timedelta(hours=expectation.every_hours + expectation.tolerance_hours)
 
 
-def record(previous: ItemDay | None, finding: Finding, report: Report) -> Decision:
+def record(previous: ItemDay | None, finding: ItemFinding, report: Report) -> ItemDayDecision:
     """The item's day after `finding`. One day of one item opens at most one incident."""
     if previous is not None and previous.audited_at > report.audited_at:
-        return Decision(None, None)
+        return ItemDayDecision(None, None)
     incident = None
     incident_at = previous.incident_at if previous else None
     if finding.verdict != "completed" and incident_at is None:
@@ -130,7 +130,7 @@ def record(previous: ItemDay | None, finding: Finding, report: Report) -> Decisi
         completed_at=finding.completed_at,
         incident_at=incident_at,
     )
-    return Decision(state, incident)
+    return ItemDayDecision(state, incident)
 
 
 _SUMMARIES: Final = {

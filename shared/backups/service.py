@@ -11,7 +11,7 @@ import msgspec
 
 from shared.backups import rules
 from shared.backups.expectations import Expectation, read_expectations, read_file
-from shared.backups.rules import Finding, ItemDay, Report, Summary
+from shared.backups.rules import ItemDay, ItemFinding, Report, Summary
 from shared.errors import (
     NotFoundError,
     RefusalError,
@@ -139,7 +139,7 @@ class BackupAudits:
         answers = await asyncio.gather(*(ask(vault) for vault in reach))
         return dict(zip(reach, answers, strict=True))
 
-    async def _record(self, finding: Finding, report: Report) -> None:
+    async def _record(self, finding: ItemFinding, report: Report) -> None:
         partition, row_key = key(finding.vault, finding.item), report.day
         while True:
             row = await self._tables.get(_TABLE, partition, row_key)

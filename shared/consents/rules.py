@@ -18,7 +18,7 @@ from shared.ids import in_milliseconds, rfc3339
 from shared.messages.contracts import AccessRecorded, Actor, ConsentGranted, ConsentRevoked
 from shared.rows import Stored
 
-type Status = Literal["active", "revoked", "expired"]
+type GrantStatus = Literal["active", "revoked", "expired"]
 
 GRANTING: Final = frozenset({TENANT_ADMIN, TENANT_DAM_MANAGER})
 """The roles of those who may give and revoke a grant."""
@@ -42,7 +42,7 @@ class Grant(Stored, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ConsentDecision:
     """The grant to keep, and the entry for the tenant's log; neither when nothing changes."""
 
     grant: Grant
@@ -62,7 +62,7 @@ class Request:
 
 def decide(
     state: Grant | None, command: ConsentGranted | ConsentRevoked, now: datetime
-) -> Decision:
+) -> ConsentDecision:
     """What `command` makes of the grant. The same command twice changes nothing.
 
     A revocation may overtake its grant: it is kept, and the grant is then revoked from the start.
@@ -104,7 +104,7 @@ def decide(
                 "The grant id stands for a grant with other terms.",
                 "Use a new id for a new grant.",
             )
-        return Decision(state, None)
+        return ConsentDecision(state, None)
     if command.expires_at <= now:
         raise InvalidInputError(
             "consent-grant-expired",
@@ -117,16 +117,16 @@ def decide(
         )
     else:
         grant = terms
-    return Decision(grant, _entry(grant, command.granted_by, "consent.granted"))
+    return ConsentDecision(grant, _entry(grant, command.granted_by, "consent.granted"))
 
 
-def _revoke(state: Grant | None, command: ConsentRevoked, now: datetime) -> Decision:
+def _revoke(state: Grant | None, command: ConsentRevoked, now: datetime) -> ConsentDecision:
     if state is None:
         state = Grant(id=command.grant_id, tenant=command.tenant)
     if state.revoked_at is not None:
-        return Decision(state, None)
+        return ConsentDecision(state, None)
     grant = msgspec.structs.replace(state, revoked_by=command.revoked_by, revoked_at=now)
-    return Decision(grant, _entry(_nameless(grant), command.revoked_by, "consent.revoked"))
+    return ConsentDecision(grant, _entry(_nameless(grant), command.revoked_by, "consent.revoked"))
 
 
 def _nameless(grant: Grant) -> Grant:
@@ -155,7 +155,7 @@ def is_live(grant: Grant, now: datetime) -> bool:
     return grant.revoked_at is None and grant.expires_at is not None and now < grant.expires_at
 
 
-def status(grant: Grant, now: datetime) -> Status:
+def status(grant: Grant, now: datetime) -> GrantStatus:
     """Whether the grant holds at `now`, and if not, why."""
     if grant.revoked_at is not None:
         return "revoked"

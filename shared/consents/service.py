@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from shared.accesslog import entry_message
-from shared.consents.rules import Decision, Grant, decide, grant_not_found
+from shared.consents.rules import ConsentDecision, Grant, decide, grant_not_found
 from shared.errors import RowConflictError
 from shared.ids import key, new_id
 from shared.messages import Outbox
@@ -23,7 +23,7 @@ class Consents:
         self._outbox = outbox
         self._clock = clock
 
-    async def apply(self, command: ConsentGranted | ConsentRevoked) -> Decision:
+    async def apply(self, command: ConsentGranted | ConsentRevoked) -> ConsentDecision:
         """Carry a command out; the same one twice is once. Raises what `rules.decide` does.
 
         What has changed is in the log; where nothing has, the decision is without an entry. Raises
@@ -70,7 +70,7 @@ class Consents:
     async def _row(self, tenant: str, grant: str) -> Row | None:
         return await self._tables.get(_TABLE, key(tenant), _grant_row(grant))
 
-    async def _commit(self, row: Row | None, decision: Decision) -> None:
+    async def _commit(self, row: Row | None, decision: ConsentDecision) -> None:
         grant, entry = decision.grant, decision.entry
         partition = key(grant.tenant)
         etag = None if row is None else row.etag

@@ -18,7 +18,7 @@ BATCH_SIZE: Final = 25
 
 SYSTEM: Final = Actor(id="vouchsafe.erasures", role="system", organisation="vendor")
 
-type Status = Literal["discovering", "awaiting-approval", "erasing", "completed"]
+type ErasureStatus = Literal["discovering", "awaiting-approval", "erasing", "completed"]
 
 
 class Erasure(Stored, frozen=True):
@@ -30,7 +30,7 @@ class Erasure(Stored, frozen=True):
 
     id: str
     tenant: str
-    status: Status
+    status: ErasureStatus
     requested_by: Actor
     requested_at: datetime
     identifier: str | None = None
@@ -57,7 +57,7 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ErasureDecision:
     """The request to keep, and the entry for the tenant's log; None when nothing changes."""
 
     state: Erasure
@@ -66,7 +66,7 @@ class Decision:
 
 def open_request(
     tenant: str, identifier: str, actor: Actor, request: str, now: datetime
-) -> Decision:
+) -> ErasureDecision:
     """A new request; `identifier` is already encrypted."""
     state = Erasure(
         id=request,
@@ -76,13 +76,13 @@ def open_request(
         requested_at=now,
         identifier=identifier,
     )
-    return Decision(state, entry(state, "erasure.requested", actor))
+    return ErasureDecision(state, entry(state, "erasure.requested", actor))
 
 
-def discovered(state: Erasure, preview: Preview, discovery: str, now: datetime) -> Decision:
+def discovered(state: Erasure, preview: Preview, discovery: str, now: datetime) -> ErasureDecision:
     """The request with the preview of one run of discovery. One that has gone on stays as it is."""
     if state.status != "discovering":
-        return Decision(state, None)
+        return ErasureDecision(state, None)
     state = msgspec.structs.replace(
         state,
         status="awaiting-approval",
@@ -92,10 +92,10 @@ def discovered(state: Erasure, preview: Preview, discovery: str, now: datetime) 
         discovery=discovery,
         previewed_at=now,
     )
-    return Decision(state, entry(state, "erasure.previewed", SYSTEM))
+    return ErasureDecision(state, entry(state, "erasure.previewed", SYSTEM))
 
 
-def approve(state: Erasure, actor: Actor, now: datetime) -> Decision:
+def approve(state: Erasure, actor: Actor, now: datetime) -> ErasureDecision:
     """The request approved by a second person.
 
     Raises ForbiddenError for the requester, ConflictError where there is nothing to approve.
@@ -108,7 +108,7 @@ def approve(state: Erasure, actor: Actor, now: datetime) -> Decision:
             "Let another DAM manager of the tenant look at the preview and approve it.",
         )
     if state.approved_by is not None and state.approved_by.id == actor.id:
-        return Decision(state, None)
+        return ErasureDecision(state, None)
     if state.status != "awaiting-approval":
         raise ConflictError(
             "erasure-not-awaiting-approval",
@@ -116,7 +116,7 @@ def approve(state: Erasure, actor: Actor, now: datetime) -> Decision:
             "Wait for the preview, or do nothing if it was approved before.",
         )
     state = msgspec.structs.replace(state, status="erasing", approved_by=actor, approved_at=now)
-    return Decision(state, entry(state, "erasure.approved", actor))
+    return ErasureDecision(state, entry(state, "erasure.approved", actor))
 
 
 def batches(state: Erasure) -> int:
@@ -124,12 +124,12 @@ def batches(state: Erasure) -> int:
     return -(-(state.assets or 0) // BATCH_SIZE)
 
 
-def complete(state: Erasure, batches_done: int, now: datetime) -> Decision:
+def complete(state: Erasure, batches_done: int, now: datetime) -> ErasureDecision:
     """The request completed, without the identifier, once every batch is done."""
     if state.status != "erasing" or batches_done < batches(state):
-        return Decision(state, None)
+        return ErasureDecision(state, None)
     state = msgspec.structs.replace(state, status="completed", completed_at=now, identifier=None)
-    return Decision(state, entry(state, "erasure.completed", SYSTEM))
+    return ErasureDecision(state, entry(state, "erasure.completed", SYSTEM))
 
 
 def entry(state: Erasure, action: str, actor: Actor, resource: str = "") -> AccessRecorded:

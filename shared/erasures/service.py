@@ -5,12 +5,12 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
+from shared.assets import Assets, index_keys
 from shared.erasures import rules
-from shared.erasures.rules import SYSTEM, Decision, Erasure, Preview
+from shared.erasures.rules import SYSTEM, Erasure, ErasureDecision, Preview
 from shared.erasures.store import ErasureStore
 from shared.errors import InvalidInputError, PreconditionFailedError, RowConflictError
 from shared.ids import new_id
-from shared.intake import Assets, index_keys
 from shared.messages import encode, queues
 from shared.messages.contracts import (
     Actor,
@@ -47,7 +47,7 @@ class Erasures:
         self._secrets = secrets
         self._clock = clock
 
-    async def request(self, tenant: str, name: str, actor: Actor, request: str) -> Decision:
+    async def request(self, tenant: str, name: str, actor: Actor, request: str) -> ErasureDecision:
         """Open an erasure request for the person called `name`; `request` is its id.
 
         The same id twice is one request, and the decision then is without an entry. Raises
@@ -74,7 +74,7 @@ class Erasures:
             await self._store.commit(decision, None, [message])
         except RowConflictError:
             state, _ = await self._store.load(tenant, request)
-            return Decision(state, None)
+            return ErasureDecision(state, None)
         return decision
 
     async def discover(self, tenant: str, request: str) -> None:
@@ -111,7 +111,7 @@ class Erasures:
         async for asset in self._store.items(state):
             yield asset
 
-    async def approve(self, tenant: str, request: str, actor: Actor, etag: str) -> Decision:
+    async def approve(self, tenant: str, request: str, actor: Actor, etag: str) -> ErasureDecision:
         """Approve the preview that was seen with `etag`; the erasure then starts.
 
         Approved again by the same person, it is a decision without an entry.
@@ -122,7 +122,7 @@ class Erasures:
         now = self._clock()
         decision = rules.approve(state, actor, now)
         if decision.entry is not None:
-            await self._log.require_sound(tenant)
+            await self._log.require_appendable(tenant)
         approved = ErasureApproved(tenant=tenant, request_id=request)
         message = encode(
             queues.ERASURE_REQUESTS,
@@ -148,7 +148,7 @@ class Erasures:
         """
         state, _ = await self._store.load(tenant, request)
         if state.status == "erasing":
-            await self._log.defer_unless_sound(tenant)
+            await self._log.defer_unless_appendable(tenant)
             now = self._clock()
             messages = [
                 encode(
@@ -170,7 +170,7 @@ class Erasures:
         """
         state, _ = await self._store.load(tenant, request)
         if state.status == "erasing":
-            await self._log.defer_unless_sound(tenant)
+            await self._log.defer_unless_appendable(tenant)
             limit = asyncio.Semaphore(_CONCURRENT_ASSETS)
 
             async def erase(asset: str) -> None:

@@ -7,7 +7,7 @@ and `batch|id|batch`.
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from shared.accesslog import entry_message
-from shared.erasures.rules import BATCH_SIZE, Decision, Erasure, erasure_not_found
+from shared.erasures.rules import BATCH_SIZE, Erasure, ErasureDecision, erasure_not_found
 from shared.ids import key, new_id
 from shared.messages import Outbox
 from shared.messages.contracts import AccessRecorded
@@ -52,7 +52,7 @@ class ErasureStore:
         return [from_values(Erasure, row.values) for row in page.rows], page.continuation
 
     async def commit(
-        self, decision: Decision, etag: str | None, messages: Iterable[OutgoingMessage] = ()
+        self, decision: ErasureDecision, etag: str | None, messages: Iterable[OutgoingMessage] = ()
     ) -> None:
         """Keep a decision with its entry and messages; `etag` is None for a new request.
 

@@ -25,7 +25,7 @@ class Declaration(Stored, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class KeptDeclaration:
     """A declaration as it was read, so that no later one is taken for it."""
 
     declaration: Declaration
@@ -43,7 +43,7 @@ class Declarations:
         row = Row(key(tenant), _row(path), to_values(declaration))
         await self._tables.commit(TABLE, [Upsert(row)])
 
-    async def find(self, tenant: str, path: str, uploaded_at: datetime) -> Found | None:
+    async def find(self, tenant: str, path: str, uploaded_at: datetime) -> KeptDeclaration | None:
         """What was said of the upload that came at `uploaded_at`, if anything was."""
         row = await self._tables.get(TABLE, key(tenant), _row(path))
         if row is None:
@@ -53,9 +53,9 @@ class Declarations:
         age = uploaded_at - declaration.declared_at.replace(microsecond=0)
         if not timedelta(0) <= age <= _LIFETIME:
             return None
-        return Found(declaration, row.etag)
+        return KeptDeclaration(declaration, row.etag)
 
-    async def forget(self, tenant: str, path: str, found: Found) -> None:
+    async def forget(self, tenant: str, path: str, found: KeptDeclaration) -> None:
         """Drop a declaration whose upload was filed; a later one stays."""
         try:
             delete = Delete(key(tenant), _row(path), found.etag)

@@ -8,20 +8,23 @@ On disk one pass takes at most 512 MiB, and for archives within an archive at mo
 the pass, so that nothing is cleared that was not looked into.
 """
 
+import asyncio
 import hashlib
 import tempfile
+from collections.abc import AsyncIterator
 from typing import IO
 
 import msgspec
 
-from shared.intake.archive import is_archive
-from shared.intake.collector import Collector, needs_copy
-from shared.intake.content_notes import ContentNotes
-from shared.intake.content_type import detect
-from shared.intake.identifiers import index_keys
-from shared.intake.metadata import Metadata
-from shared.intake.rules import DocumentFound, Inspection, PersonFound
-from shared.intake.scanner import Scan
+from shared.assets.identifiers import index_keys
+from shared.assets.rules import DocumentFound, PersonFound
+from shared.intake.rules import Inspection
+from shared.metadata.collector import Collector, needs_copy
+from shared.metadata.reading import Metadata
+from shared.scanning.archive import is_archive
+from shared.scanning.content_notes import ContentNotes
+from shared.scanning.content_type import detect
+from shared.scanning.scanner import Scan
 
 _SPOOL_IN_MEMORY = 4 * 1024 * 1024
 # What must be read at random gets a temporary file up to the first limit; anything else up to the
@@ -126,3 +129,32 @@ class Pass:
             if found.keys:
                 people.append(found)
         return people, metadata.note
+
+
+async def run(inspecting: Pass, chunks: AsyncIterator[bytes]) -> Inspection:
+    """Feed `inspecting` with all of `chunks` and return what it found.
+
+    Two chunks are held at a time, the one that is looked at and the one that comes in. When this
+    returns or raises, cancelled or not, no thread is at work on the pass any more.
+    """
+    work: asyncio.Future[Inspection | None] | None = None
+    found = None
+    try:
+        async for chunk in chunks:
+            if work is not None:
+                await asyncio.shield(work)
+            work = asyncio.ensure_future(asyncio.to_thread(_take, inspecting, chunk))
+        if work is not None:
+            found = await asyncio.shield(work)
+    finally:
+        # Where reading failed, the chunk before may still be looked at; that failure is the one
+        # to tell of.
+        if work is not None:
+            await asyncio.gather(work, return_exceptions=True)
+    return await asyncio.to_thread(inspecting.finish) if found is None else found
+
+
+def _take(inspecting: Pass, chunk: bytes) -> Inspection | None:
+    """Feed a chunk; with the last one, finish, so that a photo takes one thread and one turn."""
+    inspecting.feed(chunk)
+    return inspecting.finish() if inspecting.is_whole else None

@@ -5,9 +5,11 @@ from datetime import datetime
 import msgspec
 
 from shared.accesslog import entry_message
+from shared.assets.rules import Asset
+from shared.blob_names import split_name
 from shared.ids import new_id
 from shared.intake.declarations import Declaration
-from shared.intake.rules import Asset, Filing, Inspection, age_in_days, differences, split_name
+from shared.intake.rules import Filing, Inspection, age_in_days, differences
 from shared.messages import encode, queues
 from shared.messages.contracts import AccessRecorded, Actor, IncidentOpened, UploadInfected
 from shared.ports import BlobInfo, OutgoingMessage

@@ -4,20 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import quote
 
+from shared.assets.rules import Difference, DocumentFound, PersonFound, Verdict
+from shared.blob_names import is_valid_blob_name, split_name, turns_writing
 from shared.errors import InvalidInputError, TooLargeError
-from shared.ids import derived_id
-from shared.intake.scanner import Engine
-from shared.messages.contracts import BlobUploaded
-from shared.names import can_be_named, turns_writing
-from shared.ports import BlobInfo
-from shared.rows import Stored
+from shared.scanning.scanner import Engine
 from shared.tenancy.residency import serves
 from shared.tenancy.rules import Tenant, container_of, is_tenant_id
 
-INCOMING: Final = "incoming"
 QUARANTINE: Final = "quarantine"
 UPLOAD_URL_LIFETIME: Final = timedelta(minutes=15)
 # The most that a block blob takes in one request, "Put Blob"; what is larger goes in blocks.
@@ -37,97 +33,6 @@ _SLOWEST_BYTES_A_SECOND = 30 * 1024**2
 
 # What says nothing of what is in a file: RFC 2046 section 4.5.1.
 _ANY_TYPE = "application/octet-stream"
-
-type Verdict = Literal["clean", "infected", "refused"]
-type Difference = Literal["size", "type"]
-
-
-class PersonFound(Stored, frozen=True):
-    """A person in an asset's metadata: the field that names them, and their keys in the index.
-
-    A keyword may name a person too, and so stands here as well.
-    """
-
-    field: str
-    keys: tuple[str, ...]
-
-
-class DocumentFound(Stored, frozen=True):
-    """The id of a document, or of what it was made from, and the metadata field that holds it.
-
-    It names no person, and finds the renditions of one picture.
-    """
-
-    field: str
-    id: str
-
-
-class Asset(Stored, frozen=True):
-    """What is kept of an upload. `size` is in bytes; `blob` is its place in `container`.
-
-    `version` counts the cleared uploads to the same path from 1. `upload`, `declared_size` and
-    `declared_type` are what was said when the upload's URL was asked for, `differences` in which
-    of that the file turned out otherwise.
-    """
-
-    id: str
-    tenant: str
-    path: str
-    container: str
-    blob: str
-    verdict: Verdict
-    size: int
-    uploaded_at: datetime
-    filed_at: datetime
-    reason: str | None = None
-    media_type: str | None = None
-    sha256: str | None = None
-    engine: str | None = None
-    engine_version: str | None = None
-    signature_version: str | None = None
-    signatures_made_at: datetime | None = None
-    signature_age_days: int | None = None
-    signatures: tuple[str, ...] = ()
-    people: tuple[PersonFound, ...] = ()
-    documents: tuple[DocumentFound, ...] = ()
-    metadata_note: str | None = None
-    content_notes: tuple[str, ...] = ()
-    version: int | None = None
-    upload: str | None = None
-    declared_size: int | None = None
-    declared_type: str | None = None
-    differences: tuple[Difference, ...] = ()
-
-    @property
-    def subjects(self) -> frozenset[str]:
-        """The keys under which the asset stands in the subject index."""
-        return frozenset(subject for person in self.people for subject in person.keys)
-
-    def fields_of(self, subject: str) -> list[str]:
-        """The metadata fields that hold the identifier with this key, in order."""
-        return sorted({person.field for person in self.people if subject in person.keys})
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which assets to list: all that meet each condition that is given."""
-
-    verdict: Verdict | None = None
-    prefix: str = ""
-    uploaded_from: datetime | None = None
-    uploaded_before: datetime | None = None
-
-
-EVERY: Final = Filter()
-
-
-class Tombstone(Stored, frozen=True):
-    """What is left of an erased asset: that there was one, and which request erased it."""
-
-    id: str
-    tenant: str
-    erased_at: datetime
-    erasure_request: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,19 +100,6 @@ def differences(
     return tuple(difference for differs, difference in checks if differs)
 
 
-def after_prefix(prefix: str) -> str | None:
-    """The first text that sorts after all that begin with `prefix`; None where nothing does.
-
-    Table Storage sorts by UTF-16 code units, in which no text follows a last unit of U+FFFF: what
-    lies before it then bounds too little, never too much.
-    """
-    kept = prefix.rstrip("\uffff\U0010ffff")
-    if not kept:
-        return None
-    following = ord(kept[-1]) + 1
-    return kept[:-1] + chr(0xE000 if following == 0xD800 else following)
-
-
 def is_overdue(size: int, uploaded_at: datetime, waiting_since: datetime) -> bool:
     """Whether an upload that is still in `incoming` has been forgotten.
 
@@ -216,17 +108,6 @@ def is_overdue(size: int, uploaded_at: datetime, waiting_since: datetime) -> boo
     """
     working = timedelta(seconds=size / _SLOWEST_BYTES_A_SECOND)
     return uploaded_at + _OVERDUE_AFTER + working < waiting_since
-
-
-def split_name(name: str) -> tuple[str, str]:
-    """The tenant id and the path of a blob's name in `incoming`."""
-    tenant, _, path = name.partition("/")
-    return tenant, path
-
-
-def upload_id(blob: BlobInfo | BlobUploaded) -> str:
-    """The id of an upload, and of the asset that it becomes: derived from the blob's version."""
-    return derived_id(blob.last_modified, blob.name, blob.etag)
 
 
 def refuse_unread(
@@ -308,7 +189,10 @@ def _path_fault(name: str) -> str | None:
         ("." in segments or ".." in segments, "a segment is . or .."),
         (any(s.endswith(".") for s in segments), "a segment ends with a dot"),
         ("\\" in name, "it has a backslash"),
-        (not can_be_named(name), "it has a control character, or one that is none of Unicode"),
+        (
+            not is_valid_blob_name(name),
+            "it has a control character, or one that is none of Unicode",
+        ),
         (turns_writing(name), "it has a character that turns the direction of writing"),
     )
     return next((fault for failed, fault in checks if failed), None)

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from shared.assets.rules import Asset, upload_id
+from shared.assets.service import Assets
+from shared.blob_names import INCOMING, split_name
 from shared.errors import BlobArchivedError, BlobChangedError, NotFoundError, RefusalError
 from shared.ids import key
-from shared.intake.assets import Assets
-from shared.intake.declarations import Declaration, Declarations, Found
+from shared.intake.declarations import Declaration, Declarations, KeptDeclaration
 from shared.intake.records import asset_of, messages_of, with_declared
 from shared.intake.rules import (
-    INCOMING,
     MAX_SINGLE_PUT,
     UPLOAD_URL_LIFETIME,
-    Asset,
     Filing,
     Inspection,
     check_path,
@@ -29,10 +29,7 @@ from shared.intake.rules import (
     is_overdue,
     places,
     refuse_unread,
-    split_name,
-    upload_id,
 )
-from shared.intake.scanner import Scanner, ScanPendingError
 from shared.messages import encode, queues
 from shared.messages.contracts import BlobUploaded
 from shared.ports import (
@@ -42,6 +39,7 @@ from shared.ports import (
     Clock,
     OutgoingMessage,
 )
+from shared.scanning.scanner import Scanner, ScanPendingError
 from shared.tenancy import Tenant, Tenants, check_active
 
 if TYPE_CHECKING:
@@ -112,13 +110,13 @@ class Intake:
         url = self._blobs.upload_url(INCOMING, f"{tenant.id}/{path}", expires, blocks=blocks)
         return Permit(url, expires, blocks)
 
-    async def announce(self, name: str) -> None:
+    async def enqueue(self, name: str) -> None:
         """Put one message for the present version of an uploaded blob on the intake queue."""
         blob = await self._blobs.head(INCOMING, name)
         if blob is not None:
-            await self._bus.send([self._announcement(blob)])
+            await self._bus.send([self._upload_message(blob)])
 
-    async def announce_overdue(self) -> int:
+    async def enqueue_overdue(self) -> int:
         """Announce uploads anew that nobody works on and no message names. Returns how many.
 
         Such are left when a blob trigger has failed for good, or a message was dead-lettered.
@@ -129,7 +127,7 @@ class Intake:
         overdue = []
         async for blob in self._blobs.scan(INCOMING):
             if is_overdue(blob.size, blob.last_modified, waiting_since):
-                overdue.append(self._announcement(blob))
+                overdue.append(self._upload_message(blob))
                 if len(overdue) == _MOST_ANNOUNCED_ANEW:
                     break
         if overdue:
@@ -137,11 +135,11 @@ class Intake:
             await self._bus.send(overdue)
         return len(overdue)
 
-    def _announcement(self, blob: BlobInfo) -> OutgoingMessage:
+    def _upload_message(self, blob: BlobInfo) -> OutgoingMessage:
         uploaded = BlobUploaded(name=blob.name, etag=blob.etag, last_modified=blob.last_modified)
         return encode(queues.INTAKE, uploaded, identifier=upload_id(uploaded), now=self._clock())
 
-    async def take_in(self, uploaded: BlobUploaded) -> None:
+    async def process_upload(self, uploaded: BlobUploaded) -> None:
         """Inspect one version of an uploaded blob and file it.
 
         One whose scan result is to come, or that is archived, is left where it is. Raises
@@ -152,7 +150,7 @@ class Intake:
         folder, path = split_name(uploaded.name)
         tenant = await self._tenants.find(folder)
         if tenant is not None:
-            await self._log.defer_unless_sound(tenant.id)
+            await self._log.defer_unless_appendable(tenant.id)
         partition = key(tenant.id) if tenant else _NO_TENANT
         blob = await self._blobs.head(INCOMING, uploaded.name)
         declared = None
@@ -173,7 +171,7 @@ class Intake:
             except BlobArchivedError:
                 # Whoever uploads chooses the tier. Forgotten uploads are announced anew, this too.
                 logger.warning("asset %s: waiting until it is out of the archive", identifier)
-                await self._blobs.thaw(INCOMING, uploaded.name)
+                await self._blobs.rehydrate(INCOMING, uploaded.name)
                 return
             except BlobChangedError as error:
                 # Another delivery of the same message may have been faster.
@@ -193,7 +191,7 @@ class Intake:
         tenant: Tenant | None,
         partition: str,
         identifier: str,
-        declared: Found | None,
+        declared: KeptDeclaration | None,
     ) -> Asset | None:
         """The asset as it was added; None when another delivery had added it."""
         filing = refuse_unread(blob.name, blob.size, tenant, self._region, self._size_limit)
@@ -211,8 +209,7 @@ class Intake:
         return asset if added else None
 
     async def _inspect(self, blob: BlobInfo, identifier: str) -> Inspection:
-        from shared.intake.inspection import Pass
-        from shared.intake.overlap import run
+        from shared.intake.inspection import Pass, run
 
         secret = await self._assets.subject_secret()
         with Pass(await self._scanner.begin(identifier, blob), secret, blob.size) as inspecting:

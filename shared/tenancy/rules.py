@@ -17,7 +17,7 @@ from shared.tenancy.residency import ZONES, serves
 _TENANT_ID = re.compile(r"[a-z0-9](?:-?[a-z0-9]){1,55}")
 _MAX_TENANT_ID = 56
 
-type Status = Literal["active", "leaving", "erased"]
+type TenantStatus = Literal["active", "leaving", "erased"]
 # RFC 5321 section 4.5.3.1.3: a path of 256 octets, of which two are angle brackets.
 type Contact = Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$(?!\n)")]
 type Contacts = Annotated[tuple[Contact, ...], Meta(max_length=20)]
@@ -39,7 +39,7 @@ class Tenant(Stored, frozen=True):
     id: str
     display_name: str
     residency_zone: str
-    status: Status
+    status: TenantStatus
     created: datetime
     contacts: tuple[str, ...] = ()
 
@@ -49,7 +49,7 @@ class TenantChange(Struct, frozen=True, forbid_unknown_fields=True, rename="came
 
     display_name: DisplayName | None = None
     contacts: Contacts | None = None
-    status: Status | None = None
+    status: TenantStatus | None = None
 
 
 def is_tenant_id(text: str) -> bool:

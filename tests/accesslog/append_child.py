@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from shared.accesslog import LogStore
-from shared.accesslog.nodes import Shape
+from shared.accesslog.storage.nodes import Shape
 from shared.azure.tables import AzureTables
 from tests.accesslog.logs import entry
 

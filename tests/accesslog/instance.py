@@ -9,8 +9,8 @@ import json
 import os
 import sys
 
-from shared.azure.settings import read_settings
 from shared.composition import App
+from shared.settings import read_settings
 
 
 async def main(command: str, tenant: str) -> None:
@@ -18,7 +18,7 @@ async def main(command: str, tenant: str) -> None:
     if command == "publish":
         sys.stdout.write((await app.checkpoints.publish(tenant)).note)
     else:
-        findings = await app.log_watch.look(tenant)
+        findings = await app.log_watch.verify(tenant)
         json.dump([[one.kind, one.first, one.end] for one in findings], sys.stdout)
     for client in (app.tables, app.blobs, app.bus, app.secrets):
         await client.close()

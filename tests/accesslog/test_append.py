@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from shared.accesslog import EventIdReusedError, LogStore
-from shared.accesslog.layout import GROUP_ENTRIES
+from shared.accesslog.storage.layout import GROUP_ENTRIES
 from shared.errors import TooLargeError
 from tests.accesslog.logs import assert_sound, entries, entry, kept_ids, new_tenant
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.accesslog import LogDamagedError, LogStore, NewEntry, layout, nodes
-from shared.accesslog.nodes import Root, Shape
+from shared.accesslog import LogDamagedError, LogStore, NewEntry
+from shared.accesslog.storage import layout, nodes
+from shared.accesslog.storage.nodes import Root, Shape
 from shared.ids import key
 from shared.merkle import Edge, NoteError, is_redaction, leaf_hash
 from shared.ports import Delete, Insert, Replace, Row, Upsert

@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.accesslog import AccessLog, LogStore, entry_message, layout
+from shared.accesslog import AccessLog, LogStore, entry_message
 from shared.accesslog.direct import LoggingBus
 from shared.accesslog.entries import same
-from shared.accesslog.filters import Filter
-from shared.accesslog.reading import Reading
+from shared.accesslog.reading.filters import EntryFilter
+from shared.accesslog.reading.listing import Reading
+from shared.accesslog.storage import layout
 from shared.azure.tables import AzureTables
 from shared.context import Context, during
 from shared.errors import UnavailableError
@@ -71,7 +72,7 @@ async def test_entries_are_in_the_log_once_they_are_sent_and_the_rest_is_on_the_
     for _ in range(2):
         await bus.send(messages)
     assert [message.id for message in queue.sent] == ["i", "i"]
-    entries, _ = await Reading(store).page(tenant, Filter(), size=10, continuation=None)
+    entries, _ = await Reading(store).page(tenant, EntryFilter(), size=10, continuation=None)
     assert [(one.id, one.time, one.correlation_id) for one in entries] == [
         ("e2", NOW, "c1"),
         ("e1", NOW, "c1"),
@@ -115,6 +116,6 @@ async def test_entries_of_a_damaged_log_stay_until_it_is_mended(store, kept, ten
     assert [message.id for message in queue.sent] == ["i"]
     await kept.commit(layout.TABLE, [Upsert(head)])
     await outbox.flush("assets", tenant)
-    entries, _ = await Reading(store).page(tenant, Filter(), size=10, continuation=None)
+    entries, _ = await Reading(store).page(tenant, EntryFilter(), size=10, continuation=None)
     assert [one.id for one in entries] == ["e2", "e1"]
     assert queue.sent[1:] in ([], [queue.sent[0]])

@@ -17,7 +17,7 @@ from shared.accesslog.entries import (
     readable,
     same,
 )
-from shared.accesslog.filters import listed
+from shared.accesslog.reading.filters import listed
 from shared.errors import InvalidInputError
 from shared.messages.contracts import AccessRecorded, Actor
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.accesslog import layout
-from shared.accesslog.exports import CONTAINER, Exports
+from shared.accesslog.reading.exports import CONTAINER, Exports
+from shared.accesslog.storage import layout
 from shared.azure.blobs import AzureBlobs
 from shared.ids import new_id
 from shared.ports import Delete, Replace, Row

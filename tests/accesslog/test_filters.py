@@ -4,7 +4,13 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from shared.accesslog.filters import Filter, before_of, continuation_of, filter_of, listed
+from shared.accesslog.reading.filters import (
+    EntryFilter,
+    before_of,
+    continuation_of,
+    filter_of,
+    listed,
+)
 from shared.errors import InvalidInputError, MalformedInputError
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -13,21 +19,21 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("parameters", "wanted"),
     [
-        ({}, Filter()),
-        ({"from": "", "actor": "", "outcome": ""}, Filter()),
-        ({"limit": "5", "continuation": "x"}, Filter()),
-        ({"from": "2026-11-23T12:00:00Z"}, Filter(since=NOON)),
-        ({"from": "2026-11-23T13:00:00+01:00"}, Filter(since=NOON)),
-        ({"to": "2026-11-23T13:00:00 01:00"}, Filter(until=NOON)),
-        ({"actor": "sven", "action": "asset.read"}, Filter(actor="sven", action="asset.read")),
-        ({"grant": "g", "resource": "assets/"}, Filter(grant="g", resource="assets/")),
-        ({"outcome": "failed"}, Filter(outcome="failed")),
+        ({}, EntryFilter()),
+        ({"from": "", "actor": "", "outcome": ""}, EntryFilter()),
+        ({"limit": "5", "continuation": "x"}, EntryFilter()),
+        ({"from": "2026-11-23T12:00:00Z"}, EntryFilter(since=NOON)),
+        ({"from": "2026-11-23T13:00:00+01:00"}, EntryFilter(since=NOON)),
+        ({"to": "2026-11-23T13:00:00 01:00"}, EntryFilter(until=NOON)),
+        ({"actor": "sven", "action": "asset.read"}, EntryFilter(actor="sven", action="asset.read")),
+        ({"grant": "g", "resource": "assets/"}, EntryFilter(grant="g", resource="assets/")),
+        ({"outcome": "failed"}, EntryFilter(outcome="failed")),
     ],
     ids=str,
 )
 def test_a_query_is_read(parameters, wanted):
     assert filter_of(parameters) == wanted
-    assert filter_of(parameters).is_empty is (wanted == Filter())
+    assert filter_of(parameters).is_empty is (wanted == EntryFilter())
 
 
 @pytest.mark.parametrize(

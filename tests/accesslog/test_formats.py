@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.accesslog.formats import encoded
-from shared.accesslog.views import Listed, Redacted
+from shared.accesslog.reading.formats import encoded
+from shared.accesslog.reading.views import Listed, Redacted
 from shared.messages.contracts import Actor
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -4,10 +4,11 @@ import os
 
 import pytest
 
-from shared.accesslog import LogStore, layout
-from shared.accesslog.calls import Call
-from shared.accesslog.commits import Head, commit_of
-from shared.accesslog.nodes import SHAPE, Root, Shape, packed
+from shared.accesslog import LogStore
+from shared.accesslog.storage import layout
+from shared.accesslog.storage.commits import Head, commit_of
+from shared.accesslog.storage.nodes import SHAPE, Root, Shape, packed
+from shared.accesslog.storage.pending import PendingAppend
 from shared.errors import NotFoundError
 from shared.ids import key
 from shared.merkle import Edge, Tile, inclusion_proof, inclusion_tiles, leaf_hash, verify_inclusion
@@ -54,7 +55,7 @@ async def test_tiles_are_kept_when_they_become_full(store, kept, tenant, size):
 @pytest.mark.parametrize("level", range(2, 7))
 async def test_a_commit_never_has_more_operations_than_a_transaction(level):
     size = 256**level - 50
-    call = Call(entries(*range(layout.GROUP_ENTRIES)), SHAPE)
+    call = PendingAppend(entries(*range(layout.GROUP_ENTRIES)), SHAPE)
     full = packed((digest << 60, 0) for digest in range(16))
     head = Head(crafted(size), "etag", Root(full, size - 16))
     commit = commit_of("p", head, call.items, lets_down=True)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.accesslog import LogStore, layout, nodes
-from shared.accesslog.known import KnownIndices
-from shared.accesslog.nodes import Node, Shape
+from shared.accesslog import LogStore
+from shared.accesslog.storage import layout, nodes
+from shared.accesslog.storage.known import KnownIndices
+from shared.accesslog.storage.nodes import Node, Shape
 from shared.errors import RowConflictError, UnavailableError
 from shared.ids import key
 from shared.merkle import ProofError

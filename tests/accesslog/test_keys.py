@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.accesslog.keys import OVERLAP, KeyChangedError, LogKeys, signing
+from shared.accesslog.proofs.keys import OVERLAP, KeyChangedError, LogKeys, signing
 from shared.azure.blobs import AzureBlobs
 from shared.errors import UnavailableError
 from shared.merkle import SigningKey

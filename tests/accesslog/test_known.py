@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.accesslog import nodes
-from shared.accesslog.known import Digests, KnownIndex, KnownIndices, KnownNode
-from shared.accesslog.nodes import Node, Root
+from shared.accesslog.storage import nodes
+from shared.accesslog.storage.known import Digests, KnownIndex, KnownIndices, KnownNode
+from shared.accesslog.storage.nodes import Node, Root
 
 DIGESTS = st.lists(
     st.integers(0, 2**64 - 1) | st.integers(0, 50) | st.integers(2**64 - 50, 2**64 - 1)

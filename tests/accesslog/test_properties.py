@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.accesslog import EventIdReusedError, LogStore
-from shared.accesslog.known import KnownIndices
-from shared.accesslog.nodes import Shape
+from shared.accesslog.storage.known import KnownIndices
+from shared.accesslog.storage.nodes import Shape
 from shared.errors import UnavailableError
 from tests.accesslog.faulty import DiedError, FaultyTables
 from tests.accesslog.logs import assert_sound, entry, new_tenant, payloads

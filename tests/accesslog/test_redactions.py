@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.accesslog import AccessLog, LogStore
-from shared.accesslog.checkpoints import Checkpoints
 from shared.accesslog.entries import entry_of, same, stated_leaf
-from shared.accesslog.filters import Filter
-from shared.accesslog.keys import LogKeys
-from shared.accesslog.reading import Reading
+from shared.accesslog.proofs.checkpoints import Checkpoints
+from shared.accesslog.proofs.keys import LogKeys
+from shared.accesslog.reading.filters import EntryFilter
+from shared.accesslog.reading.listing import Reading
 from shared.accesslog.redactions import ACTION, Redactions, hold
 from shared.azure.blobs import AzureBlobs
 from shared.azure.tables import AzureTables
@@ -71,7 +71,7 @@ class Log:
 
     async def actions(self):
         entries, _ = await Reading(self.store).page(
-            self.tenant, Filter(), size=100, continuation=None
+            self.tenant, EntryFilter(), size=100, continuation=None
         )
         return [entry.action for entry in entries]
 

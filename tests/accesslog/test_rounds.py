@@ -3,8 +3,8 @@
 import pytest
 
 from shared.accesslog import Finding, LogDamagedError
-from shared.accesslog.keys import KeyChangedError
-from shared.accesslog.rounds import RoundFailedError, publish_all, watch_all
+from shared.accesslog.integrity.rounds import RoundFailedError, publish_all, watch_all
+from shared.accesslog.proofs.keys import KeyChangedError
 from shared.errors import UnavailableError
 
 TENANTS = [f"t{number}" for number in range(20)]
@@ -30,7 +30,7 @@ class Logs:
             raise self._failing[tenant]
         self.published.append(tenant)
 
-    async def look(self, tenant, *, whole=False):
+    async def verify(self, tenant, *, whole=False):
         if tenant in self._failing and not self._grown:
             raise self._failing[tenant]
         self.looked_at.append((tenant, whole))

@@ -4,17 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.accesslog import (
-    AccessLog,
-    EventIdReusedError,
-    LogDamagedError,
-    LogStore,
-    Recorded,
-    layout,
-)
+from shared.accesslog import AccessLog, EventIdReusedError, LogDamagedError, LogStore, Recorded
 from shared.accesslog.entries import same, stated_leaf
-from shared.accesslog.filters import Filter, continuation_of
-from shared.accesslog.reading import Reading
+from shared.accesslog.reading.filters import EntryFilter, continuation_of
+from shared.accesslog.reading.listing import Reading
+from shared.accesslog.storage import layout
 from shared.azure.tables import AzureTables
 from shared.context import Context, during
 from shared.errors import InvalidInputError, MalformedInputError, UnavailableError
@@ -73,7 +67,7 @@ def event(tenant, identifier, *, at=NOW, **values):
 
 async def read(store, tenant, wanted=None, size=100, continuation=None):
     return await Reading(store).page(
-        tenant, wanted or Filter(), size=size, continuation=continuation
+        tenant, wanted or EntryFilter(), size=size, continuation=continuation
     )
 
 
@@ -224,22 +218,22 @@ async def test_entries_are_filtered(log, store, clock, tenant, wanted, found):
             event(tenant, "e2", at=NOW + 2 * minute, outcome="denied", resource="assets/2"),
         ]
     )
-    entries, continuation = await read(store, tenant, Filter(**wanted))
+    entries, continuation = await read(store, tenant, EntryFilter(**wanted))
     assert [entry.id for entry in entries] == found
     assert continuation is None
 
 
 async def test_a_time_that_is_not_trusted_does_not_decide_what_is_listed(log, store, tenant):
     await log.record_events([event(tenant, "e0", at=NOW + timedelta(days=1))])
-    ((entry,), _) = await read(store, tenant, Filter(until=NOW + timedelta(hours=1)))
+    ((entry,), _) = await read(store, tenant, EntryFilter(until=NOW + timedelta(hours=1)))
     assert entry.clock_ahead
-    assert await read(store, tenant, Filter(since=NOW + timedelta(hours=1))) == ([], None)
+    assert await read(store, tenant, EntryFilter(since=NOW + timedelta(hours=1))) == ([], None)
 
 
 async def test_events_that_come_in_late_are_listed_by_when_they_happened(log, store, clock, tenant):
     clock.now = NOW + timedelta(days=2)
     await log.record_events([event(tenant, "young", at=clock.now), event(tenant, "late", at=NOW)])
-    wanted = Filter(since=NOW - timedelta(hours=1), until=NOW + timedelta(hours=1))
+    wanted = EntryFilter(since=NOW - timedelta(hours=1), until=NOW + timedelta(hours=1))
     assert [entry.id for entry in (await read(store, tenant, wanted))[0]] == ["late"]
 
 
@@ -264,8 +258,8 @@ async def test_one_tenants_entries_are_not_anothers(log, store, tenant):
 
 async def test_a_reading_by_the_vendor_is_logged_and_one_by_the_tenant_is_not(log, store, tenant):
     await log.record(recorded(tenant), "e1", NOW)
-    await log.observe(tenant, TENANTS_OWN, "log/entries")
-    await log.observe(tenant, OFFICER, "log/entries")
+    await log.record_disclosure(tenant, TENANTS_OWN, "log/entries")
+    await log.record_disclosure(tenant, OFFICER, "log/entries")
     entries, _ = await read(store, tenant)
     assert [(e.action, e.actor.id) for e in entries] == [
         ("log.read", "dora"),
@@ -294,7 +288,7 @@ async def test_each_answer_to_the_tenants_own_is_an_entry_that_says_which_reques
 async def test_a_caller_whose_id_names_a_person_is_refused_and_nothing_is_kept(log, store, tenant):
     named = Caller("dora@vendor.example", frozenset({VENDOR_DPO}), None, "vendor")
     with pytest.raises(InvalidInputError) as refused:
-        await log.observe(tenant, named, "log/entries")
+        await log.record_disclosure(tenant, named, "log/entries")
     assert refused.value.code == "log-entry-names-person"
     assert await read(store, tenant) == ([], None)
 
@@ -314,6 +308,6 @@ async def test_what_cannot_be_recorded_does_not_happen(tenant):
     with pytest.raises(UnavailableError):
         await log.record(recorded(tenant), "e1", NOW)
     with pytest.raises(UnavailableError):
-        await log.observe(tenant, OFFICER, "log/entries")
+        await log.record_disclosure(tenant, OFFICER, "log/entries")
     with pytest.raises(UnavailableError):
         await log.record_answer(tenant, TENANTS_OWN, "assets.listed", "assets")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from shared.accesslog import LogDamagedError, LogStore, layout
+from shared.accesslog import LogDamagedError, LogStore
+from shared.accesslog.storage import layout
 from shared.ports import Delete, Row, Upsert
 from tests.accesslog.faulty import FaultyTables
 from tests.accesslog.logs import entries
@@ -13,10 +14,10 @@ async def head_of(kept, tenant):
 
 
 async def test_a_log_takes_entries_from_its_first_on(store, tenant):
-    await store.require_sound(tenant)
+    await store.require_appendable(tenant)
     for number in range(3):
         await store.append(tenant, entries(number))
-        await store.require_sound(tenant)
+        await store.require_appendable(tenant)
 
 
 @pytest.mark.parametrize("how", ["gone", "put back", "of no size", "of another size", "a text"])
@@ -36,7 +37,7 @@ async def test_one_whose_head_was_changed_takes_none(kept, store, tenant, how):
     if how in values:
         await kept.commit(layout.TABLE, [Upsert(Row(tenant, layout.HEAD, values[how]))])
     with pytest.raises(LogDamagedError):
-        await store.require_sound(tenant)
+        await store.require_appendable(tenant)
     with pytest.raises(LogDamagedError):
         await LogStore(kept).append(tenant, entries(2))
 
@@ -58,5 +59,5 @@ class Growing(FaultyTables):
 
 async def test_one_that_grows_meanwhile_takes_them(kept, tenant):
     tables = Growing(kept, tenant, 5)
-    await LogStore(tables).require_sound(tenant)
+    await LogStore(tables).require_appendable(tenant)
     assert tables.times == 0

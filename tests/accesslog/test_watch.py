@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.accesslog.watch import IntegrityWatch
+from shared.accesslog.integrity.watch import IntegrityWatch
 from shared.azure.bus import AzureBus
 from shared.errors import UnavailableError
 from shared.messages import Outbox, queues
@@ -40,7 +40,7 @@ async def watch(stack, kept):
 async def test_its_own_failure_is_told_once_a_day_and_raised(watch, bus, tenant):
     for now, count in ((NOW, 1), (NOW + timedelta(hours=1), 1), (NOW + timedelta(days=1), 2)):
         with pytest.raises(ZeroDivisionError):
-            await watch(ZeroDivisionError("of the tenant"), now).look(tenant)
+            await watch(ZeroDivisionError("of the tenant"), now).verify(tenant)
         told = await incidents(bus, tenant, count)
         assert len(told) == count
         assert "could not be verified: watch-failed" in told[-1]["summary"]
@@ -49,7 +49,7 @@ async def test_its_own_failure_is_told_once_a_day_and_raised(watch, bus, tenant)
 
 async def test_what_may_succeed_later_is_only_raised(watch, bus, tenant):
     with pytest.raises(UnavailableError):
-        await watch(UnavailableError("storage")).look(tenant)
+        await watch(UnavailableError("storage")).verify(tenant)
     assert await incidents(bus, tenant) == []
 
 

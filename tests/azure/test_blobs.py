@@ -139,10 +139,10 @@ async def test_an_archived_blob_is_brought_back(kept, blobs, name, written):
         await read(kept, written)
     with pytest.raises(BlobArchivedError):
         await kept.copy(written, TARGET, name, MARK)
-    await kept.thaw(CONTAINER, name)
+    await kept.rehydrate(CONTAINER, name)
     assert b"".join(await read(kept, written)) == b"first"
     await kept.delete(CONTAINER, name)
-    await kept.thaw(CONTAINER, name)
+    await kept.rehydrate(CONTAINER, name)
 
 
 async def test_a_copy_has_the_bytes_and_its_own_metadata(kept, blobs, name, written):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.backups.expectations import Expectation
-from shared.backups.rules import Finding, ItemDay, Report, judge, record, summary
+from shared.backups.rules import ItemDay, ItemFinding, Report, judge, record, summary
 from shared.ports import BackupJob
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
@@ -55,7 +55,7 @@ def report(*findings, at=NOW, audit="A1"):
 
 
 def finding(verdict):
-    return Finding("films", "v", verdict)
+    return ItemFinding("films", "v", verdict)
 
 
 def test_a_completed_backup_opens_no_incident():

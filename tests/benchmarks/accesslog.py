@@ -35,8 +35,8 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 from infra.local.errors import StackError
 from infra.local.stack import Stack
 from shared.accesslog import LogStore, NewEntry
-from shared.accesslog.layout import GROUP_ENTRIES
-from shared.accesslog.nodes import SHAPE
+from shared.accesslog.storage.layout import GROUP_ENTRIES
+from shared.accesslog.storage.nodes import SHAPE
 from shared.azure.tables import AzureTables
 from shared.merkle import Edge, inclusion_tiles, leaf_hash
 from shared.ports import Delete, Insert, Merge, Operation, Replace, Row, Tables, Upsert, Value

@@ -22,12 +22,12 @@ from infra.local.settings import ROOT
 from infra.local.stack import Stack
 from shared.azure.blobs import CHUNK, AzureBlobs
 from shared.azure.bus import AzureBus
-from shared.azure.settings import read_settings
 from shared.azure.tables import AzureTables
 from shared.composition import App
-from shared.intake.scanner import Engine, Findings, Scan
 from shared.messages.contracts import BlobUploaded
 from shared.ports import BlobInfo, Secret
+from shared.scanning.scanner import Engine, Findings, Scan
+from shared.settings import read_settings
 from tests.benchmarks import files
 from tests.benchmarks.client import INCOMING, Portal
 from tests.benchmarks.progress import Step
@@ -149,7 +149,7 @@ async def _intake(film: BlobClient, upload: BlobClient, app: App) -> float:
         name=upload.blob_name, etag=found.etag, last_modified=found.last_modified
     )
     started = time.perf_counter()
-    await app.intake.take_in(uploaded)
+    await app.intake.process_upload(uploaded)
     taken = time.perf_counter() - started
     if await upload.exists():
         raise StackError("A film was not taken in.")

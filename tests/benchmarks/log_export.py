@@ -18,9 +18,9 @@ from typing import Final
 from infra.local.errors import StackError
 from infra.local.settings import ROOT
 from infra.local.stack import Stack
-from shared.azure.settings import read_settings
 from shared.composition import App
 from shared.identity.rules import TENANT_ADMIN, Caller
+from shared.settings import read_settings
 from tests.benchmarks.results import Result
 from tests.benchmarks.watch import Watch
 

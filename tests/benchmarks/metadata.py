@@ -3,7 +3,7 @@
 The judged files are the samples, one for each field of XMP that the tests write, and a copy of each
 sample into which exiftool itself has written every field that the format takes. A field's agreement
 is the share of identifiers, of all that either of the two reads in that field, that both read. What
-exiftool reads as one text is parted into identifiers as ours is (`shared.media.fields`), since that
+exiftool reads as one text is parted into identifiers as ours is (`worker.fields`), since that
 is meaning and not reading. The sample with broken metadata is left out. Needs Debian's
 libimage-exiftool-perl, and says so where that is missing.
 """
@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from infra.local.settings import ROOT
-from shared.intake.collector import Collector
-from shared.intake.content_type import HEAD_SIZE, detect
-from shared.intake.metadata import read
-from shared.media import fields
-from shared.media.pictures import read_picture
+from shared.metadata.collector import Collector
+from shared.metadata.reading import read
+from shared.metadata.worker import fields
+from shared.metadata.worker.pictures import read_picture
+from shared.scanning.content_type import HEAD_SIZE, detect
 from tests.benchmarks.progress import Step
 from tests.benchmarks.results import Result
-from tests.intake.test_metadata_fields import IN_XMP, xmp
-from tests.intake.test_metadata_limits import tiff_with_xmp
+from tests.metadata.test_metadata_fields import IN_XMP, xmp
+from tests.metadata.test_metadata_limits import tiff_with_xmp
 
 GOAL: Final = ">= 1"
 GOAL_IN_ALL: Final = ">= 0.99"

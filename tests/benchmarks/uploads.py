@@ -118,7 +118,7 @@ def _queued(stack: Stack, tenant: str, photos: int) -> Iterator[Portal]:
     """A new tenant's portal, with the messages of so many photos in the queue."""
     with Portal(stack, tenant) as portal:
         storage = stack.info["connection_strings"]["storage"]
-        with _host(stack, without=("take_in",)):
+        with _host(stack, without=("process_upload",)):
             portal.register()
             asyncio.run(upload(storage, INCOMING, f"{tenant}/", photos))
             give_up = time.monotonic() + GIVE_UP_SECONDS

@@ -14,10 +14,10 @@ import pytest
 
 from samples.eicar import eicar, eicar_nested_zip, eicar_zip
 from shared.errors import UnavailableError
-from shared.intake.clamd import ClamdScanner
-from shared.intake.probes import encrypted_archive, nested_archive
-from shared.intake.scanner import Findings
 from shared.ports import BlobInfo
+from shared.scanning.clamd import ClamdScanner
+from shared.scanning.probes import encrypted_archive, nested_archive
+from shared.scanning.scanner import Findings
 from tests.clamd.conftest import HASHED, MAX_STREAM, MIB
 
 SAMPLES = Path(__file__).parents[2] / "samples"

@@ -5,8 +5,8 @@ from pathlib import Path
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.blob.aio import BlobServiceClient
 
+from shared.assets import SUBJECTS, index_keys, subject_partition
 from shared.erasures.rules import batches
-from shared.intake import SUBJECTS, index_keys, subject_partition
 from shared.messages.contracts import Actor, BlobUploaded
 
 PHOTO = (Path(__file__).parents[2] / "samples/astronaut.jpg").read_bytes()

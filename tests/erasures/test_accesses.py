@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.access.rules import Attempt
-from shared.accesslog.filters import Filter
+from shared.accesses.rules import Attempt
+from shared.accesslog.reading.filters import EntryFilter
 from shared.errors import NotFoundError, UnavailableError
 from shared.identity.rules import VENDOR_SUPPORT, Caller
 from shared.messages.contracts import ConsentGranted
@@ -34,18 +34,18 @@ async def consented(app, tenant):
 
 async def outcomes(app, tenant):
     """How the attempts at the tenant's assets went, oldest first."""
-    wanted = Filter(action="asset.read")
+    wanted = EntryFilter(action="asset.read")
     entries, _ = await app.log_reading.page(tenant, wanted, size=100, continuation=None)
     return [(entry.outcome, entry.reason) for entry in reversed(entries)]
 
 
 async def test_an_access_hands_over_no_other_asset_than_it_was_asked_for(fast, tenant):
-    await fast.intake.take_in(await uploaded(fast, f"{tenant}/a.jpg"))
+    await fast.intake.process_upload(await uploaded(fast, f"{tenant}/a.jpg"))
     (old,) = await assets(fast, tenant)
     await consented(fast, tenant)
     # An erasure that died after the bytes had gone, and an upload to the same path.
     await fast.blobs.delete(old.container, old.blob)
-    await fast.intake.take_in(await uploaded(fast, f"{tenant}/a.jpg"))
+    await fast.intake.process_upload(await uploaded(fast, f"{tenant}/a.jpg"))
     with pytest.raises(NotFoundError):
         await fast.accesses.attempt(Attempt(tenant, old.id, "read", "p", "T", None), SVEN)
     assert await outcomes(fast, tenant) == [("failed", "asset-gone")]
@@ -59,7 +59,7 @@ async def test_an_access_hands_over_no_other_asset_than_it_was_asked_for(fast, t
     ],
 )
 async def test_an_access_during_an_outage_is_told_as_it_went(fast, tenant, monkeypatch, step, told):
-    await fast.intake.take_in(await uploaded(fast, f"{tenant}/a.jpg"))
+    await fast.intake.process_upload(await uploaded(fast, f"{tenant}/a.jpg"))
     (asset,) = await assets(fast, tenant)
     await consented(fast, tenant)
 
@@ -75,7 +75,7 @@ async def test_an_access_during_an_outage_is_told_as_it_went(fast, tenant, monke
 async def test_an_access_whose_bytes_vanish_while_they_are_read_is_told_as_failed_after_all(
     fast, tenant, monkeypatch
 ):
-    await fast.intake.take_in(await uploaded(fast, f"{tenant}/a.jpg"))
+    await fast.intake.process_upload(await uploaded(fast, f"{tenant}/a.jpg"))
     (asset,) = await assets(fast, tenant)
     await consented(fast, tenant)
     head = fast.blobs.head

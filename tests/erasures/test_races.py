@@ -21,13 +21,13 @@ async def test_a_discovery_that_was_overtaken_changes_nothing_of_what_was_approv
     fast, slow, tenant, monkeypatch
 ):
     for number in range(2):
-        await fast.intake.take_in(await uploaded(fast, f"{tenant}/{number}.jpg"))
+        await fast.intake.process_upload(await uploaded(fast, f"{tenant}/{number}.jpg"))
     request = (await fast.erasures.request(tenant, PERSON, MIA, fast.new_id())).state.id
     search = slow.assets.of_subject
 
     async def overtaken(*sought):
         found = await search(*sought)
-        await fast.intake.take_in(await uploaded(fast, f"{tenant}/2.jpg"))
+        await fast.intake.process_upload(await uploaded(fast, f"{tenant}/2.jpg"))
         await fast.erasures.discover(tenant, request)
         assert await approved(fast, tenant, request) == 3
         return found
@@ -47,12 +47,12 @@ async def test_a_delivery_that_an_erasure_overtook_does_not_index_the_person_aga
     index = slow.assets._index
 
     async def overtaken(asset):
-        await fast.intake.take_in(event)
+        await fast.intake.process_upload(event)
         assert (await erased(fast, tenant)).assets == 1
         await index(asset)
 
     monkeypatch.setattr(slow.assets, "_index", overtaken)
-    await slow.intake.take_in(event)
+    await slow.intake.process_upload(event)
     assert await left(services, tenant) == ([], [])
 
 
@@ -69,7 +69,7 @@ async def test_a_delivery_that_an_erasure_overtook_does_not_bring_the_bytes_back
     async def overtaken(*wanted):
         monkeypatch.setattr(fast.blobs, "delete", crash)
         with pytest.raises(UnavailableError):
-            await fast.intake.take_in(event)
+            await fast.intake.process_upload(event)
         monkeypatch.setattr(fast.blobs, "delete", delete)
         assert (await erased(fast, tenant)).assets == 1
         return await copy(*wanted)
@@ -78,9 +78,9 @@ async def test_a_delivery_that_an_erasure_overtook_does_not_bring_the_bytes_back
     if crashes:
         monkeypatch.setattr(slow.assets, "add", crash)
         with pytest.raises(UnavailableError):
-            await slow.intake.take_in(event)
+            await slow.intake.process_upload(event)
         monkeypatch.setattr(slow.assets, "add", add)
-    await slow.intake.take_in(event)
+    await slow.intake.process_upload(event)
     assert await left(services, tenant) == ([], [])
 
 
@@ -95,12 +95,12 @@ async def test_a_delivery_that_finds_malware_after_a_crash_leaves_no_cleared_cop
     add = fast.assets.add
     monkeypatch.setattr(fast.assets, "add", crash)
     with pytest.raises(UnavailableError):
-        await fast.intake.take_in(event)
+        await fast.intake.process_upload(event)
     monkeypatch.setattr(fast.assets, "add", add)
     # As it would be with signatures that are newer than those of the first delivery.
     newer = Filing("infected", "malware-found")
     monkeypatch.setattr("shared.intake.service.decide", lambda _: newer)
-    await fast.intake.take_in(event)
+    await fast.intake.process_upload(event)
     assert [asset.verdict for asset in await assets(fast, tenant)] == ["infected"]
     assert await left(services, tenant) == ([], [])
 
@@ -116,7 +116,7 @@ async def test_an_upload_that_is_being_taken_in_is_erased_too(
         await commit(*wanted)
 
     monkeypatch.setattr(slow.outbox, "commit", overtaken)
-    await slow.intake.take_in(event)
+    await slow.intake.process_upload(event)
     assert await assets(fast, tenant) == []
     assert await left(services, tenant) == ([], [])
 
@@ -128,14 +128,14 @@ async def test_index_rows_that_a_crash_left_of_an_erased_asset_go_with_the_next_
     index = slow.assets._index
 
     async def overtaken(asset):
-        await fast.intake.take_in(event)
+        await fast.intake.process_upload(event)
         await erased(fast, tenant)
         await index(asset)
         raise UnavailableError("storage")
 
     monkeypatch.setattr(slow.assets, "_index", overtaken)
     with pytest.raises(UnavailableError):
-        await slow.intake.take_in(event)
+        await slow.intake.process_upload(event)
     assert await indexed(fast, tenant)
     assert (await erased(fast, tenant)).assets == 0
     assert not await indexed(fast, tenant)

@@ -33,7 +33,7 @@ async def damaged(request, log, tenant):
 
 async def previewed(app, tenant):
     """A request that waits for its approval, and its ETag."""
-    await app.intake.take_in(await uploaded(app, f"{tenant}/a.jpg"))
+    await app.intake.process_upload(await uploaded(app, f"{tenant}/a.jpg"))
     request = (await app.erasures.request(tenant, PERSON, MIA, app.new_id())).state.id
     await app.erasures.discover(tenant, request)
     _, etag = await app.erasures.find(tenant, request)
@@ -72,10 +72,10 @@ async def test_an_upload_stays_where_it_is(fast, tenant, damaged):
     event = await uploaded(fast, f"{tenant}/a.jpg")
     mend = await damaged()
     with pytest.raises(UnavailableError):
-        await fast.intake.take_in(event)
+        await fast.intake.process_upload(event)
     assert await assets(fast, tenant) == []
     assert await fast.blobs.head("incoming", event.name) is not None
     await mend()
-    await fast.intake.take_in(event)
+    await fast.intake.process_upload(event)
     assert [asset.path for asset in await assets(fast, tenant)] == ["a.jpg"]
     assert await fast.blobs.head("incoming", event.name) is None

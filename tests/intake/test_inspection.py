@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from samples.eicar import eicar
-from shared.intake.identifiers import index_keys
+from shared.assets.identifiers import index_keys
 from shared.intake.inspection import Pass
 from shared.intake.rules import Filing, Inspection, decide
-from shared.intake.scanner import Engine, Findings
-from shared.intake.yara import Signatures
+from shared.scanning.scanner import Engine, Findings
+from shared.scanning.yara import Signatures
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 MANIFEST = json.loads((SAMPLES / "manifest.json").read_text(encoding="utf-8"))["samples"]

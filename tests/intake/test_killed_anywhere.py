@@ -19,7 +19,7 @@ from azure.storage.blob.aio import BlobServiceClient
 from infra.local.settings import ROOT
 from infra.local.stack import Stack
 from samples.eicar import eicar
-from shared.accesslog.filters import Filter
+from shared.accesslog.reading.filters import EntryFilter
 from shared.messages import queues
 from shared.messages.contracts import BlobUploaded
 from tests.compositions import OneSecret, composed, registered
@@ -74,7 +74,7 @@ async def do(services):
     free: asyncio.Queue[asyncio.subprocess.Process] = asyncio.Queue()
     workers = [
         await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.intake.dying_worker", json.dumps(services.settings)),
+            *(sys.executable, "-m", "tests.metadata.dying_worker", json.dumps(services.settings)),
             cwd=ROOT,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -145,7 +145,7 @@ async def told(clients, queue, field):
 
 async def logged(app, tenant):
     """How often a tenant's log names each asset."""
-    found = [entry.resource async for entry in app.log_reading.every(tenant, Filter())]
+    found = [entry.resource async for entry in app.log_reading.every(tenant, EntryFilter())]
     return Counter(name.removeprefix("assets/") for name in found if name.startswith("assets/"))
 
 
@@ -172,7 +172,7 @@ async def test_an_upload_is_filed_once_wherever_its_worker_is_killed(app, client
             await registered(app, tenant)
         for _ in range(versions - 1):
             before = await upload(app, clients, f"{tenant}/a.jpg", data)
-            await app.intake.take_in(msgspec.convert(before, BlobUploaded))
+            await app.intake.process_upload(msgspec.convert(before, BlobUploaded))
         return await upload(app, clients, f"{tenant}/a.jpg", data)
 
     # The first of all makes the tables and containers; what the second takes is the rule.

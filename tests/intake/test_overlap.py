@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.intake import overlap
+from shared.intake import inspection
 from shared.intake.inspection import Pass
-from shared.intake.yara import Signatures
+from shared.scanning.yara import Signatures
 
 CHUNKS = [b"one" * 1000, b"two" * 1000, b"three" * 1000]
 WHOLE = b"".join(CHUNKS)
@@ -45,14 +45,14 @@ async def arriving(*chunks: bytes | Exception) -> AsyncIterator[bytes]:
 
 async def test_every_chunk_is_taken_once_and_in_order(signatures):
     with Watched(signatures) as inspecting:
-        found = await overlap.run(inspecting, arriving(*CHUNKS))
+        found = await inspection.run(inspecting, arriving(*CHUNKS))
     assert inspecting.taken == CHUNKS
     assert (found.size, found.sha256) == (len(WHOLE), hashlib.sha256(WHOLE).hexdigest())
 
 
 async def test_a_blob_that_ends_before_its_size_is_finished_with_what_came(signatures):
     with Watched(signatures, size=len(WHOLE) + 1) as inspecting:
-        found = await overlap.run(inspecting, arriving(*CHUNKS))
+        found = await inspection.run(inspecting, arriving(*CHUNKS))
     assert found.size == len(WHOLE)
 
 
@@ -69,7 +69,7 @@ async def test_the_next_chunk_comes_in_while_one_is_looked_at_but_not_the_one_af
 
     with Watched(signatures) as inspecting:
         inspecting.let_go.clear()
-        running = asyncio.create_task(overlap.run(inspecting, counted()))
+        running = asyncio.create_task(inspection.run(inspecting, counted()))
         await two_came.wait()
         assert (came, inspecting.taken) == ([0, 1], [])
         inspecting.let_go.set()
@@ -80,14 +80,14 @@ async def test_the_next_chunk_comes_in_while_one_is_looked_at_but_not_the_one_af
 async def test_no_thread_is_at_work_any_more_when_reading_failed(signatures):
     with Watched(signatures) as inspecting:
         with pytest.raises(ConnectionResetError):
-            await overlap.run(inspecting, arriving(CHUNKS[0], ConnectionResetError()))
+            await inspection.run(inspecting, arriving(CHUNKS[0], ConnectionResetError()))
         assert inspecting.taken == CHUNKS[:1]
 
 
 async def test_no_thread_is_at_work_any_more_when_it_was_cancelled(signatures):
     with Watched(signatures) as inspecting:
         inspecting.let_go.clear()
-        running = asyncio.create_task(overlap.run(inspecting, arriving(*CHUNKS)))
+        running = asyncio.create_task(inspection.run(inspecting, arriving(*CHUNKS)))
         for _ in range(10):
             await asyncio.sleep(0)
         running.cancel()
@@ -106,4 +106,4 @@ async def test_what_the_pass_raises_comes_out(signatures):
             raise OSError(28, "No space left on device")
 
     with Broken(signatures) as inspecting, pytest.raises(OSError, match="No space left"):
-        await overlap.run(inspecting, arriving(*CHUNKS))
+        await inspection.run(inspecting, arriving(*CHUNKS))

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from shared.assets.rules import after_prefix
 from shared.errors import InvalidInputError, RefusalError
 from shared.intake.rules import (
     Filing,
     Inspection,
-    after_prefix,
     age_in_days,
     check_path,
     check_size,
@@ -19,7 +19,7 @@ from shared.intake.rules import (
     is_overdue,
     refuse_unread,
 )
-from shared.intake.scanner import Engine
+from shared.scanning.scanner import Engine
 from shared.tenancy import Tenant
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

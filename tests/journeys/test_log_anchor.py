@@ -8,7 +8,7 @@ import pytest
 from azure.data.tables import EdmType, EntityProperty, UpdateMode
 
 from shared.accesslog import LogDamagedError, LogStore
-from shared.accesslog.evidence import Evidence
+from shared.accesslog.proofs.evidence import Evidence
 from shared.azure.blobs import AzureBlobs
 from shared.azure.tables import AzureTables
 from shared.merkle import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.accesslog.layout import first_of
+from shared.accesslog.storage.layout import first_of
 from shared.merkle import Note, decode_bundle
 from shared.ports import Row
 from tests.journeys.logs import exported, grow, size_of, tamper, verify, vkeys

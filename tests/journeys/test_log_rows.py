@@ -12,8 +12,8 @@ import pytest
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
-from shared.accesslog.cosignatures import cosignature_row
-from shared.accesslog.layout import segment_key
+from shared.accesslog.proofs.cosignatures import cosignature_row
+from shared.accesslog.storage.layout import segment_key
 from shared.merkle import decode_bundle, encode_bundle
 from tests.journeys.logs import downloaded, found, grow, incidents, size_of, tamper, verify, vkeys
 from tests.journeys.portal import Portal

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from azure.data.tables import UpdateMode
 
-from shared.accesslog.cosignatures import cosignature_row
+from shared.accesslog.proofs.cosignatures import cosignature_row
 from shared.merkle import COSIGNATURE, Note, SigningKey
 from tests.journeys.logs import found, grow, size_of, verifiers
 from tests.journeys.portal import Portal

@@ -15,8 +15,8 @@ from azure.storage.blob.aio import BlobClient, ContainerClient
 
 from samples.eicar import eicar, eicar_nested_zip, eicar_zip
 from shared.azure.blobs import AzureBlobs
-from shared.media.fields import KEYWORDS
 from shared.messages import queues
+from shared.metadata.worker.fields import KEYWORDS
 from tests.journeys.portal import Portal, eventually
 from tests.queues import data_of, peeked
 

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from functions.documents import asyncapi
+from functions.system import asyncapi
 from shared.messages import encode, queues
 from shared.messages.asyncapi import document
 from shared.messages.contracts import CONTRACTS, QUEUES, Actor, ConsentRevoked, IncidentOpened

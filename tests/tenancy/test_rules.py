@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from shared.azure.settings import REGIONS
 from shared.errors import ConflictError, InvalidInputError
+from shared.settings import REGIONS
 from shared.tenancy.residency import ZONES, serves
 from shared.tenancy.rules import (
     Registration,

@@ -15,7 +15,7 @@ from infra.local.demo.client import TENANT, Client
 from infra.local.demo.erasures import erase
 from infra.local.demo.errors import DemoError
 from infra.local.demo.proofs import verify
-from infra.local.demo.uploads import take_in
+from infra.local.demo.uploads import process_upload
 from infra.local.errors import StackError
 from infra.local.ports import Ports
 from infra.local.settings import ROOT
@@ -29,7 +29,7 @@ PLAIN_WIDTH = 120
 def tell(account: Account, stack: Stack) -> None:
     """The whole story, on a stack that runs."""
     with Client(stack.info) as client:
-        assets = take_in(account, client)
+        assets = process_upload(account, client)
         let_in(account, client, assets)
         erase(account, client, assets)
         verify(account, client)

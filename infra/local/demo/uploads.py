@@ -15,7 +15,7 @@ SAMPLES = Path(__file__).parents[3] / "samples"
 FOLDER = "shoots"
 
 
-def take_in(account: Account, client: Client) -> dict[str, dict[str, Any]]:
+def process_upload(account: Account, client: Client) -> dict[str, dict[str, Any]]:
     """Upload the sample photos and the EICAR test file; returns the assets by path."""
     account.chapter("Nothing infected gets in")
     registration = {"id": TENANT, "displayName": "Acme Pictures", "residencyZone": "eu"}

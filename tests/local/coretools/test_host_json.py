@@ -14,7 +14,7 @@ import re
 import azure.functions as func
 import pytest
 
-from functions.uploads import arrivals
+from functions.intake import arrivals
 from infra.local.settings import ROOT
 
 HOST = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))

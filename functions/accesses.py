@@ -1,0 +1,53 @@
+"""Access by a support engineer, under a consent grant of the tenant."""
+
+from typing import Literal
+
+import azure.functions as func
+
+from functions.edge.bodies import Link, RequestBody
+from functions.edge.http import Call, Reply, endpoint
+from functions.edge.operations import Raw
+from shared.identity.rules import ROLES
+from shared.messages.contracts import Identifier, Text
+
+blueprint = func.Blueprint()
+
+
+class AccessRequest(RequestBody, frozen=True):
+    """Ask to do `operation` to an asset, for the purpose and ticket that the tenant agreed to."""
+
+    asset_id: Identifier
+    operation: Literal["read"]
+    purpose: Text
+    ticket: Text
+
+
+# Any role gets as far as the decision, so that an attempt without the right one is recorded too.
+@blueprint.route("tenants/{tenant}/accesses", methods=["POST"])
+@endpoint(
+    roles=ROLES,
+    of_any_tenant=True,
+    body=AccessRequest,
+    replies={200: Raw(), 303: Link},
+)
+async def access_asset(call: Call) -> Reply:
+    """Hand an asset's bytes to an engineer whom a live grant allows it; recorded either way.
+
+    Up to 4 MiB come in the answer; more by a redirect to a link that lives for minutes.
+    """
+    from shared.accesses.rules import Attempt
+
+    request = call.read(AccessRequest)
+    attempt = Attempt(
+        tenant=call.tenant,
+        asset=request.asset_id,
+        operation=request.operation,
+        purpose=request.purpose,
+        ticket=request.ticket,
+        client_address=call.client_address,
+    )
+    given = await call.app.accesses.attempt(attempt, call.caller)
+    headers = {"Vouchsafe-Log-Entry": given.entry, "Vouchsafe-Consent-Grant": given.grant}
+    if given.link is not None:
+        return Reply(303, Link(location=given.link), {**headers, "Location": given.link})
+    return Reply(200, None, headers, given.content, given.media_type)

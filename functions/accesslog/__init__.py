@@ -1,0 +1,1 @@
+"""The access log: entries, proofs and upkeep."""

@@ -1,0 +1,200 @@
+"""A tenant's log as C2SP tlog-tiles serves it, and what it takes to verify it.
+
+Every answer needs a token, so what caches may keep is `private`; what the vendor's people read is
+recorded each time, and so never kept. An entry bundle may change by a redaction and is kept for a
+day only; hashes never change.
+"""
+
+import base64
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import azure.functions as func
+
+from functions.accesslog.bodies import ConsistencyProofView, KeySet
+from functions.accesslog.entries import READING
+from functions.edge.http import Call, Reply, endpoint
+from functions.edge.operations import Parameter, Raw
+from shared.errors import InvalidInputError, NotFoundError
+from shared.identity.rules import VENDOR_ROLES
+
+blueprint = func.Blueprint()
+
+_TEXT = "text/plain"
+_BYTES = "application/octet-stream"
+_FOR_SECONDS = "max-age=5"
+_FOR_A_DAY = "max-age=86400"
+_FOR_EVER = "max-age=31536000, immutable"
+_NOTE = Raw(("text/plain",))
+
+
+@blueprint.route("tenants/{tenant}/log/checkpoint", methods=["GET"])
+@endpoint(roles=READING, replies={200: _NOTE})
+async def read_checkpoint(call: Call) -> Reply:
+    """The checkpoint that was published last, with the cosignatures of witnesses (C2SP)."""
+    await call.app.accesslog.record_disclosure(call.tenant, call.caller, "log/checkpoint")
+    latest = await call.app.checkpoints.latest(call.tenant)
+    latest = await call.app.checkpoints.witnessed(call.tenant, latest)
+    return Reply(200, None, _caching(call, _FOR_SECONDS), latest.note.encode(), _TEXT)
+
+
+@blueprint.route("tenants/{tenant}/log/checkpoints", methods=["POST"])
+@endpoint(roles=READING, replies={201: _NOTE})
+async def publish_checkpoint(call: Call) -> Reply:
+    """Sign and publish a checkpoint of the log as it is now; one that is there already stays."""
+    await call.app.accesslog.record_disclosure(call.tenant, call.caller, "log/checkpoints")
+    made = await call.app.checkpoints.publish(call.tenant)
+    location = f"/api/tenants/{call.tenant}/log/checkpoints/{made.size}"
+    return Reply(201, None, {"Location": location}, made.note.encode(), _TEXT)
+
+
+@blueprint.route("tenants/{tenant}/log/checkpoints/{size}", methods=["GET"])
+@endpoint(roles=READING, replies={200: _NOTE})
+async def read_old_checkpoint(call: Call) -> Reply:
+    """The checkpoint of one size that was published, with its cosignatures."""
+    await call.app.accesslog.record_disclosure(call.tenant, call.caller, "log/checkpoints")
+    size = size_of(call.param("size"), "size")
+    found = await call.app.checkpoints.at(call.tenant, size)
+    found = await call.app.checkpoints.witnessed(call.tenant, found)
+    return Reply(200, None, _caching(call, _FOR_SECONDS), found.note.encode(), _TEXT)
+
+
+@blueprint.route("tenants/{tenant}/log/tile/{*path}", methods=["GET"])
+@endpoint(roles=READING, replies={200: Raw((_BYTES,))})
+async def read_tile(call: Call) -> Reply:
+    """A tile of hashes, `{level}/{index}`, or a bundle of entries, `entries/{index}` (C2SP).
+
+    Partial ones end in `.p/{width}`.
+    """
+    from shared.merkle import encode_bundle, parse_entries_path, parse_tile_path
+
+    path = f"tile/{call.param('path')}"
+    await call.app.accesslog.record_disclosure(call.tenant, call.caller, "log/tile")
+    if not path.startswith("tile/entries/"):
+        with _no_such_path():
+            tile = parse_tile_path(path)
+        hashes = await call.app.log_store.tile(call.tenant, tile)
+        return Reply(200, None, _caching(call, _FOR_EVER), hashes, _BYTES)
+    with _no_such_path():
+        index, width = parse_entries_path(path)
+    bundle = encode_bundle(await call.app.log_store.bundle(call.tenant, index, width))
+    headers = {**_caching(call, _FOR_A_DAY), "Vary": "Accept-Encoding"}
+    if "gzip" in call.request.headers.get("Accept-Encoding", ""):
+        import gzip
+
+        headers["Content-Encoding"] = "gzip"
+        bundle = gzip.compress(bundle, 6, mtime=0)
+    return Reply(200, None, headers, bundle, _BYTES)
+
+
+@blueprint.route("tenants/{tenant}/log/consistency", methods=["GET"])
+@endpoint(
+    roles=READING,
+    replies={200: (ConsistencyProofView, _NOTE)},
+    query=(
+        Parameter("from", "The size of the older tree."),
+        Parameter("to", "The size of the newer tree; that of the newest checkpoint if left out."),
+        Parameter("format", "`json`, or `witness` for the body of a C2SP add-checkpoint request."),
+    ),
+)
+async def prove_consistency(call: Call) -> Reply:
+    """The proof that the log of one size continues the log of another."""
+    await call.app.accesslog.record_disclosure(call.tenant, call.caller, "log/consistency")
+    form = call.choice("format", ("json", "witness"))
+    old = size_of(call.request.params.get("from", ""), "from")
+    given = call.request.params.get("to")
+    new = size_of(given, "to") if given else (await call.app.checkpoints.latest(call.tenant)).size
+    covering = await call.app.checkpoints.covering(call.tenant, new)
+    if not old <= new <= covering.size:
+        raise InvalidInputError(
+            "log-size-invalid",
+            f"The log has {covering.size} entries, and there is no proof from {old} to {new}.",
+            "Pass sizes that the log has had, the older one as `from`.",
+        )
+    proof = await call.app.proofs.consistency(call.tenant, old, new)
+    if form == "witness":
+        from shared.merkle import AddCheckpoint
+
+        checkpoint = await call.app.checkpoints.at(call.tenant, new)
+        body = str(AddCheckpoint(old, tuple(proof), checkpoint.note))
+        return Reply(200, None, content=body.encode(), content_type=_TEXT)
+    roots = [await call.app.proofs.root(call.tenant, size) for size in (old, new)]
+    encoded = [base64.b64encode(one).decode() for one in (*roots, *proof)]
+    return Reply(
+        200,
+        {
+            "from": old,
+            "to": new,
+            "fromRootHash": encoded[0],
+            "toRootHash": encoded[1],
+            "proof": encoded[2:],
+        },
+    )
+
+
+@blueprint.route("keys", methods=["GET"])
+@endpoint(
+    roles=None,
+    replies={200: KeySet},
+    query=(Parameter("tenant", "The tenant whose log's verifier keys (vkeys) are wanted too."),),
+)
+async def read_keys(call: Call) -> Reply:
+    """The public keys that verify checkpoints: those of all versions, as a JWK Set (RFC 7517).
+
+    One that was disabled, and signs no more, has `revoked` with the time in `revoked_at`. RFC 7517
+    has no member for that; this is the one of OpenID Federation 1.0, "Federation Historical Keys
+    Response".
+    """
+    from shared.merkle import VerifierKey
+    from shared.tenancy.rules import check_tenant_id
+
+    tenant = call.request.params.get("tenant")
+    if tenant:
+        check_tenant_id(tenant)
+    keys: list[dict[str, object]] = []
+    revoked = await call.app.log_keys.revoked()
+    for one in await call.app.log_keys.published():
+        # RFC 8037 section 2.
+        jwk: dict[str, object] = {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": one.public,
+            "kid": one.version,
+        }
+        jwk |= {"use": "sig", "alg": "EdDSA"}
+        if one.version in revoked:
+            jwk["revoked"] = {"revoked_at": int(revoked[one.version].timestamp())}
+        if tenant:
+            jwk["vkey"] = str(VerifierKey(call.app.checkpoints.origin(tenant), one.raw))
+        keys.append(jwk)
+    return Reply(200, {"keys": keys}, {"Cache-Control": "public, max-age=300"})
+
+
+def size_of(text: str, name: str) -> int:
+    """A size of the log, as a whole number. Raises InvalidInputError."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 15):
+        raise InvalidInputError(
+            "log-size-invalid",
+            f"`{name}` is not the size of a log.",
+            "Pass a whole number from 0 on.",
+        )
+    return int(text)
+
+
+def _caching(call: Call, how: str) -> Mapping[str, str]:
+    is_recorded = bool(call.caller.roles & VENDOR_ROLES)
+    return {} if is_recorded else {"Cache-Control": f"private, {how}"}
+
+
+@contextmanager
+def _no_such_path() -> Iterator[None]:
+    from shared.merkle import ProofError
+
+    try:
+        yield
+    except ProofError as error:
+        raise NotFoundError(
+            "log-tile-not-found",
+            "This is not the path of a tile or of an entry bundle.",
+            "Write it as C2SP tlog-tiles does, such as `tile/0/x001/067` or `tile/0/000.p/7`.",
+        ) from error

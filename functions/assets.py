@@ -1,0 +1,108 @@
+"""Assets: listed and read by their tenant."""
+
+from datetime import datetime
+from typing import Annotated
+
+import azure.functions as func
+from msgspec import Meta, Struct
+
+from functions.edge.bodies import View
+from functions.edge.http import Call, Reply, endpoint
+from functions.edge.operations import PAGING, parameters_of
+from shared.assets.rules import Asset, AssetFilter, Difference, DocumentFound, Verdict
+from shared.identity.rules import TENANT_ROLES
+from shared.messages.contracts import AwareTime
+
+blueprint = func.Blueprint()
+
+
+class AssetQuery(Struct, frozen=True, rename="camel"):
+    """Which assets to list; times are RFC 3339, the later one is not included."""
+
+    verdict: Verdict | None = None
+    prefix: Annotated[str, Meta(max_length=1024)] = ""
+    uploaded_from: AwareTime | None = None
+    uploaded_before: AwareTime | None = None
+
+
+class AssetView(View, frozen=True):
+    """An asset. `size` is in bytes; `people` are the metadata fields that name somebody, or may.
+
+    `version` counts the cleared uploads to the path. `upload`, `declared_size` and `declared_type`
+    are of the request for its upload URL, `differences` in which of these the file is another.
+    """
+
+    id: str
+    tenant: str
+    path: str
+    container: str
+    blob: str
+    verdict: Verdict
+    size: int
+    uploaded_at: datetime
+    filed_at: datetime
+    reason: str | None = None
+    media_type: str | None = None
+    sha256: str | None = None
+    engine: str | None = None
+    engine_version: str | None = None
+    signature_version: str | None = None
+    signatures_made_at: datetime | None = None
+    signature_age_days: int | None = None
+    signatures: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    documents: tuple[DocumentFound, ...] = ()
+    metadata_note: str | None = None
+    content_notes: tuple[str, ...] = ()
+    version: int | None = None
+    upload: str | None = None
+    declared_size: int | None = None
+    declared_type: str | None = None
+    differences: tuple[Difference, ...] = ()
+
+
+class AssetPage(View, frozen=True):
+    """Assets, and what to pass to read on."""
+
+    assets: list[AssetView]
+    continuation: str | None
+
+
+_CHOICE = parameters_of(
+    AssetQuery,
+    verdict="Only assets of this verdict.",
+    prefix="Only assets whose path begins so.",
+    uploaded_from="Only assets that were uploaded then (RFC 3339) or later.",
+    uploaded_before="Only assets that were uploaded earlier (RFC 3339).",
+)
+
+
+@blueprint.route("tenants/{tenant}/assets", methods=["GET"])
+@endpoint(roles=TENANT_ROLES, replies={200: AssetPage}, query=(*_CHOICE, *PAGING))
+async def list_assets(call: Call) -> Reply:
+    """The tenant's assets, oldest first: all, or those of a verdict, time or path prefix.
+
+    Each page is recorded.
+    """
+    query = call.query(AssetQuery)
+    chosen = AssetFilter(query.verdict, query.prefix, query.uploaded_from, query.uploaded_before)
+    assets, continuation = await call.app.assets.page(
+        call.tenant, size=call.page_size, continuation=call.continuation, chosen=chosen
+    )
+    await call.record("assets.listed", "assets")
+    return Reply(200, AssetPage(assets=[_view(a) for a in assets], continuation=continuation))
+
+
+@blueprint.route("tenants/{tenant}/assets/{asset}", methods=["GET"])
+@endpoint(roles=TENANT_ROLES, replies={200: AssetView})
+async def read_asset(call: Call) -> Reply:
+    """One asset; recorded."""
+    asset = await call.app.assets.find(call.tenant, call.param("asset"))
+    await call.record("asset.viewed", f"assets/{asset.id}")
+    return Reply(200, _view(asset))
+
+
+def _view(asset: Asset) -> AssetView:
+    """An asset as the portal sees it: the fields that name people, not their keys in the index."""
+    shown = {name: getattr(asset, name) for name in AssetView.__struct_fields__}
+    return AssetView(**shown | {"people": tuple(person.field for person in asset.people)})

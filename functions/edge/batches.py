@@ -1,0 +1,154 @@
+"""Queue functions that take several messages in each call."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import List  # noqa: UP035 - see `batch_consumer`
+
+import azure.functions as func
+
+from functions.edge.queues import (
+    Delivery,
+    delay_before_retry,
+    delivery_of,
+    hide_unforeseen_errors,
+    park,
+    received_of,
+    require_served,
+)
+from shared.composition import App, app
+from shared.errors import (
+    ConflictError,
+    RefusalError,
+    RowConflictError,
+    UnavailableError,
+    kind_and_place,
+)
+from shared.messages import Received
+from shared.messages.contracts import Contract
+
+# A message of a batch that has failed so often for no foreseen reason is parked: with it, all that
+# are delivered with it each time would be dead-lettered.
+_MOST_FAILURES = 5
+
+logger = logging.getLogger("vouchsafe.messages")
+
+type Refused[T: Contract] = tuple[Delivery[T], RefusalError]
+type BatchHandler[T: Contract] = Callable[
+    [App, Sequence[Delivery[T]]], Awaitable[Sequence[Refused[T]]]
+]
+type BatchConsumer = Callable[[List[func.ServiceBusMessage]], Awaitable[None]]  # noqa: UP006
+
+
+def batch_consumer[T: Contract](
+    queue: str, *contracts: type[Contract]
+) -> Callable[[BatchHandler[T]], BatchConsumer]:
+    """Make a queue function for batches of a handler that takes the data of `contracts`.
+
+    The handler gets what could be read, in the queue's order, and returns what it refuses. Each
+    refused message is parked by itself and the rest is completed. A failure has the whole batch
+    delivered again, so the handler must be idempotent. One that was not foreseen may be the fault
+    of a single message, with which all others would end in the dead-letter queue: the handler gets
+    each by itself then, before the batch goes back, and one that fails again and again is parked.
+    """
+
+    def decorate(handler: BatchHandler[T]) -> BatchConsumer:
+        # The runtime library takes no list[...] in a signature.
+        async def run(messages: List[func.ServiceBusMessage]) -> None:  # noqa: UP006
+            received = [received_of(queue, message) for message in messages]
+            with hide_unforeseen_errors():
+                async with delay_before_retry(received):
+                    await _Batch(app(), received, contracts, handler).run()
+
+        run.__name__ = handler.__name__
+        run.__doc__ = handler.__doc__
+        return run
+
+    return decorate
+
+
+class _Batch[T: Contract]:
+    """One batch on its way through a handler."""
+
+    def __init__(
+        self,
+        current: App,
+        received: Sequence[Received],
+        contracts: tuple[type[Contract], ...],
+        handler: BatchHandler[T],
+    ) -> None:
+        self._app = current
+        self._received = sorted(received, key=lambda one: one.sequence_number)
+        self._contracts = contracts
+        self._handler = handler
+        self._refused: list[tuple[Received, RefusalError]] = []
+        self._failed: list[tuple[Received, Exception]] = []
+
+    async def run(self) -> None:
+        """Handle it. Raises the last failure that was not foreseen, when all have had their turn.
+
+        UnavailableError and RowConflictError, which concern all, are raised at once.
+        """
+        try:
+            if deliveries := await self._read():
+                await self._handle(deliveries)
+            for received, error in self._failed:
+                if received.delivery_count >= _MOST_FAILURES:
+                    self._refused.append((received, _unforeseen(error)))
+        finally:
+            # These will never succeed, whatever becomes of the others.
+            await park(self._app, self._refused)
+        left = [
+            error for received, error in self._failed if received.delivery_count < _MOST_FAILURES
+        ]
+        if left:
+            raise left[-1]
+
+    async def _read(self) -> Sequence[Delivery[T]]:
+        """What can be handled."""
+        numbers = frozenset(received.sequence_number for received in self._received)
+        served: dict[str, RefusalError | None] = {}
+        deliveries: list[Delivery[T]] = []
+        for received in self._received:
+            with self._noting(received):
+                delivery: Delivery[T] = delivery_of(self._app, received, self._contracts, numbers)
+                await require_served(self._app, delivery.data, served)
+                deliveries.append(delivery)
+        return deliveries
+
+    async def _handle(self, deliveries: Sequence[Delivery[T]]) -> None:
+        """Give all to the handler; where that fails for no foreseen reason, each by itself."""
+        try:
+            turned_away = await self._handler(self._app, deliveries)
+            self._refused += [(one.received, reason) for one, reason in turned_away]
+        except (UnavailableError, RowConflictError):
+            raise
+        except Exception as error:  # noqa: BLE001 - noted, and raised in the end
+            if len(deliveries) == 1:
+                self._failed.append((deliveries[0].received, error))
+                return
+            count = len(deliveries)
+            logger.warning("a batch of %d is taken apart: %s", count, kind_and_place(error))
+            for one in deliveries:
+                await self._handle([one])
+
+    @contextmanager
+    def _noting(self, received: Received) -> Iterator[None]:
+        """Note why a message is refused or fails; go on with the next."""
+        try:
+            yield
+        except RefusalError as reason:
+            self._refused.append((received, reason))
+        except (UnavailableError, RowConflictError):
+            raise
+        except Exception as error:  # noqa: BLE001 - noted, and raised in the end
+            self._failed.append((received, error))
+
+
+def _unforeseen(error: Exception) -> ConflictError:
+    logger.error("parked after many failures: %s", kind_and_place(error))
+    return ConflictError(
+        "internal-error",
+        f"The message failed each time for a reason that was not foreseen: {type(error).__name__}.",
+        "Find the reason in the app's log, mend it, and replay the message.",
+    )

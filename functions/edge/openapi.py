@@ -1,0 +1,183 @@
+"""The OpenAPI 3.1 document, made of the triggers, their operations and the types of their bodies.
+
+Source: OpenAPI Specification 3.1.1; its schemas are JSON Schema 2020-12.
+"""
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from typing import Any, Final
+
+import azure.functions as func
+import msgspec
+
+from functions.edge.bodies import Problem
+from functions.edge.http import PROBLEM
+from functions.edge.operations import OPERATIONS, Answer, Endpoint, Operation, Raw
+
+_VERSION: Final = "1"
+_SCHEMAS: Final = "#/components/schemas/"
+# A star is ASP.NET Core's for a parameter that takes the rest of the path.
+_PATH_PARAMETER: Final = re.compile(r"\{\*?([^}:?]+)[^}]*\}")
+_IDEMPOTENCY_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Makes the request safe to send again: the same key stands for one creation.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+_IF_MATCH: Final = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "description": "The ETag of the state that was seen (RFC 9110 section 13.1.1).",
+    "schema": {"type": "string"},
+}
+
+
+def document() -> dict[str, Any]:
+    """The whole document. Raises KeyError for an HTTP trigger whose handler is no `endpoint`."""
+    served = list(_served())
+    kinds = [kind for _, _, operation, _ in served for kind in _kinds(operation)]
+    schemas, components = msgspec.json.schema_components(
+        [Problem, *kinds], ref_template=_SCHEMAS + "{name}"
+    )
+    # Types need not be hashable, so that each is found by its place.
+    by_kind = dict(zip(map(id, [Problem, *kinds]), schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for path, method, operation, handler in served:
+        paths.setdefault(path, {})[method] = _operation(path, operation, handler, by_kind)
+    return {
+        "openapi": "3.1.1",
+        "info": {
+            "title": "Vouchsafe",
+            "version": _VERSION,
+            "description": (
+                "The data-protection backend of a multi-tenant digital asset management service. "
+                "Errors are RFC 9457 problems with a stable `type` and a `remedy`."
+            ),
+            "license": {"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
+        },
+        "servers": [{"url": "/api"}],
+        "paths": dict(sorted(paths.items())),
+        "components": {
+            "schemas": dict(sorted(components.items())),
+            "responses": {
+                "Problem": {
+                    "description": "What is wrong, and what to do about it.",
+                    "content": {PROBLEM: {"schema": by_kind[id(Problem)]}},
+                }
+            },
+            "securitySchemes": {
+                "entra": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+            },
+        },
+    }
+
+
+def _served() -> Iterator[tuple[str, str, Operation, Endpoint]]:
+    """The path, the method in small letters, the operation and the handler of each endpoint."""
+    # Not before: they import the triggers, of which one serves this document.
+    from functions.blueprints import BLUEPRINTS
+
+    app = func.FunctionApp()
+    for blueprint in BLUEPRINTS:
+        app.register_functions(blueprint)
+    for function in app.get_functions():
+        trigger: Any = function.get_trigger()
+        if trigger.type == "httpTrigger":
+            handler = function.get_user_function()
+            path = "/" + _PATH_PARAMETER.sub(r"{\1}", trigger.route)
+            for method in trigger.methods:
+                yield path, method.name.lower(), OPERATIONS[handler], handler
+
+
+def _kinds(operation: Operation) -> Iterator[Any]:
+    if operation.body is not None and not isinstance(operation.body, Raw):
+        yield operation.body
+    yield from (parameter.kind for parameter in operation.query)
+    for answer in operation.replies.values():
+        yield from (kind for kind in _alternatives(answer) if not isinstance(kind, Raw))
+
+
+def _operation(
+    path: str, operation: Operation, handler: Endpoint, schemas: dict[int, dict[str, Any]]
+) -> dict[str, Any]:
+    summary, _, description = inspect.cleandoc(handler.__doc__ or "").partition("\n\n")
+    described: dict[str, Any] = {
+        "operationId": handler.__name__,
+        "summary": " ".join(summary.split()),
+        "tags": [path.split("/")[3 if path.startswith("/tenants/{tenant}/") else 1]],
+        "parameters": list(_parameters(path, operation, schemas)),
+        "responses": _responses(path, operation, schemas),
+        # Any one of the roles will do, so each is an alternative of its own.
+        "security": [{"entra": [role]} for role in sorted(operation.roles or ())],
+    }
+    if description:
+        described["description"] = " ".join(description.split())
+    if operation.body is not None:
+        described["requestBody"] = {"required": True, "content": _content(operation.body, schemas)}
+    return described
+
+
+def _content(answer: Answer, schemas: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """The alternatives of a body, by media type."""
+    content: dict[str, Any] = {}
+    for kind in _alternatives(answer):
+        if isinstance(kind, Raw):
+            content |= {media_type: {} for media_type in kind.media_types}
+        else:
+            content["application/json"] = {"schema": schemas[id(kind)]}
+    return content
+
+
+def _parameters(
+    path: str, operation: Operation, schemas: dict[int, dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    for name in _PATH_PARAMETER.findall(path):
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    for parameter in operation.query:
+        yield {
+            "name": parameter.name,
+            "in": "query",
+            "description": parameter.description,
+            "schema": schemas[id(parameter.kind)],
+        }
+    if operation.idempotent:
+        yield _IDEMPOTENCY_KEY
+    if operation.conditional:
+        yield _IF_MATCH
+
+
+def _responses(
+    path: str, operation: Operation, schemas: dict[int, dict[str, Any]]
+) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    for status, answer in operation.replies.items():
+        content = _content(answer, schemas)
+        response: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+        responses[str(status)] = response | ({"content": content} if content else {})
+    problem = {"$ref": "#/components/responses/Problem"}
+    for status in _refusals(path, operation):
+        responses.setdefault(str(status), problem)
+    return dict(sorted(responses.items())) | {"default": problem}
+
+
+def _alternatives(answer: Answer) -> Iterable[type | Raw]:
+    if answer is None:
+        return ()
+    return answer if isinstance(answer, tuple) else (answer,)
+
+
+def _refusals(path: str, operation: Operation) -> Iterable[int]:
+    """The statuses of the problems that can be foreseen from what the endpoint takes."""
+    if operation.roles is not None:
+        yield from (401, 403, 503)
+    if "{" in path:
+        yield 404
+    if operation.body is not None:
+        yield from (400, 422)
+    if operation.query:
+        yield 422
+    if operation.conditional:
+        yield from (412, 428)

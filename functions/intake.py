@@ -1,0 +1,102 @@
+"""Uploads: where to put them, and what becomes of them."""
+
+from datetime import datetime
+from typing import Annotated
+
+import azure.functions as func
+from msgspec import Meta
+
+from functions.edge.blob_reference import BlobReference
+from functions.edge.bodies import RequestBody, View
+from functions.edge.http import Call, Reply, endpoint
+from functions.edge.queues import Delivery, consumer
+from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER
+from shared.messages import queues
+from shared.messages.contracts import BlobUploaded
+
+blueprint = func.Blueprint()
+
+
+# RFC 9110 section 8.3.1; what may follow as parameters is not looked into.
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_MEDIA_TYPE = rf"^{_WORD}/{_WORD}[ \t]*(?:;[ -~]*)?$(?!\n)"
+
+
+class UploadRequest(RequestBody, frozen=True):
+    """Ask for a URL to upload one file of `size` bytes to `path`, in the tenant's own folder."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=1024)]
+    size: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    media_type: Annotated[str, Meta(max_length=255, pattern=_MEDIA_TYPE)]
+
+
+class UploadUrl(View, frozen=True):
+    """Where one file can be put, and until when; with `blocks` also in blocks."""
+
+    id: str
+    path: str
+    url: str
+    expires_at: datetime
+    blocks: bool
+
+
+@blueprint.route("tenants/{tenant}/uploads", methods=["POST"])
+@endpoint(
+    roles={TENANT_ADMIN, TENANT_DAM_MANAGER},
+    body=UploadRequest,
+    replies={201: UploadUrl},
+    idempotent=True,
+)
+async def request_upload(call: Call) -> Reply:
+    """A URL to which one file can be uploaded, with the real storage SDKs or a plain PUT.
+
+    Each URL that is given out is recorded.
+    """
+    request = call.read(UploadRequest)
+    tenant = await call.app.tenants.require(call.tenant)
+    identifier = await call.identifier(f"uploads|{call.tenant}")
+    permit = await call.app.intake.permit_upload(
+        tenant, request.path, request.size, request.media_type, identifier
+    )
+    await call.record("upload.permitted", f"uploads/{identifier}")
+    return Reply(
+        201,
+        UploadUrl(
+            id=identifier,
+            path=request.path,
+            url=permit.url,
+            expires_at=permit.expires,
+            blocks=permit.blocks,
+        ),
+    )
+
+
+def arrivals(source: str) -> func.Blueprint:
+    """The blob trigger, which notices uploads by `source`: a name of `func.BlobSource`'s values."""
+    noticed = func.Blueprint()
+
+    @noticed.blob_trigger(
+        "blob", path="incoming/{name}", connection="DAM_STORAGE", source=func.BlobSource(source)
+    )
+    async def upload_arrived(blob: BlobReference) -> None:
+        """A blob has arrived in `incoming`: queue it for intake, without reading it."""
+        from shared.composition import app
+
+        await app().intake.enqueue(blob.name)
+
+    return noticed
+
+
+@blueprint.timer_trigger("timer", schedule="0 */10 * * * *")
+async def enqueue_overdue(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's parameter
+    """Queue, every ten minutes, the uploads that lie in `incoming` and were forgotten."""
+    from shared.composition import app
+
+    await app().intake.enqueue_overdue()
+
+
+@blueprint.service_bus_queue_trigger("message", queue_name=queues.INTAKE, connection="SERVICE_BUS")
+@consumer(queues.INTAKE, BlobUploaded)
+async def process_upload(delivery: Delivery[BlobUploaded]) -> None:
+    """Inspect an upload and file it."""
+    await delivery.app.intake.process_upload(delivery.data)

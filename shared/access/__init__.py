@@ -1,5 +1,0 @@
-"""Access by the vendor's people: only under a live consent grant, and never unrecorded."""
-
-from shared.access.service import Accesses, Handover
-
-__all__ = ["Accesses", "Handover"]

@@ -1,0 +1,143 @@
+"""Letting an engineer in: decide, record, and only then hand over."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from shared.accesses.rules import (
+    GONE,
+    PERSON_NAMED,
+    UNREADABLE,
+    AccessDecision,
+    Attempt,
+    decide,
+    failed,
+    link_expiry,
+)
+from shared.accesslog import AccessLog
+from shared.accesslog.entries import person_named
+from shared.assets import Asset, Assets
+from shared.consents import Consents
+from shared.errors import (
+    BlobChangedError,
+    ForbiddenError,
+    NotFoundError,
+    RefusalError,
+    UnavailableError,
+)
+from shared.identity.rules import Caller, tenant_not_found
+from shared.ids import new_id
+from shared.messages.contracts import AccessRecorded
+from shared.ports import BlobInfo, Blobs, Clock
+
+# What is larger is handed over as a short-lived link, so that it never passes through our memory.
+_INLINE_LIMIT = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """An asset's bytes, or a link to them where they are too many. `entry` is the log entry."""
+
+    entry: str
+    grant: str
+    media_type: str
+    content: bytes | None
+    link: str | None
+
+
+class Accesses:
+    """Access to tenants' assets by the vendor's people."""
+
+    def __init__(
+        self, assets: Assets, consents: Consents, log: AccessLog, blobs: Blobs, clock: Clock
+    ) -> None:
+        self._assets = assets
+        self._consents = consents
+        self._log = log
+        self._blobs = blobs
+        self._clock = clock
+
+    async def attempt(self, attempt: Attempt, caller: Caller) -> Handover:
+        """Carry an attempt out. Every attempt is in the tenant's log before this returns or raises.
+
+        One that is allowed and finds no bytes is logged as failed; where they vanish only while
+        they are read, in an entry after that of the access. Raises ForbiddenError when no live
+        grant allows it, InvalidInputError when its purpose or ticket names a person, NotFoundError
+        when the asset's bytes have gone in the meantime, and UnavailableError when storage does not
+        answer, or it could not be recorded.
+        """
+        asset = await self._asset(attempt)
+        grants = await self._consents.all(attempt.tenant)
+        now = self._clock()
+        decision = decide(attempt, caller, asset, grants, now)
+        if decision.grant is None or asset is None:
+            await self._record(decision.entry)
+            raise _denied(decision, attempt, caller)
+        async with self._recorded_where_it_fails(decision.entry):
+            blob = await self._blob(asset)
+        entry = await self._record(decision.entry)
+        media_type = asset.media_type or "application/octet-stream"
+        if blob.size <= _INLINE_LIMIT:
+            async with self._recorded_where_it_fails(decision.entry):
+                content = await self._content(blob)
+            return Handover(entry, decision.grant.id, media_type, content, None)
+        expires = link_expiry(decision.grant, now)
+        filename = asset.path.rpartition("/")[2]
+        link = self._blobs.read_url(asset.container, asset.blob, expires, filename)
+        return Handover(entry, decision.grant.id, media_type, None, link)
+
+    async def _asset(self, attempt: Attempt) -> Asset | None:
+        try:
+            return await self._assets.find(attempt.tenant, attempt.asset)
+        except NotFoundError:
+            return None
+
+    async def _record(self, recorded: AccessRecorded) -> str:
+        """Add an entry to the tenant's log; returns its id."""
+        now = self._clock()
+        entry = new_id(now)
+        await self._log.record(recorded, entry, now)
+        return entry
+
+    @asynccontextmanager
+    async def _recorded_where_it_fails(self, allowed: AccessRecorded) -> AsyncIterator[None]:
+        try:
+            yield
+        except (NotFoundError, UnavailableError) as error:
+            reason = GONE if isinstance(error, NotFoundError) else UNREADABLE
+            await self._record(failed(allowed, reason))
+            raise
+
+    async def _blob(self, asset: Asset) -> BlobInfo:
+        blob = await self._blobs.head(asset.container, asset.blob)
+        # Another asset may have the place by now, when this one's erasure did not get to its end.
+        if blob is None or blob.metadata.get("asset") != asset.id:
+            raise _bytes_gone()
+        return blob
+
+    async def _content(self, blob: BlobInfo) -> bytes:
+        try:
+            async with self._blobs.read(blob) as chunks:
+                return b"".join([chunk async for chunk in chunks])
+        except BlobChangedError as error:
+            raise _bytes_gone() from error
+
+
+def _denied(decision: AccessDecision, attempt: Attempt, caller: Caller) -> RefusalError:
+    if caller.tenant not in (None, attempt.tenant):
+        return tenant_not_found()
+    if decision.entry.reason == PERSON_NAMED:
+        return person_named("purpose or ticket")
+    return ForbiddenError(
+        "access-denied",
+        f"The access was denied and recorded: {decision.entry.reason}.",
+        "Ask the tenant for a consent grant that covers this asset, operation, purpose and ticket.",
+    )
+
+
+def _bytes_gone() -> NotFoundError:
+    return NotFoundError(
+        "asset-not-found",
+        "The asset has been erased or replaced in the meantime.",
+        "List the tenant's assets to see which there are.",
+    )

@@ -1,0 +1,1 @@
+"""Integrity: the audit of a log, its findings, and the watch over every log."""

@@ -1,0 +1,78 @@
+"""Going round the logs of all tenants."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+from shared.accesslog.integrity.watch import IntegrityWatch
+from shared.accesslog.proofs.checkpoints import Checkpoints
+from shared.accesslog.proofs.keys import KeyChangedError
+from shared.accesslog.storage.damage import LogDamagedError
+from shared.errors import kind_and_place
+
+_AT_ONCE: Final = 8
+
+logger = logging.getLogger("vouchsafe.accesslog")
+
+
+class RoundFailedError(Exception):
+    """A round did not get through for some tenants; the log says why."""
+
+
+async def publish_all(
+    tenants: AsyncIterator[str], checkpoints: Checkpoints, watch: IntegrityWatch
+) -> None:
+    """Publish a checkpoint of each log that has grown; a damaged one is looked into at once.
+
+    That nothing is signed any more is told even if nothing is found, and where it is what is kept
+    of the key that was changed.
+    """
+
+    async def publish(tenant: str) -> None:
+        try:
+            if await checkpoints.has_grown(tenant):
+                await checkpoints.publish(tenant)
+        except LogDamagedError as error:
+            if not await watch.verify(tenant):
+                await watch.refused(tenant, error.index)
+        except KeyChangedError as error:
+            await watch.tell_of_key(error.version)
+
+    await _each(tenants, publish)
+
+
+async def watch_all(tenants: AsyncIterator[str], watch: IntegrityWatch, *, whole: bool) -> None:
+    """Verify what is new in each log, or all of it."""
+
+    async def verify(tenant: str) -> None:
+        for finding in await watch.verify(tenant, whole=whole):
+            logger.error("log of %s: %s at entry %d", tenant, finding.kind, finding.first)
+
+    await _each(tenants, verify)
+
+
+async def _each(tenants: AsyncIterator[str], work: Callable[[str], Awaitable[None]]) -> None:
+    """Do `work` for all, some at a time; one that fails holds up no other.
+
+    Raises RoundFailedError in the end.
+    """
+    slots = asyncio.Semaphore(_AT_ONCE)
+    failed = 0
+
+    async def do(tenant: str) -> None:
+        nonlocal failed
+        try:
+            await work(tenant)
+        except Exception as error:  # noqa: BLE001 - it is counted, and raised in the end
+            failed += 1
+            logger.error("log of %s: %s", tenant, kind_and_place(error))  # noqa: TRY400 - see there
+        finally:
+            slots.release()
+
+    async with asyncio.TaskGroup() as tasks:
+        async for tenant in tenants:
+            await slots.acquire()
+            tasks.create_task(do(tenant))
+    if failed:
+        raise RoundFailedError(f"{failed} logs")

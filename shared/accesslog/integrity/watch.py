@@ -1,0 +1,221 @@
+"""The integrity watch: each log's rows are held against each other and against what was published.
+
+What it finds opens an incident, once for each thing that is wrong.
+"""
+
+import base64
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from shared.accesslog.entries import same
+from shared.accesslog.integrity.findings import Audit, Finding, Kind
+from shared.accesslog.proofs.checkpoints import Checkpoints
+from shared.accesslog.proofs.cosignatures import (
+    TABLE,
+    cosignature_rows,
+    false_cosignatures,
+    false_witnesses,
+)
+from shared.accesslog.storage.damage import LogDamagedError
+from shared.accesslog.storage.store import LogStore
+from shared.errors import RowConflictError, UnavailableError, kind_and_place
+from shared.ids import key
+from shared.merkle import HASH_SIZE, MAX_SIZE, leaf_of
+from shared.messages import Outbox, encode, queues
+from shared.messages.contracts import IncidentOpened
+from shared.ports import Clock, Insert, Row, Tables, Upsert
+from shared.rows import Stored, readable, to_values
+
+_WATCHED: Final = "watched"
+# So many findings are told apart from those before; more tell nothing more of what happened.
+_MOST_TOLD: Final = 50
+_NAMED: Final = 3
+# What is said of that which is no change itself.
+_ONLY_ITSELF: Final[dict[Kind, str]] = {
+    "watch-failed": "The access log could not be verified",
+    "publishing-refused": "The access log is not signed any more, and no change was found in it",
+}
+
+logger = logging.getLogger("vouchsafe.accesslog")
+
+
+class Watched(Stored, frozen=True):
+    """Up to where a log was found intact, its root there in base64, and when."""
+
+    size: int
+    root: str
+    at: datetime
+
+    @property
+    def root_hash(self) -> bytes:
+        """The root as its 32 bytes; none where it is not that."""
+        try:
+            root = base64.b64decode(self.root, validate=True)
+        except ValueError:
+            return b""
+        return root if len(root) == HASH_SIZE else b""
+
+
+class IntegrityWatch:
+    """Watches over the logs of all tenants."""
+
+    def __init__(
+        self, tables: Tables, checkpoints: Checkpoints, outbox: Outbox, clock: Clock
+    ) -> None:
+        self._tables = tables
+        self._checkpoints = checkpoints
+        self._outbox = outbox
+        self._clock = clock
+
+    async def verify(self, tenant: str, *, whole: bool = False) -> Sequence[Finding]:
+        """Verify what was appended since the log was last found intact, or all of it.
+
+        Returns what is wrong, for all of which there is an incident then. There is one a day, too,
+        for a log that cannot be verified as the watch itself fails, which is raised all the same.
+        """
+        try:
+            return await self._verify(tenant, whole=whole)
+        except UnavailableError:
+            # The next time may do, and no incident could be kept now.
+            raise
+        except Exception as error:
+            logger.error("watch over %s: %s", tenant, kind_and_place(error))  # noqa: TRY400 - see there
+            today = f"{self._clock():%Y-%m-%d}"
+            await self._tell(tenant, [Finding(0, 0, "watch-failed", today)])
+            raise
+
+    async def refused(self, tenant: str, index: int) -> None:
+        """Tell that nothing is signed, for damage near `index` of which `look` finds nothing."""
+        await self._tell(tenant, [Finding(index, index, "publishing-refused", "")])
+
+    async def tell_of_key(self, version: str) -> None:
+        """Open one incident for a version of the key whose public key in `evidence` is another."""
+        partition = key("key", version)
+        incident = IncidentOpened(
+            kind="log.integrity",
+            severity="critical",
+            summary=f"The public key in evidence of version {version} of the log's key is another.",
+            resource=f"keys/{version}",
+        )
+        identifier = hashlib.sha256(partition.encode()).hexdigest()[:32]
+        message = encode(queues.INCIDENTS, incident, identifier=identifier, now=self._clock())
+        told = Insert(Row(partition, "told", {}))
+        try:
+            await self._outbox.commit(TABLE, partition, [told], [message])
+        except RowConflictError:
+            # It was told before.
+            await self._outbox.flush(TABLE, partition)
+
+    async def _verify(self, tenant: str, *, whole: bool) -> Sequence[Finding]:
+        row = await self._tables.get(TABLE, key(tenant), _WATCHED)
+        watched = _watched_in(row)
+        newest = await self._checkpoints.newest(tenant)
+        # What the row says counts only as far as the log leads to what `evidence` holds. So the
+        # rows of the newest checkpoint, which is served, are looked at each time.
+        start = 0
+        if watched is not None and newest is not None and not whole:
+            start = min(watched.size, newest.size)
+        roots = dict(await self._checkpoints.roots(tenant, start, newest))
+        if watched is not None:
+            roots.setdefault(watched.size, watched.root_hash)
+        audit = await self._audit(tenant, start, roots)
+        findings = [*audit.findings, *await self._changed_rows(tenant, start)]
+        if row is not None and watched is None:
+            findings.append(Finding(0, 0, "watch-changed", row.row))
+        if findings:
+            await self._tell(tenant, findings)
+        else:
+            root = base64.b64encode(audit.edge.root()).decode()
+            intact = Watched(size=audit.edge.size, root=root, at=self._clock())
+            await self._tables.commit(
+                TABLE, [Upsert(Row(key(tenant), _WATCHED, to_values(intact)))]
+            )
+        return findings
+
+    async def _changed_rows(self, tenant: str, start: int) -> Sequence[Finding]:
+        """What is wrong with the rows of what was published, and of who has cosigned it."""
+        found = await false_witnesses(self._tables, tenant)
+        # Read first: what they cosign was published before.
+        cosigned = await cosignature_rows(self._tables, tenant, start)
+        notes: dict[int, str] = {}
+        async for name, published, is_genuine in self._checkpoints.kept(tenant, start):
+            size = published.size
+            if is_genuine:
+                notes[size] = published.note
+            else:
+                found.append(Finding(size, size, "checkpoint-changed", name))
+        return found + await false_cosignatures(self._tables, tenant, cosigned, notes)
+
+    async def _audit(self, tenant: str, start: int, roots: Mapping[int, bytes]) -> Audit:
+        origin = self._checkpoints.origin(tenant)
+        keys = await self._checkpoints.verifiers(tenant)
+
+        def signed_leaf(_tenant: str, index: int, payload: bytes) -> bytes:
+            return leaf_of(payload, index, origin, keys)
+
+        store = LogStore(self._tables, same=same, leaf=signed_leaf)
+        try:
+            if (await store.head(tenant)).size >= start:
+                return await store.audit(tenant, start, roots)
+        except LogDamagedError:
+            # From the beginning on, it needs nothing but the entries to say what is damaged.
+            return await store.audit(tenant, 0, roots)
+        return await store.audit(tenant, 0, roots)
+
+    async def _tell(self, tenant: str, findings: Sequence[Finding]) -> None:
+        """Open one incident for those of `findings` that are new."""
+        partition = key(tenant)
+        new = [
+            (name, finding)
+            for finding in findings[:_MOST_TOLD]
+            if await self._tables.get(TABLE, partition, name := _row_of(finding)) is None
+        ]
+        if not new:
+            await self._outbox.flush(TABLE, partition)
+            return
+        now = self._clock()
+        named = "; ".join(_sentence(finding) for _, finding in new[:_NAMED])
+        more = f"; and {len(findings) - _NAMED} more" if len(findings) > _NAMED else ""
+        what = _ONLY_ITSELF.get(new[0][1].kind, "The access log was changed past the app")
+        incident = IncidentOpened(
+            kind="log.integrity",
+            severity="critical",
+            summary=f"{what}: {named}{more}.",
+            resource=f"log/entries/{new[0][1].first}",
+            tenant=tenant,
+        )
+        identifier = hashlib.sha256("\n".join([tenant, *(n for n, _ in new)]).encode()).hexdigest()
+        message = encode(queues.INCIDENTS, incident, identifier=identifier[:32], now=now)
+        rows = [Insert(Row(partition, name, {"kind": one.kind})) for name, one in new]
+        try:
+            await self._outbox.commit(TABLE, partition, rows, [message])
+        except RowConflictError:
+            # Another instance was faster.
+            await self._outbox.flush(TABLE, partition)
+
+
+def _watched_in(row: Row | None) -> Watched | None:
+    """What the row says; None where it cannot be read, so that all is verified anew."""
+    watched = None if row is None else readable(Watched, row.values)
+    if watched and 0 <= watched.size <= MAX_SIZE and watched.root_hash:
+        return watched
+    return None
+
+
+def _row_of(finding: Finding) -> str:
+    # A key is at most 1 KiB, and so might be the one that it is about.
+    seen_in = hashlib.sha256(finding.row.encode()).hexdigest()
+    row = finding.row if len(finding.row) < len(seen_in) else seen_in
+    where = (f"{finding.first:012x}", f"{finding.end:012x}", row)
+    return key("finding", finding.kind, *where)
+
+
+def _sentence(finding: Finding) -> str:
+    count = finding.end - finding.first
+    entries = (
+        f"entry {finding.first}" if count <= 1 else f"entries {finding.first} to {finding.end - 1}"
+    )
+    return f"{finding.kind} at {entries}"

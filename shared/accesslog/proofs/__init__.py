@@ -1,0 +1,1 @@
+"""Proofs: checkpoints, keys, witnesses, and proofs of inclusion and consistency."""

@@ -1,0 +1,1 @@
+"""Reading: listings, filters and exports of a log."""

@@ -1,0 +1,171 @@
+"""Exports of a log: whole and verifiable offline, or a filtered listing.
+
+An export is written to the container `exports` in blocks, so that memory stays flat however large
+it is, and read by a link that works for minutes. Each is logged before it is made. A day later it
+is deleted, as it would outlive a redaction.
+
+A damaged log is exported too, as the tenant needs the evidence: all that is there, with lines that
+say what is missing and up to where it is signed. Only where no entry can be added to it any more is
+an export refused, as it could not be logged.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared.accesslog.proofs.checkpoints import Checkpoints, Published
+from shared.accesslog.reading.filters import EntryFilter
+from shared.accesslog.reading.formats import MEDIA_TYPES, Format, encoded
+from shared.accesslog.reading.listing import Reading
+from shared.accesslog.service import AccessLog
+from shared.accesslog.storage.damage import LogDamagedError
+from shared.accesslog.storage.store import LogStore
+from shared.errors import NotFoundError
+from shared.identity.rules import Caller
+from shared.ids import new_id
+from shared.merkle.export import (
+    end_line,
+    entry_line,
+    header_line,
+    missing_line,
+    tile_line,
+    tiles_before,
+    unsigned_line,
+)
+from shared.ports import Blobs, Clock
+
+CONTAINER: Final = "exports"
+_FOLDER: Final = "log/"
+_LINK_LIFETIME: Final = timedelta(minutes=15)
+_KEPT_FOR: Final = timedelta(days=1)
+_CHUNK: Final = 256 * 1024
+# Behind a larger hole nothing is looked for: what says that the log goes on there is wrong.
+_LARGEST_HOLE: Final = 65_536
+_READ_BY_URL: Final = (
+    "Read the log where it is served: `verify-log` with its URL says where it is damaged. Report it"
+    " to the operator, who has an incident that says where, too."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Where an export can be read, and until when."""
+
+    url: str
+    expires: datetime
+
+
+class Exports:
+    """Exports of every tenant's log."""
+
+    def __init__(
+        self,
+        store: LogStore,
+        reading: Reading,
+        checkpoints: Checkpoints,
+        log: AccessLog,
+        blobs: Blobs,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._reading = reading
+        self._checkpoints = checkpoints
+        self._log = log
+        self._blobs = blobs
+        self._clock = clock
+
+    async def whole(self, tenant: str, caller: Caller) -> Export:
+        """All entries under a checkpoint of now, as `verify-log` reads them."""
+        await self._record(tenant, caller, "log/export")
+        return await self._write(tenant, "ndjson", _chunks(self._lines(tenant)))
+
+    async def listing(
+        self, tenant: str, wanted: EntryFilter, form: Format, caller: Caller
+    ) -> Export:
+        """The entries that `wanted` lets through, newest first."""
+        await self._record(tenant, caller, "log/entries")
+        entries = self._reading.every(tenant, wanted)
+        return await self._write(tenant, form, encoded(entries, form))
+
+    async def tidy(self) -> None:
+        """Delete the exports that are more than a day old."""
+        oldest = self._clock() - _KEPT_FOR
+        async for blob in self._blobs.scan(CONTAINER):
+            if blob.name.startswith(_FOLDER) and blob.last_modified < oldest:
+                await self._blobs.delete(CONTAINER, blob.name)
+
+    async def _lines(self, tenant: str) -> AsyncIterator[bytes]:
+        published, is_signed = await self._checkpoint(tenant)
+        size = published.size
+        yield header_line(published.note, self._checkpoints.origin(tenant), size)
+        lost = 0
+        async for index, entry, check in self._store.read_checked(tenant, size):
+            tiles = tiles_before(index, size)
+            if lost and (tiles or entry is not None):
+                yield missing_line(index - lost, index - 1)
+                lost = 0
+            for tile in tiles:
+                # Without it, only the place of what was changed is told less exactly.
+                with suppress(LogDamagedError, NotFoundError):
+                    yield tile_line(tile, await self._store.tile(tenant, tile))
+            if entry is None:
+                lost += 1
+            else:
+                yield entry_line(index, entry, check)
+        if lost:
+            yield missing_line(size - lost, size - 1)
+        if not is_signed:
+            yield unsigned_line(size)
+            async for line in self._behind(tenant, size):
+                yield line
+        yield end_line(size)
+
+    async def _behind(self, tenant: str, size: int) -> AsyncIterator[bytes]:
+        """The lines of the entries behind the first `size`, as many as can be found."""
+        lost = 0
+        end = (await self._store.head(tenant)).size
+        async for index, entry, check in self._store.read_checked(tenant, end, size):
+            if entry is not None:
+                yield entry_line(index, entry, check)
+            lost = lost + 1 if entry is None else 0
+            if lost > _LARGEST_HOLE:
+                return
+
+    async def _checkpoint(self, tenant: str) -> tuple[Published, bool]:
+        """A checkpoint of now, or the newest there is of a log that cannot be signed any more."""
+        try:
+            published, is_signed = await self._checkpoints.publish(tenant), True
+        except LogDamagedError:
+            newest = await self._checkpoints.newest(tenant)
+            if newest is None:
+                raise
+            published, is_signed = newest, False
+        return await self._checkpoints.witnessed(tenant, published), is_signed
+
+    async def _record(self, tenant: str, caller: Caller, resource: str) -> None:
+        try:
+            await self._log.record_answer(tenant, caller, "log.exported", resource)
+        except LogDamagedError as error:
+            raise LogDamagedError(error.index, _READ_BY_URL) from error
+
+    async def _write(self, tenant: str, form: Format, chunks: AsyncIterator[bytes]) -> Export:
+        now = self._clock()
+        name = f"{_FOLDER}{tenant}/{new_id(now)}.{form}"
+        await self._blobs.write_stream(CONTAINER, name, chunks, MEDIA_TYPES[form])
+        expires = self._clock() + _LINK_LIFETIME
+        filename = f"{tenant}-log-{now:%Y%m%dT%H%M%SZ}.{form}"
+        return Export(self._blobs.read_url(CONTAINER, name, expires, filename), expires)
+
+
+async def _chunks(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    parts: list[bytes] = []
+    size = 0
+    async for line in lines:
+        parts.append(line)
+        size += len(line)
+        if size >= _CHUNK:
+            yield b"".join(parts)
+            parts, size = [], 0
+    yield b"".join(parts)

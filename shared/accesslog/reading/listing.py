@@ -1,0 +1,57 @@
+"""Listing a tenant's entries, newest first."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Final, cast
+
+from shared.accesslog.entries import readable
+from shared.accesslog.reading.filters import EntryFilter, before_of, continuation_of, listed
+from shared.accesslog.reading.views import Listed
+from shared.accesslog.storage.store import LogStore
+
+# A page ends when so many entries were looked at, even if few of them are listed.
+_MOST_LOOKED_AT: Final = 20_000
+
+
+class Reading:
+    """The entries of every tenant's log as people read them."""
+
+    def __init__(self, store: LogStore) -> None:
+        self._store = store
+
+    async def page(
+        self, tenant: str, wanted: EntryFilter, *, size: int, continuation: str | None
+    ) -> tuple[Sequence[Listed], str | None]:
+        """One page of the entries that `wanted` lets through, and where to read on.
+
+        A page may have fewer entries than `size`, even none, and go on all the same. Raises
+        MalformedInputError for a continuation token that is not one of ours.
+        """
+        found: list[Listed] = []
+        looked_at = 0
+        back = self._store.read_back(tenant, before_of(continuation))
+        async with aclosing(cast("AsyncGenerator[tuple[int, bytes]]", back)) as entries:
+            async for index, payload in entries:
+                if wanted.is_empty:
+                    found.append(listed(index, payload))
+                elif (entry := readable(payload)) is not None:
+                    if wanted.is_past(entry):
+                        return found, None
+                    if wanted.passes(entry):
+                        found.append(listed(index, payload))
+                looked_at += 1
+                if index and (len(found) == size or looked_at == _MOST_LOOKED_AT):
+                    return found, continuation_of(index)
+        return found, None
+
+    async def every(self, tenant: str, wanted: EntryFilter) -> AsyncIterator[Listed]:
+        """Every entry that `wanted` lets through, in flat memory."""
+        continuation = None
+        while True:
+            page, continuation = await self.page(
+                tenant, wanted, size=1000, continuation=continuation
+            )
+            for entry in page:
+                yield entry
+            if continuation is None:
+                return

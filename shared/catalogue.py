@@ -1,0 +1,330 @@
+"""The catalogue of stores: every queue, table and container that the app opens, as data.
+
+The adapters open no store that the catalogue does not list. The local stack, the documents, the
+deployment, and a tenant's export and erasure read the catalogue.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+type Kind = Literal["queue", "table", "container"]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One queue, table or container.
+
+    `keeps` describes the content. `personal_data` describes the personal data in the content, and
+    is empty where the content has none; `data_subject` names whose data. `partition` describes how
+    the content is divided among tenants. `retention` describes how long the content stays.
+    `sessions` marks a queue that keeps the order of each tenant's messages by sessions.
+    """
+
+    kind: Kind
+    name: str
+    keeps: str
+    personal_data: str
+    data_subject: str
+    partition: str
+    retention: str
+    sessions: bool = False
+
+
+_ACTOR: Final = "The directory's object id of the person who acted."
+_STAFF: Final = "The tenant's and the vendor's staff"
+_MESSAGE: Final = "One hour at most, then the dead-letter queue; until a function completes it."
+_STAMP: Final = "Not divided: one queue a stamp."
+_BY_TENANT: Final = "PartitionKey: the tenant."
+_SESSIONS: Final = "One session a tenant."
+
+
+def _queue(
+    name: str,
+    keeps: str,
+    *,
+    personal_data: str = "",
+    data_subject: str = "",
+    retention: str = _MESSAGE,
+    sessions: bool = False,
+) -> Store:
+    partition = _SESSIONS if sessions else _STAMP
+    return Store(
+        "queue", name, keeps, personal_data, data_subject, partition, retention, sessions=sessions
+    )
+
+
+INTAKE_QUEUE: Final = _queue(
+    "intake",
+    "One message for each version of a blob that arrived in `incoming`.",
+    personal_data="The path of the upload, as the uploader chose it.",
+    data_subject="Persons whom a path may name",
+)
+CONSENT_GRANTS_QUEUE: Final = _queue(
+    "consent-grants",
+    "Grants and revocations of consent that other services report.",
+    personal_data=_ACTOR,
+    data_subject=_STAFF,
+    sessions=True,
+)
+ACCESS_EVENTS_QUEUE: Final = _queue(
+    "access-events",
+    "Accesses to a tenant's data that other services report for the access log.",
+    personal_data="The directory's object id of the person who acted, and the client's address.",
+    data_subject=_STAFF,
+)
+ERASURE_REQUESTS_QUEUE: Final = _queue(
+    "erasure-requests",
+    "The ids of erasure requests that wait for discovery or for their start.",
+    sessions=True,
+)
+ERASURE_BATCHES_QUEUE: Final = _queue(
+    "erasure-batches", "The ids of approved erasure requests with the number of one batch."
+)
+SCAN_RESULTS_QUEUE: Final = _queue(
+    "scan-results",
+    "Results of Microsoft Defender for Storage, as Event Grid delivers them.",
+    personal_data="The path of the upload, as the uploader chose it.",
+    data_subject="Persons whom a path may name",
+)
+INCIDENTS_QUEUE: Final = _queue(
+    "incidents", "Incidents that were opened. A resource is an id, never personal data."
+)
+NOTICES_QUEUE: Final = _queue(
+    "notices", "Notices to a tenant's contacts. No address travels on the queue."
+)
+PARKED_MESSAGES_QUEUE: Final = _queue(
+    "parked-messages",
+    "Copies of messages that can never succeed, with the reason.",
+    personal_data="The personal data of the queue that the message came from.",
+    data_subject="Those of the queue that the message came from",
+    retention="Until an operator settles the message; after an hour in the dead-letter queue.",
+)
+
+QUEUES: Final = (
+    INTAKE_QUEUE,
+    CONSENT_GRANTS_QUEUE,
+    ACCESS_EVENTS_QUEUE,
+    ERASURE_REQUESTS_QUEUE,
+    ERASURE_BATCHES_QUEUE,
+    SCAN_RESULTS_QUEUE,
+    INCIDENTS_QUEUE,
+    NOTICES_QUEUE,
+    PARKED_MESSAGES_QUEUE,
+)
+
+
+def _table(
+    name: str,
+    keeps: str,
+    *,
+    partition: str = _BY_TENANT,
+    retention: str,
+    personal_data: str = "",
+    data_subject: str = "",
+) -> Store:
+    return Store("table", name, keeps, personal_data, data_subject, partition, retention)
+
+
+TENANTS_TABLE: Final = _table(
+    "tenants",
+    "The tenants of the stamp.",
+    personal_data="The e-mail addresses of the tenant's contacts.",
+    data_subject="The tenant's contacts",
+    partition="PartitionKey: the stamp's region; RowKey: the tenant.",
+    retention="No end.",
+)
+ASSETS_TABLE: Final = _table(
+    "assets",
+    "The record of each asset, and a tombstone for each erased asset.",
+    personal_data="The asset's path, and keyed hashes (HMAC) of the persons in the metadata.",
+    data_subject="Persons whom a file or a path names",
+    retention="Until the asset is erased; a tombstone without personal data stays.",
+)
+SUBJECTS_TABLE: Final = _table(
+    "subjects",
+    "The subject index: the assets and metadata fields under the keyed hash of an identifier.",
+    personal_data="The keyed hash (HMAC) of a person's name or e-mail address.",
+    data_subject="Persons whom a file's metadata names",
+    partition="PartitionKey: the tenant and the keyed hash.",
+    retention="Until the asset is erased.",
+)
+UPLOADS_TABLE: Final = _table(
+    "uploads",
+    "The declaration of the next upload to a path: size and media type.",
+    partition="PartitionKey: the tenant; RowKey: the SHA-256 of the path.",
+    retention="Until the upload is filed, or until the next declaration for the path.",
+)
+SCANS_TABLE: Final = _table(
+    "scans",
+    "Uploads that wait for a result of Defender, and results that wait for their upload.",
+    personal_data="The path of the upload, as the uploader chose it.",
+    data_subject="Persons whom a path may name",
+    partition="One partition.",
+    retention="Until the upload is filed, or is gone from `incoming`.",
+)
+CONSENTS_TABLE: Final = _table(
+    "consents",
+    "Consent grants with their terms and revocations.",
+    personal_data="The directory's object ids of the engineer and of those who granted or revoked.",
+    data_subject=_STAFF,
+    retention="No end.",
+)
+ERASURES_TABLE: Final = _table(
+    "erasures",
+    "Erasure requests, the assets that discovery found, and the state of the batches.",
+    personal_data="The data subject's name or e-mail address, encrypted, until completion;"
+    " the directory's object ids of requester and approver.",
+    data_subject="The data subject of the request; the tenant's staff",
+    retention="No end; the encrypted name until the request is completed.",
+)
+ACCESS_LOG_TABLE: Final = _table(
+    "accesslog",
+    "The access log: entries, a row for each event, the tiles and the head of the Merkle tree.",
+    personal_data="The directory's object ids and the client addresses of those who acted.",
+    data_subject=_STAFF,
+    retention="No end; an entry's content until its redaction.",
+)
+LOG_CHECKPOINTS_TABLE: Final = _table(
+    "logcheckpoints",
+    "The checkpoints of each log that were published.",
+    retention="No end.",
+)
+LOG_WITNESSES_TABLE: Final = _table(
+    "logwitnesses",
+    "The witnesses of each log, and the cosignatures that they gave.",
+    personal_data=_ACTOR,
+    data_subject="The tenant's staff",
+    retention="A witness until its removal; cosignatures without end.",
+)
+LOG_WATCH_TABLE: Final = _table(
+    "logwatch",
+    "The size up to which each log was found intact, and the findings that were told.",
+    retention="No end.",
+)
+INCIDENTS_TABLE: Final = _table(
+    "incidents",
+    "The incidents that were opened, so that each is opened once.",
+    partition="PartitionKey: the tenant, or the stamp.",
+    retention="No end.",
+)
+BACKUP_AUDITS_TABLE: Final = _table(
+    "backupaudits",
+    "The backup audits of each day, and each protected item's state on each day.",
+    partition="PartitionKey: the day, or the recovery vault and the item.",
+    retention="No end.",
+)
+IDEMPOTENCY_TABLE: Final = _table(
+    "idempotency",
+    "The id that was given to each Idempotency-Key, under the SHA-256 of caller and key.",
+    partition="PartitionKey: the first two digits of the SHA-256.",
+    retention="No end.",
+)
+OUTBOX_TABLE: Final = _table(
+    "outbox",
+    "The partitions of other tables in which messages may wait to be sent.",
+    partition="One partition.",
+    retention="30 minutes after the last commit to the partition.",
+)
+
+TABLES: Final = (
+    TENANTS_TABLE,
+    ASSETS_TABLE,
+    SUBJECTS_TABLE,
+    UPLOADS_TABLE,
+    SCANS_TABLE,
+    CONSENTS_TABLE,
+    ERASURES_TABLE,
+    ACCESS_LOG_TABLE,
+    LOG_CHECKPOINTS_TABLE,
+    LOG_WITNESSES_TABLE,
+    LOG_WATCH_TABLE,
+    INCIDENTS_TABLE,
+    BACKUP_AUDITS_TABLE,
+    IDEMPOTENCY_TABLE,
+    OUTBOX_TABLE,
+)
+
+
+def _container(
+    name: str,
+    keeps: str,
+    *,
+    partition: str,
+    retention: str,
+    personal_data: str = "",
+    data_subject: str = "",
+) -> Store:
+    return Store("container", name, keeps, personal_data, data_subject, partition, retention)
+
+
+_FILES: Final = "Whatever the file shows and says of persons, and the path."
+_SHOWN: Final = "Persons whom a file shows or names"
+
+INCOMING_CONTAINER: Final = _container(
+    "incoming",
+    "Uploads that intake has not yet filed.",
+    personal_data=_FILES,
+    data_subject=_SHOWN,
+    partition="One folder a tenant.",
+    retention="Until intake files the upload.",
+)
+TENANT_CONTAINER: Final = _container(
+    "tenant-{tenant}",
+    "The tenant's cleared assets.",
+    personal_data=_FILES,
+    data_subject=_SHOWN,
+    partition="One container a tenant.",
+    retention="Until the asset is erased.",
+)
+QUARANTINE_CONTAINER: Final = _container(
+    "quarantine",
+    "Uploads that were infected or refused, named by ids alone.",
+    personal_data="Whatever the file shows and says of persons.",
+    data_subject=_SHOWN,
+    partition="One folder a tenant.",
+    retention="Until the asset is erased.",
+)
+EVIDENCE_CONTAINER: Final = _container(
+    "evidence",
+    "Write-once: the logs' checkpoints, their public keys, and the reports of backup audits.",
+    partition="One folder a kind of evidence, and in `log-checkpoints` a tenant.",
+    retention="No end; the immutability policy of the container forbids deletion.",
+)
+EXPORTS_CONTAINER: Final = _container(
+    "exports",
+    "Exports of access logs, read by links that work for minutes.",
+    personal_data="The directory's object ids and the client addresses of those who acted.",
+    data_subject=_STAFF,
+    partition="One folder a tenant.",
+    retention="One day, by the daily round at 03:00 UTC.",
+)
+
+CONTAINERS: Final = (
+    INCOMING_CONTAINER,
+    TENANT_CONTAINER,
+    QUARANTINE_CONTAINER,
+    EVIDENCE_CONTAINER,
+    EXPORTS_CONTAINER,
+)
+
+STORES: Final = (*QUEUES, *TABLES, *CONTAINERS)
+"""Every store of a stamp."""
+
+_NAMES: Final = frozenset((store.kind, store.name) for store in STORES)
+_TENANT_PREFIX: Final = TENANT_CONTAINER.name.partition("{")[0]
+
+
+class UnlistedStoreError(LookupError):
+    """The app asked for a store that the catalogue does not list."""
+
+
+def tenant_container(tenant: str) -> str:
+    """Return the name of the container that holds a tenant's cleared assets."""
+    return TENANT_CONTAINER.name.format(tenant=tenant)
+
+
+def require_listed(kind: Kind, name: str) -> None:
+    """Raise UnlistedStoreError for a store that the catalogue does not list."""
+    if (kind, name) in _NAMES or (kind == "container" and name.startswith(_TENANT_PREFIX)):
+        return
+    raise UnlistedStoreError(f"the catalogue lists no {kind} of the name {name}")

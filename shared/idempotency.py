@@ -1,0 +1,42 @@
+"""Idempotency keys: the same key always leads to the same id."""
+
+import hashlib
+from collections.abc import Callable
+
+from shared.errors import InvalidInputError, RowConflictError
+from shared.ports import Insert, Row, Tables
+
+_TABLE = "idempotency"
+
+
+class IdempotencyKeys:
+    """Keeps which id was given to which Idempotency-Key of which caller.
+
+    The id is reserved before the thing is created; creating by id is idempotent, so that a crash
+    in between costs nothing.
+    """
+
+    def __init__(self, tables: Tables, new_id: Callable[[], str]) -> None:
+        self._tables = tables
+        self._new_id = new_id
+
+    async def reserve(self, scope: str, caller: str, given: str, fingerprint: str) -> str:
+        """The id for `given` within `scope` and `caller`.
+
+        `fingerprint` is of the request; raises InvalidInputError when the key came with another.
+        """
+        digest = hashlib.sha256("\n".join((scope, caller, given)).encode()).hexdigest()
+        partition, row = digest[:2], digest
+        values = {"id": self._new_id(), "fingerprint": fingerprint}
+        try:
+            await self._tables.commit(_TABLE, [Insert(Row(partition, row, values))])
+            return values["id"]
+        except RowConflictError:
+            kept = await self._tables.get(_TABLE, partition, row)
+        if kept is None or kept.values["fingerprint"] != fingerprint:
+            raise InvalidInputError(
+                "idempotency-key-reused",
+                "The Idempotency-Key was used before, with another body.",
+                "Use a new key for a new request.",
+            )
+        return str(kept.values["id"])

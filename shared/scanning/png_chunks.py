@@ -1,0 +1,112 @@
+"""Looking into the packed texts and profiles of a PNG, where its bytes do not show what they hold.
+
+Source: Portable Network Graphics (PNG) Specification, 3rd edition, sections 5 and 11.3.
+"""
+
+import io
+import re
+import zlib
+from collections.abc import Iterator
+from typing import IO, Final
+
+from shared.scanning.scanner import RefusedArchiveError
+
+SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+
+_MAX_CHUNKS: Final = 1_000_000
+# Bytes of all texts, unpacked, of which each is scanned and forgotten; metadata has far less.
+_MAX_UNPACKED: Final = 256 * 1024 * 1024
+# Bytes of a profile in hexadecimal, which is put together before it is scanned.
+_MAX_PROFILE: Final = 16 * 1024 * 1024
+_PIECE: Final = 256 * 1024
+
+_KEYWORD: Final = rb"(?P<keyword>[^\0]{1,79})\0"
+# What stands before the text, and after it in the group `text`; packed where it is zlib's.
+_LAYOUTS: Final = {
+    b"tEXt": re.compile(_KEYWORD + rb"(?P<text>)", re.DOTALL),
+    b"zTXt": re.compile(_KEYWORD + rb"\0(?P<packed>)", re.DOTALL),
+    b"iCCP": re.compile(_KEYWORD + rb"\0(?P<packed>)", re.DOTALL),
+    b"iTXt": re.compile(_KEYWORD + rb"\x01\0[^\0]{0,255}\0[^\0]{0,65535}\0(?P<packed>)", re.DOTALL),
+}
+# More than stands before a text.
+_MAX_LAYOUT: Final = 80 + 2 + 256 + 65536
+# ImageMagick and Exiv2 write other kinds of metadata as hexadecimal text under such a keyword:
+# a name, a length and the digits.
+_PROFILE: Final = b"Raw profile type "
+_DIGITS: Final = re.compile(rb"\s*\S+\s+[0-9]+\s(?P<digits>[0-9A-Fa-f\s]*)")
+
+
+def packed_texts(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield what the packed chunks of a PNG hold, in pieces, and b"" after each chunk.
+
+    Broken chunks are passed over as viewers do. Raises RefusedArchiveError, "archive-too-large",
+    for more than belongs to a picture.
+    """
+    left = _MAX_UNPACKED
+    file.seek(len(SIGNATURE))
+    for _ in range(_MAX_CHUNKS):
+        header = file.read(8)
+        if len(header) < 8 or header[4:] == b"IEND":
+            return
+        length, layout = int.from_bytes(header[:4]), _LAYOUTS.get(header[4:])
+        following = file.tell() + length + 4
+        if layout is not None:
+            for piece in _text(file, length, layout):
+                left -= len(piece)
+                if left < 0:
+                    raise RefusedArchiveError("archive-too-large")
+                yield piece
+            yield b""
+        file.seek(following, io.SEEK_SET)
+    raise RefusedArchiveError("archive-too-large")
+
+
+def _text(file: IO[bytes], length: int, layout: re.Pattern[bytes]) -> Iterator[bytes]:
+    """The text of a chunk of `length` bytes, in pieces, unless it stands there as it is."""
+    start = file.read(min(length, _MAX_LAYOUT))
+    found = layout.match(start)
+    if found is None:
+        return
+    pieces = _following(file, start[found.end() :], length - len(start))
+    packed = "packed" in found.groupdict()
+    if packed:
+        pieces = _inflated(pieces)
+    if not found["keyword"].startswith(_PROFILE):
+        # What is not packed was scanned with the file.
+        yield from pieces if packed else ()
+        return
+    profile = _DIGITS.match(b"".join(_bounded(pieces)))
+    if profile is not None:
+        digits = b"".join(profile["digits"].split())
+        yield bytes.fromhex(digits[: len(digits) & ~1].decode())
+
+
+def _following(file: IO[bytes], start: bytes, left: int) -> Iterator[bytes]:
+    yield start
+    while left and (piece := file.read(min(_PIECE, left))):
+        yield piece
+        left -= len(piece)
+
+
+def _bounded(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    left = _MAX_PROFILE
+    for piece in pieces:
+        left -= len(piece)
+        if left < 0:
+            raise RefusedArchiveError("archive-too-large")
+        yield piece
+
+
+def _inflated(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    stream = zlib.decompressobj()
+    try:
+        for packed in pieces:
+            while not stream.eof:
+                piece = stream.decompress(packed, _PIECE)
+                packed = stream.unconsumed_tail  # noqa: PLW2901 - what is left of it
+                if piece:
+                    yield piece
+                elif not packed:
+                    break
+    except zlib.error:
+        return

@@ -1,0 +1,55 @@
+"""How long a message waits before it is given back to its queue."""
+
+import pytest
+
+from functions.edge import batches
+from functions.edge import queues as messages
+from functions.edge.queues import pause_seconds
+from infra.local.ports import Ports
+from infra.local.settings import app_settings
+from shared import composition
+from shared.errors import UnavailableError
+from shared.messages import queues
+from shared.messages.contracts import IncidentOpened
+from tests.edge.test_unforeseen import delivery
+
+
+@pytest.fixture
+def pauses(monkeypatch, tmp_path):
+    """The pauses that are made, none of which takes time; the app reaches nothing."""
+    monkeypatch.setattr(composition, "_current", None)
+    composition.start(app_settings(Ports(), tmp_path / "ca.pem", "header"))
+    made = []
+
+    def pause(deliveries, longest):
+        made.append((deliveries, longest))
+        return 0.0
+
+    monkeypatch.setattr(messages, "pause_seconds", pause)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("deliveries", "seconds"), [(0, 1), (1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (2000, 30)]
+)
+def test_the_pause_doubles_with_each_delivery_up_to_the_longest(deliveries, seconds):
+    assert pause_seconds(deliveries, 30) == seconds
+
+
+async def unavailable(*_):
+    raise UnavailableError("storage")
+
+
+@pytest.mark.parametrize(
+    ("consumer", "message"),
+    [
+        (messages.consumer(queues.INCIDENTS, IncidentOpened)(unavailable), delivery()),
+        (messages.raw_consumer(queues.SCAN_RESULTS)(unavailable), delivery()),
+        (batches.batch_consumer(queues.INCIDENTS, IncidentOpened)(unavailable), [delivery()]),
+    ],
+    ids=["single", "foreign", "batch"],
+)
+async def test_every_message_waits_before_it_goes_back(pauses, consumer, message):
+    with pytest.raises(UnavailableError):
+        await consumer(message)
+    assert len(pauses) == 1

@@ -1,0 +1,136 @@
+"""One upload, delivered many times at once: by this process and by the host's own trigger."""
+
+import asyncio
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+from azure.storage.blob import StandardBlobTier
+
+from shared.assets import SUBJECTS, subject_partition
+from shared.azure.blobs import AzureBlobs
+from shared.errors import NotFoundError
+from shared.messages.contracts import BlobUploaded
+from tests.compositions import OneSecret, composed, registered
+
+PHOTO = (Path(__file__).parents[2] / "samples/cat.jpg").read_bytes()
+
+
+class Slow(AzureBlobs):
+    """Storage of a delivery that another one overtakes before it copies the blob."""
+
+    def __init__(self, connection_string, overtake):
+        super().__init__(connection_string)
+        self._overtake = overtake
+
+    async def copy(self, *args):
+        await self._overtake()
+        return await super().copy(*args)
+
+
+@pytest.fixture
+async def app(stack):
+    async with composed(stack.settings, OneSecret()) as app:
+        yield app
+
+
+@pytest.fixture
+async def tenant(app):
+    return await registered(app)
+
+
+async def uploaded(app, blobs, name):
+    """Put a photo into `incoming`, and say what the trigger would say of it."""
+    await app.blobs.ensure_container("incoming")
+    blob = blobs.get_blob_client("incoming", name)
+    await blob.upload_blob(PHOTO)
+    found = await app.blobs.head("incoming", name)
+    if found is None:
+        pytest.fail("the host was faster than this test could look")
+    return BlobUploaded(name=name, etag=found.etag, last_modified=found.last_modified)
+
+
+async def test_many_deliveries_at_once_make_one_asset(app, blobs, tenant):
+    event = await uploaded(app, blobs, f"{tenant}/cat.jpg")
+    await asyncio.gather(*(app.intake.process_upload(event) for _ in range(6)))
+    assets, _ = await app.assets.page(tenant, size=10, continuation=None)
+    assert [(asset.path, asset.verdict) for asset in assets] == [("cat.jpg", "clean")]
+    container = blobs.get_container_client(f"tenant-{tenant}")
+    assert [name async for name in container.list_blob_names()] == ["cat.jpg"]
+    assert await app.blobs.head("incoming", f"{tenant}/cat.jpg") is None
+
+
+async def test_a_delivery_that_another_overtook_is_no_refusal(stack, app, blobs, tenant):
+    event = await uploaded(app, blobs, f"{tenant}/cat.jpg")
+    async with composed(stack.settings, OneSecret()) as slow:
+        overtake = partial(app.intake.process_upload, event)
+        slow.blobs = Slow(stack.info["connection_strings"]["storage"], overtake)
+        await slow.intake.process_upload(event)
+    assets, _ = await app.assets.page(tenant, size=10, continuation=None)
+    assert [asset.path for asset in assets] == ["cat.jpg"]
+
+
+async def test_a_version_that_is_gone_and_was_never_filed_is_refused(app, tenant):
+    event = BlobUploaded(name=f"{tenant}/x.jpg", etag='"0x1"', last_modified=datetime.now(UTC))
+    with pytest.raises(NotFoundError) as refused:
+        await app.intake.process_upload(event)
+    assert refused.value.code == "upload-gone"
+
+
+async def test_the_index_says_which_fields_name_a_person_and_not_whom(app, blobs, tenant):
+    event = await uploaded(app, blobs, f"{tenant}/cat.jpg")
+    await app.intake.process_upload(event)
+    [asset] = (await app.assets.page(tenant, size=10, continuation=None))[0]
+    # The host may have been faster, with the key of its own vault: the asset says under which keys.
+    subjects = {key for one in asset.people if one.field == "IPTC:2:80 By-line" for key in one.keys}
+    # As he is written, and without diacritics.
+    assert len(subjects) == 2
+    for subject in subjects:
+        rows = app.tables.scan(SUBJECTS, subject_partition(tenant, subject))
+        found = {row.row: dict(row.values) async for row in rows}
+        assert found == {asset.id: {"fields": '["Exif:Artist","IPTC:2:80 By-line"]'}}
+
+
+async def test_an_upload_beside_the_folder_of_its_tenant_goes_into_quarantine(app, blobs, tenant):
+    event = await uploaded(app, blobs, tenant)
+    await app.intake.process_upload(event)
+    assets, _ = await app.assets.page(tenant, size=10, continuation=None)
+    assert [(asset.verdict, asset.reason) for asset in assets] == [("refused", "path-invalid")]
+    assert await app.blobs.head("quarantine", assets[0].blob) is not None
+    assert await app.blobs.head("incoming", tenant) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Screenshot at 3.45.12\u202fPM.png",
+        "写真\u3000一.jpg",
+        "family \U0001f468\u200d\U0001f469\u200d\U0001f467.jpg",
+        "100% a?b#c+d&e;f=g'h\"i.jpg",
+        "a%2Fb%20c.jpg",
+        " a ",
+    ],
+)
+async def test_an_asset_keeps_the_name_of_its_upload(app, blobs, tenant, path):
+    event = await uploaded(app, blobs, f"{tenant}/{path}")
+    await app.intake.process_upload(event)
+    assets, _ = await app.assets.page(tenant, size=10, continuation=None)
+    assert [(asset.path, asset.verdict) for asset in assets] == [(path, "clean")]
+    container = blobs.get_container_client(f"tenant-{tenant}")
+    assert [name async for name in container.list_blob_names()] == [path]
+
+
+async def test_an_upload_into_the_archive_is_taken_in_once_it_is_out(app, blobs, tenant):
+    name = f"{tenant}/cat.jpg"
+    await app.blobs.ensure_container("incoming")
+    blob = blobs.get_blob_client("incoming", name)
+    await blob.upload_blob(PHOTO, standard_blob_tier=StandardBlobTier.ARCHIVE)
+    found = await app.blobs.head("incoming", name)
+    event = BlobUploaded(name=name, etag=found.etag, last_modified=found.last_modified)
+    await app.intake.process_upload(event)
+    # Azurite brings it out at once, where Azure takes an hour.
+    await app.intake.process_upload(event)
+    assets, _ = await app.assets.page(tenant, size=10, continuation=None)
+    assert [(asset.path, asset.verdict) for asset in assets] == [("cat.jpg", "clean")]
+    assert await app.blobs.head("incoming", name) is None
