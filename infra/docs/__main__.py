@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from infra.docs import http, messages, problems, settings
+from infra.docs import http, messages, problems, settings, stores
 
 FOLDER: Final = Path(__file__).parents[2] / "docs"
 
@@ -21,6 +21,8 @@ DOCUMENTS: Final[Mapping[str, Callable[[], bytes]]] = {
     "reference/messages.md": messages.page,
     "reference/problems.md": problems.page,
     "reference/settings.md": settings.page,
+    "reference/stores.md": stores.page,
+    "explanation/privacy.md": stores.privacy_page,
 }
 """The function that makes each document, by the document's path below `docs/`."""
 

@@ -1,53 +1,34 @@
 """The catalogue of stores as tables: every queue, table and container, and the personal data."""
 
 from collections.abc import Iterable
-from typing import Final, Protocol
+from pathlib import Path
+from typing import Final
 
 from infra.docs import markdown
 from infra.docs.markdown import code
+from shared.catalogue import STORES, Store
 
+_PRIVACY: Final = Path(__file__).parents[2] / "docs/explanation/privacy.md"
 _BEGIN: Final = "<!-- The personal data, made by `make docs` from the catalogue of stores: -->\n"
 _END: Final = "\n<!-- The end of the made table. -->"
 _KINDS: Final = {"queue": "Queues", "table": "Tables", "container": "Blob containers"}
 _INTRODUCTION: Final = """\
-Every queue, table and blob container of a stamp. [Privacy](../explanation/privacy.md) explains the
-rules behind the table."""
+Every queue, table and blob container that the app opens. [Privacy](../explanation/privacy.md)
+explains the rules behind the table."""
 
 
-class Store(Protocol):
-    """One queue, table or container, as the catalogue describes the store."""
+def page() -> bytes:
+    """Return `reference/stores.md`."""
+    return stores_page(STORES)
 
-    @property
-    def kind(self) -> str:
-        """`queue`, `table` or `container`."""
 
-    @property
-    def name(self) -> str:
-        """The name in Azure."""
-
-    @property
-    def keeps(self) -> str:
-        """A sentence on the content."""
-
-    @property
-    def personal_data(self) -> str:
-        """The personal data in the store; empty where the store has none."""
-
-    @property
-    def data_subject(self) -> str:
-        """The people whom the personal data is about."""
-
-    @property
-    def partition(self) -> str:
-        """The partition key, the session or the folder."""
-
-    @property
-    def retention(self) -> str:
-        """How long the content stays."""
+def privacy_page() -> bytes:
+    """Return `explanation/privacy.md` with the table of personal data as the catalogue has it."""
+    return with_personal_data(_PRIVACY.read_text(encoding="utf-8"), STORES)
 
 
 def stores_page(stores: Iterable[Store]) -> bytes:
-    """Return `reference/stores.md`: a section for each kind of store."""
+    """Return a page with a section for each kind of store."""
     listed = list(stores)
     sections = []
     for kind, title in _KINDS.items():

@@ -1,10 +1,9 @@
 """The tables of the catalogue of stores."""
 
-from dataclasses import dataclass
-
 import pytest
 
 from infra.docs.stores import stores_page, with_personal_data
+from shared.catalogue import Store
 
 PAGE = (
     "# Privacy\n\n"
@@ -14,20 +13,13 @@ PAGE = (
 )
 
 
-@dataclass(frozen=True)
-class Store:
-    kind: str
-    name: str
-    keeps: str = "Something."
-    personal_data: str = ""
-    data_subject: str = ""
-    partition: str = "tenant"
-    retention: str = "an hour"
+def store(kind, name, personal_data="", data_subject=""):
+    return Store(kind, name, "Something.", personal_data, data_subject, "tenant", "an hour")
 
 
 STORES = (
-    Store("table", "assets", personal_data="names of fields", data_subject="data subjects"),
-    Store("queue", "intake"),
+    store("table", "assets", "names of fields", "data subjects"),
+    store("queue", "intake"),
 )
 
 
