@@ -70,10 +70,10 @@ types: setup ## Check the types
 imports: setup ## Check that imports point one way
 	@.venv/bin/lint-imports
 
-docs: setup ## Write docs/openapi.json and docs/asyncapi.json from the code
+docs: setup ## Write docs/reference/ from the code
 	@$(PYTHON) -m infra.docs
 
-drift: setup ## Check that the documents in docs/ are what the code makes
+drift: setup ## Check that docs/reference/ is what the code makes
 	@$(PYTHON) -m infra.docs --check
 
 format: setup ## Format the code and fix what can be fixed

@@ -25,6 +25,7 @@ from infra.local.stack import Stack
 from shared.azure.blobs import CHUNK, AzureBlobs
 from shared.azure.bus import AzureBus
 from shared.azure.tables import AzureTables
+from shared.composition.scanning import ScanningFlow
 from shared.messages.contracts import BlobUploaded
 from shared.ports import BlobInfo, Secret
 from shared.scanning.scanner import Engine, Findings, Scan
@@ -103,7 +104,7 @@ def run(step: Step, size: Size) -> Iterable[Result]:
 
 async def _compare(stack: Stack, tenant: str, file: Path, step: Step, size: Size) -> list[Result]:
     apps = {"film": _app(stack), "film-scanned": _app(stack)}
-    apps["film"].scanner = Nothing()
+    apps["film"].flow(ScanningFlow).scanner = Nothing()
     storage = stack.info["connection_strings"]["storage"]
     taken: dict[str, list[float]] = {"bare": [], **{name: [] for name in apps}}
     async with BlobServiceClient.from_connection_string(

@@ -1,4 +1,4 @@
-"""The app on the stack by settings alone: the sample's, and the README's additions.
+"""The app on the stack by settings alone: the sample's, and the documents' additions.
 
 The local host stands in for Core Tools. The host passes on the settings that Core Tools would: the
 `Values` of the settings file and the environment of the start ("Code and test Azure Functions
