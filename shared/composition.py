@@ -290,14 +290,18 @@ class App:
 
     @cached_property
     def backups(self) -> "BackupAudits":
-        from shared.azure.recovery import ScenarioVaults
+        from shared.azure.recovery import AzureRecoveryVaults
         from shared.backups import BackupAudits
 
         return BackupAudits(
             self.tables,
             self.blobs,
             self.outbox,
-            ScenarioVaults(self.settings.RECOVERY_SCENARIO_FILE, self.clock),
+            AzureRecoveryVaults(
+                self.settings.ARM_ENDPOINT,
+                self.settings.RECOVERY_SUBSCRIPTION_ID,
+                self.settings.RECOVERY_RESOURCE_GROUP,
+            ),
             self.clock,
             self.settings.STAMP_REGION,
             self.settings.BACKUP_EXPECTATIONS_FILE,

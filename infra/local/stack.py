@@ -30,7 +30,8 @@ class Stack:
     runs. `processes` are those to start, a part of `PROCESSES` where a test needs no more. With
     `FAULTS` among them the app reaches its storage through the fault proxy, whose rules are set at
     `faults_url`; whoever takes the connection strings from `info` still reaches it directly. With
-    `access_log` Azurite's log has a line for each request, in the common log format.
+    `access_log` Azurite's log has a line for each request, in the common log format. `scenario` is
+    the file of what the recovery vaults report.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Stack:
         app: Path = names.ROOT,
         processes: Sequence[str] = PROCESSES,
         access_log: bool = False,
+        scenario: Path = names.SCENARIO,
     ) -> None:
         self.directory = directory.resolve()
         self.ports = ports or Ports.free()
@@ -65,6 +67,7 @@ class Stack:
             in_memory=in_memory,
             lock_duration=lock_duration,
             access_log=access_log,
+            scenario=scenario.resolve(),
         ).made(processes)
         self._exit = ExitStack()
         self._guard: Guard | None = None
