@@ -14,9 +14,9 @@ from shared.azure.faults import as_unavailable
 from shared.errors import UnavailableError
 from shared.ports import BackupJob
 
-# Bounds the SDK's retries too: Azure Resource Manager may ask a throttled client to wait minutes.
+# The bound covers the SDK's retries: Azure Resource Manager may throttle a client for minutes.
 _LISTING_SECONDS = 60.0
-# The service selects jobs by their start alone, but a job that started earlier may still run.
+# The service selects jobs by the start alone, but a job from before a range may end in the range.
 # A backup of a virtual machine takes up to a day, the first backup longer.
 # Source: "An overview of Azure VM backup", backup performance (learn.microsoft.com).
 _LONGEST_RUN = timedelta(days=2)
@@ -59,7 +59,7 @@ class AzureRecoveryVaults:
                 with as_unavailable("recovery"):
                     jobs = [_job(resource) async for resource in listed]
         except HttpResponseError as error:
-            # A vault that is missing or forbidden is the operator's to mend.
+            # The operator has to mend a missing or forbidden vault.
             logger.warning("Azure Resource Manager refused a vault's jobs: %s", error.status_code)
             raise UnavailableError("recovery") from error
         except TimeoutError as error:
@@ -70,10 +70,11 @@ class AzureRecoveryVaults:
 
 
 def _filter(start: datetime, end: datetime) -> str:
-    """Return the OData filter for the backups that started between two moments.
+    """Return the filter for the backups that started between two moments.
 
-    The service knows whole seconds, so the range is widened to them. The operator is `eq` for both
-    ends. Source: "Backup Jobs - List", URI parameters (learn.microsoft.com/rest/api/backup).
+    The service knows whole seconds: the range is widened to whole seconds. The operator is `eq` for
+    the start and for the end. Source: "Backup Jobs - List", URI parameters
+    (learn.microsoft.com/rest/api/backup).
     """
     whole_end = end if end.microsecond == 0 else end + timedelta(seconds=1)
     return (

@@ -31,7 +31,7 @@ PATH = (
     "/subscriptions/{subscription}/resourceGroups/{group}"
     "/providers/Microsoft.RecoveryServices/vaults/{vault}/backupJobs"
 )
-# Small, so that every client has to follow `nextLink`.
+# A small page makes every client follow `nextLink`.
 PAGE_SIZE = 2
 API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?", re.ASCII)
 SKIP_TOKEN = re.compile("[0-9]{1,9}")
@@ -44,9 +44,9 @@ def _utc_now() -> datetime:
 
 
 class BackupJobs:
-    """The operation on the vaults of one resource group, which the scenario file describes.
+    """The operation on the vaults of the stack's resource group.
 
-    `endpoint` is the URL that this process serves; links to further pages begin with it.
+    `endpoint` is the URL of the process. Links to further pages begin with `endpoint`.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class BackupJobs:
         self._clock = clock
 
     async def list_jobs(self, request: Request) -> Response:
-        """Answer one page of a vault's jobs, in the order of the file."""
+        """Answer a page of a vault's jobs, in the order of the file."""
         _check_api_version(request)
         vault = self._vault(request)
         scenario = await self._read()
@@ -77,7 +77,7 @@ class BackupJobs:
         return self._page(request, scenario.vaults.get(vault, ()))
 
     def _vault(self, request: Request) -> str:
-        """Return the vault's name. Names of resources are the same in any case."""
+        """Return the vault's name in lower case. ARM compares names of resources without case."""
         path = {name: str(value).lower() for name, value in request.path_params.items()}
         if path["subscription"] != self._subscription.lower():
             raise errors.no_subscription(path["subscription"])
@@ -112,7 +112,7 @@ class BackupJobs:
             if not wanted.takes(resource, started):
                 continue
             if len(shown) == PAGE_SIZE:
-                # The token is the number of a job in the file, so that pages stay in step.
+                # The token is the number of a job in the file: pages stay in step as time passes.
                 further = urlencode({**query, "$skipToken": number}, quote_via=quote)
                 link = f"{self._endpoint}{request.url.path}?{further}"
                 return JSONResponse({"value": shown, "nextLink": link})
@@ -121,7 +121,7 @@ class BackupJobs:
 
 
 def create_app(jobs: BackupJobs, tokens: BearerTokens) -> Starlette:
-    """Make the ASGI app. Every request needs a token that `tokens` accepts."""
+    """Make the ASGI app. `tokens` checks the token of every request."""
 
     def unauthorized(_: HTTPConnection, error: Exception) -> Response:
         return errors.unauthenticated(str(error), tokens.issuer).response()
@@ -144,7 +144,7 @@ def _check_api_version(request: Request) -> None:
 
 
 def _resource(path: str, number: int, job: ScenarioJob, now: datetime) -> dict[str, Any]:
-    """Show a job as a `JobResource`; a job that runs has no `endTime`."""
+    """Show a job as a `JobResource`. A running job has no `endTime`."""
     name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{path.lower()}/{number}"))
     properties = {
         "jobType": "AzureWorkloadJob",
@@ -166,7 +166,7 @@ def _resource(path: str, number: int, job: ScenarioJob, now: datetime) -> dict[s
 
 
 def _written(moment: datetime) -> str:
-    """Write a moment as the service does, with seven digits of a second."""
+    """Write a moment in the service's form, with seven digits of a second."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}0Z"
 
 
@@ -181,7 +181,7 @@ async def _refuse(_: Request, error: Exception) -> Response:
 
 
 async def _refuse_operation(request: Request, error: Exception) -> Response:
-    """Answer a path or a method that the stand-in does not have."""
+    """Refuse an unknown path or method."""
     if not isinstance(error, HTTPException):
         raise error
     message = f"The local stand-in has no operation {request.method} {request.url.path}."

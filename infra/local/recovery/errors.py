@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 
 class ResourceManagerError(Exception):
-    """A refusal with the status, code and headers that Azure Resource Manager answers with."""
+    """A refusal of Azure Resource Manager: a status, a code, a message and headers."""
 
     def __init__(
         self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
@@ -22,7 +22,7 @@ class ResourceManagerError(Exception):
         self.headers = headers
 
     def response(self) -> Response:
-        """Return the answer that carries the refusal."""
+        """Return the answer to the client."""
         error = {"code": self.code, "message": self.message}
         return JSONResponse({"error": error}, status_code=self.status, headers=self.headers)
 
@@ -39,7 +39,7 @@ def unauthenticated(reason: str, issuer: str) -> ResourceManagerError:
 
 
 def no_api_version() -> ResourceManagerError:
-    """Refuse a request without `api-version`, for which there is no default."""
+    """Refuse a request without `api-version`: the parameter has no default."""
     message = "The api-version query parameter (?api-version=) is required for all requests."
     return ResourceManagerError(400, "MissingApiVersionParameter", message)
 
@@ -51,19 +51,19 @@ def bad_api_version(version: str) -> ResourceManagerError:
 
 
 def no_subscription(subscription: str) -> ResourceManagerError:
-    """Refuse a subscription that is not this stack's."""
+    """Refuse every subscription but the stack's."""
     message = f"The subscription '{subscription}' could not be found."
     return ResourceManagerError(404, "SubscriptionNotFound", message)
 
 
 def no_resource_group(group: str) -> ResourceManagerError:
-    """Refuse a resource group that is not this stack's."""
+    """Refuse every resource group but the stack's."""
     message = f"Resource group '{group}' could not be found."
     return ResourceManagerError(404, "ResourceGroupNotFound", message)
 
 
 def no_vault(vault: str, group: str) -> ResourceManagerError:
-    """Refuse a vault that the scenario does not name."""
+    """Refuse a vault without an entry in the scenario."""
     message = (
         f"The Resource 'Microsoft.RecoveryServices/vaults/{vault}' under resource group '{group}'"
         " was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"
@@ -72,12 +72,12 @@ def no_vault(vault: str, group: str) -> ResourceManagerError:
 
 
 def bad_request(message: str) -> ResourceManagerError:
-    """Refuse a filter or a skip token that the operation does not take."""
+    """Refuse an unknown filter or skip token. The code is a guess: Azure does not document it."""
     return ResourceManagerError(400, "BMSUserErrorInvalidInput", message)
 
 
 def fault(status: int, retry_after: int | None) -> ResourceManagerError:
-    """Answer with the status that the scenario wants, such as 429 or 503."""
+    """Answer with the status in the scenario, for example 429 or 503."""
     code = {403: "AuthorizationFailed", 429: "TooManyRequests", 503: "ServerBusy"}.get(
         status, "InternalServerError"
     )

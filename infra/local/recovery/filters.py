@@ -1,7 +1,7 @@
 """The `$filter` of "Backup Jobs - List": equations joined by `and`.
 
-Its grammar is the service's own, not OData's: `startTime` and `endTime` take the operator `eq` and
-are the two ends of a range, which the start of a job must lie in. Sources: the parameter's text in
+The grammar is the service's own and narrower than OData's. `startTime` and `endTime` take the
+operator `eq` and are the ends of a range for the start of a job. Sources: the parameter's text in
 the API's specification of 2017-07-01 (github.com/Azure/azure-rest-api-specs), and the parameters
 From and To of Get-AzRecoveryServicesBackupJob (learn.microsoft.com).
 """
@@ -25,7 +25,7 @@ _REFUSAL = (
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Values that a job's properties must have, its id, and the range that its start lies in."""
+    """The wanted values of a job's properties, the job's id, and the range of the job's start."""
 
     properties: Mapping[str, str]
     job_id: str | None
@@ -33,7 +33,7 @@ class JobFilter:
     end: datetime
 
     def takes(self, resource: Mapping[str, Any], started: datetime) -> bool:
-        """Tell whether a job, as the operation shows it, passes the filter. Both ends count."""
+        """Tell whether a `JobResource` passes the filter. The range includes its two ends."""
         properties = resource["properties"]
         return (
             self.start <= started <= self.end

@@ -1,4 +1,4 @@
-"""The scenario file: the jobs that each vault reports, and the vaults that fail."""
+"""The scenario file: the jobs of each vault, and the faults of vaults."""
 
 from collections import Counter
 from pathlib import Path
@@ -12,7 +12,7 @@ type _Seconds = Annotated[int, Meta(ge=0, le=3600)]
 
 
 class ScenarioJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """One job. Its times are hours before the request, so the scenario holds on any day."""
+    """A job. Times are hours before the request, and the scenario holds on any day."""
 
     item: str
     status: str
@@ -34,14 +34,14 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="cam
 
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file: `{"vaults": {name: [job, ...]}, "faults": {name: fault}}`."""
+    """The file: `{"vaults": {name: [job, ...]}, "faults": {name: fault}}`."""
 
     vaults: dict[str, tuple[ScenarioJob, ...]]
     faults: dict[str, Fault] = {}
 
 
 class ScenarioFile:
-    """The scenario at `path`, read anew for each request, and how often each fault was met."""
+    """The scenario at `path`, read anew for each request, and a count of each fault's requests."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -52,7 +52,7 @@ class ScenarioFile:
         return msgspec.json.decode(self._path.read_bytes(), type=Scenario)
 
     def next_fault(self, scenario: Scenario, vault: str) -> Fault | None:
-        """Return the fault that the vault's next request meets, and count the request."""
+        """Return the fault for the vault's next request, if any, and count the request."""
         fault = scenario.faults.get(vault)
         if fault is None or self._met[vault, fault] >= fault.times:
             return None
