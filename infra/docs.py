@@ -1,7 +1,7 @@
-"""Write the documents that are made from the code into `docs/`, or check that they are up to date.
+"""Write the documents made from the code into `docs/`, or check the documents in `docs/`.
 
 python -m infra.docs            write docs/openapi.json and docs/asyncapi.json
-python -m infra.docs --check    say which of them is not what the code makes, and exit with 1
+python -m infra.docs --check    name each outdated document, and exit with status 1
 """
 
 import argparse
@@ -13,14 +13,14 @@ FOLDER: Final = Path(__file__).parents[1] / "docs"
 
 
 def made() -> dict[str, bytes]:
-    """The documents as the code makes them, by file name."""
-    from functions.system import asyncapi, openapi
+    """Return the documents made from the code, by file name."""
+    from functions.documents import asyncapi, openapi
 
     return {"openapi.json": openapi(), "asyncapi.json": asyncapi()}
 
 
 def outdated(folder: Path) -> list[str]:
-    """The names of the documents in `folder` that are missing or not what the code makes."""
+    """Return the names of the documents in `folder` that are missing or outdated."""
     return [
         name
         for name, content in made().items()
@@ -29,7 +29,7 @@ def outdated(folder: Path) -> list[str]:
 
 
 def main() -> None:
-    """Write or check, as the arguments say."""
+    """Write or check the documents, by the arguments."""
     parser = argparse.ArgumentParser(prog="python -m infra.docs", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 on drift")
     if parser.parse_args().check:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
-# Which Azure regions the vendor runs stamps in; DESIGN.md section 1.
-REGIONS = ("eastus", "westeurope", "germanywestcentral", "australiaeast")
+from shared.residency import REGIONS
+
+_APP_FOLDER = Path(__file__).parents[1]
 
 SCANNERS = ("yara-x", "clamd", "defender")
 
@@ -83,10 +84,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         if fault:
             faults.append(f"{field.name} {fault}")
         else:
-            values[field.name] = field.type(value) if field.type in (int, Path) else value
+            values[field.name] = _value(field.type, value)
     if faults:
         raise SettingsError("The settings are not complete:\n  " + "\n  ".join(faults))
     return Settings(**values)  # type: ignore[arg-type]  # each value has its field's type, above
+
+
+def _value(kind: object, value: str) -> str | int | Path:
+    if kind is Path:
+        return resolved(value)
+    return int(value) if kind is int else value
 
 
 def _connection_string(*required: str) -> Callable[[str], str | None]:
@@ -143,8 +150,19 @@ def _origin(value: str) -> str | None:
     return "must be a host and path without scheme, spaces, plus and a slash at the end"
 
 
+def resolved(path: str) -> Path:
+    """Resolve a path of a setting: a relative path is below the folder of `function_app.py`.
+
+    On Flex Consumption the worker imports the app from another working directory, and changes into
+    the app's folder only afterwards.
+    """
+    return _APP_FOLDER / path
+
+
 def _file(value: str) -> str | None:
-    return None if Path(value).is_file() else "names a file that does not exist"
+    if resolved(value).is_file():
+        return None
+    return "names a file that does not exist in the app's folder, or at an absolute path"
 
 
 def _subscription(value: str) -> str | None:

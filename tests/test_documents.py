@@ -7,10 +7,10 @@ from pathlib import Path
 
 import azure.functions as func
 
-from functions.blueprints import BLUEPRINTS
+from functions.documents import EVERY_BLUEPRINT
 from infra.local.ports import Ports, setting_name
 from infra.local.settings import app_settings
-from shared.messages import queues
+from shared.catalogue import QUEUES
 from shared.messages.contracts import CONTRACTS
 from shared.settings import Settings
 
@@ -52,7 +52,7 @@ def test_every_problem_is_in_the_table_once():
 def test_every_request_is_in_the_table():
     served = set()
     app = func.FunctionApp()
-    for blueprint in BLUEPRINTS:
+    for blueprint in EVERY_BLUEPRINT:
         app.register_functions(blueprint)
     for function in app.get_functions():
         trigger = function.get_trigger()
@@ -64,7 +64,7 @@ def test_every_request_is_in_the_table():
 def test_every_message_is_in_the_table():
     assert sorted(CONTRACTS) == sorted(first_column("Messages"))
     named = set(re.findall(r"^\| `[^`]+` \| `([^`]+)`", section("Messages"), re.MULTILINE))
-    assert named <= set(queues.ALL)
+    assert named <= {queue.name for queue in QUEUES}
 
 
 def test_every_setting_is_in_the_table_and_in_the_sample():

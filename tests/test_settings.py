@@ -7,6 +7,8 @@ import pytest
 
 from shared.settings import Settings, SettingsError, read_settings
 
+ROOT = Path(__file__).parents[1]
+
 
 @pytest.fixture
 def environment(tmp_path):
@@ -136,3 +138,14 @@ def test_two_wrong_settings_are_reported_together(environment):
     with pytest.raises(SettingsError) as refused:
         read_settings(environment | {"STAMP_REGION": "x", "TOKEN_ISSUER": "x"})
     assert len(str(refused.value).splitlines()) == 3
+
+
+def test_a_relative_path_is_below_the_folder_of_the_app(environment, tmp_path, monkeypatch):
+    """On Flex Consumption the worker imports the app from another working directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "host.json").write_text("{}")
+    relative = {"BACKUP_EXPECTATIONS_FILE": "host.json"}
+    assert read_settings(environment | relative).BACKUP_EXPECTATIONS_FILE == ROOT / "host.json"
+    (tmp_path / "only-here.json").write_text("{}")
+    with pytest.raises(SettingsError, match="BACKUP_EXPECTATIONS_FILE names a file"):
+        read_settings(environment | {"BACKUP_EXPECTATIONS_FILE": "only-here.json"})

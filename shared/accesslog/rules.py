@@ -1,18 +1,18 @@
-"""What brings an entry to the log: pure rules."""
+"""Entries that go to the log through the outbox: pure rules."""
 
 from datetime import datetime
 
 from shared.accesslog.entries import attributed, check
-from shared.messages import encode, queues
 from shared.messages.contracts import AccessRecorded
-from shared.ports import OutgoingMessage
+from shared.messages.outgoing import OutgoingEntry
 
 
-def entry_message(recorded: AccessRecorded, identifier: str, now: datetime) -> OutgoingMessage:
-    """The message that brings `recorded` to the log; it goes through the outbox of the change.
+def new_entry(recorded: AccessRecorded, identifier: str, now: datetime) -> OutgoingEntry:
+    """Make the entry that reports `recorded`, for the outbox of the change that is reported.
 
-    Raises what `entries.check` does, so that nothing is done that the log would refuse.
+    `identifier` becomes the id of the entry's event. Raises what `entries.check` does, so that
+    nothing is done that the log would refuse.
     """
-    recorded = attributed(recorded)
-    check(recorded)
-    return encode(queues.ACCESS_EVENTS, recorded, identifier=identifier, now=now)
+    attributed_to = attributed(recorded)
+    check(attributed_to)
+    return OutgoingEntry(identifier, now, attributed_to)

@@ -6,8 +6,10 @@ import pytest
 
 from shared.accesslog.integrity.watch import IntegrityWatch
 from shared.azure.bus import AzureBus
+from shared.catalogue import INCIDENTS_QUEUE
 from shared.errors import UnavailableError
-from shared.messages import Outbox, queues
+from shared.messages import Outbox
+from tests.entrylogs import NoLog
 from tests.journeys.logs import incidents
 
 NOW = datetime(2026, 11, 24, 3, 0, 0, tzinfo=UTC)
@@ -27,10 +29,10 @@ class Failing:
 async def watch(stack, kept):
     """`watch(error, now)` is a watch that fails with `error`."""
     strings = stack.info["connection_strings"]
-    sender = AzureBus(strings["service_bus"], ping_queue=queues.INCIDENTS)
+    sender = AzureBus(strings["service_bus"], ping_queue=INCIDENTS_QUEUE.name)
 
     def make(error, now=NOW):
-        outbox = Outbox(kept, sender, lambda: now)
+        outbox = Outbox(kept, sender, NoLog(), lambda: now)
         return IntegrityWatch(kept, Failing(error), outbox, lambda: now)
 
     yield make

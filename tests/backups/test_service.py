@@ -12,10 +12,13 @@ from shared.azure.blobs import AzureBlobs
 from shared.azure.bus import AzureBus
 from shared.azure.tables import AzureTables
 from shared.backups import BackupAudits
+from shared.catalogue import INCIDENTS_TABLE, PARKED_MESSAGES_QUEUE
 from shared.errors import InvalidInputError, NotFoundError, UnavailableError
 from shared.ids import key, new_id
-from shared.messages import Outbox, queues
+from shared.incidents import Incidents
+from shared.messages import Outbox
 from shared.ports import BackupJob
+from tests.entrylogs import NoLog
 
 TABLE = "backupaudits"
 
@@ -50,11 +53,13 @@ class Setting:
         self.vaults = Vaults()
         self.tables = AzureTables(strings["storage"])
         self.blobs = AzureBlobs(strings["storage"])
-        self.bus = AzureBus(strings["service_bus"], ping_queue=queues.PARKED_MESSAGES)
+        self.bus = AzureBus(strings["service_bus"], ping_queue=PARKED_MESSAGES_QUEUE.name)
+        outbox = Outbox(self.tables, self.bus, NoLog(), self.clock)
         self.audits = BackupAudits(
             self.tables,
             self.blobs,
-            Outbox(self.tables, self.bus, self.clock),
+            outbox,
+            Incidents(outbox, self.clock),
             self.vaults,
             self.clock,
             "westeurope",
@@ -150,9 +155,11 @@ async def test_a_broken_file_opens_one_incident_and_no_report(setting):
             await setting.audit()
     assert "$.items[0]" in refused.value.detail
     day = setting.now.date().isoformat()
-    row = await setting.tables.get(TABLE, "expectations", day)
-    assert row is not None
-    assert row.values["code"] == "backup-expectations-invalid"
+    rows = setting.tables.scan(INCIDENTS_TABLE.name, "_stamp")
+    opened = [row.values async for row in rows if row.values["resource"] == f"backup-audits/{day}"]
+    [incident] = opened
+    assert incident["kind"] == "backup.expectations-invalid"
+    assert "$.items[0]" in incident["summary"]
     listed, _ = await setting.audits.page(day, size=10, continuation=None)
     assert listed == []
 

@@ -9,8 +9,8 @@ from azure.servicebus.aio import ServiceBusClient
 
 from infra.local.settings import SCENARIO
 from infra.local.stack import Stack
+from shared.catalogue import INCIDENTS_QUEUE
 from shared.ids import new_id
-from shared.messages import queues
 from tests.journeys.portal import Portal, eventually
 from tests.queues import data_of, peeked
 
@@ -49,7 +49,7 @@ async def listed(portal, day):
 
 async def incidents(bus, kind, resource=""):
     """The incidents of this kind about what begins so."""
-    found = [data_of(message) for message in await peeked(bus, queues.INCIDENTS)]
+    found = [data_of(message) for message in await peeked(bus, INCIDENTS_QUEUE.name)]
     return [one for one in found if one["kind"] == kind and one["resource"].startswith(resource)]
 
 

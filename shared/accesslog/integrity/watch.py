@@ -21,10 +21,11 @@ from shared.accesslog.proofs.cosignatures import (
 )
 from shared.accesslog.storage.damage import LogDamagedError
 from shared.accesslog.storage.store import LogStore
+from shared.catalogue import INCIDENTS_QUEUE
 from shared.errors import RowConflictError, UnavailableError, kind_and_place
 from shared.ids import key
 from shared.merkle import HASH_SIZE, MAX_SIZE, leaf_of
-from shared.messages import Outbox, encode, queues
+from shared.messages import Outbox, encode
 from shared.messages.contracts import IncidentOpened
 from shared.ports import Clock, Insert, Row, Tables, Upsert
 from shared.rows import Stored, readable, to_values
@@ -101,7 +102,7 @@ class IntegrityWatch:
             resource=f"keys/{version}",
         )
         identifier = hashlib.sha256(partition.encode()).hexdigest()[:32]
-        message = encode(queues.INCIDENTS, incident, identifier=identifier, now=self._clock())
+        message = encode(INCIDENTS_QUEUE.name, incident, identifier=identifier, now=self._clock())
         told = Insert(Row(partition, "told", {}))
         try:
             await self._outbox.commit(TABLE, partition, [told], [message])
@@ -188,7 +189,7 @@ class IntegrityWatch:
             tenant=tenant,
         )
         identifier = hashlib.sha256("\n".join([tenant, *(n for n, _ in new)]).encode()).hexdigest()
-        message = encode(queues.INCIDENTS, incident, identifier=identifier[:32], now=now)
+        message = encode(INCIDENTS_QUEUE.name, incident, identifier=identifier[:32], now=now)
         rows = [Insert(Row(partition, name, {"kind": one.kind})) for name, one in new]
         try:
             await self._outbox.commit(TABLE, partition, rows, [message])

@@ -1,4 +1,4 @@
-"""Choosing ports: wrong settings and taken ports are named, all at once."""
+"""Choosing ports: every wrong setting and every taken port is named at once."""
 
 import argparse
 import socket
