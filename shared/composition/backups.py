@@ -17,7 +17,7 @@ class BackupsFlow(Flow):
     @cached_property
     def audits(self) -> "BackupAudits":
         """The backup audits of the stamp."""
-        from shared.azure.recovery import ScenarioVaults
+        from shared.azure.recovery import AzureRecoveryVaults
         from shared.backups import BackupAudits
 
         return BackupAudits(
@@ -25,7 +25,11 @@ class BackupsFlow(Flow):
             self._adapters.blobs,
             self._flow(MessagesFlow).outbox,
             self._flow(IncidentsFlow).incidents,
-            ScenarioVaults(self._settings.RECOVERY_SCENARIO_FILE, self.clock),
+            AzureRecoveryVaults(
+                self._settings.ARM_ENDPOINT,
+                self._settings.RECOVERY_SUBSCRIPTION_ID,
+                self._settings.RECOVERY_RESOURCE_GROUP,
+            ),
             self.clock,
             self._settings.STAMP_REGION,
             self._settings.BACKUP_EXPECTATIONS_FILE,
