@@ -3,7 +3,9 @@
 import unicodedata
 from typing import Final
 
-INCOMING: Final = "incoming"
+from shared.catalogue import INCOMING_CONTAINER
+
+INCOMING: Final = INCOMING_CONTAINER.name
 """The container that uploads arrive in."""
 
 # Control characters, halves of surrogate pairs, private use, and the two separators that are

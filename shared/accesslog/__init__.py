@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from shared.accesslog.entries import new_entry
     from shared.accesslog.integrity.findings import Audit, Finding
-    from shared.accesslog.rules import entry_message
     from shared.accesslog.service import AccessLog, Recorded
     from shared.accesslog.storage.errors import EventIdReusedError, LogDamagedError
     from shared.accesslog.storage.pending import NewEntry
@@ -24,7 +24,7 @@ __all__ = [
     "LogStore",
     "NewEntry",
     "Recorded",
-    "entry_message",
+    "new_entry",
 ]
 
 _MODULES = {
@@ -36,7 +36,7 @@ _MODULES = {
     "LogStore": "storage.store",
     "NewEntry": "storage.pending",
     "Recorded": "service",
-    "entry_message": "rules",
+    "new_entry": "entries",
 }
 
 

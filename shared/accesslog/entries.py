@@ -15,6 +15,7 @@ from shared import context
 from shared.errors import InvalidInputError
 from shared.ids import rfc3339
 from shared.messages.contracts import AccessRecorded, Actor
+from shared.messages.outgoing import OutgoingEntry
 
 # How far a sender's clock may be ahead of ours before its time is marked as not to be trusted.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
@@ -74,6 +75,17 @@ def check(recorded: AccessRecorded) -> None:
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from error
     _require_nameless(fields)
+
+
+def new_entry(recorded: AccessRecorded, identifier: str, now: datetime) -> OutgoingEntry:
+    """Make the entry that reports `recorded`, for the outbox of the change that is reported.
+
+    `identifier` becomes the id of the entry's event. Raises what `check` does, so that
+    nothing is done that the log would refuse.
+    """
+    attributed_to = attributed(recorded)
+    check(attributed_to)
+    return OutgoingEntry(identifier, now, attributed_to)
 
 
 def check_identity(source: str, identifier: str) -> None:

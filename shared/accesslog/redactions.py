@@ -1,6 +1,6 @@
 """Erasing one entry's payload from a log, so that the tree and every proof stay as they are.
 
-Why this may be done, and when: docs/access-log.md.
+Why this may be done, and when: docs/explanation/access-log.md, "Erasing from the log".
 """
 
 import logging

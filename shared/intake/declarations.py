@@ -4,12 +4,13 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.catalogue import UPLOADS_TABLE
 from shared.errors import RowConflictError
 from shared.ids import key
 from shared.ports import Delete, Row, Tables, Upsert
 from shared.rows import Stored, from_values, to_values
 
-TABLE = "uploads"
+TABLE = UPLOADS_TABLE.name
 # A URL lives for minutes, but an upload may take much longer once it has begun. What is said of one
 # that never came says nothing of the next.
 _LIFETIME = timedelta(days=1)

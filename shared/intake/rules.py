@@ -9,12 +9,13 @@ from urllib.parse import quote
 
 from shared.assets.rules import Difference, DocumentFound, PersonFound, Verdict
 from shared.blob_names import is_valid_blob_name, split_name, turns_writing
+from shared.catalogue import QUARANTINE_CONTAINER
 from shared.errors import InvalidInputError, TooLargeError
+from shared.residency import serves
 from shared.scanning.scanner import Engine
-from shared.tenancy.residency import serves
 from shared.tenancy.rules import Tenant, container_of, is_tenant_id
 
-QUARANTINE: Final = "quarantine"
+QUARANTINE: Final = QUARANTINE_CONTAINER.name
 UPLOAD_URL_LIFETIME: Final = timedelta(minutes=15)
 # The most that a block blob takes in one request, "Put Blob"; what is larger goes in blocks.
 MAX_SINGLE_PUT: Final = 5000 * 1024**2

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from shared.assets.rules import Asset, upload_id
 from shared.assets.service import Assets
 from shared.blob_names import INCOMING, split_name
+from shared.catalogue import INTAKE_QUEUE
 from shared.errors import BlobArchivedError, BlobChangedError, NotFoundError, RefusalError
 from shared.ids import key
 from shared.intake.declarations import Declaration, Declarations, KeptDeclaration
-from shared.intake.records import asset_of, messages_of, with_declared
+from shared.intake.records import asset_of, reports_of, with_declared
 from shared.intake.rules import (
     MAX_SINGLE_PUT,
     UPLOAD_URL_LIFETIME,
@@ -30,7 +31,7 @@ from shared.intake.rules import (
     places,
     refuse_unread,
 )
-from shared.messages import encode, queues
+from shared.messages import encode
 from shared.messages.contracts import BlobUploaded
 from shared.ports import (
     BlobInfo,
@@ -123,7 +124,7 @@ class Intake:
         The oldest messages' age tells them from those that wait their turn. What is announced
         twice is taken in once.
         """
-        waiting_since = await self._bus.oldest(queues.INTAKE) or self._clock()
+        waiting_since = await self._bus.oldest(INTAKE_QUEUE.name) or self._clock()
         overdue = []
         async for blob in self._blobs.scan(INCOMING):
             if is_overdue(blob.size, blob.last_modified, waiting_since):
@@ -137,7 +138,9 @@ class Intake:
 
     def _upload_message(self, blob: BlobInfo) -> OutgoingMessage:
         uploaded = BlobUploaded(name=blob.name, etag=blob.etag, last_modified=blob.last_modified)
-        return encode(queues.INTAKE, uploaded, identifier=upload_id(uploaded), now=self._clock())
+        return encode(
+            INTAKE_QUEUE.name, uploaded, identifier=upload_id(uploaded), now=self._clock()
+        )
 
     async def process_upload(self, uploaded: BlobUploaded) -> None:
         """Inspect one version of an uploaded blob and file it.
@@ -204,7 +207,7 @@ class Intake:
         asset = asset_of(blob, filing, inspection, identifier, container, name, now)
         if declared is not None:
             asset = with_declared(asset, declared.declaration)
-        added = await self._assets.add(partition, asset, messages_of(asset, tenant, now))
+        added = await self._assets.add(partition, asset, reports_of(asset, tenant, now))
         logger.info("asset %s: %s %s", identifier, filing.verdict, filing.reason or "")
         return asset if added else None
 

@@ -13,9 +13,10 @@ from typing import IO, Final
 
 from shared.assets.rules import upload_id
 from shared.blob_names import INCOMING, split_name
+from shared.catalogue import INCIDENTS_QUEUE, INTAKE_QUEUE
 from shared.errors import InvalidInputError, RowConflictError
 from shared.ids import key
-from shared.messages import Outbox, encode, queues
+from shared.messages import Outbox, encode
 from shared.messages.contracts import BlobUploaded, IncidentOpened
 from shared.ports import BlobInfo, Blobs, Clock, Delete, Insert, Replace, Row, Tables
 from shared.rows import Stored, from_values, to_values
@@ -194,7 +195,7 @@ class ScanResults:
         kept = Row(_PARTITION, _row_key(upload), to_values(awaited), row.etag if row else None)
         said = hashlib.sha256(repr((result.finished_at, findings)).encode()).hexdigest()
         message = encode(
-            queues.INTAKE, uploaded, identifier=f"{upload}-scanned-{said[:16]}", now=now
+            INTAKE_QUEUE.name, uploaded, identifier=f"{upload}-scanned-{said[:16]}", now=now
         )
         try:
             await self._outbox.commit(
@@ -217,7 +218,7 @@ class ScanResults:
             tenant=tenant if is_tenant_id(tenant) else None,
         )
         message = encode(
-            queues.INCIDENTS, incident, identifier=f"scan-missing-{upload}-{day}", now=now
+            INCIDENTS_QUEUE.name, incident, identifier=f"scan-missing-{upload}-{day}", now=now
         )
         reported = Row(row.partition, row.row, {**row.values, "reportedOn": day}, row.etag)
         await self._outbox.commit(SCANS, _PARTITION, [Replace(reported)], [message])

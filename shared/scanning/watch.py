@@ -4,9 +4,10 @@ import logging
 from datetime import datetime, timedelta
 from typing import Literal
 
+from shared.catalogue import INCIDENTS_QUEUE
 from shared.errors import RowConflictError, UnavailableError
 from shared.ids import key
-from shared.messages import Outbox, encode, queues
+from shared.messages import Outbox, encode
 from shared.messages.contracts import IncidentOpened
 from shared.ports import Clock, Insert, Row
 from shared.scanning.defender import SCANS
@@ -41,7 +42,7 @@ class ScannerWatch:
         partition = key("watch", incident.resource)
         row = Row(partition, key(incident.kind, day), {"openedAt": now.isoformat()})
         identifier = f"{incident.kind}-{incident.resource.replace('/', '-')}-{day}"
-        message = encode(queues.INCIDENTS, incident, identifier=identifier, now=now)
+        message = encode(INCIDENTS_QUEUE.name, incident, identifier=identifier, now=now)
         try:
             await self._outbox.commit(SCANS, partition, [Insert(row)], [message])
         except RowConflictError:

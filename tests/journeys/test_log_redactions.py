@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from azure.servicebus import ServiceBusMessage
 
+from shared.catalogue import ACCESS_EVENTS_QUEUE
 from shared.merkle import TlogProof, is_redaction, leaf_of, open_checkpoint, open_redaction
-from shared.messages import queues
 from tests.journeys.logs import exported, found, grow, tamper, verifiers, verify, vkeys
 from tests.journeys.portal import Portal, eventually
 
@@ -104,7 +104,7 @@ async def test_an_event_that_comes_again_after_its_redaction_is_not_logged_again
     }
 
     async def send(*events):
-        async with bus.get_queue_sender(queues.ACCESS_EVENTS) as sender:
+        async with bus.get_queue_sender(ACCESS_EVENTS_QUEUE.name) as sender:
             for one in events:
                 message = ServiceBusMessage(json.dumps(one), message_id=str(uuid.uuid4()))
                 await sender.send_messages(message)

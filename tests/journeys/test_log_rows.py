@@ -14,6 +14,7 @@ from azure.data.tables.aio import TableClient
 
 from shared.accesslog.proofs.cosignatures import cosignature_row
 from shared.accesslog.storage.layout import segment_key
+from shared.catalogue import LOG_CHECKPOINTS_TABLE
 from shared.merkle import decode_bundle, encode_bundle
 from tests.journeys.logs import downloaded, found, grow, incidents, size_of, tamper, verify, vkeys
 from tests.journeys.portal import Portal
@@ -245,7 +246,7 @@ async def test_one_row_that_was_changed_is_told_by_all_that_read_it(
     async with Portal(stack, "row-" + uuid.uuid4().hex[:8]) as portal:
         await grow(portal, SIZE - 1)
         assert size_of((await portal.mine("POST", "log/checkpoints")).text) == SIZE
-        names = ("accesslog", "checkpoints")
+        names = ("accesslog", LOG_CHECKPOINTS_TABLE.name)
         await change(Log(portal.tenant, *(tables.get_table_client(name) for name in names)))
         url = f"{stack.info['endpoints']['app']}/api/tenants/{portal.tenant}/log"
         token = await portal.token("mia", "tenant.dam_manager", portal.tenant)

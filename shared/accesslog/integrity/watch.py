@@ -12,24 +12,23 @@ from typing import Final
 
 from shared.accesslog.integrity.audit import audit_log
 from shared.accesslog.integrity.findings import Audit, Finding, FindingKind
+from shared.accesslog.integrity.witness_rows import false_cosignatures, false_witnesses
 from shared.accesslog.proofs.checkpoints import Checkpoints
-from shared.accesslog.proofs.cosignatures import (
-    TABLE,
-    cosignature_rows,
-    false_cosignatures,
-    false_witnesses,
-)
+from shared.accesslog.proofs.cosignatures import cosignature_rows
 from shared.accesslog.storage.errors import LogDamagedError
 from shared.accesslog.storage.events import EventSecret
 from shared.accesslog.storage.store import LogStore
+from shared.catalogue import LOG_WATCH_TABLE
 from shared.errors import RowConflictError, UnavailableError, kind_and_place
 from shared.ids import key
+from shared.incidents import Incidents, incident_message
 from shared.merkle import HASH_SIZE, MAX_SIZE, leaf_of
-from shared.messages import Outbox, encode, queues
+from shared.messages import Outbox
 from shared.messages.contracts import IncidentOpened
 from shared.ports import Clock, Insert, Row, Tables, Upsert
 from shared.rows import Stored, readable, to_values
 
+TABLE: Final = LOG_WATCH_TABLE.name
 _WATCHED: Final = "watched"
 # So many findings are told apart from those before; more tell nothing more of what happened.
 _MOST_TOLD: Final = 50
@@ -69,12 +68,14 @@ class IntegrityWatch:
         secret: EventSecret,
         checkpoints: Checkpoints,
         outbox: Outbox,
+        incidents: Incidents,
         clock: Clock,
     ) -> None:
         self._tables = tables
         self._secret = secret
         self._checkpoints = checkpoints
         self._outbox = outbox
+        self._incidents = incidents
         self._clock = clock
 
     async def verify(self, tenant: str, *, whole: bool = False) -> Sequence[Finding]:
@@ -95,26 +96,18 @@ class IntegrityWatch:
             raise
 
     async def refused(self, tenant: str, index: int) -> None:
-        """Tell that nothing is signed, for damage near `index` of which `look` finds nothing."""
+        """Tell that nothing is signed, for damage near `index` of which `verify` finds nothing."""
         await self._tell(tenant, [Finding(index, index, "publishing-refused", "")])
 
     async def tell_of_key(self, version: str) -> None:
         """Open one incident for a version of the key whose public key in `evidence` is another."""
-        partition = key("key", version)
         incident = IncidentOpened(
             kind="log.integrity",
             severity="critical",
             summary=f"The public key in evidence of version {version} of the log's key is another.",
             resource=f"keys/{version}",
         )
-        identifier = hashlib.sha256(partition.encode()).hexdigest()[:32]
-        message = encode(queues.INCIDENTS, incident, identifier=identifier, now=self._clock())
-        told = Insert(Row(partition, "told", {}))
-        try:
-            await self._outbox.commit(TABLE, partition, [told], [message])
-        except RowConflictError:
-            # It was told before.
-            await self._outbox.flush(TABLE, partition)
+        await self._incidents.open_once(incident, version)
 
     async def _verify(self, tenant: str, *, whole: bool) -> Sequence[Finding]:
         row = await self._tables.get(TABLE, key(tenant), _WATCHED)
@@ -200,8 +193,7 @@ class IntegrityWatch:
             resource=f"log/entries/{new[0][1].first}",
             tenant=tenant,
         )
-        identifier = hashlib.sha256("\n".join([tenant, *(n for n, _ in new)]).encode()).hexdigest()
-        message = encode(queues.INCIDENTS, incident, identifier=identifier[:32], now=now)
+        message = incident_message(incident, "\n".join(name for name, _ in new), now)
         rows = [Insert(Row(partition, name, {"kind": one.kind})) for name, one in new]
         try:
             await self._outbox.commit(TABLE, partition, rows, [message])

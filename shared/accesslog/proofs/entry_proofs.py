@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.accesslog.payloads import stated_leaf
 from shared.accesslog.proofs.checkpoints import Checkpoints, Published
-from shared.accesslog.proofs.proving import Proofs
+from shared.accesslog.proofs.tree_proofs import Proofs
 from shared.accesslog.storage.store import LogStore
 from shared.errors import NotFoundError
 from shared.merkle import TlogProof
