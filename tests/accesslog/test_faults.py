@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from shared.accesslog.storage.layout import GROUP_ENTRIES
 
+from shared.accesslog.storage.layout import GROUP_ENTRIES
 from shared.errors import UnavailableError
 from tests.accesslog.faulty import DiedError, FaultyTables
 from tests.accesslog.logs import assert_sound, entries, kept_ids, log_store

@@ -5,9 +5,9 @@ import os
 import pytest
 
 from shared.accesslog.storage import layout
-from shared.accesslog.storage.pending import PendingAppend
 from shared.accesslog.storage.commits import commit_of
 from shared.accesslog.storage.head import Head
+from shared.accesslog.storage.pending import PendingAppend
 from shared.errors import NotFoundError
 from shared.ids import key
 from shared.merkle import Edge, Tile, inclusion_proof, inclusion_tiles, leaf_hash, verify_inclusion
