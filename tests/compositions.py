@@ -160,8 +160,7 @@ async def composed(
 ) -> AsyncIterator[App]:
     """The app with these settings; `secrets` in place of the vault, `clock` of the real time."""
     app = App(read_settings(settings), **({"clock": clock} if clock else {}))
-    if secrets is not None:
-        app.adapters.secrets = secrets
+    app.adapters.secrets = secrets or OneSecret()
     try:
         yield app
     finally:

@@ -36,7 +36,7 @@ async def test_a_lost_answer_is_made_up_for(failing, faulty, tenant, fault, is_n
 
 @pytest.mark.parametrize(
     ("faults", "is_told"),
-    [(["before"] * 2, True), (["after", "before"], False), (["ok", "late", "before"], True)],
+    [(["before"] * 2, True), (["after", "before"], False), (["ok", "before", "before"], True)],
 )
 async def test_the_same_call_again_adds_what_is_missing(
     failing, faulty, kept, tenant, faults, is_told
@@ -102,13 +102,13 @@ async def test_a_caller_who_goes_away_harms_nobody(failing, faulty, tenant):
     await assert_sound(failing, tenant)
 
 
-async def test_nobody_waits_for_ever_for_an_appender_that_ended(failing, faulty, tenant):
+async def test_nobody_waits_for_ever_for_an_group_commit_that_ended(failing, faulty, tenant):
     callers = [asyncio.create_task(failing.append(tenant, entries(n))) for n in range(3)]
     await faulty.began.wait()
     callers.append(asyncio.create_task(failing.append(tenant, entries(3))))
     await asyncio.sleep(0)
     # As when the loop ends with all of its tasks.
-    failing._appender(tenant)._running.cancel()
+    failing._group_commit(tenant)._running.cancel()
     assert all(
         isinstance(answer, asyncio.CancelledError)
         for answer in await asyncio.gather(*callers, return_exceptions=True)

@@ -21,7 +21,9 @@ KILLS = [(1, 0), (5, 4), (2, 100)]
 NEVER = (0, 0)
 
 
-async def test_eight_processes_that_are_killed_make_one_sound_log(stack, store, tenant, tmp_path):
+async def test_eight_processes_that_are_killed_make_one_sound_log(
+    stack, kept, store, tenant, tmp_path
+):
     environment = os.environ | {"STORAGE": stack.info["connection_strings"]["storage"]}
     chosen = random.Random(1)
 

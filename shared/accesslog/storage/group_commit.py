@@ -143,11 +143,12 @@ class GroupCommit:
                 if unexplained > _MOST_UNEXPLAINED:
                     raise LogDamagedError(head.edge.size) from conflict
             except UnavailableError:
-                # The service may have done the commit, or may do the commit later. The next try
-                # reads the head again and then meets the head's ETag, or the rows of the events.
+                # The service may have done the commit, or may do the commit later. The rows of the
+                # events tell; a commit that arrives later meets the head's ETag or the rows.
                 if is_answer_lost:
                     raise
                 is_answer_lost = True
+                items = await self._without_logged(items)
             else:
                 self._head = Head(commit.edge, etags[HEAD_POSITION])
                 for index, item in enumerate(items, head.edge.size):
