@@ -2,13 +2,13 @@
 
 import azure.functions as func
 
-from functions.blueprints import BLUEPRINTS
+from functions.documents import EVERY_BLUEPRINT
 from functions.intake import arrivals
 from shared import composition
 
-composition.start()
+settings = composition.start()
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for blueprint in BLUEPRINTS:
+for blueprint in EVERY_BLUEPRINT:
     app.register_functions(blueprint)
-app.register_functions(arrivals(composition.app().settings.BLOB_TRIGGER_SOURCE))
+app.register_functions(arrivals(settings.BLOB_TRIGGER_SOURCE))

@@ -5,12 +5,16 @@ from typing import Literal
 import azure.functions as func
 
 from functions.edge.bodies import Link, RequestBody
-from functions.edge.http import Call, Reply, endpoint
+from functions.edge.calls import Call, Reply
+from functions.edge.disclosures import RecordedByFlow
+from functions.edge.http import HttpRoutes
 from functions.edge.operations import Raw
+from shared.composition.accesses import AccessesFlow
 from shared.identity.rules import ROLES
 from shared.messages.contracts import Identifier, Text
 
 blueprint = func.Blueprint()
+http = HttpRoutes(blueprint, AccessesFlow)
 
 
 class AccessRequest(RequestBody, frozen=True):
@@ -23,14 +27,16 @@ class AccessRequest(RequestBody, frozen=True):
 
 
 # Any role gets as far as the decision, so that an attempt without the right one is recorded too.
-@blueprint.route("tenants/{tenant}/accesses", methods=["POST"])
-@endpoint(
+@http.endpoint(
+    "POST",
+    "tenants/{tenant}/accesses",
+    discloses=RecordedByFlow("every attempt, by the decision"),
     roles=ROLES,
     of_any_tenant=True,
     body=AccessRequest,
     replies={200: Raw(), 303: Link},
 )
-async def access_asset(call: Call) -> Reply:
+async def access_asset(call: Call[AccessesFlow]) -> Reply:
     """Hand an asset's bytes to an engineer whom a live grant allows it; recorded either way.
 
     Up to 4 MiB come in the answer; more by a redirect to a link that lives for minutes.
@@ -46,7 +52,7 @@ async def access_asset(call: Call) -> Reply:
         ticket=request.ticket,
         client_address=call.client_address,
     )
-    given = await call.app.accesses.attempt(attempt, call.caller)
+    given = await call.flow.accesses.attempt(attempt, call.caller)
     headers = {"Vouchsafe-Log-Entry": given.entry, "Vouchsafe-Consent-Grant": given.grant}
     if given.link is not None:
         return Reply(303, Link(location=given.link), {**headers, "Location": given.link})

@@ -7,13 +7,17 @@ import azure.functions as func
 from msgspec import Meta, Struct
 
 from functions.edge.bodies import View
-from functions.edge.http import Call, Reply, endpoint
+from functions.edge.calls import Call, Reply
+from functions.edge.disclosures import Disclosed
+from functions.edge.http import HttpRoutes
 from functions.edge.operations import PAGING, parameters_of
 from shared.assets.rules import Asset, AssetFilter, Difference, DocumentFound, Verdict
+from shared.composition.assets import AssetsFlow
 from shared.identity.rules import TENANT_ROLES
 from shared.messages.contracts import AwareTime
 
 blueprint = func.Blueprint()
+http = HttpRoutes(blueprint, AssetsFlow)
 
 
 class AssetQuery(Struct, frozen=True, rename="camel"):
@@ -77,28 +81,37 @@ _CHOICE = parameters_of(
 )
 
 
-@blueprint.route("tenants/{tenant}/assets", methods=["GET"])
-@endpoint(roles=TENANT_ROLES, replies={200: AssetPage}, query=(*_CHOICE, *PAGING))
-async def list_assets(call: Call) -> Reply:
+@http.endpoint(
+    "GET",
+    "tenants/{tenant}/assets",
+    discloses=Disclosed("assets.listed", "assets"),
+    roles=TENANT_ROLES,
+    replies={200: AssetPage},
+    query=(*_CHOICE, *PAGING),
+)
+async def list_assets(call: Call[AssetsFlow]) -> Reply:
     """The tenant's assets, oldest first: all, or those of a verdict, time or path prefix.
 
     Each page is recorded.
     """
     query = call.query(AssetQuery)
     chosen = AssetFilter(query.verdict, query.prefix, query.uploaded_from, query.uploaded_before)
-    assets, continuation = await call.app.assets.page(
+    assets, continuation = await call.flow.assets.page(
         call.tenant, size=call.page_size, continuation=call.continuation, chosen=chosen
     )
-    await call.record("assets.listed", "assets")
     return Reply(200, AssetPage(assets=[_view(a) for a in assets], continuation=continuation))
 
 
-@blueprint.route("tenants/{tenant}/assets/{asset}", methods=["GET"])
-@endpoint(roles=TENANT_ROLES, replies={200: AssetView})
-async def read_asset(call: Call) -> Reply:
+@http.endpoint(
+    "GET",
+    "tenants/{tenant}/assets/{asset}",
+    discloses=Disclosed("asset.viewed", "assets/{asset}"),
+    roles=TENANT_ROLES,
+    replies={200: AssetView},
+)
+async def read_asset(call: Call[AssetsFlow]) -> Reply:
     """One asset; recorded."""
-    asset = await call.app.assets.find(call.tenant, call.param("asset"))
-    await call.record("asset.viewed", f"assets/{asset.id}")
+    asset = await call.flow.assets.find(call.tenant, call.param("asset"))
     return Reply(200, _view(asset))
 
 

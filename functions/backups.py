@@ -5,10 +5,13 @@ from datetime import date
 import azure.functions as func
 
 from functions.edge.bodies import View
-from functions.edge.http import Call, Reply, endpoint
+from functions.edge.calls import Call, Reply
+from functions.edge.disclosures import NOTHING
+from functions.edge.http import HttpRoutes
 from functions.edge.operations import PAGING
+from shared import composition
 from shared.backups.rules import Report, Summary
-from shared.composition import app
+from shared.composition.backups import BackupsFlow
 from shared.errors import InvalidInputError
 from shared.identity.rules import (
     VENDOR_DPO,
@@ -18,6 +21,7 @@ from shared.identity.rules import (
 )
 
 blueprint = func.Blueprint()
+http = HttpRoutes(blueprint, BackupsFlow)
 
 
 class BackupAuditPage(View, frozen=True):
@@ -34,36 +38,49 @@ _READING = {*_AUDITING, VENDOR_OFFICER}
 @blueprint.timer_trigger("timer", schedule="0 0 6 * * *")
 async def audit_backups(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's parameter
     """Audit the backups every day at 06:00 UTC."""
-    current = app()
-    await current.backups.audit(current.new_id())
+    flow = composition.flow(BackupsFlow)
+    await flow.audits.audit(flow.new_id())
 
 
-@blueprint.route("backup-audits", methods=["POST"])
-@endpoint(roles=_AUDITING, replies={201: Report}, idempotent=True)
-async def request_backup_audit(call: Call) -> Reply:
+@http.endpoint(
+    "POST",
+    "backup-audits",
+    discloses=NOTHING,
+    roles=_AUDITING,
+    replies={201: Report},
+    idempotent=True,
+)
+async def request_backup_audit(call: Call[BackupsFlow]) -> Reply:
     """Audit the backups now, and answer with the report."""
-    report = await call.app.backups.audit(await call.identifier("backup-audits"))
+    report = await call.flow.audits.audit(await call.identifier("backup-audits"))
     return Reply(201, report, {"Location": f"/api/backup-audits/{report.day}/{report.id}"})
 
 
-@blueprint.route("backup-audits/{day}", methods=["GET"])
-@endpoint(roles=_READING, replies={200: BackupAuditPage}, query=PAGING)
-async def list_backup_audits(call: Call) -> Reply:
+@http.endpoint(
+    "GET",
+    "backup-audits/{day}",
+    discloses=NOTHING,
+    roles=_READING,
+    replies={200: BackupAuditPage},
+    query=PAGING,
+)
+async def list_backup_audits(call: Call[BackupsFlow]) -> Reply:
     """The audits of a day, oldest first."""
-    audits, continuation = await call.app.backups.page(
+    audits, continuation = await call.flow.audits.page(
         _day(call), size=call.page_size, continuation=call.continuation
     )
     return Reply(200, BackupAuditPage(backup_audits=list(audits), continuation=continuation))
 
 
-@blueprint.route("backup-audits/{day}/{audit}", methods=["GET"])
-@endpoint(roles=_READING, replies={200: Report})
-async def read_backup_audit(call: Call) -> Reply:
+@http.endpoint(
+    "GET", "backup-audits/{day}/{audit}", discloses=NOTHING, roles=_READING, replies={200: Report}
+)
+async def read_backup_audit(call: Call[BackupsFlow]) -> Reply:
     """The report of one audit."""
-    return Reply(200, await call.app.backups.find(_day(call), call.param("audit")))
+    return Reply(200, await call.flow.audits.find(_day(call), call.param("audit")))
 
 
-def _day(call: Call) -> str:
+def _day(call: Call[BackupsFlow]) -> str:
     day = call.param("day")
     try:
         if date.fromisoformat(day).isoformat() == day:

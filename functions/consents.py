@@ -1,20 +1,26 @@
 """Consent grants: from the queue and from the portal, decided alike."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import azure.functions as func
 from msgspec import Meta, structs
 
 from functions.edge.bodies import RequestBody, View
-from functions.edge.http import Call, Reply, endpoint
+from functions.edge.calls import Call, Reply
+from functions.edge.deliveries import Delivery
+from functions.edge.disclosures import Disclosed
+from functions.edge.http import HttpRoutes
 from functions.edge.operations import PAGING
-from functions.edge.queues import Delivery, consumer
+from functions.edge.queues import consumer
+from shared.catalogue import CONSENT_GRANTS_QUEUE
+from shared.composition.consents import ConsentsFlow
 from shared.consents.rules import GRANTING, Grant, GrantStatus, status
 from shared.identity.rules import TENANT_ROLES
-from shared.messages import queues
 from shared.messages.contracts import AwareTime, ConsentGranted, ConsentRevoked, Identifier, Text
 
 blueprint = func.Blueprint()
+http = HttpRoutes(blueprint, ConsentsFlow)
 
 
 class GrantRequest(RequestBody, frozen=True):
@@ -43,20 +49,27 @@ class GrantPage(View, frozen=True):
 
 @blueprint.service_bus_queue_trigger(
     "message",
-    queue_name=queues.CONSENT_GRANTS,
+    queue_name=CONSENT_GRANTS_QUEUE.name,
     connection="SERVICE_BUS",
     is_sessions_enabled=True,
 )
-@consumer(queues.CONSENT_GRANTS, ConsentGranted, ConsentRevoked)
-async def apply_consent(delivery: Delivery[ConsentGranted | ConsentRevoked]) -> None:
+@consumer(ConsentsFlow, CONSENT_GRANTS_QUEUE, ConsentGranted, ConsentRevoked)
+async def apply_consent(delivery: Delivery[ConsentsFlow, ConsentGranted | ConsentRevoked]) -> None:
     """Give or revoke a grant that another service reports, in the order of its tenant's session."""
     delivery.require_session(delivery.data.tenant)
-    await delivery.app.consents.apply(delivery.data)
+    await delivery.flow.consents.apply(delivery.data)
 
 
-@blueprint.route("tenants/{tenant}/consent-grants", methods=["POST"])
-@endpoint(roles=GRANTING, body=GrantRequest, replies={201: GrantView}, idempotent=True)
-async def grant_consent(call: Call) -> Reply:
+@http.endpoint(
+    "POST",
+    "tenants/{tenant}/consent-grants",
+    discloses=Disclosed("consent.viewed"),
+    roles=GRANTING,
+    body=GrantRequest,
+    replies={201: GrantView},
+    idempotent=True,
+)
+async def grant_consent(call: Call[ConsentsFlow]) -> Reply:
     """Let one engineer act on the assets under a path prefix, for one purpose, until a time."""
     request = call.read(GrantRequest)
     command = ConsentGranted(
@@ -70,50 +83,72 @@ async def grant_consent(call: Call) -> Reply:
         expires_at=request.expires_at,
         granted_by=call.caller.actor(GRANTING),
     )
-    view = await _carried_out(call, command)
-    location = f"/api/tenants/{call.tenant}/consent-grants/{view.id}"
-    return Reply(201, view, {"Location": location})
+    location = f"/api/tenants/{call.tenant}/consent-grants/{command.grant_id}"
+    return await _carried_out(call, command, 201, {"Location": location})
 
 
-@blueprint.route("tenants/{tenant}/consent-grants", methods=["GET"])
-@endpoint(roles=TENANT_ROLES, replies={200: GrantPage}, query=PAGING)
-async def list_consents(call: Call) -> Reply:
+@http.endpoint(
+    "GET",
+    "tenants/{tenant}/consent-grants",
+    discloses=Disclosed("consents.listed", "consent-grants"),
+    roles=TENANT_ROLES,
+    replies={200: GrantPage},
+    query=PAGING,
+)
+async def list_consents(call: Call[ConsentsFlow]) -> Reply:
     """The tenant's grants: active, revoked and expired; recorded."""
-    grants, continuation = await call.app.consents.page(
+    grants, continuation = await call.flow.consents.page(
         call.tenant, size=call.page_size, continuation=call.continuation
     )
-    await call.record("consents.listed", "consent-grants")
     views = [_view(call, grant) for grant in grants]
     return Reply(200, GrantPage(consent_grants=views, continuation=continuation))
 
 
-@blueprint.route("tenants/{tenant}/consent-grants/{grant}", methods=["GET"])
-@endpoint(roles=TENANT_ROLES, replies={200: GrantView})
-async def read_consent(call: Call) -> Reply:
+@http.endpoint(
+    "GET",
+    "tenants/{tenant}/consent-grants/{grant}",
+    discloses=Disclosed("consent.viewed", "consent-grants/{grant}"),
+    roles=TENANT_ROLES,
+    replies={200: GrantView},
+)
+async def read_consent(call: Call[ConsentsFlow]) -> Reply:
     """One grant; recorded."""
-    grant = await call.app.consents.find(call.tenant, call.param("grant"))
-    await call.record("consent.viewed", f"consent-grants/{grant.id}")
+    grant = await call.flow.consents.find(call.tenant, call.param("grant"))
     return Reply(200, _view(call, grant))
 
 
-@blueprint.route("tenants/{tenant}/consent-grants/{grant}/revocation", methods=["PUT"])
-@endpoint(roles=GRANTING, replies={200: GrantView})
-async def revoke_consent(call: Call) -> Reply:
+@http.endpoint(
+    "PUT",
+    "tenants/{tenant}/consent-grants/{grant}/revocation",
+    discloses=Disclosed("consent.viewed", "consent-grants/{grant}"),
+    roles=GRANTING,
+    replies={200: GrantView},
+)
+async def revoke_consent(call: Call[ConsentsFlow]) -> Reply:
     """Revoke a grant, at once and for good; revoking it again changes nothing, and shows it."""
-    grant = await call.app.consents.find(call.tenant, call.param("grant"))
+    grant = await call.flow.consents.find(call.tenant, call.param("grant"))
     command = ConsentRevoked(
         grant_id=grant.id, tenant=call.tenant, revoked_by=call.caller.actor(GRANTING)
     )
-    return Reply(200, await _carried_out(call, command))
+    return await _carried_out(call, command, 200, {})
 
 
-async def _carried_out(call: Call, command: ConsentGranted | ConsentRevoked) -> GrantView:
-    """The grant after a command. Where that changes nothing, it is recorded that it was shown."""
-    decision = await call.app.consents.apply(command)
-    if decision.entry is None:
-        await call.record("consent.viewed", f"consent-grants/{decision.grant.id}")
-    return _view(call, decision.grant)
+async def _carried_out(
+    call: Call[ConsentsFlow],
+    command: ConsentGranted | ConsentRevoked,
+    status: int,
+    headers: Mapping[str, str],
+) -> Reply:
+    """Carry a command out and show the grant. A command that changes nothing only shows it."""
+    decision = await call.flow.consents.apply(command)
+    return Reply(
+        status,
+        _view(call, decision.grant),
+        headers,
+        is_logged=decision.entry is not None,
+        resource=f"consent-grants/{decision.grant.id}",
+    )
 
 
-def _view(call: Call, grant: Grant) -> GrantView:
-    return GrantView(**structs.asdict(grant), status=status(grant, call.app.clock()))
+def _view(call: Call[ConsentsFlow], grant: Grant) -> GrantView:
+    return GrantView(**structs.asdict(grant), status=status(grant, call.flow.clock()))

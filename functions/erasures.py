@@ -1,5 +1,6 @@
 """Erasure requests: asked for, previewed, approved by a second person, carried out."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -7,12 +8,16 @@ import azure.functions as func
 from msgspec import Meta, convert
 
 from functions.edge.bodies import RequestBody, View
-from functions.edge.http import Call, Reply, endpoint, etag_header
+from functions.edge.calls import Call, Reply, etag_header
+from functions.edge.deliveries import Delivery
+from functions.edge.disclosures import Disclosed
+from functions.edge.http import HttpRoutes
 from functions.edge.operations import PAGING
-from functions.edge.queues import Delivery, consumer
+from functions.edge.queues import consumer
+from shared.catalogue import ERASURE_BATCHES_QUEUE, ERASURE_REQUESTS_QUEUE
+from shared.composition.erasures import ErasuresFlow
 from shared.erasures.rules import Erasure, ErasureDecision, ErasureStatus
 from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER
-from shared.messages import queues
 from shared.messages.contracts import (
     Actor,
     ErasureApproved,
@@ -22,6 +27,7 @@ from shared.messages.contracts import (
 from shared.rows import Stored
 
 blueprint = func.Blueprint()
+http = HttpRoutes(blueprint, ErasuresFlow)
 
 
 class ErasureRequest(RequestBody, frozen=True):
@@ -63,95 +69,126 @@ class FoundAssets(View, frozen=True):
 _MANAGING = {TENANT_ADMIN, TENANT_DAM_MANAGER}
 
 
-@blueprint.route("tenants/{tenant}/erasure-requests", methods=["POST"])
-@endpoint(roles=_MANAGING, body=ErasureRequest, replies={202: ErasureView}, idempotent=True)
-async def request_erasure(call: Call) -> Reply:
+@http.endpoint(
+    "POST",
+    "tenants/{tenant}/erasure-requests",
+    discloses=Disclosed("erasure.viewed"),
+    roles=_MANAGING,
+    body=ErasureRequest,
+    replies={202: ErasureView},
+    idempotent=True,
+)
+async def request_erasure(call: Call[ErasuresFlow]) -> Reply:
     """Ask for the erasure of all assets that name a person; discovery starts at once."""
     name = call.read(ErasureRequest).name
     identifier = await call.identifier(f"erasure-requests|{call.tenant}")
-    decision = await call.app.erasures.request(
+    decision = await call.flow.erasures.request(
         call.tenant, name, call.caller.actor(_MANAGING), identifier
     )
     location = f"/api/tenants/{call.tenant}/erasure-requests/{identifier}"
-    return Reply(202, await _decided(call, decision), {"Location": location})
+    return _decided(decision, 202, {"Location": location})
 
 
-@blueprint.route("tenants/{tenant}/erasure-requests", methods=["GET"])
-@endpoint(roles=_MANAGING, replies={200: ErasurePage}, query=PAGING)
-async def list_erasures(call: Call) -> Reply:
+@http.endpoint(
+    "GET",
+    "tenants/{tenant}/erasure-requests",
+    discloses=Disclosed("erasures.listed", "erasure-requests"),
+    roles=_MANAGING,
+    replies={200: ErasurePage},
+    query=PAGING,
+)
+async def list_erasures(call: Call[ErasuresFlow]) -> Reply:
     """The tenant's erasure requests, oldest first; recorded."""
-    requests, continuation = await call.app.erasures.page(
+    requests, continuation = await call.flow.erasures.page(
         call.tenant, size=call.page_size, continuation=call.continuation
     )
-    await call.record("erasures.listed", "erasure-requests")
     views = [_view(state) for state in requests]
     return Reply(200, ErasurePage(erasure_requests=views, continuation=continuation))
 
 
-@blueprint.route("tenants/{tenant}/erasure-requests/{request}", methods=["GET"])
-@endpoint(roles=_MANAGING, replies={200: ErasureView})
-async def read_erasure(call: Call) -> Reply:
+@http.endpoint(
+    "GET",
+    "tenants/{tenant}/erasure-requests/{request}",
+    discloses=Disclosed("erasure.viewed", "erasure-requests/{request}"),
+    roles=_MANAGING,
+    replies={200: ErasureView},
+)
+async def read_erasure(call: Call[ErasuresFlow]) -> Reply:
     """One request: its status and, once discovery is done, its preview; recorded.
 
     Gives the ETag.
     """
-    state, etag = await call.app.erasures.find(call.tenant, call.param("request"))
-    await call.record("erasure.viewed", f"erasure-requests/{state.id}")
+    state, etag = await call.flow.erasures.find(call.tenant, call.param("request"))
     return Reply(200, _view(state), {"ETag": etag_header(etag)})
 
 
-@blueprint.route("tenants/{tenant}/erasure-requests/{request}/assets", methods=["GET"])
-@endpoint(roles=_MANAGING, replies={200: FoundAssets})
-async def list_found_assets(call: Call) -> Reply:
+@http.endpoint(
+    "GET",
+    "tenants/{tenant}/erasure-requests/{request}/assets",
+    discloses=Disclosed("erasure.assets-listed", "erasure-requests/{request}"),
+    roles=_MANAGING,
+    replies={200: FoundAssets},
+)
+async def list_found_assets(call: Call[ErasuresFlow]) -> Reply:
     """The ids of the assets that the request found and, once approved, erases; recorded."""
     request = call.param("request")
-    found = [asset async for asset in call.app.erasures.found(call.tenant, request)]
-    # That the request is there is known only now.
-    await call.record("erasure.assets-listed", f"erasure-requests/{request}")
+    found = [asset async for asset in call.flow.erasures.found(call.tenant, request)]
     return Reply(200, FoundAssets(assets=found))
 
 
-@blueprint.route("tenants/{tenant}/erasure-requests/{request}/approval", methods=["PUT"])
-@endpoint(roles={TENANT_DAM_MANAGER}, replies={200: ErasureView}, conditional=True)
-async def approve_erasure(call: Call) -> Reply:
+@http.endpoint(
+    "PUT",
+    "tenants/{tenant}/erasure-requests/{request}/approval",
+    discloses=Disclosed("erasure.viewed", "erasure-requests/{request}"),
+    roles={TENANT_DAM_MANAGER},
+    replies={200: ErasureView},
+    conditional=True,
+)
+async def approve_erasure(call: Call[ErasuresFlow]) -> Reply:
     """Approve the preview that was seen (If-Match), as another DAM manager than the requester."""
-    state, etag = await call.app.erasures.find(call.tenant, call.param("request"))
+    state, etag = await call.flow.erasures.find(call.tenant, call.param("request"))
     call.require_match(etag)
     actor = call.caller.actor({TENANT_DAM_MANAGER})
-    decision = await call.app.erasures.approve(call.tenant, state.id, actor, etag)
-    return Reply(200, await _decided(call, decision))
+    decision = await call.flow.erasures.approve(call.tenant, state.id, actor, etag)
+    return _decided(decision, 200, {})
 
 
-async def _decided(call: Call, decision: ErasureDecision) -> ErasureView:
-    """The request after a command. Where that changes nothing, it is recorded that it was shown."""
-    if decision.entry is None:
-        await call.record("erasure.viewed", f"erasure-requests/{decision.state.id}")
-    return _view(decision.state)
+def _decided(decision: ErasureDecision, status: int, headers: Mapping[str, str]) -> Reply:
+    """Show the request after a command. A command that changes nothing only shows it."""
+    return Reply(
+        status,
+        _view(decision.state),
+        headers,
+        is_logged=decision.entry is not None,
+        resource=f"erasure-requests/{decision.state.id}",
+    )
 
 
 @blueprint.service_bus_queue_trigger(
     "message",
-    queue_name=queues.ERASURE_REQUESTS,
+    queue_name=ERASURE_REQUESTS_QUEUE.name,
     connection="SERVICE_BUS",
     is_sessions_enabled=True,
 )
-@consumer(queues.ERASURE_REQUESTS, ErasureRequested, ErasureApproved)
-async def advance_erasure(delivery: Delivery[ErasureRequested | ErasureApproved]) -> None:
+@consumer(ErasuresFlow, ERASURE_REQUESTS_QUEUE, ErasureRequested, ErasureApproved)
+async def advance_erasure(
+    delivery: Delivery[ErasuresFlow, ErasureRequested | ErasureApproved],
+) -> None:
     """Discover for a new request; start the batches of an approved one."""
-    data, erasures = delivery.data, delivery.app.erasures
+    data, erasures = delivery.data, delivery.flow.erasures
     delivery.require_session(data.tenant)
     advance = erasures.discover if isinstance(data, ErasureRequested) else erasures.start
     await advance(data.tenant, data.request_id)
 
 
 @blueprint.service_bus_queue_trigger(
-    "message", queue_name=queues.ERASURE_BATCHES, connection="SERVICE_BUS"
+    "message", queue_name=ERASURE_BATCHES_QUEUE.name, connection="SERVICE_BUS"
 )
-@consumer(queues.ERASURE_BATCHES, ErasureBatchReady)
-async def erase_batch(delivery: Delivery[ErasureBatchReady]) -> None:
+@consumer(ErasuresFlow, ERASURE_BATCHES_QUEUE, ErasureBatchReady)
+async def erase_batch(delivery: Delivery[ErasuresFlow, ErasureBatchReady]) -> None:
     """Erase the assets of one batch."""
     data = delivery.data
-    await delivery.app.erasures.erase_batch(data.tenant, data.request_id, data.batch)
+    await delivery.flow.erasures.erase_batch(data.tenant, data.request_id, data.batch)
 
 
 def _view(state: Erasure) -> ErasureView:

@@ -8,13 +8,19 @@ from msgspec import Meta
 
 from functions.edge.blob_reference import BlobReference
 from functions.edge.bodies import RequestBody, View
-from functions.edge.http import Call, Reply, endpoint
-from functions.edge.queues import Delivery, consumer
+from functions.edge.calls import Call, Reply
+from functions.edge.deliveries import Delivery
+from functions.edge.disclosures import Disclosed
+from functions.edge.http import HttpRoutes
+from functions.edge.queues import consumer
+from shared import composition
+from shared.catalogue import INCOMING_CONTAINER, INTAKE_QUEUE
+from shared.composition.intake import IntakeFlow
 from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER
-from shared.messages import queues
 from shared.messages.contracts import BlobUploaded
 
 blueprint = func.Blueprint()
+http = HttpRoutes(blueprint, IntakeFlow)
 
 
 # RFC 9110 section 8.3.1; what may follow as parameters is not looked into.
@@ -40,25 +46,26 @@ class UploadUrl(View, frozen=True):
     blocks: bool
 
 
-@blueprint.route("tenants/{tenant}/uploads", methods=["POST"])
-@endpoint(
+@http.endpoint(
+    "POST",
+    "tenants/{tenant}/uploads",
+    discloses=Disclosed("upload.permitted"),
     roles={TENANT_ADMIN, TENANT_DAM_MANAGER},
     body=UploadRequest,
     replies={201: UploadUrl},
     idempotent=True,
 )
-async def request_upload(call: Call) -> Reply:
+async def request_upload(call: Call[IntakeFlow]) -> Reply:
     """A URL to which one file can be uploaded, with the real storage SDKs or a plain PUT.
 
     Each URL that is given out is recorded.
     """
     request = call.read(UploadRequest)
-    tenant = await call.app.tenants.require(call.tenant)
+    tenant = await call.flow.tenants.require(call.tenant)
     identifier = await call.identifier(f"uploads|{call.tenant}")
-    permit = await call.app.intake.permit_upload(
+    permit = await call.flow.intake.permit_upload(
         tenant, request.path, request.size, request.media_type, identifier
     )
-    await call.record("upload.permitted", f"uploads/{identifier}")
     return Reply(
         201,
         UploadUrl(
@@ -68,6 +75,7 @@ async def request_upload(call: Call) -> Reply:
             expires_at=permit.expires,
             blocks=permit.blocks,
         ),
+        resource=f"uploads/{identifier}",
     )
 
 
@@ -76,13 +84,14 @@ def arrivals(source: str) -> func.Blueprint:
     noticed = func.Blueprint()
 
     @noticed.blob_trigger(
-        "blob", path="incoming/{name}", connection="DAM_STORAGE", source=func.BlobSource(source)
+        "blob",
+        path=f"{INCOMING_CONTAINER.name}/{{name}}",
+        connection="DAM_STORAGE",
+        source=func.BlobSource(source),
     )
     async def upload_arrived(blob: BlobReference) -> None:
         """A blob has arrived in `incoming`: queue it for intake, without reading it."""
-        from shared.composition import app
-
-        await app().intake.enqueue(blob.name)
+        await composition.flow(IntakeFlow).intake.enqueue(blob.name)
 
     return noticed
 
@@ -90,13 +99,13 @@ def arrivals(source: str) -> func.Blueprint:
 @blueprint.timer_trigger("timer", schedule="0 */10 * * * *")
 async def enqueue_overdue(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's parameter
     """Queue, every ten minutes, the uploads that lie in `incoming` and were forgotten."""
-    from shared.composition import app
-
-    await app().intake.enqueue_overdue()
+    await composition.flow(IntakeFlow).intake.enqueue_overdue()
 
 
-@blueprint.service_bus_queue_trigger("message", queue_name=queues.INTAKE, connection="SERVICE_BUS")
-@consumer(queues.INTAKE, BlobUploaded)
-async def process_upload(delivery: Delivery[BlobUploaded]) -> None:
+@blueprint.service_bus_queue_trigger(
+    "message", queue_name=INTAKE_QUEUE.name, connection="SERVICE_BUS"
+)
+@consumer(IntakeFlow, INTAKE_QUEUE, BlobUploaded)
+async def process_upload(delivery: Delivery[IntakeFlow, BlobUploaded]) -> None:
     """Inspect an upload and file it."""
-    await delivery.app.intake.process_upload(delivery.data)
+    await delivery.flow.intake.process_upload(delivery.data)

@@ -1,6 +1,6 @@
 """Install the Python packages and Azurite into this clone; the second half of `infra/setup.py`.
 
-Runs in `.venv`, which has nothing but rich yet. With `lock` as its argument it locks Azurite's
+Runs in `.venv`, which has only rich at first. With the argument `lock` the program locks Azurite's
 latest version instead, for `make lock`.
 """
 
@@ -24,36 +24,36 @@ OnLine = Callable[[str], None]
 PIP = (sys.executable, "-I", "-m", "pip", "install", "--no-input", "--progress-bar", "off")
 PIP_ENVIRONMENT = {
     # python-qpid-proton would link the OpenSSL and SASL that pkg-config finds. The broker is
-    # loopback only and uses neither, so the build is the same on every machine without them.
+    # loopback only and uses neither library. Without both, the build is the same on every machine.
     "PKG_CONFIG_LIBDIR": os.devnull,
     "PKG_CONFIG_PATH": "",
 }
 
 
 class InstallError(Exception):
-    """An installer failed; the message ends with its last lines and names its whole log."""
+    """An installer failed. The message ends with the log's last lines and names the whole log."""
 
 
 def install_python(on_line: OnLine) -> None:
-    """Install what the app and its development need, as pinned in the two requirements files."""
+    """Install the packages of the app and its development, pinned in two requirements files."""
     files = [part for source in setup.PYTHON_SOURCES for part in ("--requirement", str(source))]
     _run([*PIP, *files], "setup-python.log", PIP_ENVIRONMENT, on_line)
 
 
 def install_azurite(on_line: OnLine) -> None:
-    """Install Azurite as locked."""
+    """Install Azurite at the locked version."""
     _npm(["ci"], "setup-azurite.log", on_line)
 
 
 def lock_azurite(on_line: OnLine) -> None:
-    """Lock the latest version of Azurite, and all that it needs, without installing it."""
+    """Lock the latest version of Azurite and its dependencies, without installing."""
     command = ["install", "azurite@latest", "--save-exact", "--package-lock-only"]
     _npm(command, "lock-azurite.log", on_line)
 
 
 def _npm(arguments: Sequence[str], log_name: str, on_line: OnLine) -> None:
-    """Run the npm that came with the Python packages, with the Node that did."""
-    # Not before: they are among the packages that `install_python` installs.
+    """Run the npm of the Python packages, with the Node of the Python packages."""
+    # Not before: `install_python` installs the package with Node.
     from infra.local.node import NODE, NPM
 
     environment = {
@@ -72,7 +72,7 @@ STEPS = (
 
 
 def install(console: Console) -> None:
-    """Run the steps whose sources have changed, and stamp each one once it is complete."""
+    """Run the steps whose sources have changed, and stamp each step after completion."""
     for name, stamp, sources, install_step in STEPS:
         if setup.is_installed(stamp, sources):
             continue
@@ -83,7 +83,7 @@ def install(console: Console) -> None:
 
 
 def main() -> None:
-    """Install, or lock; exit with status 1 and the end of its output when an installer fails."""
+    """Install or lock. After a failure print the installer's last lines, exit with status 1."""
     console = Console()
     try:
         if sys.argv[1:] == ["lock"]:
@@ -97,7 +97,7 @@ def main() -> None:
 
 @contextmanager
 def _shown(console: Console, step: str) -> Iterator[OnLine]:
-    """Show that a step goes on: live on a terminal, as two plain lines elsewhere."""
+    """Show a step's progress: live on a terminal, as two plain lines elsewhere."""
     if not console.is_terminal:
         console.print(f"{step} ...")
         yield lambda _: None

@@ -1,7 +1,7 @@
-"""Set up this clone: check what the machine must have, make `.venv`, install into it.
+"""Set up this clone: check the machine's prerequisites, make `.venv`, install into `.venv`.
 
-The make targets run this with whatever Python they find, so it uses the standard library alone
-and parses on Python 3.8. Once `.venv` is there, `infra/packages.py` does the rest in it.
+The make targets run this file with any Python, so the file uses the standard library alone and
+parses on Python 3.8. Once `.venv` exists, `infra/packages.py` does the rest inside `.venv`.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin/python"
-# There once the environment is whole: one whose making was interrupted may lack pip.
+# Written after the environment is whole: an interrupted start may leave `.venv` without pip.
 VENV_MADE = VENV / ".made"
 AZURITE = ROOT / "infra/local/azurite"
 LOGS = ROOT / "build/logs"
 WANTED = (3, 13)
 
-# Each installation is stamped, within itself, with what it was made from, so that it is skipped
-# while that has not changed and made again when it has been deleted.
+# Each installation holds a stamp of its sources. An unchanged stamp skips the installation, and a
+# deleted installation is made again.
 PYTHON_STAMP = VENV / "installed"
 AZURITE_STAMP = AZURITE / "node_modules/.installed"
 PYTHON_SOURCES = (ROOT / "requirements.txt", ROOT / "requirements-dev.txt")
 AZURITE_SOURCES = (AZURITE / "package.json", AZURITE / "package-lock.json", AZURITE / ".npmrc")
 
-# What a package manager calls the things that may be missing: Python with venv, and its headers
-# together with a C compiler.
+# The package managers' commands for missing parts: Python with venv, and the headers with a C
+# compiler.
 ADVICE = {
     "apt-get": (
         "sudo apt-get install python3.13 python3.13-venv python3.13-dev gcc libc6-dev",
@@ -60,7 +60,7 @@ print(json.dumps({
 
 
 def fingerprint(sources: Iterable[Path]) -> str:
-    """A digest of the files that an installation is made from and of the place it is made in."""
+    """Return a digest of an installation's source files and of the installation's path."""
     digest = hashlib.sha256(str(ROOT).encode())
     for source in sources:
         digest.update(source.read_bytes())
@@ -68,12 +68,12 @@ def fingerprint(sources: Iterable[Path]) -> str:
 
 
 def is_installed(stamp: Path, sources: Iterable[Path]) -> bool:
-    """Whether an installation was completed from these very sources."""
+    """Tell whether an installation was completed from exactly these sources."""
     return stamp.is_file() and stamp.read_text() == fingerprint(sources)
 
 
 def examine(python: str) -> dict[str, Any] | None:
-    """What a Python says about itself, None when it does not run (a pyenv shim, for one)."""
+    """Return a Python's facts about itself; None for one that fails, such as a pyenv shim."""
     try:
         answer = subprocess.run(
             [python, "-I", "-c", EXAMINE],
@@ -87,7 +87,7 @@ def examine(python: str) -> dict[str, Any] | None:
 
 
 def find_python() -> dict[str, Any] | None:
-    """The facts of the first Python 3.13 among the usual names, None when there is none."""
+    """Return the facts of the first Python 3.13 among the usual names; None without a 3.13."""
     for name in ("python3.13", "python3", sys.executable):
         facts = examine(name)
         if facts and tuple(facts["version"]) == WANTED:
@@ -96,7 +96,7 @@ def find_python() -> dict[str, Any] | None:
 
 
 def find_missing(facts: dict[str, Any] | None) -> list[str]:
-    """One line for each thing the machine lacks; `facts` are those of its Python 3.13."""
+    """Return one line for each missing part of the machine; `facts` are those of Python 3.13."""
     missing = []
     if facts is None:
         missing.append("Python 3.13, as `python3.13` or `python3`")
@@ -111,7 +111,7 @@ def find_missing(facts: dict[str, Any] | None) -> list[str]:
 
 
 def explain(missing: list[str]) -> str:
-    """What is missing and how to get it, for the package managers that this machine has."""
+    """Return the missing parts, and the commands of this machine's package managers."""
     managers = [name for name in ADVICE if shutil.which(name)] or list(ADVICE)
     lines = ["Vouchsafe needs what this machine lacks:"]
     lines += [f"  - {thing}" for thing in missing]
@@ -121,7 +121,7 @@ def explain(missing: list[str]) -> str:
 
 
 def run(log: Path, *command: str) -> None:
-    """Run a command with its output in `log`; SystemExit with the log's end when it fails."""
+    """Run a command with its output in `log`. Exit with the log's end after a failure."""
     with log.open("wb") as output:
         status = subprocess.call(command, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
     if status:
@@ -130,7 +130,7 @@ def run(log: Path, *command: str) -> None:
 
 
 def make_venv(python: str) -> None:
-    """Make `.venv` with this Python and put rich into it, for showing what follows."""
+    """Make `.venv` with this Python and install rich, which shows the later steps."""
     usable = examine(str(VENV_PYTHON))
     if not usable or tuple(usable["version"]) != WANTED or not VENV_MADE.exists():
         run(LOGS / "setup-venv.log", python, "-I", "-m", "venv", "--clear", str(VENV))
@@ -144,9 +144,9 @@ def make_venv(python: str) -> None:
 
 
 def main() -> None:
-    """Bring the installations up to date; at once when they are."""
+    """Bring the installations up to date; return at once when up to date."""
     LOGS.mkdir(parents=True, exist_ok=True)
-    # Two targets made side by side must not install into the same place at once.
+    # Two make targets at the same time must not install into the same place.
     with (ROOT / "build/setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (
@@ -159,7 +159,7 @@ def main() -> None:
         missing = find_missing(facts)
         if facts is None or missing:
             sys.exit(explain(missing))
-        # A user's setting for other projects that would install outside of .venv.
+        # A user's setting for projects elsewhere, which would install outside of .venv.
         os.environ["PIP_USER"] = "0"
         os.environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
         print("Setting up Vouchsafe in .venv", flush=True)

@@ -4,10 +4,13 @@ The adapters open no store that the catalogue does not list. The local stack, th
 deployment, and a tenant's export and erasure read the catalogue.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
 type Kind = Literal["queue", "table", "container"]
+type Guard = Callable[[str], None]
+"""A check that raises for the name of a store that must not be opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,8 +326,26 @@ def tenant_container(tenant: str) -> str:
     return TENANT_CONTAINER.name.format(tenant=tenant)
 
 
-def require_listed(kind: Kind, name: str) -> None:
-    """Raise UnlistedStoreError for a store that the catalogue does not list."""
-    if (kind, name) in _NAMES or (kind == "container" and name.startswith(_TENANT_PREFIX)):
-        return
-    raise UnlistedStoreError(f"the catalogue lists no {kind} of the name {name}")
+def allow_any(_name: str) -> None:
+    """Let every name pass: the guard of an adapter that no composition built."""
+
+
+def require_queue(name: str) -> None:
+    """Raise UnlistedStoreError for a queue that the catalogue does not list."""
+    _require_listed("queue", name)
+
+
+def require_table(name: str) -> None:
+    """Raise UnlistedStoreError for a table that the catalogue does not list."""
+    _require_listed("table", name)
+
+
+def require_container(name: str) -> None:
+    """Raise UnlistedStoreError for a container that the catalogue does not list."""
+    if not name.startswith(_TENANT_PREFIX):
+        _require_listed("container", name)
+
+
+def _require_listed(kind: Kind, name: str) -> None:
+    if (kind, name) not in _NAMES:
+        raise UnlistedStoreError(f"the catalogue lists no {kind} of the name {name}")

@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Callable
 
+from shared.catalogue import IDEMPOTENCY_TABLE
 from shared.errors import InvalidInputError, RowConflictError
 from shared.ports import Insert, Row, Tables
 
-_TABLE = "idempotency"
+_TABLE = IDEMPOTENCY_TABLE.name
 
 
 class IdempotencyKeys:

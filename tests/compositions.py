@@ -1,24 +1,146 @@
 """The app's composition within a test's own process, on services that run."""
 
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from shared.composition import App
+from shared.accesses import Accesses
+from shared.accesslog import LogStore
+from shared.accesslog.arrivals import Arrivals
+from shared.accesslog.integrity.watch import IntegrityWatch
+from shared.accesslog.proofs.checkpoints import Checkpoints
+from shared.accesslog.reading.exports import Exports
+from shared.accesslog.reading.listing import Reading
+from shared.assets import Assets
+from shared.composition import Composition
+from shared.composition.accesses import AccessesFlow
+from shared.composition.accesslog import AccessLogFlow
+from shared.composition.assets import AssetsFlow
+from shared.composition.consents import ConsentsFlow
+from shared.composition.erasures import ErasuresFlow
+from shared.composition.incidents import IncidentsFlow
+from shared.composition.intake import IntakeFlow
+from shared.composition.messages import MessagesFlow
+from shared.composition.scanning import ScanningFlow
+from shared.composition.tenancy import TenancyFlow
+from shared.consents import Consents
+from shared.erasures import Erasures
 from shared.identity import Caller
 from shared.identity.rules import VENDOR_SERVICE
 from shared.ids import new_id
-from shared.ports import Clock, Secret, Secrets
+from shared.incidents import Incidents
+from shared.incidents.dead_letters import DeadLetterWatch
+from shared.intake import Intake
+from shared.messages import Outbox
+from shared.ports import Blobs, Bus, Clock, Secret, Secrets, SecretVersion, Tables
+from shared.scanning.defender import ScanResults
+from shared.scanning.scanner import Scanner
 from shared.settings import read_settings
-from shared.tenancy import Registration
+from shared.tenancy import Registration, Tenants
+
+_VALUE = base64.b64encode(b"a key of 32 bytes of these tests").decode()
 
 
 class OneSecret:
     """A vault with one secret, in place of the real one, for which this process has no identity."""
 
     async def get(self, _name: str) -> Secret:
-        return Secret(base64.b64encode(b"a key of these tests").decode(), "1")
+        return Secret(_VALUE, "1")
+
+    async def versions(self, _name: str) -> Sequence[SecretVersion]:
+        return [SecretVersion(_VALUE, "1", datetime(2026, 1, 1, tzinfo=UTC))]
+
+
+class App(Composition):
+    """The app's composition with every adapter and service within a test's reach."""
+
+    @property
+    def tables(self) -> Tables:
+        return self.adapters.tables
+
+    @property
+    def blobs(self) -> Blobs:
+        return self.adapters.blobs
+
+    @property
+    def bus(self) -> Bus:
+        return self.adapters.bus
+
+    @property
+    def secrets(self) -> Secrets:
+        return self.adapters.secrets
+
+    def new_id(self) -> str:
+        return new_id(self.clock())
+
+    @property
+    def outbox(self) -> Outbox:
+        return self.flow(MessagesFlow).outbox
+
+    @property
+    def incidents(self) -> Incidents:
+        return self.flow(IncidentsFlow).incidents
+
+    @property
+    def dead_letters(self) -> DeadLetterWatch:
+        return self.flow(IncidentsFlow).dead_letters
+
+    @property
+    def log_store(self) -> LogStore:
+        return self.flow(MessagesFlow).log_store
+
+    @property
+    def tenants(self) -> Tenants:
+        return self.flow(TenancyFlow).tenants
+
+    @property
+    def assets(self) -> Assets:
+        return self.flow(AssetsFlow).assets
+
+    @property
+    def intake(self) -> Intake:
+        return self.flow(IntakeFlow).intake
+
+    @property
+    def scanner(self) -> Scanner:
+        return self.flow(ScanningFlow).scanner
+
+    @property
+    def scan_results(self) -> ScanResults:
+        return self.flow(ScanningFlow).scan_results
+
+    @property
+    def accesses(self) -> Accesses:
+        return self.flow(AccessesFlow).accesses
+
+    @property
+    def consents(self) -> Consents:
+        return self.flow(ConsentsFlow).consents
+
+    @property
+    def erasures(self) -> Erasures:
+        return self.flow(ErasuresFlow).erasures
+
+    @property
+    def arrivals(self) -> Arrivals:
+        return self.flow(AccessLogFlow).arrivals
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        return self.flow(AccessLogFlow).checkpoints
+
+    @property
+    def log_reading(self) -> Reading:
+        return self.flow(AccessLogFlow).reading
+
+    @property
+    def log_watch(self) -> IntegrityWatch:
+        return self.flow(AccessLogFlow).watch
+
+    @property
+    def log_exports(self) -> Exports:
+        return self.flow(AccessLogFlow).exports
 
 
 PORTAL = Caller("portal", frozenset({VENDOR_SERVICE}), None, "vendor")
@@ -38,8 +160,7 @@ async def composed(
 ) -> AsyncIterator[App]:
     """The app with these settings; `secrets` in place of the vault, `clock` of the real time."""
     app = App(read_settings(settings), **({"clock": clock} if clock else {}))
-    if secrets is not None:
-        app.secrets = secrets
+    app.adapters.secrets = secrets or OneSecret()
     try:
         yield app
     finally:

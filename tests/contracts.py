@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from functions.system import openapi
+from functions.documents import openapi
 
 DOCUMENT = "urn:document"
 

@@ -7,6 +7,7 @@ import pytest
 from infra.local.ports import Ports
 from infra.local.settings import app_settings
 from shared import composition
+from shared.composition import core
 
 HTTP_LOGGING = logging.getLogger("azure.core.pipeline.policies.http_logging_policy")
 
@@ -14,7 +15,7 @@ HTTP_LOGGING = logging.getLogger("azure.core.pipeline.policies.http_logging_poli
 @pytest.fixture
 def _quiet_again(monkeypatch):
     """What a start changes for the whole process is as it was afterwards."""
-    monkeypatch.setattr(composition, "_current", None)
+    monkeypatch.setattr(core, "_current", None)
     level = logging.getLogger("azure").level
     logging.getLogger("azure").setLevel(logging.NOTSET)
     yield

@@ -13,12 +13,16 @@ import azure.functions as func
 
 from functions.accesslog.bodies import ConsistencyProofView, KeySet
 from functions.accesslog.entries import READING
-from functions.edge.http import Call, Reply, endpoint
+from functions.edge.calls import Call, Reply
+from functions.edge.disclosures import NOTHING, LogRead
+from functions.edge.http import HttpRoutes
 from functions.edge.operations import Parameter, Raw
+from shared.composition.accesslog import AccessLogFlow
 from shared.errors import InvalidInputError, NotFoundError
 from shared.identity.rules import VENDOR_ROLES
 
 blueprint = func.Blueprint()
+http = HttpRoutes(blueprint, AccessLogFlow)
 
 _TEXT = "text/plain"
 _BYTES = "application/octet-stream"
@@ -28,40 +32,57 @@ _FOR_EVER = "max-age=31536000, immutable"
 _NOTE = Raw(("text/plain",))
 
 
-@blueprint.route("tenants/{tenant}/log/checkpoint", methods=["GET"])
-@endpoint(roles=READING, replies={200: _NOTE})
-async def read_checkpoint(call: Call) -> Reply:
+@http.endpoint(
+    "GET",
+    "tenants/{tenant}/log/checkpoint",
+    discloses=LogRead("log/checkpoint"),
+    roles=READING,
+    replies={200: _NOTE},
+)
+async def read_checkpoint(call: Call[AccessLogFlow]) -> Reply:
     """The checkpoint that was published last, with the cosignatures of witnesses (C2SP)."""
-    await call.app.accesslog.record_disclosure(call.tenant, call.caller, "log/checkpoint")
-    latest = await call.app.checkpoints.latest(call.tenant)
-    latest = await call.app.checkpoints.witnessed(call.tenant, latest)
+    latest = await call.flow.checkpoints.latest(call.tenant)
+    latest = await call.flow.checkpoints.witnessed(call.tenant, latest)
     return Reply(200, None, _caching(call, _FOR_SECONDS), latest.note.encode(), _TEXT)
 
 
-@blueprint.route("tenants/{tenant}/log/checkpoints", methods=["POST"])
-@endpoint(roles=READING, replies={201: _NOTE})
-async def publish_checkpoint(call: Call) -> Reply:
+@http.endpoint(
+    "POST",
+    "tenants/{tenant}/log/checkpoints",
+    discloses=LogRead("log/checkpoints"),
+    roles=READING,
+    replies={201: _NOTE},
+)
+async def publish_checkpoint(call: Call[AccessLogFlow]) -> Reply:
     """Sign and publish a checkpoint of the log as it is now; one that is there already stays."""
-    await call.app.accesslog.record_disclosure(call.tenant, call.caller, "log/checkpoints")
-    made = await call.app.checkpoints.publish(call.tenant)
+    made = await call.flow.checkpoints.publish(call.tenant)
     location = f"/api/tenants/{call.tenant}/log/checkpoints/{made.size}"
     return Reply(201, None, {"Location": location}, made.note.encode(), _TEXT)
 
 
-@blueprint.route("tenants/{tenant}/log/checkpoints/{size}", methods=["GET"])
-@endpoint(roles=READING, replies={200: _NOTE})
-async def read_old_checkpoint(call: Call) -> Reply:
+@http.endpoint(
+    "GET",
+    "tenants/{tenant}/log/checkpoints/{size}",
+    discloses=LogRead("log/checkpoints"),
+    roles=READING,
+    replies={200: _NOTE},
+)
+async def read_old_checkpoint(call: Call[AccessLogFlow]) -> Reply:
     """The checkpoint of one size that was published, with its cosignatures."""
-    await call.app.accesslog.record_disclosure(call.tenant, call.caller, "log/checkpoints")
     size = size_of(call.param("size"), "size")
-    found = await call.app.checkpoints.at(call.tenant, size)
-    found = await call.app.checkpoints.witnessed(call.tenant, found)
+    found = await call.flow.checkpoints.at(call.tenant, size)
+    found = await call.flow.checkpoints.witnessed(call.tenant, found)
     return Reply(200, None, _caching(call, _FOR_SECONDS), found.note.encode(), _TEXT)
 
 
-@blueprint.route("tenants/{tenant}/log/tile/{*path}", methods=["GET"])
-@endpoint(roles=READING, replies={200: Raw((_BYTES,))})
-async def read_tile(call: Call) -> Reply:
+@http.endpoint(
+    "GET",
+    "tenants/{tenant}/log/tile/{*path}",
+    discloses=LogRead("log/tile"),
+    roles=READING,
+    replies={200: Raw((_BYTES,))},
+)
+async def read_tile(call: Call[AccessLogFlow]) -> Reply:
     """A tile of hashes, `{level}/{index}`, or a bundle of entries, `entries/{index}` (C2SP).
 
     Partial ones end in `.p/{width}`.
@@ -69,15 +90,14 @@ async def read_tile(call: Call) -> Reply:
     from shared.merkle import encode_bundle, parse_entries_path, parse_tile_path
 
     path = f"tile/{call.param('path')}"
-    await call.app.accesslog.record_disclosure(call.tenant, call.caller, "log/tile")
     if not path.startswith("tile/entries/"):
         with _no_such_path():
             tile = parse_tile_path(path)
-        hashes = await call.app.log_store.tile(call.tenant, tile)
+        hashes = await call.flow.store.tile(call.tenant, tile)
         return Reply(200, None, _caching(call, _FOR_EVER), hashes, _BYTES)
     with _no_such_path():
         index, width = parse_entries_path(path)
-    bundle = encode_bundle(await call.app.log_store.bundle(call.tenant, index, width))
+    bundle = encode_bundle(await call.flow.store.bundle(call.tenant, index, width))
     headers = {**_caching(call, _FOR_A_DAY), "Vary": "Accept-Encoding"}
     if "gzip" in call.request.headers.get("Accept-Encoding", ""):
         import gzip
@@ -87,8 +107,10 @@ async def read_tile(call: Call) -> Reply:
     return Reply(200, None, headers, bundle, _BYTES)
 
 
-@blueprint.route("tenants/{tenant}/log/consistency", methods=["GET"])
-@endpoint(
+@http.endpoint(
+    "GET",
+    "tenants/{tenant}/log/consistency",
+    discloses=LogRead("log/consistency"),
     roles=READING,
     replies={200: (ConsistencyProofView, _NOTE)},
     query=(
@@ -97,28 +119,27 @@ async def read_tile(call: Call) -> Reply:
         Parameter("format", "`json`, or `witness` for the body of a C2SP add-checkpoint request."),
     ),
 )
-async def prove_consistency(call: Call) -> Reply:
+async def prove_consistency(call: Call[AccessLogFlow]) -> Reply:
     """The proof that the log of one size continues the log of another."""
-    await call.app.accesslog.record_disclosure(call.tenant, call.caller, "log/consistency")
     form = call.choice("format", ("json", "witness"))
     old = size_of(call.request.params.get("from", ""), "from")
     given = call.request.params.get("to")
-    new = size_of(given, "to") if given else (await call.app.checkpoints.latest(call.tenant)).size
-    covering = await call.app.checkpoints.covering(call.tenant, new)
+    new = size_of(given, "to") if given else (await call.flow.checkpoints.latest(call.tenant)).size
+    covering = await call.flow.checkpoints.covering(call.tenant, new)
     if not old <= new <= covering.size:
         raise InvalidInputError(
             "log-size-invalid",
             f"The log has {covering.size} entries, and there is no proof from {old} to {new}.",
             "Pass sizes that the log has had, the older one as `from`.",
         )
-    proof = await call.app.proofs.consistency(call.tenant, old, new)
+    proof = await call.flow.proofs.consistency(call.tenant, old, new)
     if form == "witness":
         from shared.merkle import AddCheckpoint
 
-        checkpoint = await call.app.checkpoints.at(call.tenant, new)
+        checkpoint = await call.flow.checkpoints.at(call.tenant, new)
         body = str(AddCheckpoint(old, tuple(proof), checkpoint.note))
         return Reply(200, None, content=body.encode(), content_type=_TEXT)
-    roots = [await call.app.proofs.root(call.tenant, size) for size in (old, new)]
+    roots = [await call.flow.proofs.root(call.tenant, size) for size in (old, new)]
     encoded = [base64.b64encode(one).decode() for one in (*roots, *proof)]
     return Reply(
         200,
@@ -132,13 +153,15 @@ async def prove_consistency(call: Call) -> Reply:
     )
 
 
-@blueprint.route("keys", methods=["GET"])
-@endpoint(
+@http.endpoint(
+    "GET",
+    "keys",
+    discloses=NOTHING,
     roles=None,
     replies={200: KeySet},
     query=(Parameter("tenant", "The tenant whose log's verifier keys (vkeys) are wanted too."),),
 )
-async def read_keys(call: Call) -> Reply:
+async def read_keys(call: Call[AccessLogFlow]) -> Reply:
     """The public keys that verify checkpoints: those of all versions, as a JWK Set (RFC 7517).
 
     One that was disabled, and signs no more, has `revoked` with the time in `revoked_at`. RFC 7517
@@ -152,8 +175,8 @@ async def read_keys(call: Call) -> Reply:
     if tenant:
         check_tenant_id(tenant)
     keys: list[dict[str, object]] = []
-    revoked = await call.app.log_keys.revoked()
-    for one in await call.app.log_keys.published():
+    revoked = await call.flow.keys.revoked()
+    for one in await call.flow.keys.published():
         # RFC 8037 section 2.
         jwk: dict[str, object] = {
             "kty": "OKP",
@@ -165,7 +188,7 @@ async def read_keys(call: Call) -> Reply:
         if one.version in revoked:
             jwk["revoked"] = {"revoked_at": int(revoked[one.version].timestamp())}
         if tenant:
-            jwk["vkey"] = str(VerifierKey(call.app.checkpoints.origin(tenant), one.raw))
+            jwk["vkey"] = str(VerifierKey(call.flow.checkpoints.origin(tenant), one.raw))
         keys.append(jwk)
     return Reply(200, {"keys": keys}, {"Cache-Control": "public, max-age=300"})
 
@@ -181,7 +204,7 @@ def size_of(text: str, name: str) -> int:
     return int(text)
 
 
-def _caching(call: Call, how: str) -> Mapping[str, str]:
+def _caching(call: Call[AccessLogFlow], how: str) -> Mapping[str, str]:
     is_recorded = bool(call.caller.roles & VENDOR_ROLES)
     return {} if is_recorded else {"Cache-Control": f"private, {how}"}
 

@@ -7,16 +7,11 @@ from typing import List  # noqa: UP035 - see `batch_consumer`
 
 import azure.functions as func
 
-from functions.edge.queues import (
-    Delivery,
-    delay_before_retry,
-    delivery_of,
-    hide_unforeseen_errors,
-    park,
-    received_of,
-    require_served,
-)
-from shared.composition import App, app
+from functions.edge.deliveries import Delivery, delivery_of, park, received_of, require_served
+from functions.edge.retries import delay_before_retry, hide_unforeseen_errors
+from shared import composition
+from shared.catalogue import Store
+from shared.composition.edge import EdgeFlow
 from shared.errors import (
     ConflictError,
     RefusalError,
@@ -33,16 +28,16 @@ _MOST_FAILURES = 5
 
 logger = logging.getLogger("vouchsafe.messages")
 
-type Refused[T: Contract] = tuple[Delivery[T], RefusalError]
-type BatchHandler[T: Contract] = Callable[
-    [App, Sequence[Delivery[T]]], Awaitable[Sequence[Refused[T]]]
+type Refused[F, T: Contract] = tuple[Delivery[F, T], RefusalError]
+type BatchHandler[F, T: Contract] = Callable[
+    [F, Sequence[Delivery[F, T]]], Awaitable[Sequence[Refused[F, T]]]
 ]
 type BatchConsumer = Callable[[List[func.ServiceBusMessage]], Awaitable[None]]  # noqa: UP006
 
 
-def batch_consumer[T: Contract](
-    queue: str, *contracts: type[Contract]
-) -> Callable[[BatchHandler[T]], BatchConsumer]:
+def batch_consumer[F: composition.Flow, T: Contract](
+    flow: type[F], queue: Store, *contracts: type[Contract]
+) -> Callable[[BatchHandler[F, T]], BatchConsumer]:
     """Make a queue function for batches of a handler that takes the data of `contracts`.
 
     The handler gets what could be read, in the queue's order, and returns what it refuses. Each
@@ -52,13 +47,14 @@ def batch_consumer[T: Contract](
     each by itself then, before the batch goes back, and one that fails again and again is parked.
     """
 
-    def decorate(handler: BatchHandler[T]) -> BatchConsumer:
+    def decorate(handler: BatchHandler[F, T]) -> BatchConsumer:
         # The runtime library takes no list[...] in a signature.
         async def run(messages: List[func.ServiceBusMessage]) -> None:  # noqa: UP006
-            received = [received_of(queue, message) for message in messages]
+            received = [received_of(queue.name, message) for message in messages]
             with hide_unforeseen_errors():
                 async with delay_before_retry(received):
-                    await _Batch(app(), received, contracts, handler).run()
+                    own = composition.flow(flow)
+                    await _Batch(own, received, contracts, handler).run()
 
         run.__name__ = handler.__name__
         run.__doc__ = handler.__doc__
@@ -67,17 +63,18 @@ def batch_consumer[T: Contract](
     return decorate
 
 
-class _Batch[T: Contract]:
+class _Batch[F, T: Contract]:
     """One batch on its way through a handler."""
 
     def __init__(
         self,
-        current: App,
+        flow: F,
         received: Sequence[Received],
         contracts: tuple[type[Contract], ...],
-        handler: BatchHandler[T],
+        handler: BatchHandler[F, T],
     ) -> None:
-        self._app = current
+        self._flow = flow
+        self._edge = composition.flow(EdgeFlow)
         self._received = sorted(received, key=lambda one: one.sequence_number)
         self._contracts = contracts
         self._handler = handler
@@ -97,29 +94,31 @@ class _Batch[T: Contract]:
                     self._refused.append((received, _unforeseen(error)))
         finally:
             # These will never succeed, whatever becomes of the others.
-            await park(self._app, self._refused)
+            await park(self._edge, self._refused)
         left = [
             error for received, error in self._failed if received.delivery_count < _MOST_FAILURES
         ]
         if left:
             raise left[-1]
 
-    async def _read(self) -> Sequence[Delivery[T]]:
+    async def _read(self) -> Sequence[Delivery[F, T]]:
         """What can be handled."""
         numbers = frozenset(received.sequence_number for received in self._received)
         served: dict[str, RefusalError | None] = {}
-        deliveries: list[Delivery[T]] = []
+        deliveries: list[Delivery[F, T]] = []
         for received in self._received:
             with self._noting(received):
-                delivery: Delivery[T] = delivery_of(self._app, received, self._contracts, numbers)
-                await require_served(self._app, delivery.data, served)
+                delivery: Delivery[F, T] = delivery_of(
+                    self._flow, received, self._contracts, numbers
+                )
+                await require_served(self._edge, delivery.data, served)
                 deliveries.append(delivery)
         return deliveries
 
-    async def _handle(self, deliveries: Sequence[Delivery[T]]) -> None:
+    async def _handle(self, deliveries: Sequence[Delivery[F, T]]) -> None:
         """Give all to the handler; where that fails for no foreseen reason, each by itself."""
         try:
-            turned_away = await self._handler(self._app, deliveries)
+            turned_away = await self._handler(self._flow, deliveries)
             self._refused += [(one.received, reason) for one, reason in turned_away]
         except (UnavailableError, RowConflictError):
             raise

@@ -11,16 +11,6 @@ class View(Struct, frozen=True, rename="camel", kw_only=True):
     """Base of the bodies that are made for an answer alone: camelCase names."""
 
 
-class Problem(View, frozen=True):
-    """What is wrong (RFC 9457). `type` is stable; `remedy` says what to do about it."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    remedy: str
-
-
 class Link(View, frozen=True):
     """Where an asset's bytes can be read for some minutes."""
 

@@ -9,12 +9,10 @@ from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
-import azure.functions as func
 import msgspec
 
-from functions.edge.bodies import Problem
-from functions.edge.http import PROBLEM
-from functions.edge.operations import OPERATIONS, Answer, Endpoint, Operation, Raw
+from functions.edge.operations import OPERATIONS, Answer, Operation, Raw
+from functions.edge.problems import MEDIA_TYPE, Problem
 
 _VERSION: Final = "1"
 _SCHEMAS: Final = "#/components/schemas/"
@@ -36,17 +34,17 @@ _IF_MATCH: Final = {
 
 
 def document() -> dict[str, Any]:
-    """The whole document. Raises KeyError for an HTTP trigger whose handler is no `endpoint`."""
+    """Make the whole document, of the endpoints of every module that was imported."""
     served = list(_served())
-    kinds = [kind for _, _, operation, _ in served for kind in _kinds(operation)]
+    kinds = [kind for _, _, operation in served for kind in _kinds(operation)]
     schemas, components = msgspec.json.schema_components(
         [Problem, *kinds], ref_template=_SCHEMAS + "{name}"
     )
     # Types need not be hashable, so that each is found by its place.
     by_kind = dict(zip(map(id, [Problem, *kinds]), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
-    for path, method, operation, handler in served:
-        paths.setdefault(path, {})[method] = _operation(path, operation, handler, by_kind)
+    for path, method, operation in served:
+        paths.setdefault(path, {})[method] = _operation(path, operation, by_kind)
     return {
         "openapi": "3.1.1",
         "info": {
@@ -65,7 +63,7 @@ def document() -> dict[str, Any]:
             "responses": {
                 "Problem": {
                     "description": "What is wrong, and what to do about it.",
-                    "content": {PROBLEM: {"schema": by_kind[id(Problem)]}},
+                    "content": {MEDIA_TYPE: {"schema": by_kind[id(Problem)]}},
                 }
             },
             "securitySchemes": {
@@ -75,21 +73,10 @@ def document() -> dict[str, Any]:
     }
 
 
-def _served() -> Iterator[tuple[str, str, Operation, Endpoint]]:
-    """The path, the method in small letters, the operation and the handler of each endpoint."""
-    # Not before: they import the triggers, of which one serves this document.
-    from functions.blueprints import BLUEPRINTS
-
-    app = func.FunctionApp()
-    for blueprint in BLUEPRINTS:
-        app.register_functions(blueprint)
-    for function in app.get_functions():
-        trigger: Any = function.get_trigger()
-        if trigger.type == "httpTrigger":
-            handler = function.get_user_function()
-            path = "/" + _PATH_PARAMETER.sub(r"{\1}", trigger.route)
-            for method in trigger.methods:
-                yield path, method.name.lower(), OPERATIONS[handler], handler
+def _served() -> Iterator[tuple[str, str, Operation]]:
+    """Yield the path, the method in small letters and the operation of each endpoint."""
+    for (method, route), operation in OPERATIONS.items():
+        yield "/" + _PATH_PARAMETER.sub(r"{\1}", route), method.lower(), operation
 
 
 def _kinds(operation: Operation) -> Iterator[Any]:
@@ -101,11 +88,11 @@ def _kinds(operation: Operation) -> Iterator[Any]:
 
 
 def _operation(
-    path: str, operation: Operation, handler: Endpoint, schemas: dict[int, dict[str, Any]]
+    path: str, operation: Operation, schemas: dict[int, dict[str, Any]]
 ) -> dict[str, Any]:
-    summary, _, description = inspect.cleandoc(handler.__doc__ or "").partition("\n\n")
+    summary, _, description = inspect.cleandoc(operation.doc).partition("\n\n")
     described: dict[str, Any] = {
-        "operationId": handler.__name__,
+        "operationId": operation.name,
         "summary": " ".join(summary.split()),
         "tags": [path.split("/")[3 if path.startswith("/tenants/{tenant}/") else 1]],
         "parameters": list(_parameters(path, operation, schemas)),

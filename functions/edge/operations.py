@@ -1,14 +1,13 @@
-"""What each endpoint takes and answers, for the OpenAPI document that is made of it."""
+"""The description of each endpoint, for the OpenAPI document that is made of it."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 from msgspec.structs import fields
 
-if TYPE_CHECKING:
-    import azure.functions as func
+from functions.edge.disclosures import Disclosure
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of the query: its name, what it means, and the type of its value."""
+    """A parameter of the query: its name, its meaning, and the type of its value."""
 
     name: str
     description: str
@@ -28,7 +27,7 @@ class Parameter:
 
 
 type Answer = type | Raw | tuple[type, Raw] | None
-"""What a status comes with: JSON of a type, something else, either of them, or no body."""
+"""The body of a status: JSON of a type, something else, either of the two, or no body."""
 
 PAGING: Final = (
     Parameter(
@@ -42,7 +41,7 @@ PAGING: Final = (
 
 
 def parameters_of(kind: type[Struct], **descriptions: str) -> tuple[Parameter, ...]:
-    """The parameters that a struct of a query has, with a description for each."""
+    """Return the parameters that a struct of a query has, with a description for each."""
     return tuple(
         Parameter(field.encode_name, descriptions[field.name], field.type) for field in fields(kind)
     )
@@ -50,13 +49,17 @@ def parameters_of(kind: type[Struct], **descriptions: str) -> tuple[Parameter, .
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One endpoint. `roles` None is for everybody; `body` is JSON of a type, or something else;
-    `replies` are by status, None for no body.
+    """One endpoint, by the `name` and the docstring (`doc`) of its handler.
 
-    `idempotent` endpoints take an Idempotency-Key, `conditional` ones need If-Match.
+    `roles` None is for everybody; `body` is JSON of a type, or something else; `replies` are by
+    status, None for no body. `idempotent` endpoints take an Idempotency-Key, `conditional`
+    endpoints need If-Match.
     """
 
+    name: str
+    doc: str
     roles: Collection[str] | None
+    discloses: Disclosure | None
     body: type | Raw | None = None
     replies: Mapping[int, Answer] = field(default_factory=dict)
     query: tuple[Parameter, ...] = ()
@@ -64,7 +67,5 @@ class Operation:
     conditional: bool = False
 
 
-type Endpoint = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
-
-OPERATIONS: Final[dict[Endpoint, Operation]] = {}
-"""The operation of each endpoint, by the function that serves it."""
+OPERATIONS: Final[dict[tuple[str, str], Operation]] = {}
+"""The operation of each endpoint, by its method and its path."""

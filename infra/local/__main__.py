@@ -1,4 +1,4 @@
-"""`python -m infra.local up`, `down` and `environment`: what `make up` and its like run."""
+"""`python -m infra.local up`, `down` and `environment`: the commands behind `make up`."""
 
 import argparse
 import json
@@ -17,19 +17,20 @@ from infra.local.ports import Ports
 from infra.local.programs import FAULTS, PROCESSES
 from infra.local.settings import ROOT
 
-# Which endpoints each process of the stack serves.
+# The endpoints that each process of the stack serves.
 SERVES = {
     "azurite": ("blob", "queue", "table"),
     FAULTS: ("faults",),
     "servicebus": ("service_bus",),
     "identity": ("token_issuer",),
     "keyvault": ("key_vault",),
+    "recovery": ("resource_manager",),
     "host": ("app",),
 }
 
 
 def up(console: Console, processes: Sequence[str]) -> None:
-    """Start these processes of the stack and show where they are."""
+    """Start these processes of the stack and show the stack's addresses."""
     ports = Ports.from_environment()
     with console.status("Starting the stack") as status:
 
@@ -55,7 +56,7 @@ def down(console: Console) -> None:
 
 
 def environment() -> None:
-    """Print what Core Tools needs beside local.settings.json, as exports for a shell.
+    """Print Core Tools' settings beside local.settings.json, as exports for a shell.
 
     Raises StackError when the stack does not run.
     """
@@ -76,8 +77,7 @@ def _table(info: dict[str, Any]) -> Table:
     return table
 
 
-def main() -> None:
-    """Run the command; one that fails says why in a message and exits with status 1."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.local", description="The local stack.")
     commands = parser.add_subparsers(dest="command", required=True)
     start = commands.add_parser("up", help="start it in the background; restart what has died")
@@ -99,7 +99,12 @@ def main() -> None:
     supervise.add_argument("info_file", type=Path)
     supervise.add_argument("ports", type=json.loads)
     supervise.add_argument("processes", nargs="+", choices=(*PROCESSES, FAULTS))
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Run the command. After a failure, print one message and exit with status 1."""
+    options = _parser().parse_args()
     try:
         if options.command == "up":
             processes = [name for name in PROCESSES if name not in options.without]

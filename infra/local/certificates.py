@@ -1,4 +1,4 @@
-"""The stack's own certificate authority, so that clients verify TLS to it as they do to Azure."""
+"""The stack's own certificate authority: clients verify the stack's TLS as Azure's."""
 
 import datetime
 import ipaddress
@@ -19,7 +19,7 @@ CLOCK_SKEW = datetime.timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Certificates:
-    """Where the PEM files are: the authority to trust, and a server's chain and private key."""
+    """The paths of the PEM files: the trusted authority, the server's chain and private key."""
 
     authority: Path
     server: Path
@@ -27,14 +27,14 @@ class Certificates:
 
     @classmethod
     def within(cls, directory: Path) -> "Certificates":
-        """The files' places in `directory`, whether they exist or not."""
+        """Return the files' paths in `directory`, existing or not."""
         return cls(directory / "ca.pem", directory / "server.pem", directory / "server-key.pem")
 
     def make(self) -> None:
-        """Write a new authority and a certificate that it signed for 127.0.0.1 and localhost.
+        """Write a new authority, and the authority's certificate for 127.0.0.1 and localhost.
 
-        The authority's private key is never written: nobody can make another certificate that
-        its holders would trust. The profile is RFC 5280's, which Python 3.13 checks strictly.
+        The authority's private key is never written, so no further certificate can be signed. The
+        profile is RFC 5280's, which Python 3.13 checks strictly.
         """
         self.authority.parent.mkdir(parents=True, exist_ok=True)
         authority_key = ec.generate_private_key(ec.SECP256R1())

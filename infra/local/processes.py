@@ -1,4 +1,4 @@
-"""Starting and ending the stack's processes so that none is ever left behind."""
+"""Starting and ending the stack's processes, with no process left behind."""
 
 import contextlib
 import os
@@ -20,14 +20,14 @@ STOP_SECONDS = 10.0
 PROBE_SECONDS = 0.05
 LOG_TAIL_LINES = 20
 
-# Each child tells the guard its own process group before it becomes the program it is to run, so
-# no moment exists in which the starter could die and leave a child that the guard does not know.
-# The guard's pipe is handed over as standard input, which the program then gets as /dev/null.
+# Each child reports its own process group to the guard before the child becomes its program. The
+# starter can therefore die at any moment and leave no child unknown to the guard. The guard's pipe
+# is the child's standard input, which the program then gets as /dev/null.
 REGISTER_AND_RUN = 'echo "+$$" >&0 && exec "$@" </dev/null'
 
 
 class Guard:
-    """The guard process (`guard.py`) and the pipe it listens on; a context manager."""
+    """The guard process (`guard.py`) and the pipe to the guard; a context manager."""
 
     def __enter__(self) -> Self:
         reading, self._writing = os.pipe()
@@ -61,13 +61,13 @@ class Guard:
         return self._writing
 
     def ended(self, group: int) -> None:
-        """Say that nothing is left of this process group, before its number can be used again."""
+        """Report the end of a process group, before its number can be used again."""
         os.write(self._writing, f"-{group}\n".encode())
 
 
 @dataclass
 class Program:
-    """One program of the stack: how to run it, and how to tell that it serves."""
+    """One program of the stack: the command, and the probe for readiness."""
 
     name: str
     command: Sequence[str | Path]
@@ -79,19 +79,19 @@ class Program:
 
     @property
     def pid(self) -> int | None:
-        """The running process's id, None when it does not run."""
+        """The running process's id; None when the process does not run."""
         return self._process.pid if self.running and self._process else None
 
     @property
     def running(self) -> bool:
-        """Whether the process is alive. A zombie is not; it is left for `end` to collect."""
+        """True for a live process. A zombie counts as ended; `end` collects the zombie."""
         if self._process is None or self._process.returncode is not None:
             return False
         state = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         return state is None
 
     def start(self, guard: Guard) -> None:
-        """Start the process in a group of its own; `wait_ready` tells when it serves."""
+        """Start the process in a group of its own; `wait_ready` waits until the program serves."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -108,7 +108,7 @@ class Program:
     def wait_ready(self) -> None:
         """Return once the program serves.
 
-        Raises StackError with the end of its log when it ends first or takes too long.
+        Raises StackError with the end of the log when the program ends first or takes too long.
         """
         deadline = time.monotonic() + START_SECONDS
         while not self.is_ready():
@@ -122,18 +122,18 @@ class Program:
             time.sleep(PROBE_SECONDS)
 
     def ask_to_end(self) -> None:
-        """Send SIGTERM to the process, which may take its time; `end` waits for it."""
+        """Send SIGTERM to the process without waiting; `end` waits."""
         if self._process is not None and self.running:
             os.kill(self._process.pid, signal.SIGTERM)
 
     def end(self, guard: Guard, *, grace: float = 0.0) -> None:
-        """Wait `grace` seconds for the process to end by itself, then kill its whole group."""
+        """Wait `grace` seconds for the process to end by itself, then kill the whole group."""
         if self._process is None:
             return
         deadline = time.monotonic() + grace
         while self.running and time.monotonic() < deadline:
             time.sleep(PROBE_SECONDS)
-        # Before the process is collected: until then nothing else can get its group's number.
+        # Before the process is collected: until then no new group can get the number.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -141,6 +141,6 @@ class Program:
         self._process = None
 
     def log_tail(self) -> str:
-        """The end of the program's log, with where to find the whole of it."""
+        """Return the end of the program's log, and the path of the whole log."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join([f"The end of {self.log}:", *lines[-LOG_TAIL_LINES:]])

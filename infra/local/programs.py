@@ -1,4 +1,4 @@
-"""How each process of the stack is run: its command, its environment, and when it is ready."""
+"""The programs of the stack: each process's command, environment and readiness."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,10 +12,10 @@ from infra.local.node import NODE
 from infra.local.ports import LOOPBACK, Ports
 from infra.local.processes import STOP_SECONDS, Program
 
-# In the order of starting; the host last, as its triggers connect to the others at once.
-PROCESSES = ("azurite", "servicebus", "identity", "keyvault", "host")
+# In the order of starting. The host is last, because the triggers connect at once.
+PROCESSES = ("azurite", "servicebus", "identity", "keyvault", "recovery", "host")
 
-# Started only when asked for: then the app reaches its storage through it.
+# Started only on request: the app then reaches its storage through the fault proxy.
 FAULTS = "faults"
 
 PORTS_OF = {
@@ -24,10 +24,11 @@ PORTS_OF = {
     "servicebus": ("service_bus",),
     "identity": ("token_issuer",),
     "keyvault": ("key_vault",),
+    "recovery": ("resource_manager",),
     "host": ("host",),
 }
 
-# How long the host lets invocations finish when it is stopped; less than it is given to end.
+# The seconds in which a stopping host finishes invocations, below the time for the host to end.
 HOST_GRACE_SECONDS = STOP_SECONDS - 2
 
 AZURITE = names.ROOT / "infra/local/azurite/node_modules/azurite/dist/src/azurite.js"
@@ -35,10 +36,10 @@ AZURITE = names.ROOT / "infra/local/azurite/node_modules/azurite/dist/src/azurit
 
 @dataclass(frozen=True)
 class Programs:
-    """Makes the programs of one stack; what they share is said once.
+    """Make the programs of one stack from shared values.
 
-    `settings` are the app's, `environment` is every process's. `lock_duration` (ISO 8601) takes
-    the place of the queues' own.
+    `settings` are the app's, `environment` is every process's. `lock_duration` (ISO 8601) replaces
+    the queues' own.
     """
 
     directory: Path
@@ -51,28 +52,32 @@ class Programs:
     in_memory: bool
     lock_duration: str | None
     access_log: bool
+    scenario: Path
 
     def made(self, wanted: Sequence[str]) -> dict[str, Program]:
-        """The programs with these names, in the order of starting."""
+        """Return the programs with these names, in the order of starting."""
         makers = {
             "azurite": self._azurite,
             FAULTS: self._faults,
             "servicebus": self._servicebus,
             "identity": self._identity,
             "keyvault": self._keyvault,
+            "recovery": self._recovery,
             "host": self._host,
         }
         return {name: make() for name, make in makers.items() if name in wanted}
 
     def _azurite(self) -> Program:
         ports = self.ports
-        storage = ["--location", self.directory / "azurite"]
+        storage: list[str | Path] = ["--inMemoryPersistence"]
+        if not self.in_memory:
+            storage = ["--location", self.directory / "azurite"]
         return self._program(
             "azurite",
             [
                 NODE,
                 AZURITE,
-                *(["--inMemoryPersistence"] if self.in_memory else storage),
+                *storage,
                 *("--blobHost", LOOPBACK, "--blobPort", str(ports.blob)),
                 *("--queueHost", LOOPBACK, "--queuePort", str(ports.queue)),
                 *("--tableHost", LOOPBACK, "--tablePort", str(ports.table)),
@@ -102,14 +107,16 @@ class Programs:
         port = self.ports.service_bus
         lock = [] if self.lock_duration is None else ["--lock-duration", self.lock_duration]
         config = names.ROOT / "infra/local/servicebus/Config.json"
-        store = ["--store", self.directory / "servicebus/messages.db"]
+        store: list[str | Path] = []
+        if not self.in_memory:
+            store = ["--store", self.directory / "servicebus/messages.db"]
         return self._program(
             "servicebus",
             [
                 *_module("infra.local.servicebus"),
                 *("--port", str(port), "--config", config),
                 *lock,
-                *([] if self.in_memory else store),
+                *store,
             ],
             probes.listening(port),
         )
@@ -138,6 +145,23 @@ class Programs:
             probes.answering(port, "/healthstatus", authority=files.authority),
         )
 
+    def _recovery(self) -> Program:
+        port = self.ports.resource_manager
+        files = self.certificates
+        return self._program(
+            "recovery",
+            [
+                *_module("infra.local.recovery"),
+                *("--port", str(port)),
+                *("--issuer", names.endpoints(self.ports)["token_issuer"]),
+                *("--certificate", files.server, "--private-key", files.server_key),
+                *("--subscription", names.SUBSCRIPTION),
+                *("--resource-group", names.RESOURCE_GROUP),
+                *("--scenario", self.scenario),
+            ],
+            probes.answering(port, "/healthstatus", authority=files.authority),
+        )
+
     def _host(self) -> Program:
         port = self.ports.host
         return self._program(
@@ -146,7 +170,8 @@ class Programs:
                 *_module("infra.local.host"),
                 *("--app", self.app, "--port", str(port), "--grace", str(HOST_GRACE_SECONDS)),
             ],
-            # It listens before its triggers do; this is what Core Tools answers once they run.
+            # The host listens before its triggers do. Core Tools answers with this text once the
+            # triggers run.
             probes.answering(port, "/admin/host/status", having=b'"Running"'),
             **self.settings,
         )

@@ -1,4 +1,4 @@
-"""The settings that the stack gives the app: the same names that Azure would set."""
+"""The settings that the stack gives the app, by the names in Azure."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,21 +9,26 @@ from infra.local.ports import LOOPBACK, Ports
 ROOT = Path(__file__).parents[2]
 AUDIENCE = "api://vouchsafe"
 
-# Azurite's account and key are published and the same everywhere; they protect nothing.
+# Where Azure Resource Manager finds the recovery vaults.
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+RESOURCE_GROUP = "vouchsafe-local"
+SCENARIO = ROOT / "infra/local/recovery/scenario.json"
+
+# Azurite's account and key are public and the same everywhere, so the key protects nothing.
 # https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
 STORAGE_ACCOUNT = "devstoreaccount1"
 STORAGE_KEY = (
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 
-# What a child needs of its parent's environment. Everything else stays out, above all settings of
-# the app that are set in the developer's shell, and PYTHONDONTWRITEBYTECODE, which would make
-# every start compile the app again.
+# The variables that a child needs from the parent's environment. Every further variable stays out:
+# above all settings of the app from the developer's shell, and PYTHONDONTWRITEBYTECODE, which would
+# make every start compile the app again.
 INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 
 
 def endpoints(ports: Ports) -> dict[str, str]:
-    """The URL of every service of the stack."""
+    """Return the URL of every service of the stack."""
     return {
         "app": f"http://{LOOPBACK}:{ports.host}",
         "blob": f"http://{LOOPBACK}:{ports.blob}/{STORAGE_ACCOUNT}",
@@ -32,15 +37,16 @@ def endpoints(ports: Ports) -> dict[str, str]:
         "service_bus": f"sb://localhost:{ports.service_bus}",
         "key_vault": f"https://{LOOPBACK}:{ports.key_vault}",
         "token_issuer": f"http://{LOOPBACK}:{ports.token_issuer}",
+        "resource_manager": f"https://{LOOPBACK}:{ports.resource_manager}",
     }
 
 
 def connection_strings(ports: Ports) -> dict[str, str]:
-    """The connection strings of storage and of the bus."""
+    """Return the connection strings of storage and of the bus."""
     urls = endpoints(ports)
     return {
         "storage": _storage(urls),
-        # The emulator's published form; the key is a placeholder there too.
+        # The form that the emulator's documentation gives, with a placeholder for the key.
         # https://learn.microsoft.com/azure/service-bus-messaging/test-locally-with-service-bus-emulator
         "service_bus": (
             f"Endpoint={urls['service_bus']};SharedAccessKeyName=RootManageSharedAccessKey;"
@@ -50,7 +56,7 @@ def connection_strings(ports: Ports) -> dict[str, str]:
 
 
 def beyond_faults(ports: Ports) -> Ports:
-    """The ports as a client sees them whose storage is reached through the fault proxy."""
+    """Return the ports for a client that reaches storage through the fault proxy."""
     return replace(
         ports, blob=ports.faulty_blob, queue=ports.faulty_queue, table=ports.faulty_table
     )
@@ -64,10 +70,11 @@ def _storage(urls: dict[str, str]) -> str:
 
 
 def app_settings(ports: Ports, authority: Path, identity_header: str) -> dict[str, str]:
-    """Everything that the app reads from its environment on this stack.
+    """Return every setting that the app reads from the environment on this stack.
 
-    `authority` is the CA certificate that the vault's own is signed by. `identity_header` is the
-    secret of the managed identity endpoint, which App Service too makes anew for each start:
+    `authority` is the certificate of the CA that signed the vault's certificate. `identity_header`
+    is the secret of the managed identity endpoint. App Service also makes a new secret for each
+    start:
     https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
     """
     urls = endpoints(ports)
@@ -84,16 +91,18 @@ def app_settings(ports: Ports, authority: Path, identity_header: str) -> dict[st
         "UPLOAD_SIZE_LIMIT": str(100 * 1024**3),
         "BLOB_TRIGGER_SOURCE": "LogsAndContainerScan",
         "BACKUP_EXPECTATIONS_FILE": str(ROOT / "infra/local/backups/expectations.json"),
-        "RECOVERY_SCENARIO_FILE": str(ROOT / "infra/local/backups/scenario.json"),
+        "ARM_ENDPOINT": urls["resource_manager"],
+        "RECOVERY_SUBSCRIPTION_ID": SUBSCRIPTION,
+        "RECOVERY_RESOURCE_GROUP": RESOURCE_GROUP,
         "SCANNER": "yara-x",
         "SIGNATURE_MAX_AGE_DAYS": "365",
-        # Read where a stack is started with another scanner.
+        # Read by a stack that is started with the scanner clamd or defender.
         "CLAMD_ADDRESS": "/run/clamav/clamd.ctl",
         "CLAMD_MAX_STREAM_MIB": "25",
         "SCAN_RESULT_MINUTES": "60",
         "IDENTITY_ENDPOINT": f"{urls['token_issuer']}/msi/token",
         "IDENTITY_HEADER": identity_header,
-        # Python's ssl (so aiohttp and httpx) reads the first, requests the second.
+        # Python's ssl (and aiohttp and httpx) reads the first variable, requests the second.
         "SSL_CERT_FILE": str(authority),
         "REQUESTS_CA_BUNDLE": str(authority),
         "AZURE_CORE_COLLECT_TELEMETRY": "0",
@@ -101,6 +110,6 @@ def app_settings(ports: Ports, authority: Path, identity_header: str) -> dict[st
 
 
 def base_environment(inherited: Mapping[str, str]) -> dict[str, str]:
-    """What every process of the stack gets: a few inherited variables, unbuffered output."""
+    """Return the environment of every process: a few inherited variables, unbuffered output."""
     kept = {name: inherited[name] for name in INHERITED if name in inherited}
     return kept | {"PYTHONUNBUFFERED": "1"}

@@ -1,4 +1,4 @@
-"""The local stack: one process for each Azure service that the app needs, and the app's host."""
+"""The local stack: one process for each Azure service of the app, and the app's host."""
 
 import os
 import secrets
@@ -17,20 +17,20 @@ from infra.local.programs import FAULTS, PORTS_OF, PROCESSES, Programs
 
 
 def _unreported(_: str) -> None:
-    """Say nothing of the steps."""
+    """Report no step."""
 
 
 class Stack:
-    """The stack's processes, their ports, files and settings; a context manager.
+    """The stack's processes, ports, files and settings; a context manager.
 
-    Everything it writes is in `directory`: logs, certificates, the vault's secrets and, unless
-    `in_memory`, what Azurite and the queues hold. `ports` are free ones when not given. `settings`
-    override or add to the settings that the app gets. `lock_duration` is the queues' (ISO 8601,
-    `PT10S`) in place of the declared one. `app` is the folder of the function app that the host
-    runs. `processes` are those to start, a part of `PROCESSES` where a test needs no more. With
-    `FAULTS` among them the app reaches its storage through the fault proxy, whose rules are set at
-    `faults_url`; whoever takes the connection strings from `info` still reaches it directly. With
-    `access_log` Azurite's log has a line for each request, in the common log format.
+    Every file is in `directory`: logs, certificates, the vault's secrets and, unless `in_memory`,
+    the data of Azurite and of the queues. `ports` default to free ports. `settings` override or
+    extend the app's settings. `lock_duration` (ISO 8601, `PT10S`) replaces the queues' declared
+    lock duration. `app` is the folder of the function app that the host runs. `processes` are the
+    processes to start: some tests need only a part of `PROCESSES`. With `FAULTS` among `processes`
+    the app reaches its storage through the fault proxy. The proxy's rules are set at `faults_url`.
+    The connection strings in `info` bypass the proxy. With `access_log` Azurite's log has a line
+    for each request, in the common log format. `scenario` is the file of the vaults' backup jobs.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Stack:
         app: Path = names.ROOT,
         processes: Sequence[str] = PROCESSES,
         access_log: bool = False,
+        scenario: Path = names.SCENARIO,
     ) -> None:
         self.directory = directory.resolve()
         self.ports = ports or Ports.free()
@@ -65,6 +66,7 @@ class Stack:
             in_memory=in_memory,
             lock_duration=lock_duration,
             access_log=access_log,
+            scenario=scenario.resolve(),
         ).made(processes)
         self._exit = ExitStack()
         self._guard: Guard | None = None
@@ -82,11 +84,11 @@ class Stack:
         self.stop()
 
     def start(self, report: Callable[[str], None] = _unreported) -> None:
-        """Start whatever does not run, and return once all of it serves.
+        """Start every process that does not run, and return once every process serves.
 
-        `report` is told of each step, in words for a person. Raises StackError when a port is
-        taken (before anything starts) or a process ends early. When nothing ran before, nothing
-        is left running then.
+        `report` receives each step, in words for a person. Raises StackError when a port is taken
+        (before any start) or a process ends early. After a failed first start no process is left
+        running.
         """
         first = self._guard is None
         try:
@@ -97,14 +99,14 @@ class Stack:
             raise
 
     def start_process(self, name: str) -> None:
-        """Start one process that was killed or has died; raises StackError as `start` does."""
+        """Start one process that was killed or has died. Raise StackError as `start` does."""
         if not self._programs[name].running:
             self._start([name], _unreported)
 
     def stop(self) -> None:
-        """End every process, the host first, and return once they are gone.
+        """End every process, the host first, and return once every process is gone.
 
-        When it is interrupted, calling it again goes on with what is left.
+        After an interrupt, a second call ends the remaining processes.
         """
         if self._guard is None:
             return
@@ -119,9 +121,9 @@ class Stack:
         self._programs[name].end(self._started_guard())
 
     def restart(self, name: str) -> None:
-        """End one process in order, as for an update, and start it again.
+        """End one process in order, as for an update, and start the process again.
 
-        Azurite keeps what it has on disk; in memory it begins anew. Raises StackError as `start`.
+        Azurite keeps its data on disk; in memory Azurite begins anew. Raises StackError as `start`.
         """
         program = self._programs[name]
         program.ask_to_end()
@@ -129,14 +131,14 @@ class Stack:
         self._start([name], _unreported)
 
     def pid(self, name: str) -> int:
-        """The process id of a running process; raises StackError when it does not run."""
+        """Return the id of a running process. Raise StackError for a process that does not run."""
         pid = self._programs[name].pid
         if pid is None:
             raise StackError(f"{name} does not run.\n{self._programs[name].log_tail()}")
         return pid
 
     def dead(self) -> list[str]:
-        """The processes that do not run."""
+        """Return the processes that do not run."""
         return [name for name, program in self._programs.items() if not program.running]
 
     @property
@@ -151,7 +153,7 @@ class Stack:
 
     @property
     def info(self) -> dict[str, Any]:
-        """All that a client needs to know; `make up` writes it to `build/stack.json`."""
+        """The addresses and settings for clients, which `make up` writes to `build/stack.json`."""
         urls = names.endpoints(self.ports)
         if FAULTS in self._programs:
             urls["faults"] = f"{self.faults_url}/plan"
@@ -177,13 +179,13 @@ class Stack:
     def _start(self, missing: Sequence[str], report: Callable[[str], None]) -> None:
         if self._guard is not None:
             for name in missing:
-                # What is left of a process that died may still hold its port.
+                # The rest of a process that died may still hold the port.
                 self._programs[name].end(self._guard)
         self.ports.check_free(port for name in missing for port in PORTS_OF[name])
         if self._guard is None:
             self._certificates.make()
             self._guard = self._exit.enter_context(Guard())
-        # The services start side by side; the host waits for them.
+        # The services start side by side; the host starts after the services are ready.
         for wave in ([name for name in missing if name != "host"], ["host"]):
             programs = [self._programs[name] for name in wave if name in missing]
             for program in programs:

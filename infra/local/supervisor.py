@@ -1,9 +1,9 @@
-"""Keeps the stack of `make up` running in the background, and talks to it.
+"""The supervisor that keeps the stack of `make up` running in the background, and its client.
 
-One supervisor runs for a directory. It holds a lock there as long as it lives, which the kernel
-lets go however it ends, so nothing left over from a crash or a reboot is ever taken for it. It
-answers on a Unix socket: one JSON line asks it to bring the stack up, and it reports in JSON
-lines until the last one, which has the stack's `info` or an `error`.
+One supervisor runs for a directory. The supervisor holds a lock in the directory for its whole
+life. The kernel releases the lock after any end, so leftovers of a crash or a reboot never pass for
+a supervisor. The supervisor answers on a Unix socket. One JSON line asks for the stack to start.
+The supervisor reports in JSON lines; the last line has the stack's `info` or an `error`.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ from infra.local.stack import Stack
 DIRECTORY = ROOT / "build/stack"
 INFO_FILE = ROOT / "build/stack.json"
 
-# Unix socket paths are short (104 bytes on macOS), clones may lie deep: it is always opened from
-# within its directory.
+# Unix socket paths are short (104 bytes on macOS), and clones may lie deep. The socket is therefore
+# always opened from within its directory.
 SOCKET = "control.sock"
 LOCK = "supervisor.lock"
 CHECK_SECONDS = 1.0
@@ -49,11 +49,11 @@ def up(
     directory: Path = DIRECTORY,
     info_file: Path = INFO_FILE,
 ) -> dict[str, Any]:
-    """Start the stack, or what has died of it, and return its `info` once all of it serves.
+    """Start the stack's missing processes, and return `info` once every process serves.
 
-    `processes` are those to start; without `host`, another Functions host can take its place.
-    Raises StackError when it does not come up; when it did not run before, nothing runs then,
-    also after an interrupt.
+    `processes` are the processes to start; without `host`, a different Functions host can serve.
+    Raises StackError when the stack does not start. After a failure or an interrupt of a first
+    start no process runs.
     """
     directory.mkdir(parents=True, exist_ok=True)
     started = None if _holder(directory) else _spawn(directory, info_file, ports, processes)
@@ -68,9 +68,9 @@ def up(
 
 
 def down(*, directory: Path = DIRECTORY, info_file: Path = INFO_FILE) -> bool:
-    """Stop the stack and wait until it is gone; False when none was running.
+    """Stop the stack and wait until the stack is gone; return False for no running stack.
 
-    Raises StackError when it does not end within a minute.
+    Raises StackError when the stack does not end within a minute.
     """
     pid = _holder(directory)
     if pid is not None:
@@ -86,7 +86,7 @@ def down(*, directory: Path = DIRECTORY, info_file: Path = INFO_FILE) -> bool:
 
 
 def serve(ports: Ports, processes: Sequence[str], directory: Path, info_file: Path) -> None:
-    """Be the supervisor: bring the stack up when asked, until SIGTERM."""
+    """Run as the supervisor: start the stack on request, until SIGTERM."""
     signal.signal(signal.SIGTERM, _end)
     with _hold(directory), _listen(directory) as listener:
         stack = Stack(directory, ports=ports, processes=processes)
@@ -125,7 +125,8 @@ def _bring_up(stack: Stack, connection: socket.socket, info_file: Path) -> dict[
     with connection.makefile("r") as stream:
 
         def send(line: dict[str, Any]) -> None:
-            # Unbuffered: closing a buffer fails once more on what one who went away did not take.
+            # Unbuffered: closing a buffer would fail again on bytes that a vanished client did not
+            # take.
             connection.sendall(json.dumps(line).encode() + b"\n")
 
         answer: dict[str, Any]
@@ -144,7 +145,7 @@ def _bring_up(stack: Stack, connection: socket.socket, info_file: Path) -> dict[
         except StackError as error:
             answer = {"error": str(error)}
         except (OSError, ValueError) as error:
-            # Whoever asked has gone away, or was no client of ours.
+            # The client has gone away, or was no client of this protocol.
             return {"error": str(error)}
         with contextlib.suppress(OSError):
             send(answer)
@@ -186,7 +187,7 @@ def _spawn(
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
-            # Away from this terminal: closing it must not end the stack.
+            # Detached from this terminal: closing the terminal must not end the stack.
             start_new_session=True,
         )
 
@@ -220,7 +221,7 @@ def _listen(directory: Path) -> Iterator[socket.socket]:
 
 @contextmanager
 def _hold(directory: Path) -> Iterator[None]:
-    """Hold the directory's lock, with our process id in it for `down` to signal."""
+    """Hold the directory's lock, with our process id in the file for `down` to signal."""
     with (directory / LOCK).open("a+") as lock:
         _lock_exclusively(lock)
         lock.truncate(0)
@@ -230,7 +231,7 @@ def _hold(directory: Path) -> Iterator[None]:
 
 
 def _lock_exclusively(lock: TextIO) -> None:
-    # More than once, as those who only look (`_holder`) hold it for a moment too.
+    # Several attempts: `_holder`, which only looks, holds the lock for a moment too.
     for _ in range(LOCK_ATTEMPTS):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -242,7 +243,7 @@ def _lock_exclusively(lock: TextIO) -> None:
 
 
 def _holder(directory: Path) -> int | None:
-    """The process id of the supervisor that runs this directory's stack, None when none does."""
+    """Return the process id of the directory's supervisor; None without a supervisor."""
     if not (directory / LOCK).exists():
         return None
     with (directory / LOCK).open() as lock:
@@ -260,6 +261,6 @@ def _write_info(info_file: Path, info: dict[str, Any]) -> None:
 
 
 def _end(*_: object) -> None:
-    # Once: what follows is the stopping, which a second one must not interrupt.
+    # Once only: the stopping follows, and a second signal must not interrupt the stopping.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(0)

@@ -1,4 +1,4 @@
-"""`python -m infra.ops COMMAND`: what operators, and tenants with a log to verify, run by hand."""
+"""`python -m infra.ops COMMAND`: the commands of operators, and of tenants with a log to verify."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ COULD_NOT = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status; 2 when it could not do what it was asked."""
+    """Run the command and return its exit status; 2 for a command without an answer."""
     parser = argparse.ArgumentParser(prog="python -m infra.ops", description=__doc__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     verify_log.register(commands)

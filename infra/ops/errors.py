@@ -1,5 +1,5 @@
-"""What ends a command without an answer."""
+"""The error that ends a command without an answer."""
 
 
 class CommandError(Exception):
-    """The command could not do what it was asked. The text is one line that says why."""
+    """The command could not do its work. The text is one line that says why."""

@@ -1,4 +1,4 @@
-"""`verify-log`: whether an access log is what its signed checkpoint states, in one sentence."""
+"""`verify-log`: compare an access log with the log's signed checkpoint; answer in one sentence."""
 
 import argparse
 import json
@@ -82,7 +82,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def run(options: argparse.Namespace) -> int:
-    """Verify and print; returns the exit status. Raises CommandError or OSError for status 2."""
+    """Verify, print, and return the exit status. Raise CommandError or OSError for status 2."""
     trust = Trust.of(options.key, options.origin, options.witness)
     with _shown(quiet=options.quiet) as progress:
         if "://" in options.log:
@@ -129,7 +129,7 @@ def _served(source: Source, trust: Trust, older: str | None, progress: Progress)
 
 
 def _said_of_keys(outcome: Outcome, trust: Trust, signed: bytes | str) -> Outcome:
-    """The outcome, with what is to be said of the keys that signed an intact log."""
+    """Add to an intact log's outcome whether the signing keys are revoked."""
     if isinstance(outcome, Intact) and trust.is_revoked(signed, outcome.origin):
         return replace(outcome, revoked=True)
     return outcome
@@ -138,10 +138,14 @@ def _said_of_keys(outcome: Outcome, trust: Trust, signed: bytes | str) -> Outcom
 def _older(
     given: str | None, trust: Trust, checkpoint: Checkpoint, progress: Progress
 ) -> tuple[Checkpoint | None, ExportFile | None]:
-    """The older checkpoint, and the export that it was in. Only one that is intact is any use."""
+    """Return the older checkpoint, and the export around the checkpoint, if any.
+
+    Raises CommandError for a checkpoint or an export that is not intact or belongs to a log of a
+    different origin.
+    """
     if given is None:
         return None, None
-    # Witnesses are asked about the newest state only.
+    # Witnesses cosign the newest state only.
     path, export, trust = Path(given), None, replace(trust, witnesses=())
     with path.open("rb") as file:
         is_export = file.read(1) == b"{"
@@ -176,12 +180,12 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
 
 @contextmanager
 def _shown(*, quiet: bool) -> Iterator[Progress]:
-    """A progress bar on standard error, if that is a terminal."""
+    """Yield a progress bar on standard error, if standard error is a terminal."""
     with ExitStack() as stack:
         if quiet or not sys.stderr.isatty():
             yield lambda _what, _done, _of: None
             return
-        # Imported here: it takes longer than to verify a small log.
+        # Imported late: the import takes longer than verifying a small log.
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -197,7 +201,8 @@ def _shown(*, quiet: bool) -> Iterator[Progress]:
         task = bar.add_task("opening", total=None)
 
         def show(what: str, done: int, of: int) -> None:
-            # Started late, when the workers are there: it has a thread, and forking forbids that.
+            # Started late, after the workers: the bar has a thread, and a process with threads must
+            # not fork.
             if not bar.live.is_started:
                 stack.enter_context(bar)
             bar.update(task, description=what, completed=done, total=of)

@@ -15,8 +15,8 @@ from shared.accesslog.entries import (
     entry_of,
     payload_of,
 )
-from shared.accesslog.storage.damage import LogDamagedError
-from shared.accesslog.storage.pending import EventIdReusedError, NewEntry
+from shared.accesslog.storage.errors import EventIdReusedError, LogDamagedError
+from shared.accesslog.storage.pending import NewEntry
 from shared.accesslog.storage.store import LogStore
 from shared.context import NOWHERE, Context, during
 from shared.errors import ConflictError, RefusalError, UnavailableError
@@ -24,6 +24,7 @@ from shared.identity.rules import VENDOR_ROLES, Caller
 from shared.ids import new_id
 from shared.messages.cloudevents import SOURCE, Event
 from shared.messages.contracts import AccessRecorded
+from shared.messages.outgoing import OutgoingEntry
 from shared.ports import Clock
 
 LOG_DAMAGED: Final = "log-damaged"
@@ -67,8 +68,8 @@ class AccessLog:
         could not be kept: what it records must not happen then. Raises what `entries.check` does,
         and EventIdReusedError for an id that stands for something else.
         """
-        event = Recorded(SOURCE, identifier, time, attributed(recorded))
-        (index,) = await self._store.append(recorded.tenant, [self._entry(event)])
+        entry = self._checked(Recorded(SOURCE, identifier, time, attributed(recorded)))
+        (index,) = await self._store.append(recorded.tenant, [entry])
         return index
 
     async def record_answer(self, tenant: str, caller: Caller, action: str, resource: str) -> None:
@@ -113,61 +114,86 @@ class AccessLog:
     async def record_events(self, events: Sequence[Recorded]) -> Sequence[RefusalError | None]:
         """Add the entries of events of any tenants, each tenant's in order and in one append.
 
-        Returns, for each, None or why it was refused, as all of a tenant's are whose log is
-        damaged; the others are in the log. Raises UnavailableError when that cannot be said of
-        all: send the same again then. One tenant's failure leaves the others' recorded.
+        Returns for each event None, or the reason of the refusal; every event of a tenant whose log
+        is damaged is refused. Raises UnavailableError when the answer is not known for each event:
+        send the same events again then. One tenant's failure leaves the others' events recorded.
+        """
+        checked: list[NewEntry | RefusalError] = []
+        for event in events:
+            try:
+                checked.append(self._checked(event))
+            except RefusalError as reason:
+                checked.append(reason)
+        tenants = [event.data.tenant for event in events]
+        # Waiting does not help: somebody has to mend the log, and then replays the parked events.
+        return [
+            _damaged() if isinstance(reason, LogDamagedError) else reason
+            for reason in await self._append(tenants, checked)
+        ]
+
+    async def record_entries(
+        self, entries: Sequence[OutgoingEntry]
+    ) -> Sequence[RefusalError | LogDamagedError | None]:
+        """Add entries of our own, as `messages.outgoing.EntryLog` describes."""
+        tenants = [entry.data.tenant for entry in entries]
+        made = [self._entry(entry.data, SOURCE, entry.id, entry.time) for entry in entries]
+        return await self._append(tenants, made)
+
+    async def _append(
+        self, tenants: Sequence[str], entries: Sequence[NewEntry | RefusalError]
+    ) -> Sequence[RefusalError | LogDamagedError | None]:
+        """Append each tenant's entries in one append, the tenants' side by side.
+
+        Returns for each entry the reason why the log has not the entry, or None.
         """
         places: defaultdict[str, list[int]] = defaultdict(list)
-        for place, event in enumerate(events):
-            places[event.data.tenant].append(place)
-        answered = await asyncio.gather(
-            *(self._record_all(t, [events[at] for at in own]) for t, own in places.items()),
-            return_exceptions=True,
-        )
-        reasons: list[RefusalError | None] = [None] * len(events)
-        for own, answers in zip(places.values(), answered, strict=True):
-            if isinstance(answers, BaseException):
-                raise answers
-            for at, answer in zip(own, answers, strict=True):
-                reasons[at] = answer
-        return reasons
+        reasons: list[RefusalError | LogDamagedError | None] = [None] * len(entries)
+        for place, (tenant, entry) in enumerate(zip(tenants, entries, strict=True)):
+            if isinstance(entry, RefusalError):
+                reasons[place] = entry
+            else:
+                places[tenant].append(place)
 
-    async def _record_all(
-        self, tenant: str, events: Sequence[Recorded]
-    ) -> Sequence[RefusalError | None]:
-        reasons: list[RefusalError | None] = [None] * len(events)
-        entries, places = [], []
-        for place, event in enumerate(events):
+        async def append(tenant: str, own: Sequence[int]) -> None:
+            new = [entry for at in own if not isinstance(entry := entries[at], RefusalError)]
             try:
-                entries.append(self._entry(event))
-                places.append(place)
-            except RefusalError as reason:
-                reasons[place] = reason
-        try:
-            await self._store.append(tenant, entries)
-        except EventIdReusedError as reused:
-            for position in reused.refused:
-                reasons[places[position]] = reused
-        except LogDamagedError:
-            # Waiting does not help: somebody has to mend it, and replays then what was parked.
-            return [reason or _damaged() for reason in reasons]
+                await self._store.append(tenant, new)
+            except EventIdReusedError as reused:
+                for position in reused.refused:
+                    reasons[own[position]] = reused
+            except LogDamagedError as damaged:
+                for at in own:
+                    reasons[at] = damaged
+
+        answered = await asyncio.gather(
+            *(append(tenant, own) for tenant, own in places.items()), return_exceptions=True
+        )
+        for answer in answered:
+            if isinstance(answer, BaseException):
+                raise answer
         return reasons
 
     def takes(self, event: Recorded) -> bool:
         """Whether an entry can be made of an event that somebody else is to record."""
         try:
-            self._entry(event)
+            self._checked(event)
         except Exception:  # noqa: BLE001 - whoever is to record it says what is wrong with it
             return False
         return True
 
-    def _entry(self, event: Recorded) -> NewEntry:
+    def _checked(self, event: Recorded) -> NewEntry:
+        """Make the entry of an event. Raises what `entries.check` and `check_identity` do."""
         with during(event.origin):
             recorded = attributed(event.data)
         check(recorded)
         check_identity(event.source, event.id)
-        entry = entry_of(recorded, event.source, event.id, event.time, self._clock())
-        return NewEntry(event.source, event.id, payload_of(entry))
+        return self._entry(recorded, event.source, event.id, event.time)
+
+    def _entry(
+        self, recorded: AccessRecorded, source: str, identifier: str, time: datetime
+    ) -> NewEntry:
+        entry = entry_of(recorded, source, identifier, time, self._clock())
+        return NewEntry(source, identifier, payload_of(entry))
 
 
 def _damaged() -> ConflictError:

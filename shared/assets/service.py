@@ -7,19 +7,20 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from shared.accesslog import entry_message
+from shared.accesslog import new_entry
 from shared.assets.rules import EVERY, Asset, AssetFilter, Tombstone, after_prefix
+from shared.catalogue import ASSETS_TABLE, SUBJECTS_TABLE
 from shared.errors import NotFoundError, RowConflictError
 from shared.ids import first_id, key, new_id
 from shared.messages import Outbox
 from shared.messages.contracts import AccessRecorded
+from shared.messages.outgoing import Outgoing
 from shared.ports import (
     Blobs,
     Clock,
     Condition,
     Insert,
     Operation,
-    OutgoingMessage,
     Replace,
     Row,
     Secrets,
@@ -28,8 +29,8 @@ from shared.ports import (
 )
 from shared.rows import from_values, to_values
 
-ASSETS = "assets"
-SUBJECTS = "subjects"
+ASSETS = ASSETS_TABLE.name
+SUBJECTS = SUBJECTS_TABLE.name
 SUBJECT_SECRET = "subject-index-hmac"  # noqa: S105 - the name of the secret, not the secret
 
 _CONCURRENT_WRITES = 16
@@ -51,8 +52,8 @@ class Assets:
         """Whether the asset was added to `partition`, though it may have been erased since."""
         return await self._tables.get(ASSETS, partition, asset_row(asset)) is not None
 
-    async def add(self, partition: str, asset: Asset, messages: Sequence[OutgoingMessage]) -> bool:
-        """Keep an asset with the messages that tell of it; adding it again changes nothing.
+    async def add(self, partition: str, asset: Asset, outgoing: Sequence[Outgoing]) -> bool:
+        """Keep an asset with what reports it; adding it again changes nothing.
 
         The index rows go first, so that no asset is known that could not be found. Returns whether
         it was kept as it is given here: False when it was known already.
@@ -61,7 +62,7 @@ class Assets:
         while True:
             operations = await self._insert(partition, asset)
             try:
-                await self._outbox.commit(ASSETS, partition, operations, messages)
+                await self._outbox.commit(ASSETS, partition, operations, outgoing)
             except RowConflictError:
                 if await self.is_known(partition, asset.id):
                     break
@@ -194,13 +195,13 @@ class Assets:
         kept = None if row is None else from_values(Asset, row.values)
         # First, as it is refused where the log would not take the entry.
         now = self._clock()
-        message = entry_message(entry, new_id(now), now)
+        reported = new_entry(entry, new_id(now), now)
         if kept is not None:
             await self._remove(kept)
         tombstone = Tombstone(id=asset, tenant=tenant, erased_at=now, erasure_request=request)
         left = Row(partition, asset_row(asset), to_values(tombstone), row.etag if row else None)
         operation = Insert(left) if row is None else Replace(left)
-        await self._outbox.commit(ASSETS, partition, [operation], [message])
+        await self._outbox.commit(ASSETS, partition, [operation], [reported])
         # A late delivery of the upload may have put them back before there was a tombstone.
         if kept is not None:
             await self._remove(kept)

@@ -24,10 +24,11 @@ from azure.storage.blob import (
     StorageErrorCode,
     generate_blob_sas,
 )
-from azure.storage.blob.aio import BlobLeaseClient, BlobServiceClient
+from azure.storage.blob.aio import BlobClient, BlobLeaseClient, BlobServiceClient
 
 from shared.azure.faults import as_unavailable
 from shared.blob_names import is_valid_blob_name
+from shared.catalogue import Guard, allow_any
 from shared.errors import BlobArchivedError, BlobChangedError, UnavailableError
 from shared.ports import BlobInfo
 
@@ -51,7 +52,9 @@ logger = logging.getLogger("vouchsafe.blobs")
 class AzureBlobs:
     """`shared.ports.Blobs` on one storage account. Our containers are created when first used."""
 
-    def __init__(self, connection_string: str) -> None:
+    def __init__(self, connection_string: str, *, allow: Guard = allow_any) -> None:
+        """`allow` raises for the name of a container that must not be opened."""
+        self._allow = allow
         # Without these limits the SDK fetches the first 32 MiB of a blob in one piece. Settings of
         # the environment would have each request look for a .netrc file and a proxy.
         self._service = BlobServiceClient.from_connection_string(
@@ -64,7 +67,7 @@ class AzureBlobs:
         )
         self._known_containers: set[str] = set()
         # A client costs a tenth of what a request does, and one blob sees several requests.
-        self._client = lru_cache(_CLIENTS)(self._service.get_blob_client)
+        self._client = lru_cache(_CLIENTS)(self._new_client)
         # Until the account says otherwise.
         self._has_tags = True
 
@@ -72,9 +75,14 @@ class AzureBlobs:
         """Close the connections."""
         await self._service.close()
 
+    def _new_client(self, container: str, name: str) -> BlobClient:
+        self._allow(container)
+        return self._service.get_blob_client(container, name)
+
     async def ensure_container(self, container: str) -> None:
         if container in self._known_containers:
             return
+        self._allow(container)
         # It may have been made by an earlier call or by another instance.
         with as_unavailable("storage"), suppress(ResourceExistsError):
             await self._service.create_container(container)
@@ -266,6 +274,7 @@ class AzureBlobs:
     async def scan(
         self, container: str, prefix: str = "", *, size: int | None = None
     ) -> AsyncIterator[BlobInfo]:
+        self._allow(container)
         client = self._service.get_container_client(container)
         blobs = client.list_blobs(prefix or None, results_per_page=size)
         with as_unavailable("storage"):

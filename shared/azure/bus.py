@@ -18,6 +18,7 @@ from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver, ServiceBu
 from azure.servicebus.amqp import AmqpMessageBodyType
 from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusError
 
+from shared.catalogue import Guard, allow_any
 from shared.errors import UnavailableError
 from shared.ports import OutgoingMessage, Queued
 
@@ -33,8 +34,14 @@ logger = logging.getLogger("vouchsafe.bus")
 class AzureBus:
     """`shared.ports.Bus` on one namespace, with one link a queue and purpose kept open."""
 
-    def __init__(self, connection_string: str, *, ping_queue: str) -> None:
-        """`ping_queue` is the queue whose link `ping` opens; nothing is sent."""
+    def __init__(
+        self, connection_string: str, *, ping_queue: str, allow: Guard = allow_any
+    ) -> None:
+        """`ping_queue` is the queue whose link `ping` opens; nothing is sent.
+
+        `allow` raises for the name of a queue that must not be opened.
+        """
+        self._allow = allow
         self._ping_queue = ping_queue
         # One retry, for a link that the service closed while it was idle. A bus that is down is
         # left to the outbox and to redelivery, so that no request waits for it.
@@ -55,6 +62,8 @@ class AzureBus:
         by_queue: defaultdict[str, list[OutgoingMessage]] = defaultdict(list)
         for message in messages:
             by_queue[message.queue].append(message)
+        for queue in by_queue:
+            self._allow(queue)
         for queue, batch in by_queue.items():
             await self._send(queue, [_to_message(message) for message in batch])
 
@@ -80,11 +89,13 @@ class AzureBus:
 
     async def _peek(self, queue: str, first: int, count: int) -> list[ServiceBusReceivedMessage]:
         """Up to `count` messages from the number `first` on, those that are locked among them."""
+        self._allow(queue)
         with _as_unavailable():
             async with asyncio.timeout(_PEEK_SECONDS), self._browsers.of(queue) as browser:
                 return await browser.peek_messages(count, sequence_number=first)
 
     async def dead_letters(self, queue: str, most: int) -> int:
+        self._allow(queue)
         receiver = self._client.get_queue_receiver(queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER)
         with _as_unavailable():
             async with receiver:

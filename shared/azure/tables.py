@@ -17,6 +17,7 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 
 from shared.azure.faults import as_unavailable
 from shared.azure.transactions import submit
+from shared.catalogue import Guard, allow_any
 from shared.errors import MalformedInputError, RowConflictError
 from shared.ports import Condition, Operation, Page, Replace, Row, Upsert, Value
 
@@ -32,7 +33,9 @@ _CONFLICTS = {
 class AzureTables:
     """`shared.ports.Tables` on one storage account. Tables are created when first written to."""
 
-    def __init__(self, connection_string: str) -> None:
+    def __init__(self, connection_string: str, *, allow: Guard = allow_any) -> None:
+        """`allow` raises for the name of a table that must not be opened."""
+        self._allow = allow
         # With settings from the environment each request would look for a .netrc file and a proxy.
         self._service = TableServiceClient.from_connection_string(
             connection_string, connection_timeout=5, read_timeout=10, use_env_settings=False
@@ -42,6 +45,7 @@ class AzureTables:
     def _client(self, table: str) -> TableClient:
         """The table's client, which costs too much to be made for each request."""
         if table not in self._clients:
+            self._allow(table)
             self._clients[table] = self._service.get_table_client(table)
         return self._clients[table]
 

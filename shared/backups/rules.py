@@ -133,6 +133,17 @@ def record(previous: ItemDay | None, finding: ItemFinding, report: Report) -> It
     return ItemDayDecision(state, incident)
 
 
+def unreadable(why: str, day: str) -> IncidentOpened:
+    """The incident for expectations that cannot be read; `why` names the place of the fault."""
+    return IncidentOpened(
+        kind="backup.expectations-invalid",
+        severity="critical",
+        summary=why[:512],
+        # Every audit of the day meets the same file: one incident, whichever audit is first.
+        resource=f"backup-audits/{day}",
+    )
+
+
 _SUMMARIES: Final = {
     "failed": "No backup of the item completed in time; the newest job has failed.",
     "missed": "No backup of the item completed in time.",

@@ -12,6 +12,8 @@ import msgspec
 from shared.backups import rules
 from shared.backups.expectations import Expectation, read_expectations, read_file
 from shared.backups.rules import ItemDay, ItemFinding, Report, Summary
+from shared.catalogue import BACKUP_AUDITS_TABLE, EVIDENCE_CONTAINER
+from shared.compare_and_set import compare_and_set
 from shared.errors import (
     NotFoundError,
     RefusalError,
@@ -19,14 +21,13 @@ from shared.errors import (
     UnavailableError,
 )
 from shared.ids import key, time_of
-from shared.messages import Outbox, encode, queues
-from shared.messages.contracts import IncidentOpened
+from shared.incidents import Incidents, incident_message
+from shared.messages import Outbox
 from shared.ports import (
     BackupJob,
     Blobs,
     Clock,
     Insert,
-    OutgoingMessage,
     RecoveryVaults,
     Replace,
     Row,
@@ -34,8 +35,8 @@ from shared.ports import (
 )
 from shared.rows import from_values, to_values
 
-_TABLE = "backupaudits"
-_EVIDENCE = "evidence"
+_TABLE = BACKUP_AUDITS_TABLE.name
+_EVIDENCE = EVIDENCE_CONTAINER.name
 # How much further back than due to look, so that a report can name the last backup that did run.
 _LOOK_BACK = timedelta(days=7)
 
@@ -50,6 +51,7 @@ class BackupAudits:
         tables: Tables,
         blobs: Blobs,
         outbox: Outbox,
+        incidents: Incidents,
         vaults: RecoveryVaults,
         clock: Clock,
         region: str,
@@ -58,6 +60,7 @@ class BackupAudits:
         self._tables = tables
         self._blobs = blobs
         self._outbox = outbox
+        self._incidents = incidents
         self._vaults = vaults
         self._clock = clock
         self._region = region
@@ -108,7 +111,7 @@ class BackupAudits:
             data = await asyncio.to_thread(read_file, self._expectations_file)
             expectations = read_expectations(data)
         except RefusalError as error:
-            await self._open_incident_once(day, audit, error, now)
+            await self._incidents.open_once(rules.unreadable(error.detail, day), day)
             raise
         jobs = await self._jobs(expectations, now)
         return Report(
@@ -141,7 +144,8 @@ class BackupAudits:
 
     async def _record(self, finding: ItemFinding, report: Report) -> None:
         partition, row_key = key(finding.vault, finding.item), report.day
-        while True:
+
+        async def attempt() -> None:
             row = await self._tables.get(_TABLE, partition, row_key)
             previous = from_values(ItemDay, row.values) if row is not None else None
             decision = rules.record(previous, finding, report)
@@ -151,18 +155,12 @@ class BackupAudits:
             etag = row.etag if row is not None else None
             kept = Row(partition, row_key, to_values(decision.state), etag)
             change = Insert(kept) if etag is None else Replace(kept)
-            messages = []
+            reports = []
             if decision.incident is not None:
-                identifier = hashlib.sha256(f"{partition}\n{report.day}".encode()).hexdigest()
-                messages = [
-                    _incident(decision.incident, f"backup-{identifier[:32]}", self._clock())
-                ]
-            try:
-                await self._outbox.commit(_TABLE, partition, [change], messages)
-            except RowConflictError:
-                logger.info("another audit recorded the same item; looking again")
-                continue
-            return
+                reports = [incident_message(decision.incident, report.day, self._clock())]
+            await self._outbox.commit(_TABLE, partition, [change], reports)
+
+        await compare_and_set(attempt)
 
     async def _list(self, report: Report) -> None:
         summary = rules.summary(report, _evidence(report.day, report.id))
@@ -172,24 +170,6 @@ class BackupAudits:
         except RowConflictError:
             logger.info("backup audit %s was listed by an earlier attempt", report.id)
 
-    async def _open_incident_once(
-        self, day: str, audit: str, reason: RefusalError, now: datetime
-    ) -> None:
-        """Open one incident a day about expectations that cannot be read."""
-        partition = key("expectations")
-        row = Row(partition, day, {"code": reason.code, "detail": reason.detail, "audit": audit})
-        incident = IncidentOpened(
-            kind="backup.expectations-invalid",
-            severity="critical",
-            summary=reason.detail[:512],
-            resource=f"backup-audits/{day}/{audit}",
-        )
-        message = _incident(incident, f"backup-expectations-{day}", now)
-        try:
-            await self._outbox.commit(_TABLE, partition, [Insert(row)], [message])
-        except RowConflictError:
-            await self._outbox.flush(_TABLE, partition)
-
     async def _read(self, name: str) -> Report | None:
         blob = await self._blobs.head(_EVIDENCE, name)
         if blob is None:
@@ -197,10 +177,6 @@ class BackupAudits:
         async with self._blobs.read(blob) as chunks:
             data = b"".join([chunk async for chunk in chunks])
         return msgspec.json.decode(data, type=Report)
-
-
-def _incident(incident: IncidentOpened, identifier: str, now: datetime) -> OutgoingMessage:
-    return encode(queues.INCIDENTS, incident, identifier=identifier, now=now)
 
 
 def _evidence(day: str, audit: str) -> str:

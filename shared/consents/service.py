@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from shared.accesslog import entry_message
+from shared.accesslog import new_entry
+from shared.catalogue import CONSENTS_TABLE
+from shared.compare_and_set import compare_and_set
 from shared.consents.rules import ConsentDecision, Grant, decide, grant_not_found
-from shared.errors import RowConflictError
 from shared.ids import key, new_id
 from shared.messages import Outbox
 from shared.messages.contracts import ConsentGranted, ConsentRevoked
 from shared.ports import Clock, Insert, Replace, Row, Tables
 from shared.rows import from_values, to_values
 
-_TABLE = "consents"
-_ATTEMPTS = 5
+_TABLE = CONSENTS_TABLE.name
 
 
 class Consents:
@@ -29,22 +29,15 @@ class Consents:
         What has changed is in the log; where nothing has, the decision is without an entry. Raises
         RowConflictError when others keep changing the same grant.
         """
-        attempts = _ATTEMPTS
-        while True:
-            attempts -= 1
+
+        async def attempt() -> ConsentDecision:
             row = await self._row(command.tenant, command.grant_id)
             state = None if row is None else from_values(Grant, row.values)
             decision = decide(state, command, self._clock())
-            if decision.entry is None:
-                await self._outbox.flush(_TABLE, key(command.tenant))
-                return decision
-            try:
-                await self._commit(row, decision)
-            except RowConflictError:
-                if attempts == 0:
-                    raise
-            else:
-                return decision
+            await self._commit(row, decision)
+            return decision
+
+        return await compare_and_set(attempt)
 
     async def find(self, tenant: str, grant: str) -> Grant:
         """A tenant's grant. Raises NotFoundError if it has none with that id."""
@@ -73,12 +66,16 @@ class Consents:
     async def _commit(self, row: Row | None, decision: ConsentDecision) -> None:
         grant, entry = decision.grant, decision.entry
         partition = key(grant.tenant)
+        if entry is None:
+            await self._outbox.flush(_TABLE, partition)
+            return
         etag = None if row is None else row.etag
         kept = Row(partition, _grant_row(grant.id), to_values(grant), etag)
         operation = Insert(kept) if row is None else Replace(kept)
         now = self._clock()
-        messages = [] if entry is None else [entry_message(entry, new_id(now), now)]
-        await self._outbox.commit(_TABLE, partition, [operation], messages)
+        await self._outbox.commit(
+            _TABLE, partition, [operation], [new_entry(entry, new_id(now), now)]
+        )
 
 
 def _grant_row(grant: str) -> str:

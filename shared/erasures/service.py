@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from shared.assets import Assets, index_keys
+from shared.catalogue import ERASURE_BATCHES_QUEUE, ERASURE_REQUESTS_QUEUE
+from shared.compare_and_set import compare_and_set
 from shared.erasures import rules
 from shared.erasures.rules import SYSTEM, Erasure, ErasureDecision, Preview
 from shared.erasures.store import ErasureStore
 from shared.errors import InvalidInputError, PreconditionFailedError, RowConflictError
 from shared.ids import new_id
-from shared.messages import encode, queues
+from shared.messages import encode
 from shared.messages.contracts import (
     Actor,
     ErasureApproved,
@@ -64,7 +66,7 @@ class Erasures:
         decision = rules.open_request(tenant, identifier, actor, request, now)
         requested = ErasureRequested(tenant=tenant, request_id=request)
         message = encode(
-            queues.ERASURE_REQUESTS,
+            ERASURE_REQUESTS_QUEUE.name,
             requested,
             identifier=f"{request}-requested",
             now=now,
@@ -125,7 +127,7 @@ class Erasures:
             await self._log.require_appendable(tenant)
         approved = ErasureApproved(tenant=tenant, request_id=request)
         message = encode(
-            queues.ERASURE_REQUESTS,
+            ERASURE_REQUESTS_QUEUE.name,
             approved,
             identifier=f"{request}-approved",
             now=now,
@@ -152,7 +154,7 @@ class Erasures:
             now = self._clock()
             messages = [
                 encode(
-                    queues.ERASURE_BATCHES,
+                    ERASURE_BATCHES_QUEUE.name,
                     ErasureBatchReady(tenant=tenant, request_id=request, batch=batch),
                     identifier=f"{request}-{batch}",
                     now=now,
@@ -190,12 +192,12 @@ class Erasures:
         await self._complete(tenant, request)
 
     async def _complete(self, tenant: str, request: str) -> None:
-        state, etag = await self._store.load(tenant, request)
-        done = await self._store.batches_done(state)
-        try:
+        async def attempt() -> None:
+            state, etag = await self._store.load(tenant, request)
+            done = await self._store.batches_done(state)
             await self._store.commit(rules.complete(state, done, self._clock()), etag)
-        except RowConflictError:
-            logger.info("erasure %s was completed by another batch", request)
+
+        await compare_and_set(attempt)
 
     async def _encrypted(self, text: str) -> str:
         from cryptography.fernet import Fernet

@@ -6,10 +6,11 @@ and `batch|id|batch`.
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 
-from shared.accesslog import entry_message
+from shared.accesslog import new_entry
+from shared.catalogue import ERASURES_TABLE
 from shared.erasures.rules import BATCH_SIZE, Erasure, ErasureDecision, erasure_not_found
 from shared.ids import key, new_id
-from shared.messages import Outbox
+from shared.messages import Outbox, OutgoingEntry
 from shared.messages.contracts import AccessRecorded
 from shared.ports import (
     Clock,
@@ -22,7 +23,7 @@ from shared.ports import (
 )
 from shared.rows import from_values, to_values
 
-_TABLE = "erasures"
+_TABLE = ERASURES_TABLE.name
 # Leaves room for outbox rows in a transaction of 100.
 _CHUNK = 45
 
@@ -125,10 +126,10 @@ class ErasureStore:
         rows = self._tables.scan(_TABLE, key(state.tenant), prefix=key("batch", state.id, ""))
         return sum([bool(row.values["done"]) async for row in rows])
 
-    def log(self, entry: AccessRecorded) -> OutgoingMessage:
-        """The message that brings `entry` to the tenant's log."""
+    def log(self, entry: AccessRecorded) -> OutgoingEntry:
+        """Make the entry for the tenant's log."""
         now = self._clock()
-        return entry_message(entry, new_id(now), now)
+        return new_entry(entry, new_id(now), now)
 
 
 def _item(request: str, discovery: str, place: int, asset: str) -> str:

@@ -4,15 +4,18 @@ from datetime import datetime
 
 import msgspec
 
-from shared.accesslog import entry_message
+from shared.accesslog import new_entry
 from shared.assets.rules import Asset
 from shared.blob_names import split_name
+from shared.catalogue import NOTICES_QUEUE
 from shared.ids import new_id
+from shared.incidents import incident_message
 from shared.intake.declarations import Declaration
 from shared.intake.rules import Filing, Inspection, age_in_days, differences
-from shared.messages import encode, queues
+from shared.messages import encode
 from shared.messages.contracts import AccessRecorded, Actor, IncidentOpened, UploadInfected
-from shared.ports import BlobInfo, OutgoingMessage
+from shared.messages.outgoing import Outgoing
+from shared.ports import BlobInfo
 from shared.tenancy import Tenant
 
 _INTAKE = Actor(id="vouchsafe.intake", role="system", organisation="vendor")
@@ -74,9 +77,9 @@ def with_declared(asset: Asset, declaration: Declaration) -> Asset:
     )
 
 
-def messages_of(asset: Asset, tenant: Tenant | None, now: datetime) -> list[OutgoingMessage]:
-    """What is to be told of an asset: to its tenant's log, to operators, to its tenant."""
-    messages = []
+def reports_of(asset: Asset, tenant: Tenant | None, now: datetime) -> list[Outgoing]:
+    """Make the reports of a filed asset: log entry, incident, and notice to the tenant."""
+    reports: list[Outgoing] = []
     # A tenant of another zone has no log in this region.
     if tenant is not None and asset.reason != "residency-zone-not-served":
         entry = AccessRecorded(
@@ -87,7 +90,7 @@ def messages_of(asset: Asset, tenant: Tenant | None, now: datetime) -> list[Outg
             outcome="allowed" if asset.verdict == "clean" else "denied",
             reason=asset.reason,
         )
-        messages.append(entry_message(entry, new_id(now), now))
+        reports.append(new_entry(entry, new_id(now), now))
     if asset.verdict != "clean":
         incident = IncidentOpened(
             kind=f"upload.{asset.verdict}",
@@ -96,8 +99,8 @@ def messages_of(asset: Asset, tenant: Tenant | None, now: datetime) -> list[Outg
             resource=f"assets/{asset.id}",
             tenant=tenant.id if tenant else None,
         )
-        messages.append(encode(queues.INCIDENTS, incident, identifier=new_id(now), now=now))
+        reports.append(incident_message(incident, asset.id, now))
     if tenant is not None and asset.verdict == "infected":
         notice = UploadInfected(tenant=tenant.id, asset_id=asset.id, found_at=now)
-        messages.append(encode(queues.NOTICES, notice, identifier=new_id(now), now=now))
-    return messages
+        reports.append(encode(NOTICES_QUEUE.name, notice, identifier=new_id(now), now=now))
+    return reports

@@ -11,8 +11,8 @@ from shared.assets.rules import Difference, DocumentFound, PersonFound, Verdict
 from shared.blob_names import is_valid_blob_name, split_name, turns_writing
 from shared.catalogue import QUARANTINE_CONTAINER, tenant_container
 from shared.errors import InvalidInputError, TooLargeError
+from shared.residency import serves
 from shared.scanning.scanner import Engine
-from shared.tenancy.residency import serves
 from shared.tenancy.rules import Tenant, is_tenant_id
 
 UPLOAD_URL_LIFETIME: Final = timedelta(minutes=15)

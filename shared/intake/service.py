@@ -17,7 +17,7 @@ from shared.catalogue import INCOMING_CONTAINER, INTAKE_QUEUE
 from shared.errors import BlobArchivedError, BlobChangedError, NotFoundError, RefusalError
 from shared.ids import key
 from shared.intake.declarations import Declaration, Declarations, KeptDeclaration
-from shared.intake.records import asset_of, messages_of, with_declared
+from shared.intake.records import asset_of, reports_of, with_declared
 from shared.intake.rules import (
     MAX_SINGLE_PUT,
     UPLOAD_URL_LIFETIME,
@@ -208,7 +208,7 @@ class Intake:
         asset = asset_of(blob, filing, inspection, identifier, container, name, now)
         if declared is not None:
             asset = with_declared(asset, declared.declaration)
-        added = await self._assets.add(partition, asset, messages_of(asset, tenant, now))
+        added = await self._assets.add(partition, asset, reports_of(asset, tenant, now))
         logger.info("asset %s: %s %s", identifier, filing.verdict, filing.reason or "")
         return asset if added else None
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.messages import queues
-from shared.messages.contracts import QUEUES, TYPES, Contract
+from shared.catalogue import PARKED_MESSAGES_QUEUE, QUEUES, SCAN_RESULTS_QUEUE
+from shared.messages.contracts import QUEUE_OF, TYPES, Contract
 
 _SCHEMAS: Final = "#/components/schemas/"
 _CONTENT_TYPE: Final = "application/cloudevents+json"
@@ -38,25 +38,25 @@ def document() -> dict[str, Any]:
             "license": {"name": "GPL-3.0-or-later"},
         },
         "defaultContentType": _CONTENT_TYPE,
-        "channels": {queue: _channel(queue) for queue in queues.ALL},
+        "channels": {queue: _channel(queue) for queue in [queue.name for queue in QUEUES]},
         "components": {"messages": messages, "schemas": dict(sorted(components.items()))},
     }
 
 
 def _channel(queue: str) -> dict[str, Any]:
-    carried = [contract.__name__ for contract, name in QUEUES.items() if name == queue]
+    carried = [contract.__name__ for contract, name in QUEUE_OF.items() if name == queue]
     channel: dict[str, Any] = {
         "address": queue,
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in carried},
     }
-    if queue in queues.WITH_SESSIONS:
+    if queue in {queue.name for queue in QUEUES if queue.sessions}:
         channel["description"] = "Needs sessions: the session id is the tenant's id."
-    if queue == queues.SCAN_RESULTS:
+    if queue == SCAN_RESULTS_QUEUE.name:
         channel["description"] = (
             "Events of type Microsoft.Security.MalwareScanningResult from Microsoft Defender for "
             "Storage, as Event Grid delivers them: in its own schema or as CloudEvents."
         )
-    if queue == queues.PARKED_MESSAGES:
+    if queue == PARKED_MESSAGES_QUEUE.name:
         channel["description"] = (
             "Copies of messages that can never succeed, as they came, with `parked-reason`, "
             "`parked-detail`, `parked-remedy` and `parked-queue` as application properties."

@@ -9,7 +9,15 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from shared.messages import queues
+from shared.catalogue import (
+    ACCESS_EVENTS_QUEUE,
+    CONSENT_GRANTS_QUEUE,
+    ERASURE_BATCHES_QUEUE,
+    ERASURE_REQUESTS_QUEUE,
+    INCIDENTS_QUEUE,
+    INTAKE_QUEUE,
+    NOTICES_QUEUE,
+)
 
 type Text = Annotated[str, Meta(min_length=1, max_length=512)]
 type MaybeText = Annotated[str, Meta(max_length=512)] | None
@@ -137,15 +145,15 @@ CONTRACTS: dict[str, type[Contract]] = {
 
 TYPES: dict[type[Contract], str] = {contract: name for name, contract in CONTRACTS.items()}
 
-QUEUES: dict[type[Contract], str] = {
-    BlobUploaded: queues.INTAKE,
-    ConsentGranted: queues.CONSENT_GRANTS,
-    ConsentRevoked: queues.CONSENT_GRANTS,
-    AccessRecorded: queues.ACCESS_EVENTS,
-    ErasureRequested: queues.ERASURE_REQUESTS,
-    ErasureApproved: queues.ERASURE_REQUESTS,
-    ErasureBatchReady: queues.ERASURE_BATCHES,
-    IncidentOpened: queues.INCIDENTS,
-    UploadInfected: queues.NOTICES,
+QUEUE_OF: dict[type[Contract], str] = {
+    BlobUploaded: INTAKE_QUEUE.name,
+    ConsentGranted: CONSENT_GRANTS_QUEUE.name,
+    ConsentRevoked: CONSENT_GRANTS_QUEUE.name,
+    AccessRecorded: ACCESS_EVENTS_QUEUE.name,
+    ErasureRequested: ERASURE_REQUESTS_QUEUE.name,
+    ErasureApproved: ERASURE_REQUESTS_QUEUE.name,
+    ErasureBatchReady: ERASURE_BATCHES_QUEUE.name,
+    IncidentOpened: INCIDENTS_QUEUE.name,
+    UploadInfected: NOTICES_QUEUE.name,
 }
 """The queue that carries each contract."""

@@ -1,21 +1,40 @@
-"""The outbox: what must follow a commit is committed with it.
+"""The outbox: what must follow a commit is committed with the commit.
 
-Messages are written as rows in the same entity-group transaction as the change of state that
-they announce, sent right after, and then removed. What a crash left is found by `sweep`.
+Messages and log entries are written as rows in the entity-group transaction of the change of state
+that they report, sent right after, and then removed. `sweep` sends the rows that a crash left.
 
-Scanning whole tables for such rows would cost more with every asset. So, before the first commit
-to a partition, an instance leaves a marker row in the table `outbox` that names the partition,
-and freshens it every few minutes; the sweep looks only where a marker points. A marker that has
-not been freshened for much longer than any transaction can take is removed with its partition
-found empty.
+A scan of whole tables for outbox rows would cost more with every asset. So, before the first commit
+to a partition, an instance writes a marker row for the partition to the table `outbox`, and
+refreshes the marker every few minutes. The sweep reads only the partitions that a marker names. The
+sweep removes a marker that is much older than any transaction can take, once the partition is
+empty.
 """
 
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from shared.errors import RowConflictError, UnavailableError
+from shared.catalogue import ACCESS_EVENTS_QUEUE, OUTBOX_TABLE
+from shared.errors import (
+    IntegrityError,
+    RefusalError,
+    RowConflictError,
+    UnavailableError,
+    kind_and_place,
+)
 from shared.ids import key, rfc3339
+from shared.messages.cloudevents import encode
+from shared.messages.outgoing import (
+    LOG,
+    PREFIX,
+    EntryLog,
+    Outgoing,
+    OutgoingEntry,
+    address_of,
+    outgoing_of,
+    row_of,
+)
+from shared.messages.parking import parked_entry
 from shared.ports import (
     Clock,
     Delete,
@@ -28,12 +47,10 @@ from shared.ports import (
     Upsert,
 )
 
-TABLE = "outbox"
 _MARKERS = "markers"
-_PREFIX = "outbox|"
-_FRESHEN_AFTER = timedelta(minutes=5)
+_REFRESH_AFTER = timedelta(minutes=5)
 _FORGET_AFTER = timedelta(minutes=30)
-# A younger row is most likely being sent by the instance that wrote it.
+# The instance that wrote a younger row is most likely sending the row.
 _SWEEP_AFTER = timedelta(seconds=30)
 _TRANSACTION_LIMIT = 100
 
@@ -41,11 +58,12 @@ logger = logging.getLogger("vouchsafe.outbox")
 
 
 class Outbox:
-    """Commits changes of state together with the messages that follow from them."""
+    """Commits changes of state together with the messages and log entries that follow."""
 
-    def __init__(self, tables: Tables, bus: Sender, clock: Clock) -> None:
+    def __init__(self, tables: Tables, bus: Sender, log: EntryLog, clock: Clock) -> None:
         self._tables = tables
         self._bus = bus
+        self._log = log
         self._clock = clock
         self._marked: dict[tuple[str, str], datetime] = {}
 
@@ -54,87 +72,116 @@ class Outbox:
         table: str,
         partition: str,
         operations: Sequence[Operation],
-        messages: Sequence[OutgoingMessage] = (),
+        outgoing: Sequence[Outgoing] = (),
     ) -> None:
-        """Commit `operations` and `messages` as one, then send the messages.
+        """Commit `operations` and `outgoing` as one transaction, then send `outgoing`.
 
-        `operations` are all on `partition`; with the messages they are at most 100. Raises
-        RowConflictError when a precondition does not hold: nothing is committed then. When the
-        bus is down the messages stay in the outbox for the sweep.
+        `operations` are on `partition`; with `outgoing` they are at most 100. Raises
+        RowConflictError when a precondition does not hold: nothing is committed then. While the
+        bus or the log is down, `outgoing` stays in the outbox for the sweep.
         """
         now = self._clock()
-        if messages:
+        if outgoing:
             await self._mark(table, partition, now)
-        rows = [_to_row(partition, message, now) for message in messages]
+        rows = [row_of(partition, one, now) for one in outgoing]
         await self._tables.commit(table, [*operations, *(Insert(row) for row in rows)])
         if rows:
             await self._publish(table, rows)
 
     async def flush(self, table: str, partition: str) -> None:
-        """Send what a crash left in one partition, however young."""
-        rows = [row async for row in self._tables.scan(table, partition, prefix=_PREFIX)]
+        """Send the rows that a crash left in one partition, however young."""
+        rows = [row async for row in self._tables.scan(table, partition, prefix=PREFIX)]
         if rows:
             await self._publish(table, rows)
 
     async def sweep(self) -> int:
-        """Send what crashes left anywhere. Returns how many messages were found.
+        """Send the rows that crashes left anywhere. Returns the number of rows that were due.
 
-        Raises UnavailableError when a queue could not be sent to, once the messages to all others
-        are sent: the next sweep tries again.
+        Raises UnavailableError when a queue or a log could not be reached, once every other row is
+        sent: the next sweep tries again.
         """
         found = 0
         failed: dict[object, UnavailableError] = {}
         now = self._clock()
-        async for marker in self._tables.scan(TABLE, _MARKERS):
+        async for marker in self._tables.scan(OUTBOX_TABLE.name, _MARKERS):
             table, partition = str(marker.values["table"]), str(marker.values["partition"])
-            rows = [row async for row in self._tables.scan(table, partition, prefix=_PREFIX)]
+            rows = [row async for row in self._tables.scan(table, partition, prefix=PREFIX)]
             due = [row for row in rows if _age(row, now) > _SWEEP_AFTER]
             if due:
                 found += len(due)
-                await self._send_by_queue(table, due, failed)
+                await self._send_each_address(table, due, failed)
             elif not rows and _age(marker, now) > _FORGET_AFTER:
                 await self._forget(marker)
         for error in failed.values():
             raise error
         return found
 
-    async def _send_by_queue(
+    async def _publish(self, table: str, rows: Sequence[Row]) -> None:
+        failed: dict[object, UnavailableError] = {}
+        await self._send_each_address(table, rows, failed)
+        for error in failed.values():
+            logger.warning("some of %d rows stay in the outbox: %s", len(rows), error)
+
+    async def _send_each_address(
         self, table: str, rows: Sequence[Row], failed: dict[object, UnavailableError]
     ) -> None:
-        """Send to each queue that has not failed yet, so that a broken one holds up no other.
+        """Send the entries to the log and the messages to each queue; remove the rows sent.
 
-        What takes messages in a queue's place may fail for one partition alone.
+        A queue or a log that is down holds up no other address. A queue that is down fails for
+        every partition, the log only for the partition at hand.
         """
-        for queue in dict.fromkeys(row.values["queue"] for row in rows):
-            if queue not in failed:
-                try:
-                    await self._send(table, [row for row in rows if row.values["queue"] == queue])
-                except UnavailableError as error:
-                    failed[queue if error.service == "bus" else (table, rows[0].partition)] = error
+        sent: list[Row] = []
+        for address in sorted({address_of(row) for row in rows}, key=lambda name: name != LOG):
+            place = (table, rows[0].partition) if address == LOG else address
+            if place in failed:
+                continue
+            addressed = [row for row in rows if address_of(row) == address]
+            try:
+                done = await self._send(addressed)
+            except UnavailableError as error:
+                failed[place] = error
+                continue
+            sent += done
+            if len(done) < len(addressed):
+                failed[place] = UnavailableError("log")
+        await self._remove(table, sent)
 
-    async def _mark(self, table: str, partition: str, now: datetime) -> None:
-        marked_at = self._marked.get((table, partition))
-        if marked_at is not None and now - marked_at < _FRESHEN_AFTER:
-            return
-        values = {"table": table, "partition": partition, "written": rfc3339(now)}
-        await self._tables.commit(TABLE, [Upsert(Row(_MARKERS, key(table, partition), values))])
-        self._marked = {k: at for k, at in self._marked.items() if now - at < _FRESHEN_AFTER}
-        self._marked[table, partition] = now
+    async def _send(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Send the rows of one address. Returns the rows that need no sending any more."""
+        outgoing = [outgoing_of(row) for row in rows]
+        entries = [one for one in outgoing if isinstance(one, OutgoingEntry)]
+        if not entries:
+            await self._bus.send([one for one in outgoing if isinstance(one, OutgoingMessage)])
+            return rows
+        reasons = await self._record(entries)
+        refused = [
+            self._parked(entry, reason)
+            for entry, reason in zip(entries, reasons, strict=True)
+            if isinstance(reason, RefusalError)
+        ]
+        if refused:
+            await self._bus.send(refused)
+        answered = zip(rows, reasons, strict=True)
+        return [row for row, reason in answered if not isinstance(reason, IntegrityError)]
 
-    async def _forget(self, marker: Row) -> None:
+    async def _record(
+        self, entries: Sequence[OutgoingEntry]
+    ) -> Sequence[RefusalError | IntegrityError | None]:
         try:
-            await self._tables.commit(TABLE, [Delete(marker.partition, marker.row, marker.etag)])
-        except RowConflictError:
-            logger.debug("a marker was freshened while it was to be forgotten")
+            return await self._log.record_entries(entries)
+        except UnavailableError:
+            raise
+        except Exception as error:
+            # The entries report what was done, and so must stay until the log has them.
+            logger.error("entries stay in the outbox: %s", kind_and_place(error))  # noqa: TRY400 - see there
+            raise UnavailableError("log") from error
 
-    async def _publish(self, table: str, rows: Sequence[Row]) -> None:
-        try:
-            await self._send(table, rows)
-        except UnavailableError as error:
-            logger.warning("%d messages stay in the outbox: %s", len(rows), error)
+    def _parked(self, entry: OutgoingEntry, reason: RefusalError) -> OutgoingMessage:
+        logger.error("parked an entry of our own: %s", reason.code)
+        event = encode(ACCESS_EVENTS_QUEUE.name, entry.data, identifier=entry.id, now=entry.time)
+        return parked_entry(event, reason, self._clock())
 
-    async def _send(self, table: str, rows: Sequence[Row]) -> None:
-        await self._bus.send([_to_message(row) for row in rows])
+    async def _remove(self, table: str, rows: Sequence[Row]) -> None:
         for start in range(0, len(rows), _TRANSACTION_LIMIT):
             part = rows[start : start + _TRANSACTION_LIMIT]
             if len(part) == 1:
@@ -143,29 +190,26 @@ class Outbox:
             try:
                 await self._tables.commit(table, [Delete(row.partition, row.row) for row in part])
             except RowConflictError:
-                # The sweep and the writer met: remove one by one what the other has left.
+                # The sweep and the writer met: remove each row that the other has left.
                 for row in part:
                     await self._tables.delete(table, row.partition, row.row)
 
+    async def _mark(self, table: str, partition: str, now: datetime) -> None:
+        marked_at = self._marked.get((table, partition))
+        if marked_at is not None and now - marked_at < _REFRESH_AFTER:
+            return
+        values = {"table": table, "partition": partition, "written": rfc3339(now)}
+        marker = Row(_MARKERS, key(table, partition), values)
+        await self._tables.commit(OUTBOX_TABLE.name, [Upsert(marker)])
+        self._marked = {k: at for k, at in self._marked.items() if now - at < _REFRESH_AFTER}
+        self._marked[table, partition] = now
 
-def _to_row(partition: str, message: OutgoingMessage, now: datetime) -> Row:
-    values = {
-        "queue": message.queue,
-        "messageId": message.id,
-        "session": message.session or "",
-        "body": message.body.decode(),
-        "written": rfc3339(now),
-    }
-    return Row(partition, _PREFIX + key(message.queue, message.id), values)
-
-
-def _to_message(row: Row) -> OutgoingMessage:
-    return OutgoingMessage(
-        queue=str(row.values["queue"]),
-        id=str(row.values["messageId"]),
-        body=str(row.values["body"]).encode(),
-        session=str(row.values["session"]) or None,
-    )
+    async def _forget(self, marker: Row) -> None:
+        deletion = Delete(marker.partition, marker.row, marker.etag)
+        try:
+            await self._tables.commit(OUTBOX_TABLE.name, [deletion])
+        except RowConflictError:
+            logger.debug("a marker was refreshed while the sweep was about to remove the marker")
 
 
 def _age(row: Row, now: datetime) -> timedelta:

@@ -1,12 +1,12 @@
 """Setting aside a message that can never succeed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from shared.catalogue import PARKED_MESSAGES_QUEUE
 from shared.errors import RefusalError
 from shared.ids import rfc3339
-from shared.messages import queues
 from shared.ports import OutgoingMessage, Value
 
 
@@ -35,7 +35,7 @@ def parked(message: Received, reason: RefusalError, now: datetime) -> OutgoingMe
     and can be replayed. A message that is delivered and parked twice is found as a duplicate.
     """
     return OutgoingMessage(
-        queues.PARKED_MESSAGES,
+        PARKED_MESSAGES_QUEUE.name,
         f"{message.queue}|{message.sequence_number}",
         message.body,
         content_type=message.content_type or "application/octet-stream",
@@ -51,3 +51,22 @@ def parked(message: Received, reason: RefusalError, now: datetime) -> OutgoingMe
             "parked-at": rfc3339(now),
         },
     )
+
+
+def parked_entry(event: OutgoingMessage, reason: RefusalError, now: datetime) -> OutgoingMessage:
+    """The copy for `parked-messages` of a log entry of the app's own, given as its event.
+
+    The entry never was on the queue `access-events`, and so has no number there: the event's id
+    takes the number's place.
+    """
+    received = Received(
+        queue=event.queue,
+        sequence_number=0,
+        id=event.id,
+        body=event.body,
+        session=None,
+        content_type=event.content_type,
+        delivery_count=0,
+        properties={},
+    )
+    return replace(parked(received, reason, now), id=f"{event.queue}|{event.id}")

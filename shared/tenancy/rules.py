@@ -7,9 +7,10 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from shared.catalogue import tenant_container
 from shared.errors import ConflictError, InvalidInputError
+from shared.residency import ZONES, serves
 from shared.rows import Stored
-from shared.tenancy.residency import ZONES, serves
 
 # A tenant's container is `tenant-{id}`, and a container's name is at most 63 characters of
 # lower-case letters, digits and single hyphens ("Naming and referencing containers, blobs, and
@@ -70,7 +71,7 @@ def check_tenant_id(text: str) -> None:
 
 def container_of(tenant: str) -> str:
     """The container that holds a tenant's cleared assets."""
-    return f"tenant-{tenant}"
+    return tenant_container(tenant)
 
 
 def check_residency(zone: str, region: str) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from shared.accesslog import entry_message
+from shared.accesslog import new_entry
+from shared.catalogue import TENANTS_TABLE
 from shared.errors import RowConflictError
 from shared.identity.rules import Caller, tenant_not_found
 from shared.messages import Outbox
@@ -20,7 +21,7 @@ from shared.tenancy.rules import (
     register,
 )
 
-TABLE = "tenants"
+TABLE = TENANTS_TABLE.name
 
 
 class Tenants:
@@ -47,7 +48,7 @@ class Tenants:
         if existing is not None:
             return existing
         row = Row(self._region, tenant.id, to_values(tenant))
-        entry = entry_message(_entry(tenant, "tenant.registered", caller), identifier, now)
+        entry = new_entry(_entry(tenant, "tenant.registered", caller), identifier, now)
         try:
             await self._outbox.commit(TABLE, self._region, [Insert(row)], [entry])
         except RowConflictError:
@@ -56,8 +57,8 @@ class Tenants:
 
     async def change(
         self, seen: Tenant, etag: str, changed: TenantChange, caller: Caller, identifier: str
-    ) -> tuple[Tenant, str]:
-        """Change a tenant that was `seen` with `etag`; gives it with its new ETag.
+    ) -> tuple[Tenant, str, bool]:
+        """Change a tenant that was `seen` with `etag`; return it, its new ETag, and if it changed.
 
         A change that changes nothing is no change, and not logged. `identifier` is the id of the
         entry in the tenant's log. Raises what `rules.change` does, and RowConflictError when the
@@ -68,9 +69,10 @@ class Tenants:
         if after != seen:
             row = Row(self._region, seen.id, to_values(after), etag)
             action = "tenant.leaving" if after.status != seen.status else "tenant.changed"
-            entry = entry_message(_entry(after, action, caller), identifier, now)
+            entry = new_entry(_entry(after, action, caller), identifier, now)
             await self._outbox.commit(TABLE, self._region, [Replace(row)], [entry])
-        return await self.read(seen.id)
+        tenant, kept = await self.read(seen.id)
+        return tenant, kept, after != seen
 
     async def find(self, tenant: str) -> Tenant | None:
         """The tenant of this stamp with that id, or None."""

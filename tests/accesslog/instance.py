@@ -9,8 +9,8 @@ import json
 import os
 import sys
 
-from shared.composition import App
 from shared.settings import read_settings
+from tests.compositions import App
 
 
 async def main(command: str, tenant: str) -> None:

@@ -19,11 +19,12 @@ from azure.servicebus.amqp import AmqpAnnotatedMessage
 from infra.local.stack import Stack
 from shared.accesslog import Recorded
 from shared.accesslog.arrivals import Arrival, end_of_others
-from shared.messages import decode, queues
+from shared.catalogue import ACCESS_EVENTS_QUEUE
+from shared.messages import decode
 from tests.accesslog.logs import new_tenant
 from tests.compositions import composed
 
-QUEUE = queues.ACCESS_EVENTS
+QUEUE = ACCESS_EVENTS_QUEUE.name
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from azure.servicebus import ServiceBusMessage
 
-from shared.messages import queues
+from shared.catalogue import ACCESS_EVENTS_QUEUE, PARKED_MESSAGES_QUEUE
 from tests.journeys.portal import Portal, eventually
 from tests.queues import peeked
 
@@ -43,7 +43,7 @@ def message(body):
 
 async def send(bus, *bodies):
     """Put all on the queue at once, so that they may come as one batch."""
-    async with bus.get_queue_sender(queues.ACCESS_EVENTS) as sender:
+    async with bus.get_queue_sender(ACCESS_EVENTS_QUEUE.name) as sender:
         await sender.send_messages([message(body) for body in bodies])
 
 
@@ -52,7 +52,7 @@ async def parked(bus, marks):
 
     async def look():
         found = {}
-        for one in await peeked(bus, queues.PARKED_MESSAGES):
+        for one in await peeked(bus, PARKED_MESSAGES_QUEUE.name):
             body = b"".join(one.body)
             for mark in marks:
                 if mark.encode() in body:

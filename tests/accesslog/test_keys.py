@@ -10,9 +10,9 @@ import pytest
 
 from shared.accesslog.proofs.keys import OVERLAP, KeyChangedError, LogKeys, signing
 from shared.azure.blobs import AzureBlobs
+from shared.catalogue import INCIDENTS_QUEUE
 from shared.errors import UnavailableError
 from shared.merkle import SigningKey
-from shared.messages import queues
 from shared.ports import SecretVersion
 from tests.compositions import OneSecret, composed
 from tests.queues import data_of, peeked
@@ -115,7 +115,7 @@ async def test_a_key_that_was_changed_is_one_incident_however_often_it_is_told(s
     async with composed(stack.settings, OneSecret()) as app:
         for _ in range(2):
             await app.log_watch.tell_of_key(version)
-    opened = [data_of(message) for message in await peeked(bus, queues.INCIDENTS)]
+    opened = [data_of(message) for message in await peeked(bus, INCIDENTS_QUEUE.name)]
     (incident,) = [one for one in opened if one["resource"] == f"keys/{version}"]
     assert incident["kind"] == "log.integrity"
     assert version in incident["summary"]

@@ -6,8 +6,12 @@ import pytest
 
 from shared.accesslog.integrity.watch import IntegrityWatch
 from shared.azure.bus import AzureBus
+from shared.catalogue import INCIDENTS_QUEUE
 from shared.errors import UnavailableError
-from shared.messages import Outbox, queues
+from shared.incidents import Incidents
+from shared.messages import Outbox
+from tests.accesslog.logs import EVENT_SECRET
+from tests.entrylogs import NoLog
 from tests.journeys.logs import incidents
 
 NOW = datetime(2026, 11, 24, 3, 0, 0, tzinfo=UTC)
@@ -27,11 +31,18 @@ class Failing:
 async def watch(stack, kept):
     """`watch(error, now)` is a watch that fails with `error`."""
     strings = stack.info["connection_strings"]
-    sender = AzureBus(strings["service_bus"], ping_queue=queues.INCIDENTS)
+    sender = AzureBus(strings["service_bus"], ping_queue=INCIDENTS_QUEUE.name)
 
     def make(error, now=NOW):
-        outbox = Outbox(kept, sender, lambda: now)
-        return IntegrityWatch(kept, Failing(error), outbox, lambda: now)
+        outbox = Outbox(kept, sender, NoLog(), lambda: now)
+        return IntegrityWatch(
+            kept,
+            EVENT_SECRET,
+            Failing(error),
+            outbox,
+            Incidents(outbox, lambda: now),
+            lambda: now,
+        )
 
     yield make
     await sender.close()

@@ -8,12 +8,14 @@ from shared.assets import ASSETS, Asset, Assets, asset_row
 from shared.azure.blobs import AzureBlobs
 from shared.azure.bus import AzureBus
 from shared.azure.tables import AzureTables
+from shared.catalogue import PARKED_MESSAGES_QUEUE
 from shared.errors import NotFoundError
 from shared.ids import key, new_id
-from shared.messages import Outbox, queues
+from shared.messages import Outbox
 from shared.messages.contracts import AccessRecorded, Actor
 from shared.ports import Insert, Row
 from shared.rows import to_values
+from tests.entrylogs import NoLog
 
 
 class House:
@@ -23,7 +25,7 @@ class House:
         strings = stack.info["connection_strings"]
         self.tables = AzureTables(strings["storage"])
         self.blobs = AzureBlobs(strings["storage"])
-        self.bus = AzureBus(strings["service_bus"], ping_queue=queues.PARKED_MESSAGES)
+        self.bus = AzureBus(strings["service_bus"], ping_queue=PARKED_MESSAGES_QUEUE.name)
         self.tenant = f"t{new_id(datetime.now(UTC)).lower()}"
         self.container = f"tenant-{self.tenant}"
         self.asset = new_id(datetime.now(UTC))
@@ -31,7 +33,7 @@ class House:
         def clock() -> datetime:
             return datetime.now(UTC)
 
-        outbox = Outbox(self.tables, self.bus, clock)
+        outbox = Outbox(self.tables, self.bus, NoLog(), clock)
         # Erasing needs no secrets.
         self.assets = Assets(self.tables, self.blobs, None, outbox, clock)
 

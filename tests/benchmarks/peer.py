@@ -1,8 +1,8 @@
-"""A broker that keeps nothing: the wire as it is, and behind it a queue that does no work.
+"""A broker that keeps nothing: the real wire, and behind the wire a queue without work.
 
-`python -m tests.benchmarks.peer PORT QUEUE`. Whatever is sent is accepted and forgotten; whoever
-asks gets the same message again and again. What the real broker takes longer than this is the cost
-of its queue and of its file.
+`python -m tests.benchmarks.peer PORT QUEUE`. Every message sent is accepted and forgotten; every
+receiver gets the same message again and again. The real broker's time above the peer's time is the
+cost of the queue and of the file.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from proton import Message as AmqpMessage
 
 from infra.local.servicebus.broker import Broker
-from infra.local.servicebus.messages import Message, QueueSettings, State
-from infra.local.servicebus.wire import Content, parse
+from infra.local.servicebus.message_format import AnnotatedMessage, parse
+from infra.local.servicebus.messages import Message, MessageState, QueueSettings
 from tests.benchmarks.broker import BODY, CONTENT_TYPE
 
 if TYPE_CHECKING:
@@ -27,22 +27,24 @@ LOCK_SECONDS: Final = 60.0
 
 
 class NoQueue:
-    """As much of a queue as sending, receiving and completing ask for."""
+    """The part of a queue that sending, receiving and completing need."""
 
     def __init__(self, settings: QueueSettings) -> None:
         self.settings = settings
         self._numbers = itertools.count(1)
         encoded = AmqpMessage(id="always", content_type=CONTENT_TYPE, body=BODY).encode()
-        self._message = Message[Content](1, parse(encoded), time.time(), state=State.LOCKED)
+        self._message = Message[AnnotatedMessage](
+            1, parse(encoded), time.time(), state=MessageState.LOCKED
+        )
 
-    def admits(self, _session_id: str | None) -> None:
+    def check_session_id(self, _session_id: str | None) -> None:
         """Take anything."""
 
-    def enqueue(self, _content: Content, _now: float, **_: Any) -> None:
+    def enqueue(self, _content: AnnotatedMessage, _now: float, **_: Any) -> None:
         """Forget it."""
 
-    def receive(self, now: float, _session_id: str | None = None) -> Message[Content]:
-        """The one message, under a token of its own."""
+    def receive(self, now: float, _session_id: str | None = None) -> Message[AnnotatedMessage]:
+        """Return the message, under a new token."""
         return replace(
             self._message,
             token=f"peer{next(self._numbers):012d}",
@@ -64,7 +66,7 @@ async def _serve(port: int, name: str) -> None:
     broker = Broker([settings])
     entity = broker.entity(name)
     assert entity is not None
-    entity.queue = cast("Queue[Content]", NoQueue(settings))
+    entity.queue = cast("Queue[AnnotatedMessage]", NoQueue(settings))
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)

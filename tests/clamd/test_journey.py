@@ -9,7 +9,7 @@ from azure.servicebus.aio import ServiceBusClient
 
 from infra.local.stack import Stack
 from samples.eicar import eicar_nested_zip
-from shared.messages import queues
+from shared.catalogue import INCIDENTS_QUEUE
 from tests.clamd.conftest import MAX_STREAM, MIB
 from tests.journeys.portal import Portal, eventually
 from tests.queues import data_of, peeked
@@ -46,7 +46,7 @@ async def incidents(stack):
     """The kinds of all incidents."""
     string = stack.info["connection_strings"]["service_bus"]
     async with ServiceBusClient.from_connection_string(string) as bus:
-        return {data_of(message)["kind"] for message in await peeked(bus, queues.INCIDENTS)}
+        return {data_of(message)["kind"] for message in await peeked(bus, INCIDENTS_QUEUE.name)}
 
 
 async def test_clamd_decides(own_stack):

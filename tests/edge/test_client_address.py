@@ -3,7 +3,7 @@
 import azure.functions as func
 import pytest
 
-from functions.edge.http import Call
+from functions.edge.calls import Call
 from shared.identity.rules import ANONYMOUS
 
 
@@ -24,4 +24,4 @@ from shared.identity.rules import ANONYMOUS
 def test_the_last_address_without_its_port(forwarded, address):
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     request = func.HttpRequest("GET", "/api/x", headers=headers, body=b"")
-    assert Call(None, ANONYMOUS, request).client_address == address
+    assert Call(None, ANONYMOUS, request, None).client_address == address

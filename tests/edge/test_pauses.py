@@ -2,14 +2,15 @@
 
 import pytest
 
-from functions.edge import batches
-from functions.edge import queues as messages
-from functions.edge.queues import pause_seconds
+from functions.edge import batches, queues, retries
+from functions.edge.retries import pause_seconds
 from infra.local.ports import Ports
 from infra.local.settings import app_settings
 from shared import composition
+from shared.catalogue import INCIDENTS_QUEUE, SCAN_RESULTS_QUEUE
+from shared.composition import core
+from shared.composition.messages import MessagesFlow
 from shared.errors import UnavailableError
-from shared.messages import queues
 from shared.messages.contracts import IncidentOpened
 from tests.edge.test_unforeseen import delivery
 
@@ -17,7 +18,7 @@ from tests.edge.test_unforeseen import delivery
 @pytest.fixture
 def pauses(monkeypatch, tmp_path):
     """The pauses that are made, none of which takes time; the app reaches nothing."""
-    monkeypatch.setattr(composition, "_current", None)
+    monkeypatch.setattr(core, "_current", None)
     composition.start(app_settings(Ports(), tmp_path / "ca.pem", "header"))
     made = []
 
@@ -25,7 +26,7 @@ def pauses(monkeypatch, tmp_path):
         made.append((deliveries, longest))
         return 0.0
 
-    monkeypatch.setattr(messages, "pause_seconds", pause)
+    monkeypatch.setattr(retries, "pause_seconds", pause)
     return made
 
 
@@ -43,11 +44,14 @@ async def unavailable(*_):
 @pytest.mark.parametrize(
     ("consumer", "message"),
     [
-        (messages.consumer(queues.INCIDENTS, IncidentOpened)(unavailable), delivery()),
-        (messages.raw_consumer(queues.SCAN_RESULTS)(unavailable), delivery()),
-        (batches.batch_consumer(queues.INCIDENTS, IncidentOpened)(unavailable), [delivery()]),
+        (queues.consumer(MessagesFlow, INCIDENTS_QUEUE, IncidentOpened)(unavailable), delivery()),
+        (queues.raw_consumer(MessagesFlow, SCAN_RESULTS_QUEUE)(unavailable), delivery()),
+        (
+            batches.batch_consumer(MessagesFlow, INCIDENTS_QUEUE, IncidentOpened)(unavailable),
+            [delivery()],
+        ),
     ],
-    ids=["single", "foreign", "batch"],
+    ids=["single", "raw", "batch"],
 )
 async def test_every_message_waits_before_it_goes_back(pauses, consumer, message):
     with pytest.raises(UnavailableError):

@@ -7,11 +7,13 @@ import azure.functions as func
 import pytest
 from azure.functions.servicebus import ServiceBusMessage
 
-from functions.edge import batches, http
-from functions.edge import queues as messages
+from functions.edge import batches, deliveries, http, queues, retries
 from infra.local.ports import Ports
 from infra.local.settings import app_settings
 from shared import composition
+from shared.catalogue import INCIDENTS_QUEUE
+from shared.composition import core
+from shared.composition.messages import MessagesFlow
 from shared.errors import RowConflictError, UnavailableError
 from shared.messages.contracts import IncidentOpened
 
@@ -30,8 +32,8 @@ EVENT = {
 @pytest.fixture(autouse=True)
 def started(monkeypatch, tmp_path):
     """A composition that reaches nothing; the one that was current comes back afterwards."""
-    monkeypatch.setattr(composition, "_current", None)
-    monkeypatch.setattr(messages, "_LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(core, "_current", None)
+    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 0.0)
     composition.start(app_settings(Ports(), tmp_path / "ca.pem", "header"))
 
 
@@ -39,7 +41,7 @@ def consumer_of(error):
     async def handler(_delivery):
         raise error
 
-    return messages.consumer("incidents", IncidentOpened)(handler)
+    return queues.consumer(MessagesFlow, INCIDENTS_QUEUE, IncidentOpened)(handler)
 
 
 def delivery():
@@ -53,7 +55,7 @@ def delivery():
 
 async def test_a_message_fails_with_the_kind_of_the_error_only(caplog):
     caplog.set_level(logging.DEBUG)
-    with pytest.raises(messages.DeliveryFailedError) as failed:
+    with pytest.raises(retries.DeliveryFailedError) as failed:
         await consumer_of(ValueError(SECRET))(delivery())
     assert str(failed.value) == "ValueError"
     assert failed.value.__suppress_context__
@@ -90,13 +92,13 @@ def batch_consumer_of(bad, error, handled):
         handled.extend(one.event.id for one in deliveries)
         return []
 
-    return batches.batch_consumer("incidents", IncidentOpened)(handler)
+    return batches.batch_consumer(MessagesFlow, INCIDENTS_QUEUE, IncidentOpened)(handler)
 
 
 async def test_one_message_of_a_batch_that_fails_does_not_take_the_others_with_it(caplog):
     caplog.set_level(logging.DEBUG)
     handled = []
-    with pytest.raises(messages.DeliveryFailedError) as failed:
+    with pytest.raises(retries.DeliveryFailedError) as failed:
         await batch_consumer_of("e2", ValueError(SECRET), handled)(batch("e1", "e2", "e3"))
     assert str(failed.value) == "ValueError"
     assert handled == ["e1", "e3"]
@@ -112,7 +114,9 @@ async def test_what_failed_only_together_is_done(caplog):
         handled.extend(one.event.id for one in deliveries)
         return []
 
-    await batches.batch_consumer("incidents", IncidentOpened)(handler)(batch("e1", "e2"))
+    await batches.batch_consumer(MessagesFlow, INCIDENTS_QUEUE, IncidentOpened)(handler)(
+        batch("e1", "e2")
+    )
     assert handled == ["e1", "e2"]
 
 
@@ -129,9 +133,9 @@ class Queue:
 async def test_one_that_fails_again_and_again_is_parked_and_spares_the_others(caplog):
     caplog.set_level(logging.DEBUG)
     handled = []
-    composition.app().bus = bus = Queue()
+    core._current.adapters.bus = bus = Queue()
     failing = batch_consumer_of("e2", ValueError(SECRET), handled)
-    with pytest.raises(messages.DeliveryFailedError):
+    with pytest.raises(retries.DeliveryFailedError):
         await failing(batch("e1", "e2", deliveries=4))
     assert bus.sent == []
     await failing(batch("e1", "e2", deliveries=5))
@@ -148,10 +152,10 @@ async def test_one_that_cannot_even_be_read_does_not_take_the_others_with_it(mon
             raise ValueError(SECRET)
         return messages_decode(body)
 
-    messages_decode = messages.decode
-    monkeypatch.setattr(messages, "decode", decode)
+    messages_decode = deliveries.decode
+    monkeypatch.setattr(deliveries, "decode", decode)
     handled = []
-    with pytest.raises(messages.DeliveryFailedError):
+    with pytest.raises(retries.DeliveryFailedError):
         await batch_consumer_of("none", ValueError(), handled)(batch("e1", "e2", "e3"))
     assert handled == ["e1", "e3"]
 
@@ -163,14 +167,20 @@ async def test_a_batch_that_may_pass_later_is_not_tried_one_by_one():
     assert handled == []
 
 
-async def test_a_request_fails_without_the_text(caplog):
+async def test_a_request_fails_without_the_text(caplog, monkeypatch):
+    monkeypatch.setattr(http, "OPERATIONS", {})
     caplog.set_level(logging.DEBUG)
 
     async def handler(_call):
         raise ValueError(SECRET)
 
     request = func.HttpRequest("GET", "/api/x", body=b"")
-    answer = await http.endpoint(roles=None)(handler)(request)
+    blueprint = func.Blueprint()
+    http.HttpRoutes(blueprint, MessagesFlow).endpoint("GET", "x", roles=None, discloses=None)(
+        handler
+    )
+    [served] = blueprint._function_builders
+    answer = await served._function.get_user_function()(request)
     problem = json.loads(answer.get_body())
     assert (answer.status_code, problem["type"]) == (500, "urn:vouchsafe:problem:internal-error")
     assert "unforeseen ValueError" in caplog.text

@@ -23,10 +23,9 @@ import shared.azure.blobs
 import shared.azure.bus
 import shared.azure.tables
 import shared.intake.service  # noqa: F401 - see above
-from shared.composition import App
 from shared.messages.contracts import BlobUploaded
 from shared.settings import read_settings
-from tests.compositions import OneSecret
+from tests.compositions import App, OneSecret
 
 # Methods of HTTP that change nothing (RFC 9110 section 9.2.1).
 _READING = ("GET", "HEAD")
@@ -100,7 +99,7 @@ def run(app, job):
 
 def main():
     app = App(read_settings(json.loads(sys.argv[1])))
-    app.secrets = OneSecret()
+    app.adapters.secrets = OneSecret()
     # Compiled once, and not in each child.
     asyncio.run(app.scanner.engine())
     for line in sys.stdin:

@@ -20,7 +20,7 @@ from infra.local.settings import ROOT
 from infra.local.stack import Stack
 from samples.eicar import eicar
 from shared.accesslog.reading.filters import EntryFilter
-from shared.messages import queues
+from shared.catalogue import INCIDENTS_QUEUE, NOTICES_QUEUE
 from shared.messages.contracts import BlobUploaded
 from tests.compositions import OneSecret, composed, registered
 from tests.queues import data_of, peeked
@@ -219,8 +219,8 @@ async def test_an_upload_is_filed_once_wherever_its_worker_is_killed(app, client
 
     once = dict.fromkeys(assets, 1)
     for queue, field, tells in (
-        (queues.INCIDENTS, "resource", verdict != "clean"),
-        (queues.NOTICES, "assetId", verdict == "infected"),
+        (INCIDENTS_QUEUE.name, "resource", verdict != "clean"),
+        (NOTICES_QUEUE.name, "assetId", verdict == "infected"),
     ):
         named = await told(clients, queue, field)
         assert {one: count for one, count in named.items() if one in assets} == (

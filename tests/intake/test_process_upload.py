@@ -62,7 +62,7 @@ async def test_a_delivery_that_another_overtook_is_no_refusal(stack, app, blobs,
     event = await uploaded(app, blobs, f"{tenant}/cat.jpg")
     async with composed(stack.settings, OneSecret()) as slow:
         overtake = partial(app.intake.process_upload, event)
-        slow.blobs = Slow(stack.info["connection_strings"]["storage"], overtake)
+        slow.adapters.blobs = Slow(stack.info["connection_strings"]["storage"], overtake)
         await slow.intake.process_upload(event)
     assets, _ = await app.assets.page(tenant, size=10, continuation=None)
     assert [asset.path for asset in assets] == ["cat.jpg"]

@@ -7,8 +7,8 @@ import sys
 import httpx
 
 from infra.local.settings import ROOT
+from shared.catalogue import INCIDENTS_QUEUE
 from shared.merkle import Checkpoint, Note, VerifierKey, decode_bundle
-from shared.messages import queues
 from tests.journeys.portal import eventually
 from tests.queues import data_of, peeked
 
@@ -81,7 +81,7 @@ async def incidents(bus, tenant, count=0):
     """The incidents about a tenant's log, once there are as many as `count`."""
 
     async def look():
-        opened = [data_of(message) for message in await peeked(bus, queues.INCIDENTS)]
+        opened = [data_of(message) for message in await peeked(bus, INCIDENTS_QUEUE.name)]
         return [one for one in opened if (one["tenant"], one["kind"]) == (tenant, "log.integrity")]
 
     return await eventually(look, lambda opened: len(opened) >= count)

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from azure.servicebus import ServiceBusMessage
 
+from shared.catalogue import CONSENT_GRANTS_QUEUE, PARKED_MESSAGES_QUEUE
 from shared.ids import new_id
-from shared.messages import queues
 from tests.journeys.portal import Portal, eventually
 from tests.queues import peeked
 
@@ -253,17 +253,21 @@ async def test_grants_come_by_message_as_well(stack, bus):
 
         assert await status() == 404
         for _ in range(2):
-            await send(bus, queues.CONSENT_GRANTS, message, "consent-queue")
+            await send(bus, CONSENT_GRANTS_QUEUE.name, message, "consent-queue")
         await eventually(status, lambda status: status == "active")
         given = await portal.mine("POST", "accesses", who="sven", body=wish(asset))
         assert given.status_code == 200, given.text
         assert (given.content, given.headers["Vouchsafe-Consent-Grant"]) == (PHOTO, "g-1")
-        await send(bus, queues.CONSENT_GRANTS, revoking("consent-queue", "g-1"), "consent-queue")
+        await send(
+            bus, CONSENT_GRANTS_QUEUE.name, revoking("consent-queue", "g-1"), "consent-queue"
+        )
         await eventually(status, lambda status: status == "revoked")
         await refused(portal, "consent-grant-revoked", wish(asset))
         # A late copy of the grant does not bring it back to life.
-        await send(bus, queues.CONSENT_GRANTS, message, "consent-queue")
-        await send(bus, queues.CONSENT_GRANTS, revoking("consent-queue", "g-2"), "consent-queue")
+        await send(bus, CONSENT_GRANTS_QUEUE.name, message, "consent-queue")
+        await send(
+            bus, CONSENT_GRANTS_QUEUE.name, revoking("consent-queue", "g-2"), "consent-queue"
+        )
         log = await eventually(portal.log, lambda log: "g-2" in {e["grantId"] for e in log})
         await refused(portal, "consent-grant-revoked", wish(asset))
         of_grant = [entry["action"] for entry in reversed(log) if entry["grantId"] == "g-1"]
@@ -273,8 +277,8 @@ async def test_grants_come_by_message_as_well(stack, bus):
 async def test_a_revocation_that_overtakes_its_grant_holds(stack, bus):
     async with Portal(stack, "consent-overtaken") as portal:
         asset = await uploaded(portal, "shoot/cat.jpg")
-        await send(bus, queues.CONSENT_GRANTS, revoking(portal.tenant, "g-1"), portal.tenant)
-        await send(bus, queues.CONSENT_GRANTS, granting(portal.tenant, "g-1"), portal.tenant)
+        await send(bus, CONSENT_GRANTS_QUEUE.name, revoking(portal.tenant, "g-1"), portal.tenant)
+        await send(bus, CONSENT_GRANTS_QUEUE.name, granting(portal.tenant, "g-1"), portal.tenant)
 
         async def grant():
             return (await portal.mine("GET", "consent-grants/g-1")).json()
@@ -364,12 +368,12 @@ async def test_a_message_that_cannot_succeed_is_parked_with_its_reason(
     async with Portal(stack, TENANT) as portal:
         if reason == "consent-grant-exists":
             first = granting(TENANT, "taken", expiresAt=LATER)
-            await send(bus, queues.CONSENT_GRANTS, first, TENANT)
+            await send(bus, CONSENT_GRANTS_QUEUE.name, first, TENANT)
         identifier = await send(bus, queue, body, session)
 
         async def parked():
             found = []
-            for message in await peeked(bus, queues.PARKED_MESSAGES):
+            for message in await peeked(bus, PARKED_MESSAGES_QUEUE.name):
                 properties = {
                     name.decode(): value.decode() if isinstance(value, bytes) else value
                     for name, value in (message.application_properties or {}).items()

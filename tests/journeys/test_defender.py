@@ -11,7 +11,7 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from infra.local.stack import Stack
 from samples.eicar import eicar
-from shared.messages import queues
+from shared.catalogue import PARKED_MESSAGES_QUEUE, SCAN_RESULTS_QUEUE
 from tests.journeys.portal import Portal, eventually
 from tests.queues import peeked
 
@@ -56,7 +56,7 @@ async def defender(own_stack, own_bus):
                     "scanResultDetails": details or None,
                 },
             }
-            async with own_bus.get_queue_sender(queues.SCAN_RESULTS) as sender:
+            async with own_bus.get_queue_sender(SCAN_RESULTS_QUEUE.name) as sender:
                 await sender.send_messages(ServiceBusMessage(json.dumps(event)))
 
         yield say
@@ -77,7 +77,7 @@ async def test_defender_decides(own_stack, own_bus, defender):
             "virus.com": "infected",
         }
         assert {asset["engine"] for asset in found} == {"defender"}
-        [parked] = await eventually(lambda: peeked(own_bus, queues.PARKED_MESSAGES), bool)
+        [parked] = await eventually(lambda: peeked(own_bus, PARKED_MESSAGES_QUEUE.name), bool)
         properties = {name.decode(): value for name, value in parked.application_properties.items()}
         assert properties["parked-reason"] == b"scan-result-not-ours"
         assert properties["parked-queue"] == b"scan-results"

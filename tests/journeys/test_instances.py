@@ -15,7 +15,7 @@ from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
 
 from infra.local.stack import Stack
-from shared.messages import queues
+from shared.catalogue import ACCESS_EVENTS_QUEUE
 from tests.journeys.portal import Portal, eventually
 from tests.local.host.harness import ROOT, Host
 
@@ -62,7 +62,7 @@ async def report(bus, tenant, source, enough):
     """What a service does: it sends its events in order, some at a time. Returns how many."""
     chosen = random.Random(source)
     sent = 0
-    async with bus.get_queue_sender(queues.ACCESS_EVENTS) as sender:
+    async with bus.get_queue_sender(ACCESS_EVENTS_QUEUE.name) as sender:
         while not enough.is_set():
             bodies = [
                 json.dumps(event(tenant, source, sent + number))

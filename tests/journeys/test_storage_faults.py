@@ -19,7 +19,12 @@ from azure.storage.blob.aio import BlobServiceClient, LinearRetry
 from infra.local.faults.rules import Rule, bad_day
 from infra.local.programs import FAULTS, PROCESSES
 from infra.local.stack import Stack
-from shared.messages import queues
+from shared.catalogue import (
+    ACCESS_EVENTS_QUEUE,
+    CONSENT_GRANTS_QUEUE,
+    INTAKE_QUEUE,
+    PARKED_MESSAGES_QUEUE,
+)
 from tests.journeys.portal import Portal, eventually
 
 PHOTO = (Path(__file__).parents[2] / "samples/astronaut.jpg").read_bytes()
@@ -113,12 +118,12 @@ async def dead_letters(bus):
     """Messages that were given up on, by queue."""
     found = Counter()
     for queue in (
-        queues.INTAKE,
-        queues.CONSENT_GRANTS,
-        queues.ACCESS_EVENTS,
-        queues.PARKED_MESSAGES,
+        INTAKE_QUEUE.name,
+        CONSENT_GRANTS_QUEUE.name,
+        ACCESS_EVENTS_QUEUE.name,
+        PARKED_MESSAGES_QUEUE.name,
     ):
-        sub_queue = None if queue == queues.PARKED_MESSAGES else "deadletter"
+        sub_queue = None if queue == PARKED_MESSAGES_QUEUE.name else "deadletter"
         async with bus.get_queue_receiver(queue, sub_queue=sub_queue) as receiver:
             found[queue] += len(await receiver.peek_messages(100))
     return +found
@@ -178,7 +183,7 @@ async def test_an_outage_uses_up_no_deliveries(own_stack, own_bus, faults):
     """Ten at once would be gone in a second, and the event in the dead-letter queue."""
     async with Insistent(own_stack, "outage") as portal:
         with faults.rules(Rule(service="table", status=429)):
-            async with own_bus.get_queue_sender(queues.ACCESS_EVENTS) as sender:
+            async with own_bus.get_queue_sender(ACCESS_EVENTS_QUEUE.name) as sender:
                 await sender.send_messages(event(portal.tenant, 1))
             await asyncio.sleep(10)
             assert sum(faults.hits()) > 1
@@ -190,7 +195,7 @@ async def test_each_event_is_in_the_log_once(own_stack, storage, own_bus, faults
     async with Insistent(own_stack, "bad-events") as portal:
         faults.set(bad_day(PROBABILITY, seed=2))
         messages = [event(portal.tenant, number) for number in range(200)]
-        async with own_bus.get_queue_sender(queues.ACCESS_EVENTS) as sender:
+        async with own_bus.get_queue_sender(ACCESS_EVENTS_QUEUE.name) as sender:
             for at in range(0, len(messages), 20):
                 await sender.send_messages(messages[at : at + 20])
                 if at == 100:

@@ -15,7 +15,7 @@ from azure.storage.blob.aio import BlobClient, ContainerClient
 
 from samples.eicar import eicar, eicar_nested_zip, eicar_zip
 from shared.azure.blobs import AzureBlobs
-from shared.messages import queues
+from shared.catalogue import INCIDENTS_QUEUE, NOTICES_QUEUE
 from shared.metadata.worker.iptc_exif_xmp_fields import KEYWORDS
 from tests.journeys.portal import Portal, eventually
 from tests.queues import data_of, peeked
@@ -72,7 +72,7 @@ async def filed(portal, *paths):
 
 async def incidents_of(bus, resource):
     """The incidents that were opened about a resource."""
-    found = [data_of(message) for message in await peeked(bus, queues.INCIDENTS)]
+    found = [data_of(message) for message in await peeked(bus, INCIDENTS_QUEUE.name)]
     return [incident for incident in found if incident["resource"] == resource]
 
 
@@ -153,7 +153,7 @@ async def test_a_virus_is_quarantined_and_reported(stack, blobs, bus, path):
         [incident] = await eventually(lambda: incidents_of(bus, resource), bool)
         assert (incident["kind"], incident["severity"]) == ("upload.infected", "critical")
         assert incident["tenant"] == portal.tenant
-        notices = [data_of(message) for message in await peeked(bus, queues.NOTICES)]
+        notices = [data_of(message) for message in await peeked(bus, NOTICES_QUEUE.name)]
         [notice] = [one for one in notices if one["assetId"] == asset["id"]]
         assert (notice["tenant"], notice["foundAt"]) == (portal.tenant, asset["filedAt"])
         assert notice.keys() == {"tenant", "assetId", "foundAt"}

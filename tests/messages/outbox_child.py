@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 
 from shared.azure.bus import AzureBus
 from shared.azure.tables import AzureTables
-from shared.messages import Outbox, queues
+from shared.catalogue import INCIDENTS_TABLE, NOTICES_QUEUE, PARKED_MESSAGES_QUEUE
+from shared.messages import Outbox
 from shared.ports import Insert, OutgoingMessage, Row
+from tests.entrylogs import NoLog
 
-TABLE = "outboxtests"
+TABLE = INCIDENTS_TABLE.name
 MESSAGES = 3
 # Where the process dies: the commit stands, and none, some or all of its messages were sent. In no
 # case were the rows removed.
@@ -40,16 +42,18 @@ class KillingBus:
 def messages(partition: str) -> list[OutgoingMessage]:
     """What the commit to this partition announces."""
     return [
-        OutgoingMessage(queues.NOTICES, f"{partition}-{number}", f'{{"number":{number}}}'.encode())
+        OutgoingMessage(
+            NOTICES_QUEUE.name, f"{partition}-{number}", f'{{"number":{number}}}'.encode()
+        )
         for number in range(MESSAGES)
     ]
 
 
 async def main(place: str, partition: str) -> None:
     """Commit one row and its messages."""
-    bus = AzureBus(os.environ["SERVICE_BUS"], ping_queue=queues.PARKED_MESSAGES)
+    bus = AzureBus(os.environ["SERVICE_BUS"], ping_queue=PARKED_MESSAGES_QUEUE.name)
     tables = AzureTables(os.environ["STORAGE"])
-    outbox = Outbox(tables, KillingBus(bus, PLACES[place]), lambda: datetime.now(UTC))
+    outbox = Outbox(tables, KillingBus(bus, PLACES[place]), NoLog(), lambda: datetime.now(UTC))
     state = Row(partition, "state", {"step": 1})
     await outbox.commit(TABLE, partition, [Insert(state)], messages(partition))
 

@@ -9,10 +9,11 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from functions.system import asyncapi
-from shared.messages import encode, queues
+from functions.documents import asyncapi
+from shared.catalogue import QUEUES
+from shared.messages import encode
 from shared.messages.asyncapi import document
-from shared.messages.contracts import CONTRACTS, QUEUES, Actor, ConsentRevoked, IncidentOpened
+from shared.messages.contracts import CONTRACTS, QUEUE_OF, Actor, ConsentRevoked, IncidentOpened
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 MESSAGES = [
@@ -39,19 +40,19 @@ def test_every_contract_travels_on_one_queue():
         for queue, channel in document()["channels"].items()
         for message in channel["messages"]
     }
-    assert carried == {(QUEUES[contract], name) for name, contract in CONTRACTS.items()}
+    assert carried == {(QUEUE_OF[contract], name) for name, contract in CONTRACTS.items()}
 
 
 def test_every_queue_is_a_channel():
     channels = document()["channels"]
-    assert list(channels) == list(queues.ALL)
+    assert list(channels) == [queue.name for queue in QUEUES]
     with_sessions = {name for name, channel in channels.items() if "session" in str(channel)}
-    assert with_sessions == set(queues.WITH_SESSIONS)
+    assert with_sessions == {queue.name for queue in QUEUES if queue.sessions}
 
 
 @pytest.mark.parametrize("data", MESSAGES, ids=lambda data: type(data).__name__)
 def test_what_we_send_is_what_the_document_says(data):
-    sent = encode(QUEUES[type(data)], data, identifier="i", now=NOW)
+    sent = encode(QUEUE_OF[type(data)], data, identifier="i", now=NOW)
     payload = msgspec.json.decode(sent.body)
     checked = validator(type(data).__name__)
     checked.validate(payload)

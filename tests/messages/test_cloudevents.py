@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.catalogue import CONSENT_GRANTS_QUEUE
 from shared.errors import MalformedInputError
-from shared.messages import decode, encode, queues
+from shared.messages import decode, encode
 from shared.messages.contracts import CONTRACTS, Actor, ConsentRevoked
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -19,7 +20,7 @@ REVOKED = ConsentRevoked(
 
 def event(**change):
     body = json.loads(
-        encode(queues.CONSENT_GRANTS, REVOKED, identifier="E1", now=NOW, session="acme").body
+        encode(CONSENT_GRANTS_QUEUE.name, REVOKED, identifier="E1", now=NOW, session="acme").body
     )
     return json.dumps({k: v for k, v in (body | change).items() if v is not ...}).encode()
 

@@ -13,10 +13,12 @@ from infra.local.ports import Ports
 from infra.local.settings import connection_strings
 from shared.azure.bus import AzureBus
 from shared.azure.tables import AzureTables
+from shared.catalogue import INCIDENTS_QUEUE, NOTICES_QUEUE
 from shared.errors import RowConflictError, UnavailableError
 from shared.ids import key, new_id
-from shared.messages import Outbox, queues
+from shared.messages import Outbox
 from shared.ports import Insert, OutgoingMessage, Replace, Row
+from tests.entrylogs import NoLog
 from tests.journeys.portal import eventually
 from tests.messages.outbox_child import PLACES, TABLE, messages
 from tests.queues import peeked
@@ -45,7 +47,7 @@ async def kept(stack):
 @pytest.fixture(scope="module")
 async def sending(stack):
     """The app's own adapter of the stack's bus."""
-    bus = AzureBus(stack.info["connection_strings"]["service_bus"], ping_queue=queues.NOTICES)
+    bus = AzureBus(stack.info["connection_strings"]["service_bus"], ping_queue=NOTICES_QUEUE.name)
     yield bus
     await bus.close()
 
@@ -54,7 +56,7 @@ async def sending(stack):
 async def dead_bus():
     """A bus on a port where nothing listens."""
     string = connection_strings(Ports.free())["service_bus"]
-    bus = AzureBus(string, ping_queue=queues.NOTICES)
+    bus = AzureBus(string, ping_queue=NOTICES_QUEUE.name)
     yield bus
     await bus.close()
 
@@ -83,7 +85,7 @@ async def waiting(kept, partition):
 
 async def sent(bus, partition):
     """The ids and bodies of a partition's messages on the queue."""
-    found = await peeked(bus, queues.NOTICES)
+    found = await peeked(bus, NOTICES_QUEUE.name)
     return sorted(
         (m.message_id, b"".join(m.body)) for m in found if m.message_id.startswith(partition)
     )
@@ -106,7 +108,7 @@ def state(partition):
 
 
 async def test_a_commit_sends_its_messages_and_removes_the_rows(kept, sending, bus, partition):
-    await Outbox(kept, sending, now).commit(
+    await Outbox(kept, sending, NoLog(), now).commit(
         TABLE, partition, [Insert(state(partition))], messages(partition)
     )
     assert await sent(bus, partition) == expected(partition)
@@ -115,7 +117,7 @@ async def test_a_commit_sends_its_messages_and_removes_the_rows(kept, sending, b
 
 
 async def test_a_conflict_commits_and_sends_nothing(kept, sending, bus, partition):
-    outbox = Outbox(kept, sending, now)
+    outbox = Outbox(kept, sending, NoLog(), now)
     await outbox.commit(TABLE, partition, [Insert(state(partition))])
     stale = await kept.get(TABLE, partition, "state")
     await kept.commit(TABLE, [Replace(Row(partition, "state", {"step": 2}, stale.etag))])
@@ -130,32 +132,34 @@ async def test_a_conflict_commits_and_sends_nothing(kept, sending, bus, partitio
 async def test_while_the_bus_is_down_messages_wait_for_a_sweep(
     kept, sending, dead_bus, bus, partition
 ):
-    await Outbox(kept, dead_bus, now).commit(
+    await Outbox(kept, dead_bus, NoLog(), now).commit(
         TABLE, partition, [Insert(state(partition))], messages(partition)
     )
     assert await waiting(kept, partition) == ids(partition)
     assert (await kept.get(TABLE, partition, "state")).values == {"step": 1}
     assert await sent(bus, partition) == []
-    assert await Outbox(kept, sending, later).sweep() >= len(ids(partition))
+    assert await Outbox(kept, sending, NoLog(), later).sweep() >= len(ids(partition))
     assert await sent(bus, partition) == expected(partition)
     assert await waiting(kept, partition) == []
 
 
 async def test_a_sweep_leaves_young_rows_to_their_writer(kept, sending, bus, partition):
-    await Outbox(kept, UnreachableBus(), now).commit(TABLE, partition, [], messages(partition))
-    await Outbox(kept, sending, now).sweep()
+    await Outbox(kept, UnreachableBus(), NoLog(), now).commit(
+        TABLE, partition, [], messages(partition)
+    )
+    await Outbox(kept, sending, NoLog(), now).sweep()
     assert await waiting(kept, partition) == ids(partition)
-    await Outbox(kept, sending, now).flush(TABLE, partition)
+    await Outbox(kept, sending, NoLog(), now).flush(TABLE, partition)
     assert await sent(bus, partition) == expected(partition)
     assert await waiting(kept, partition) == []
 
 
 async def test_a_marker_is_forgotten_half_an_hour_after_its_last_commit(kept, sending, partition):
-    sweep = Outbox(kept, sending, now).sweep
+    sweep = Outbox(kept, sending, NoLog(), now).sweep
     # The clock of the writer is set back, and not that of the sweep ahead, which would forget the
     # markers of others.
     for minutes, remains in ((29, True), (31, False)):
-        writer = Outbox(kept, sending, lambda ago=minutes: now() - ago * MINUTE)
+        writer = Outbox(kept, sending, NoLog(), lambda ago=minutes: now() - ago * MINUTE)
         await writer.commit(TABLE, partition, [], messages(partition))
         assert await has_marker(kept, partition) or not remains
         await sweep()
@@ -163,12 +167,14 @@ async def test_a_marker_is_forgotten_half_an_hour_after_its_last_commit(kept, se
 
 
 async def test_a_sweep_while_the_bus_is_down_keeps_the_rows(kept, sending, bus, partition):
-    outbox = Outbox(kept, UnreachableBus(), later)
-    await Outbox(kept, UnreachableBus(), now).commit(TABLE, partition, [], messages(partition))
+    outbox = Outbox(kept, UnreachableBus(), NoLog(), later)
+    await Outbox(kept, UnreachableBus(), NoLog(), now).commit(
+        TABLE, partition, [], messages(partition)
+    )
     with pytest.raises(UnavailableError):
         await outbox.sweep()
     assert await waiting(kept, partition) == ids(partition)
-    await Outbox(kept, sending, later).sweep()
+    await Outbox(kept, sending, NoLog(), later).sweep()
     assert await sent(bus, partition) == expected(partition)
 
 
@@ -179,19 +185,19 @@ class HalfBus:
         self.bus = bus
 
     async def send(self, messages):
-        if any(message.queue == queues.INCIDENTS for message in messages):
+        if any(message.queue == INCIDENTS_QUEUE.name for message in messages):
             raise UnavailableError("bus")
         await self.bus.send(messages)
 
 
 async def test_a_queue_that_cannot_be_sent_to_holds_up_no_other(kept, sending, bus, partition):
-    writer = Outbox(kept, UnreachableBus(), now)
+    writer = Outbox(kept, UnreachableBus(), NoLog(), now)
     stuck, before, after = f"{partition}-1", f"{partition}-0", f"{partition}-2"
-    broken = OutgoingMessage(queues.INCIDENTS, f"{stuck}-i", b"{}")
+    broken = OutgoingMessage(INCIDENTS_QUEUE.name, f"{stuck}-i", b"{}")
     for one, held in ((before, []), (stuck, [broken]), (after, [])):
         await writer.commit(TABLE, one, [], [*held, *messages(one)])
     with pytest.raises(UnavailableError):
-        await Outbox(kept, HalfBus(sending), later).sweep()
+        await Outbox(kept, HalfBus(sending), NoLog(), later).sweep()
     wanted = [expected(one) for one in (before, stuck, after)]
     assert await sent(bus, partition) == sorted(pair for one in wanted for pair in one)
     assert await waiting(kept, stuck) == [broken.id]
@@ -201,12 +207,12 @@ async def test_a_queue_that_cannot_be_sent_to_holds_up_no_other(kept, sending, b
 
 
 async def test_one_sweep_finds_what_waits_in_any_partition(kept, sending, bus, partition):
-    writer = Outbox(kept, UnreachableBus(), now)
+    writer = Outbox(kept, UnreachableBus(), NoLog(), now)
     partitions = [f"{partition}-{number}" for number in range(12)]
     for one in partitions:
         await writer.commit(TABLE, one, [], messages(one))
     wanted = [expected(one) for one in partitions]
-    assert await Outbox(kept, sending, later).sweep() >= sum(map(len, wanted))
+    assert await Outbox(kept, sending, NoLog(), later).sweep() >= sum(map(len, wanted))
     assert await sent(bus, partition) == sorted(pair for one in wanted for pair in one)
     assert [await waiting(kept, one) for one in partitions] == [[]] * len(partitions)
 
@@ -226,15 +232,15 @@ async def test_what_a_crash_left_is_sent_once(stack, kept, sending, bus, partiti
     assert await waiting(kept, partition) == ids(partition)
     assert await sent(bus, partition) == expected(partition)[: PLACES[place]]
 
-    await Outbox(kept, sending, later).sweep()
+    await Outbox(kept, sending, NoLog(), later).sweep()
     assert await sent(bus, partition) == expected(partition)
     assert await waiting(kept, partition) == []
-    await Outbox(kept, sending, later).sweep()
+    await Outbox(kept, sending, NoLog(), later).sweep()
     assert await sent(bus, partition) == expected(partition)
 
 
 async def test_the_app_sweeps_by_its_timer(http, kept, bus, partition):
-    writer = Outbox(kept, UnreachableBus(), lambda: now() - MINUTE)
+    writer = Outbox(kept, UnreachableBus(), NoLog(), lambda: now() - MINUTE)
     await writer.commit(TABLE, partition, [], messages(partition))
     fired = await http.post("/admin/functions/sweep_outbox", json={"input": ""})
     assert fired.status_code == 202

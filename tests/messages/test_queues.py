@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from shared.messages import queues
+from shared.catalogue import QUEUES
 
 CONFIG = Path(__file__).parents[2] / "infra/local/servicebus/Config.json"
 
@@ -14,12 +14,12 @@ def declared():
 
 
 def test_every_queue_is_declared_and_used():
-    assert set(declared()) == set(queues.ALL)
+    assert set(declared()) == {queue.name for queue in QUEUES}
 
 
 def test_sessions_are_where_the_app_expects_them():
     with_sessions = {name for name, queue in declared().items() if queue["RequiresSession"]}
-    assert with_sessions == set(queues.WITH_SESSIONS)
+    assert with_sessions == {queue.name for queue in QUEUES if queue.sessions}
 
 
 def test_every_queue_finds_duplicates_and_gives_up_in_the_end():

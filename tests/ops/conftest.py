@@ -1,4 +1,4 @@
-"""Running the operators' command line as its user does, in this process."""
+"""Running the operators' command line as an operator does, in this process."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tests.ops.logs import KEY
 
 @dataclass(frozen=True)
 class Answer:
-    """What the command answered: its status, standard output and standard error."""
+    """The command's answer: status, standard output and standard error."""
 
     status: int
     said: str
@@ -32,7 +32,7 @@ def verify(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     def run(log: object, *options: object, key: object = KEY.verifier) -> Answer:
         status = main(["verify-log", str(log), "--key", str(key), *map(str, options)])
         out, error = capsys.readouterr()
-        # One line on one of the two, whatever happens.
+        # Exactly one line on one of the two streams.
         assert (out + error).count("\n") == 1
         assert bool(out) == (status < 2)
         return Answer(status, out.strip(), error.strip())
@@ -41,7 +41,7 @@ def verify(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 
 
 def found(answer: Answer) -> tuple[str, int, int]:
-    """Kind, first and last entry of a fault that was answered as JSON."""
+    """Return the kind, first and last entry of a fault in a JSON answer."""
     assert answer.status == 1
     said = json.loads(answer.said)
     assert said["intact"] is False

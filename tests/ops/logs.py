@@ -1,4 +1,4 @@
-"""Logs to be verified: as exports, and as they are served; intact, and not."""
+"""Logs to verify: as exports, and as served; intact, and not."""
 
 import sys
 import threading
@@ -26,7 +26,7 @@ ORIGIN = "logs.example/tenants/acme"
 KEY = SigningKey.of_seed(ORIGIN, sha256(b"log").digest())
 OTHER_KEY = SigningKey.of_seed(ORIGIN, sha256(b"other").digest())
 NOW = datetime(2026, 11, 24, 6, 0, 0, tzinfo=UTC)
-# Two full tiles and a partial one.
+# Two full tiles and a partial tile.
 SIZE = 700
 
 
@@ -36,7 +36,7 @@ def entry(number: int, action: str = "asset.read") -> bytes:
 
 @dataclass
 class Log:
-    """A log whose parts can be tampered with one by one; what it signed stays as it was."""
+    """A log with parts to tamper with; the signed checkpoint stays."""
 
     entries: list[bytes] = field(default_factory=lambda: [entry(n) for n in range(SIZE)])
     key: SigningKey = KEY
@@ -49,7 +49,7 @@ class Log:
         self.signed = self.checkpoint().sign([self.key])
 
     def sign_zeros(self, *places: int) -> None:
-        """Sign anew, with zeros for the leaf hashes at these places: no entry leads to them."""
+        """Sign anew, with zeros for the leaf hashes at these places: no entry has such a hash."""
         for place in places:
             self.leaves[place] = bytes(32)
         self.tiles = tiles_of(self.leaves)
@@ -92,16 +92,16 @@ class Log:
 
 
 def lines_with(lines: Sequence[bytes], place: int, *instead: bytes) -> list[bytes]:
-    """The lines of an export with others instead of the one of entry `place`."""
+    """Return an export's lines with `instead` in place of the line of entry `place`."""
     at = next(n for n, line in enumerate(lines) if line.startswith(b'{"index":%d,' % place))
     return [*lines[:at], *instead, *lines[at + 1 :]]
 
 
 @dataclass
 class Server:
-    """What a server was asked, and what it answers; `statuses` are answered before the rest.
+    """A server's requests and answers; `statuses` are answered before the rest.
 
-    What is `damaged` it says is damaged, as the app does.
+    Parts in `damaged` are answered as damaged, as the app answers.
     """
 
     parts: dict[str, bytes]
@@ -117,7 +117,7 @@ class Server:
 
 @contextmanager
 def serving(parts: dict[str, bytes], token: str | None = None) -> Iterator[Server]:
-    """A web server on loopback with the parts of a log under `/log/`."""
+    """Yield a web server on loopback with the parts of a log under `/log/`."""
     state = Server(parts, token)
 
     class Handler(BaseHTTPRequestHandler):
@@ -149,7 +149,7 @@ def serving(parts: dict[str, bytes], token: str | None = None) -> Iterator[Serve
 
     class Quiet(ThreadingHTTPServer):
         def handle_error(self, *_: object) -> None:
-            # A client may well hang up on an answer that is too large.
+            # A client may hang up on an answer that is too large.
             if not isinstance(sys.exception(), ConnectionError):
                 raise  # noqa: PLE0704 - called while the error is handled
 

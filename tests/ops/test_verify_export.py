@@ -75,7 +75,7 @@ def test_a_wrong_check_or_tile_alone_leaves_the_log_intact(verify: Verify, file:
     log.checks[3] = bytes(8)
     log.tiles = tiles_of(log.leaves[::-1])
     assert verify(log.export(file)).status == 0
-    # Also when it is read closely, as without its last line.
+    # Also after the close look, forced by the missing last line.
     assert verify(write(file, log.lines()[:-1])).status == 0
 
 
@@ -116,7 +116,7 @@ def test_a_changed_entry_with_its_check_is_located_to_its_tile(verify: Verify, f
 
 
 def _rewritten(place: int) -> Log:
-    """A log that was rewritten with everything in it, but not signed."""
+    """Return a log rewritten in full, but not signed."""
     honest, log = Log(), Log()
     log.entries[place] = CHANGED
     log = Log(log.entries)
@@ -152,7 +152,7 @@ def test_a_missing_entry_is_located(verify: Verify, file: Path):
 def test_entries_that_the_export_says_are_missing_are_located(
     verify: Verify, file: Path, tmp_path: Path, first: int, last: int
 ):
-    """Also at the end: that is no truncation, and no other line hides it."""
+    """A gap at the end counts too, as a gap and no truncation. No further line hides the gap."""
     lines = lines_with(Log().lines(), first, missing_line(first, last))
     for place in range(first + 1, last + 1):
         lines = lines_with(lines, place)
@@ -202,10 +202,10 @@ def test_entries_that_nothing_was_signed_over_are_told_and_not_taken_for_inserte
     assert f"no checkpoint is signed from entry {SIZE} on" in answer.said
     said = json.loads(verify(file, "--json").said)
     assert (said["intact"], said["kind"], said["entry"]) == (False, "unsigned", SIZE)
-    # What is wrong with those that something was signed over comes first.
+    # A fault in the signed entries comes first.
     log.entries[300] = CHANGED
     assert found(verify(written(), "--json")) == ("changed", 300, 300)
-    # Nor can the line hide where the log really ends.
+    # Nor can the line hide the log's real end.
     lines = Log().lines()
     at = lines.index(next(line for line in lines if line.startswith(b'{"index":600,')))
     shorter = [*lines[:at], unsigned_line(600), *lines[at:]]
@@ -213,7 +213,7 @@ def test_entries_that_nothing_was_signed_over_are_told_and_not_taken_for_inserte
 
 
 def _renumbered(entries: list[bytes], checks: list[bytes]) -> list[bytes]:
-    """The export of the honest log with other entries, numbered one after another."""
+    """Return the honest log's export with different entries, numbered in order."""
     honest = iter(Log().lines())
     lines, place = [], 0
     for line in honest:
@@ -232,7 +232,7 @@ def test_a_missing_entry_is_found_also_when_the_rest_was_renumbered(verify: Veri
     checks = log.checks[:300] + log.checks[301:]
     lines = _renumbered(entries, checks)
     assert found(verify(write(file, lines), "--json")) == ("missing", 256, 511)
-    # The checks of the others, each still at its place.
+    # The checks of the remaining entries, each still at its place.
     lines = _renumbered(entries, log.checks)
     assert found(verify(write(file, lines), "--json")) == ("missing", 300, 300)
 
@@ -255,7 +255,7 @@ def test_an_inserted_entry_is_located(verify: Verify, file: Path):
         300,
         300,
     )
-    # Behind all others.
+    # Behind every entry.
     entries, checks = [*log.entries, CHANGED], [*log.checks, leaf_hash(CHANGED)[:8]]
     answer = verify(write(file, _renumbered(entries, checks)), "--json")
     assert found(answer) == ("inserted", SIZE, SIZE)
@@ -280,7 +280,7 @@ def test_a_truncated_export_is_found(verify: Verify, file: Path):
         for cut in (at, at + 5, whole.index(b"\n", at)):
             file.write_bytes(whole[:cut])
             kind, first, _ = found(verify(file, "--json"))
-            # A line that was cut off may be taken for a changed one, but the place is the same.
+            # A cut line may pass for a changed line, but the place is the same.
             assert (kind in {"truncated", "changed"}, first) == (True, place)
     file.write_bytes(whole[: whole.index(b'{"index":512,')] + end_line(512))
     answer = verify(file)
@@ -298,7 +298,7 @@ def test_a_log_that_is_shorter_than_before_is_found(verify: Verify, file: Path, 
 
 
 def test_a_fork_is_found(verify: Verify, file: Path, tmp_path: Path):
-    """The log signs another history than before."""
+    """The log signs a history that differs from the older history."""
     older = tmp_path / "older"
     forked = Log([*Log().entries[:300], CHANGED, *Log().entries[301:]])
     assert verify(forked.export(file)).status == 0
@@ -361,7 +361,7 @@ def test_a_line_that_is_none_is_found(verify: Verify, file: Path):
 @pytest.mark.parametrize(
     "said",
     [
-        # Which of the two a reader shows is its own affair (RFC 8259 section 4).
+        # A reader may show either of two equal names (RFC 8259 section 4).
         b'{"index":300,"entry":%s,"entry":{"actor":"nobody"}}\n',
         b'{"index":300,"entry":%s,"check":"","entry":"abcde"}\n',
         b'{"index":300,"entry":{"actor":"nobody"},"entry":%s}\n',
@@ -460,7 +460,7 @@ def test_the_key_of_one_log_does_not_sign_for_another(verify: Verify, file: Path
     keys.write_text(f"{KEY.verifier}\n{umbra.verifier}\n")
     answer = verify(file, key=keys)
     assert answer.error == "None of the given keys has signed the checkpoint of the export."
-    # Where the origin was asked for, the key may have any name.
+    # With an explicit origin the key may have any name.
     assert verify(file, "--origin", ORIGIN, key=umbra.verifier).status == 0
 
 
@@ -499,7 +499,7 @@ def test_a_log_that_only_a_revoked_key_has_signed_is_intact_and_says_so(
         ([revoked, _jwk(other)], True),
         ([revoked], True),
         ([_jwk(public), _jwk(other, revoked={"revoked_at": 1})], False),
-        # Another version of the same key goes on.
+        # A second version of the same key still signs.
         ([revoked, _jwk(public)], False),
         ([_jwk(public), revoked], False),
     ):
@@ -509,7 +509,7 @@ def test_a_log_that_only_a_revoked_key_has_signed_is_intact_and_says_so(
         assert json.loads(verify(file, "--json", key=keys).said)["revoked"] is said
         served = verify(log.folder(tmp_path / "served"), key=keys)
         assert (served.status, clause in served.said) == (0, said)
-    # The signature of a key that goes on is enough.
+    # The signature of a key that still signs is enough.
     log.signed = log.checkpoint().sign([KEY, OTHER_KEY])
     keys.write_text(json.dumps({"keys": [revoked, _jwk(other)]}))
     assert clause not in verify(log.export(file), key=keys).said
@@ -565,7 +565,7 @@ def test_an_older_state_that_is_no_use_is_one_clear_line(
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0), st.integers(0, 40), st.binary(max_size=40))
 def test_any_damage_ends_in_an_answer(tmp_path, capsys, start: int, length: int, by: bytes):
-    """Whatever bytes of an export were replaced, it is told intact only with the same entries."""
+    """After any replaced bytes the export counts as intact only with the same entries."""
     whole = b"".join(Log([entry(number) for number in range(20)]).lines())
     start %= len(whole)
     damaged = whole[:start] + by + whole[start + length :]
@@ -601,7 +601,7 @@ def test_many_ranges_are_hashed_by_workers(file: Path):
 
 
 def test_the_command_as_it_is_run(file: Path):
-    """With nothing of the app but `shared.merkle`, in a process of its own."""
+    """With no part of the app but `shared.merkle`, in a process of its own."""
     Log().export(file)
     program = (
         "import sys; from infra.ops.__main__ import main;"

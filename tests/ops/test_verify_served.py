@@ -1,4 +1,4 @@
-"""`verify-log` on a log as it is served: over HTTP, and laid out in a folder."""
+"""`verify-log` on a log as served: over HTTP, and as files in a folder."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def log() -> Log:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch):
-    """What is tried again is tried again at once."""
+    """Retry without any pause."""
     monkeypatch.setattr(sources.time, "sleep", lambda _: None)
 
 
@@ -73,7 +73,7 @@ def test_a_token_is_sent(verify: Verify, log: Log, monkeypatch: pytest.MonkeyPat
 def test_a_log_that_grew_meanwhile_serves_the_full_tiles(verify: Verify, log: Log):
     grown = Log([*log.entries, *(entry(number) for number in range(SIZE, 800))])
     parts = log.served()
-    # Partial tiles may be gone once there are full ones.
+    # Partial tiles may be gone after full tiles exist.
     for kind in ("0", "entries"):
         del parts[f"tile/{kind}/002.p/188"]
         parts[f"tile/{kind}/002"] = grown.served()[f"tile/{kind}/002"]
@@ -82,7 +82,7 @@ def test_a_log_that_grew_meanwhile_serves_the_full_tiles(verify: Verify, log: Lo
 
 
 def _faults(log: Log) -> list[tuple[dict[str, bytes | None], tuple[str, int, int]]]:
-    """Parts that are served otherwise, and what is to be found."""
+    """Return replaced parts of a log, each with the expected fault."""
 
     def bundle(number: int, entries: list[bytes], width: int = 256) -> dict[str, bytes | None]:
         part = "" if width == 256 else f".p/{width}"
@@ -97,7 +97,7 @@ def _faults(log: Log) -> list[tuple[dict[str, bytes | None], tuple[str, int, int
     cut = encode_bundle(second)[:-1]
     return [
         (bundle(1, changed), ("changed", 300, 300)),
-        # The server makes the tiles of level 0 out of the entries that it has.
+        # The server makes the tiles of level 0 from the entries.
         (bundle(1, changed) | level_0(1, changed), ("changed", 256, 511)),
         (bundle(1, swapped), ("reordered", 256, 256)),
         (bundle(1, second[:44] + second[45:]), ("missing", 300, 300)),
@@ -111,20 +111,20 @@ def _faults(log: Log) -> list[tuple[dict[str, bytes | None], tuple[str, int, int
         (bundle(2, [CHANGED, *last[1:]], 188), ("changed", 512, 512)),
         (bundle(2, last[:-1], 188), ("missing", 699, 699)),
         ({"tile/entries/001": None}, ("missing", 256, 511)),
-        # The server makes bundles out of the entries that it has.
+        # The server makes bundles from the entries.
         (
             {"tile/entries/001": None}
             | {entries_path(1, n): encode_bundle(second[:n]) for n in range(1, 45)},
             ("missing", 300, 511),
         ),
-        # Its hashes are there: the log goes on behind what is missing.
+        # The tile's hashes are served: the log continues behind the gap.
         ({"tile/entries/002.p/188": None}, ("missing", 512, 699)),
         (
             {"tile/entries/002.p/188": None}
             | {entries_path(2, n): encode_bundle(last[:n]) for n in range(1, 4)},
             ("missing", 515, 699),
         ),
-        # They are not.
+        # The tile's hashes are missing too.
         ({"tile/entries/002.p/188": None, "tile/0/002.p/188": None}, ("truncated", 512, 699)),
     ]
 

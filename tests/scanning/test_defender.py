@@ -11,8 +11,9 @@ from azure.servicebus.aio import ServiceBusClient
 from azure.storage.blob.aio import BlobServiceClient
 
 from infra.local.stack import Stack
+from shared.catalogue import INCIDENTS_QUEUE, INTAKE_QUEUE
 from shared.errors import InvalidInputError, RefusalError, UnavailableError
-from shared.messages import decode, queues
+from shared.messages import decode
 from shared.messages.contracts import BlobUploaded
 from tests.compositions import OneSecret, composed, registered
 from tests.queues import data_of, peeked
@@ -95,7 +96,7 @@ async def assets(app, tenant):
 
 async def announced(bus, uploaded):
     """The ids of the messages that have a version of a blob taken in."""
-    messages = [decode(b"".join(one.body)) for one in await peeked(bus, queues.INTAKE)]
+    messages = [decode(b"".join(one.body)) for one in await peeked(bus, INTAKE_QUEUE.name)]
     return [one.id for one in messages if one.data == uploaded]
 
 
@@ -106,7 +107,7 @@ async def kept(app, tenant):
 
 
 async def incidents(bus, kind, tenant):
-    found = [data_of(message) for message in await peeked(bus, queues.INCIDENTS)]
+    found = [data_of(message) for message in await peeked(bus, INCIDENTS_QUEUE.name)]
     return [one for one in found if one["kind"] == kind and one["tenant"] == tenant]
 
 
@@ -302,7 +303,7 @@ async def test_a_result_that_could_not_be_announced_is_announced_later(
 ):
     uploaded = await upload("cat.jpg")
     async with app_at(services, FINISHED) as then:
-        then.bus = Down()
+        then.adapters.bus = Down()
         await then.scan_results.take(result(uploaded))
         # Delivered again, while the bus is still down.
         await then.scan_results.take(result(uploaded))

@@ -6,13 +6,13 @@ import pytest
 from azure.servicebus.aio import ServiceBusClient
 
 from infra.local.stack import Stack
-from shared.composition import App
+from shared.catalogue import INCIDENTS_QUEUE
 from shared.errors import UnavailableError
 from shared.incidents import Incidents
-from shared.messages import queues
 from shared.scanning.scanner import Engine
 from shared.scanning.scanner_watch import ScannerWatch, fault_of
 from shared.settings import read_settings
+from tests.compositions import App
 from tests.queues import data_of, peeked
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -74,7 +74,7 @@ async def test_one_incident_a_day_for_each_engine_and_fault(services, bus):
         watch = ScannerWatch(scanner, Incidents(app.outbox, lambda: at), lambda: at, MAX_AGE)
         await watch.check()
         await watch.check()
-        found = [data_of(message) for message in await peeked(bus, queues.INCIDENTS)]
+        found = [data_of(message) for message in await peeked(bus, INCIDENTS_QUEUE.name)]
         return [(one["kind"], one["resource"]) for one in found]
 
     old = ("scanner.signatures-old", "scanner/clamd")

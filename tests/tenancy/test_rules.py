@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from shared.errors import ConflictError, InvalidInputError
+from shared.residency import ZONES, serves
 from shared.settings import REGIONS
-from shared.tenancy.residency import ZONES, serves
 from shared.tenancy.rules import (
     Registration,
     TenantChange,

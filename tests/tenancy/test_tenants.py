@@ -7,7 +7,14 @@ from datetime import UTC, datetime
 import pytest
 from azure.servicebus import ServiceBusMessage
 
-from shared.messages import queues
+from shared.catalogue import (
+    ACCESS_EVENTS_QUEUE,
+    CONSENT_GRANTS_QUEUE,
+    ERASURE_BATCHES_QUEUE,
+    ERASURE_REQUESTS_QUEUE,
+    PARKED_MESSAGES_QUEUE,
+    QUEUES,
+)
 from tests.journeys.portal import Portal, eventually
 from tests.queues import peeked
 
@@ -83,9 +90,12 @@ async def test_a_leaving_tenant_uploads_no_more_and_its_log_says_since_when(stac
             409,
             "tenant-not-active",
         )
-        log = await eventually(portal.log, lambda log: len(log) >= 2)
+        log = await eventually(portal.log, lambda log: len(log) >= 4)
         assert [(e["action"], e["actor"]["id"]) for e in log] == [
+            # The change that changed nothing has only shown the tenant.
+            ("tenant.viewed", "the-portal"),
             ("tenant.leaving", "the-portal"),
+            ("tenant.viewed", "the-portal"),
             ("tenant.registered", "service"),
         ]
 
@@ -117,7 +127,7 @@ async def test_no_request_is_served_for_a_tenant_of_another_zone(http, service, 
     ("queue", "kind", "data"),
     [
         (
-            queues.ACCESS_EVENTS,
+            ACCESS_EVENTS_QUEUE.name,
             "vouchsafe.access.recorded.v1",
             {
                 "actor": {"id": "a", "role": "vendor.service", "organisation": "vendor"},
@@ -126,14 +136,14 @@ async def test_no_request_is_served_for_a_tenant_of_another_zone(http, service, 
                 "outcome": "allowed",
             },
         ),
-        (queues.ERASURE_REQUESTS, "vouchsafe.erasure.requested.v1", {"requestId": "r"}),
+        (ERASURE_REQUESTS_QUEUE.name, "vouchsafe.erasure.requested.v1", {"requestId": "r"}),
         (
-            queues.ERASURE_BATCHES,
+            ERASURE_BATCHES_QUEUE.name,
             "vouchsafe.erasure.batch-ready.v1",
             {"requestId": "r", "batch": 0},
         ),
         (
-            queues.CONSENT_GRANTS,
+            CONSENT_GRANTS_QUEUE.name,
             "vouchsafe.consent.revoked.v1",
             {
                 "grantId": "g",
@@ -152,7 +162,7 @@ async def test_no_message_is_taken_for_a_tenant_of_another_zone(bus, misplaced, 
         "time": datetime.now(UTC).isoformat(),
         "data": {"tenant": misplaced, **data},
     }
-    session = misplaced if queue in queues.WITH_SESSIONS else None
+    session = misplaced if queue in {queue.name for queue in QUEUES if queue.sessions} else None
     async with bus.get_queue_sender(queue) as sender:
         await sender.send_messages(
             ServiceBusMessage(json.dumps(event), message_id=identifier, session_id=session)
@@ -161,7 +171,7 @@ async def test_no_message_is_taken_for_a_tenant_of_another_zone(bus, misplaced, 
     async def reasons():
         return [
             m.application_properties[b"parked-reason"].decode()
-            for m in await peeked(bus, queues.PARKED_MESSAGES)
+            for m in await peeked(bus, PARKED_MESSAGES_QUEUE.name)
             if m.application_properties[b"parked-message-id"] == identifier.encode()
         ]
 

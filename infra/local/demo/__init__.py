@@ -1,4 +1,4 @@
-"""The main job on real photos, told step by step: what `make demo` runs.
+"""The main job on real photos, told step by step: the program behind `make demo`.
 
-Everything is done as the users of the app do it: over HTTP, and with the unmodified Azure SDKs.
+The demo works as users do: over HTTP, and with the unmodified Azure SDKs.
 """

@@ -1,4 +1,4 @@
-"""`make demo`: start the stack, run the main job, give the account, stop the stack."""
+"""`make demo`: start the stack, run the main job, print the transcript, stop the stack."""
 
 import signal
 import sys
@@ -9,62 +9,61 @@ from azure.core.exceptions import AzureError
 from rich.console import Console
 
 from infra.local.demo.accesses import let_in
-from infra.local.demo.account import Account
 from infra.local.demo.backups import audit, refuse
 from infra.local.demo.client import TENANT, Client
 from infra.local.demo.erasures import erase
-from infra.local.demo.errors import DemoError
 from infra.local.demo.proofs import verify
-from infra.local.demo.uploads import process_upload
+from infra.local.demo.transcript import DemoError, Transcript
+from infra.local.demo.uploads import upload_samples
 from infra.local.errors import StackError
 from infra.local.ports import Ports
 from infra.local.settings import ROOT
 from infra.local.stack import Stack
 
 DIRECTORY = ROOT / "build/demo"
-# Where the output is not a terminal, its width is unknown; tables need some.
+# The width of an output that is no terminal is unknown; tables need a width.
 PLAIN_WIDTH = 120
 
 
-def tell(account: Account, stack: Stack) -> None:
-    """The whole story, on a stack that runs."""
+def tell(transcript: Transcript, stack: Stack) -> None:
+    """Tell the whole story, on a running stack."""
     with Client(stack.info) as client:
-        assets = process_upload(account, client)
-        let_in(account, client, assets)
-        erase(account, client, assets)
-        verify(account, client)
-        audit(account, client)
-        refuse(account, client)
-    account.console.print()
-    account.show(account.verdicts())
-    _where_to_look(account, stack)
+        assets = upload_samples(transcript, client)
+        let_in(transcript, client, assets)
+        erase(transcript, client, assets)
+        verify(transcript, client)
+        audit(transcript, client)
+        refuse(transcript, client)
+    transcript.console.print()
+    transcript.show(transcript.verdicts())
+    _where_to_look(transcript, stack)
 
 
-def _where_to_look(account: Account, stack: Stack) -> None:
+def _where_to_look(transcript: Transcript, stack: Stack) -> None:
     urls = stack.info["endpoints"]
-    account.chapter("Where to look")
-    account.say("`make up` leaves the same stack running, at the same addresses:")
-    account.say(f"assets    {urls['app']}/api/tenants/{TENANT}/assets")
-    account.say(f"log       {urls['app']}/api/tenants/{TENANT}/log/entries")
-    account.say(f"health    {urls['app']}/api/health/ready")
-    account.say(f"evidence  {urls['blob']}/evidence")
-    account.say(f"logs of this run: {(DIRECTORY / 'logs').relative_to(ROOT)}")
-    account.say("README.md goes through all of it with curl and the Azure SDKs.")
+    transcript.chapter("Where to look")
+    transcript.say("`make up` leaves the same stack running, at the same addresses:")
+    transcript.say(f"assets    {urls['app']}/api/tenants/{TENANT}/assets")
+    transcript.say(f"log       {urls['app']}/api/tenants/{TENANT}/log/entries")
+    transcript.say(f"health    {urls['app']}/api/health/ready")
+    transcript.say(f"evidence  {urls['blob']}/evidence")
+    transcript.say(f"logs of this run: {(DIRECTORY / 'logs').relative_to(ROOT)}")
+    transcript.say("docs/tutorial.md goes through the same steps with curl and the Azure SDKs.")
 
 
 def main() -> None:
-    """Run the demo; exit with status 1 and one message where it does not end well."""
+    """Run the demo. After a failure, print one message and exit with status 1."""
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console()
     if not console.is_terminal:
         console = Console(width=PLAIN_WIDTH)
-    account = Account(console)
+    transcript = Transcript(console)
     try:
         stack = Stack(DIRECTORY, ports=Ports.from_environment(), in_memory=True)
-        account.chapter("The stack starts")
+        transcript.chapter("The stack starts")
         try:
-            stack.start(account.say)
-            tell(account, stack)
+            stack.start(transcript.say)
+            tell(transcript, stack)
         finally:
             with console.status("Stopping the stack"):
                 stack.stop()

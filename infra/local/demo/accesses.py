@@ -1,4 +1,4 @@
-"""The second chapter: a support engineer is let in by consent only, and the tenant sees it."""
+"""The second chapter: support access by consent only, visible to the tenant."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -8,44 +8,46 @@ from uuid import uuid4
 from httpx import Response
 from rich.table import Table
 
-from infra.local.demo.account import Account
 from infra.local.demo.client import MIA, SVEN, TENANT, Client
+from infra.local.demo.transcript import Transcript
 from infra.local.demo.uploads import FOLDER
 
 PURPOSE = "Find out why the preview of the photo is dark"
 TICKET = "CASE-4711"
 
 
-def let_in(account: Account, client: Client, assets: dict[str, dict[str, Any]]) -> None:
-    """Refused, granted, let in, revoked, refused; then the tenant's log of it."""
-    account.chapter("Nobody touches your data without your consent")
+def let_in(transcript: Transcript, client: Client, assets: dict[str, dict[str, Any]]) -> None:
+    """Show access refused, granted, used, revoked and refused again; then the tenant's log."""
+    transcript.chapter("Nobody touches your data without your consent")
     asset = assets[f"{FOLDER}/astronaut.jpg"]
-    account.say(f"Sven of the vendor's support asks for {asset['path']}, for ticket {TICKET}.")
+    transcript.say(f"Sven of the vendor's support asks for {asset['path']}, for ticket {TICKET}.")
 
     def attempt() -> Response:
         body = {"assetId": asset["id"], "operation": "read", "purpose": PURPOSE, "ticket": TICKET}
         return client.call("POST", f"tenants/{TENANT}/accesses", SVEN, body)
 
     refused = attempt()
-    account.check("without consent he is refused (403)", refused.status_code == 403, refused.text)
+    transcript.check(
+        "without consent he is refused (403)", refused.status_code == 403, refused.text
+    )
     grant = str(uuid4())
     client.send("consent-grants", "vouchsafe.consent.granted.v1", _consent(grant), session=TENANT)
     path = f"tenants/{TENANT}/consent-grants/{grant}"
     client.until(lambda: client.call("GET", path, MIA), lambda a: a.status_code == 200, "the grant")
-    account.confirm("Mia's consent arrives on the queue `consent-grants` and is active")
+    transcript.confirm("Mia's consent arrives on the queue `consent-grants` and is active")
     given = attempt()
-    account.check("now he is let in (200)", given.status_code == 200, given.text)
+    transcript.check("now he is let in (200)", given.status_code == 200, given.text)
     digest = hashlib.sha256(given.content).hexdigest()
-    account.check(
+    transcript.check(
         "and gets the very bytes: their SHA-256 is the asset's", digest == asset["sha256"]
     )
     revoked = client.call("PUT", f"{path}/revocation", MIA)
-    account.check(
+    transcript.check(
         "Mia revokes the consent over HTTP", revoked.json()["status"] == "revoked", revoked
     )
     refused = attempt()
-    account.check("and he is refused again (403)", refused.status_code == 403, refused.text)
-    _show_log(account, client)
+    transcript.check("and he is refused again (403)", refused.status_code == 403, refused.text)
+    _show_log(transcript, client)
 
 
 def _consent(grant: str) -> dict[str, Any]:
@@ -63,9 +65,9 @@ def _consent(grant: str) -> dict[str, Any]:
     }
 
 
-def _show_log(account: Account, client: Client) -> None:
+def _show_log(transcript: Transcript, client: Client) -> None:
     def read() -> list[dict[str, Any]]:
-        # The waiting for intake is in the log as well: each list of the assets is an entry.
+        # The log also holds the wait for intake: each listing of the assets is an entry.
         answer = client.call("GET", f"tenants/{TENANT}/log/entries?limit=1000", MIA)
         about = ("asset.read", "consent.granted", "consent.revoked")
         return [entry for entry in answer.json()["entries"] if entry["action"] in about]
@@ -80,9 +82,9 @@ def _show_log(account: Account, client: Client) -> None:
             f"{entry['purpose']}\n{entry['ticket']}",
             " ".join(filter(None, (entry["outcome"], entry["reason"]))),
         )
-    account.show(table)
+    transcript.show(table)
     outcomes = [entry["outcome"] for entry in reversed(entries) if entry["action"] == "asset.read"]
-    account.check(
+    transcript.check(
         "the tenant's log has every attempt, refused ones too: who, when, what, for what purpose",
         outcomes == ["denied", "allowed", "denied"],
         outcomes,

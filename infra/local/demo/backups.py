@@ -4,15 +4,17 @@ import json
 
 from rich.table import Table
 
-from infra.local.demo.account import Account
 from infra.local.demo.client import INES, MIA, SERVICE, SVEN, Client
+from infra.local.demo.transcript import Transcript
 
 
-def audit(account: Account, client: Client) -> None:
-    """Audit the backups against what was declared; one of them is missing."""
-    account.chapter("Backups ran, or you hear of it")
+def audit(transcript: Transcript, client: Client) -> None:
+    """Audit the backups against the declared expectations; one backup is missing."""
+    transcript.chapter("Backups ran, or you hear of it")
     answer = client.call("POST", "backup-audits", INES)
-    account.check("Ines, the IT supervisor, audits the backups", answer.status_code == 201, answer)
+    transcript.check(
+        "Ines, the IT supervisor, audits the backups", answer.status_code == 201, answer
+    )
     report = answer.json()
     table = Table("item", "vault", "verdict", "last completed", "due by", title="The audit")
     for found in report["findings"]:
@@ -24,26 +26,28 @@ def audit(account: Account, client: Client) -> None:
             (found["completedAt"] or "never")[:16],
             (found["dueBy"] or "")[:16],
         )
-    account.show(table)
+    transcript.show(table)
     missed = [found["item"] for found in report["findings"] if found["verdict"] == "missed"]
-    account.check("the missed backup of dam-tables is reported", missed == ["dam-tables"], missed)
+    transcript.check(
+        "the missed backup of dam-tables is reported", missed == ["dam-tables"], missed
+    )
     name = f"backup-audits/{report['day']}/{report['id']}.json"
     kept = client.download("evidence", name)
-    account.check(
+    transcript.check(
         "the report is kept as a blob of `evidence`",
         kept is not None and json.loads(kept) == report,
         name,
     )
     incidents = client.incidents(1)
-    account.check(
+    transcript.check(
         "and an incident is open", [i["kind"] for i in incidents] == ["backup.missed"], incidents
     )
-    account.say(f"incident {incidents[0]['kind']}: {incidents[0]['resource']}")
+    transcript.say(f"incident {incidents[0]['kind']}: {incidents[0]['resource']}")
 
 
-def refuse(account: Account, client: Client) -> None:
-    """Some input that is wrong, and the answers."""
-    account.chapter("Wrong input gets a clear answer")
+def refuse(transcript: Transcript, client: Client) -> None:
+    """Send wrong input and show the answers."""
+    transcript.chapter("Wrong input gets a clear answer")
     upload = "tenants/acme/uploads"
     cases = (
         ("no token", "GET", "tenants/acme/assets", None, None, 401),
@@ -57,10 +61,10 @@ def refuse(account: Account, client: Client) -> None:
     for given, method, path, who, body, status in cases:
         answer = client.call(method, path, who, body)
         problem = answer.json()
-        account.require(given, answer.status_code == status, problem)
+        transcript.require(given, answer.status_code == status, problem)
         table.add_row(given, str(status), problem["type"], problem["remedy"])
-    account.show(table)
-    account.confirm(f"all {len(cases)} are refused, and each says what to do")
+    transcript.show(table)
+    transcript.confirm(f"all {len(cases)} are refused, and each says what to do")
 
 
 _UPWARDS = {"path": "../x", "size": 1, "mediaType": "image/jpeg"}

@@ -1,4 +1,4 @@
-"""The people of the demo and their clients: HTTP, blobs and queues of a running stack."""
+"""The people of the demo and the clients: HTTP, blobs and queues of a running stack."""
 
 import json
 import time
@@ -12,7 +12,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.storage.blob import BlobClient, BlobServiceClient
 
-from infra.local.demo.errors import DemoError
+from infra.local.demo.transcript import DemoError
 
 TENANT = "acme"
 # Far longer than any step takes.
@@ -21,28 +21,28 @@ _PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Person:
-    """Somebody with a token. `tenant` is set for the tenant's own people."""
+class Persona:
+    """A person or service with a token. `tenant` is set for the tenant's own people."""
 
     id: str
     role: str
     tenant: str | None = None
 
 
-SERVICE = Person("portal", "vendor.service")
-MIA = Person("mia", "tenant.dam_manager", TENANT)
-NOOR = Person("noor", "tenant.dam_manager", TENANT)
-SVEN = Person("sven", "vendor.support")
-INES = Person("ines", "vendor.it_supervisor")
+SERVICE = Persona("portal", "vendor.service")
+MIA = Persona("mia", "tenant.dam_manager", TENANT)
+NOOR = Persona("noor", "tenant.dam_manager", TENANT)
+SVEN = Persona("sven", "vendor.support")
+INES = Persona("ines", "vendor.it_supervisor")
 
 
 class Client:
-    """Clients of one stack, of which `info` is `Stack.info`; a context manager."""
+    """Clients of one stack, from `Stack.info`; a context manager."""
 
     def __init__(self, info: Mapping[str, Any]) -> None:
         strings = info["connection_strings"]
         self._token_endpoint = info["token"]["endpoint"]
-        self._tokens: dict[Person, str] = {}
+        self._tokens: dict[Persona, str] = {}
         self._http = httpx.Client(
             base_url=f"{info['endpoints']['app']}/api", timeout=30, trust_env=False
         )
@@ -61,18 +61,18 @@ class Client:
         self,
         method: str,
         path: str,
-        who: Person | None,
+        who: Persona | None,
         body: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """One request to `/api/{path}`; None is somebody without a token."""
+        """Send one request to `/api/{path}`; None sends no token."""
         authorization = {} if who is None else {"Authorization": f"Bearer {self._token(who)}"}
         return self._http.request(
             method, path, json=body, headers={**authorization, **(headers or {})}
         )
 
     def upload(self, path: str, data: bytes) -> None:
-        """Upload a file with `azure-storage-blob`, to the URL that the app signs for it."""
+        """Upload a file with `azure-storage-blob`, to the URL that the app signs for the file."""
         declared = {"path": path, "size": len(data), "mediaType": "application/octet-stream"}
         answer = self.call("POST", f"tenants/{TENANT}/uploads", MIA, declared)
         if answer.status_code != 201:
@@ -81,18 +81,18 @@ class Client:
             blob.upload_blob(data)
 
     def blob_exists(self, container: str, name: str) -> bool:
-        """Whether there is such a blob."""
+        """Tell whether the blob exists."""
         return self._blobs.get_blob_client(container, name).exists()
 
     def download(self, container: str, name: str) -> bytes | None:
-        """A blob's bytes, or None."""
+        """Return a blob's bytes, or None for a missing blob."""
         try:
             return self._blobs.get_blob_client(container, name).download_blob().readall()
         except ResourceNotFoundError:
             return None
 
     def send(self, queue: str, kind: str, data: object, session: str | None = None) -> None:
-        """Send a CloudEvent with `azure-servicebus`, as another service of the vendor does."""
+        """Send a CloudEvent with `azure-servicebus`, as the vendor's services do."""
         identifier = str(uuid4())
         event = {
             "specversion": "1.0",
@@ -112,7 +112,7 @@ class Client:
             sender.send_messages(message)
 
     def incidents(self, count: int) -> list[dict[str, Any]]:
-        """Receive so many incidents from their queue, as an incident desk does."""
+        """Receive up to `count` incidents from the queue, as an incident desk does."""
         found: list[dict[str, Any]] = []
         deadline = time.monotonic() + PATIENCE_SECONDS
         with self._bus.get_queue_receiver("incidents") as receiver:
@@ -123,7 +123,7 @@ class Client:
         return found
 
     def until[T](self, ask: Callable[[], T], holds: Callable[[T], bool], what: str) -> T:
-        """What `ask` gives once it `holds`. Raises DemoError when it never does."""
+        """Repeat `ask` until `holds`, and return the answer. Raise DemoError after a timeout."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not holds(answer := ask()):
             if time.monotonic() > deadline:
@@ -131,7 +131,7 @@ class Client:
             time.sleep(_PAUSE_SECONDS)
         return answer
 
-    def _token(self, who: Person) -> str:
+    def _token(self, who: Persona) -> str:
         if who not in self._tokens:
             form = {"grant_type": "client_credentials", "client_id": who.id, "roles": who.role}
             if who.tenant is not None:

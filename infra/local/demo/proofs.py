@@ -1,4 +1,4 @@
-"""The chapter of the log's proofs: the tenant verifies its log, and a forged one does not pass."""
+"""The chapter of the log's proofs: the tenant verifies the log, and a forged log fails."""
 
 import json
 import subprocess
@@ -8,18 +8,18 @@ from pathlib import Path
 
 import httpx
 
-from infra.local.demo.account import Account
 from infra.local.demo.client import MIA, TENANT, Client
+from infra.local.demo.transcript import Transcript
 from infra.local.settings import ROOT
 
 
-def verify(account: Account, client: Client) -> None:
-    """Mia exports the log, verifies it offline, changes one word in it, and verifies it again."""
-    account.chapter("The log is true, and you need not trust us about it")
-    account.say("Mia takes the whole log with her, and the vendor's public keys.")
+def verify(transcript: Transcript, client: Client) -> None:
+    """Export the log as Mia, verify offline, change one word, and verify again."""
+    transcript.chapter("The log is true, and you need not trust us about it")
+    transcript.say("Mia takes the whole log with her, and the vendor's public keys.")
     keys = client.call("GET", "keys", None)
     link = client.call("GET", f"tenants/{TENANT}/log/export", MIA)
-    account.check(
+    transcript.check(
         "the export is a link that works for minutes (303)", link.status_code == 303, link
     )
     export = httpx.get(link.headers["Location"], trust_env=False).content
@@ -27,15 +27,17 @@ def verify(account: Account, client: Client) -> None:
         kept, log = Path(folder) / "keys.json", Path(folder) / "log.ndjson"
         kept.write_bytes(keys.content)
         log.write_bytes(export)
-        account.say("$ python -m infra.ops verify-log log.ndjson --key keys.json")
+        transcript.say("$ python -m infra.ops verify-log log.ndjson --key keys.json")
         status, sentence = _verify_log(log, kept)
-        account.say(sentence)
-        account.check("every entry is re-hashed to the root that was signed", status == 0, sentence)
+        transcript.say(sentence)
+        transcript.check(
+            "every entry is re-hashed to the root that was signed", status == 0, sentence
+        )
         log.write_bytes(export.replace(b'"denied"', b'"failed"', 1))
-        account.say("Somebody writes into it that an access had failed which had been denied.")
+        transcript.say("Somebody writes into it that an access had failed which had been denied.")
         status, sentence = _verify_log(log, kept)
-        account.say(sentence)
-        account.check("one changed word shows, and which entry it is in", status == 1, sentence)
+        transcript.say(sentence)
+        transcript.check("one changed word shows, and which entry it is in", status == 1, sentence)
 
 
 def _verify_log(log: Path, keys: Path) -> tuple[int, str]:

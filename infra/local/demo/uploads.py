@@ -1,26 +1,26 @@
 """The first chapter: a tenant's photos are scanned and filed, and a test virus is not."""
 
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from infra.local.demo.account import Account
 from infra.local.demo.client import MIA, SERVICE, TENANT, Client
+from infra.local.demo.transcript import Transcript
+from samples.eicar import eicar, eicar_zip
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 FOLDER = "shoots"
 
 
-def process_upload(account: Account, client: Client) -> dict[str, dict[str, Any]]:
-    """Upload the sample photos and the EICAR test file; returns the assets by path."""
-    account.chapter("Nothing infected gets in")
+def upload_samples(transcript: Transcript, client: Client) -> dict[str, dict[str, Any]]:
+    """Upload the sample photos and the EICAR test file; return the assets by path."""
+    transcript.chapter("Nothing infected gets in")
     registration = {"id": TENANT, "displayName": "Acme Pictures", "residencyZone": "eu"}
     answer = client.call("POST", "tenants", SERVICE, registration)
-    account.check(
+    transcript.check(
         f"tenant {TENANT} is registered, in residency zone eu", answer.status_code == 201, answer
     )
     samples = {
@@ -29,34 +29,35 @@ def process_upload(account: Account, client: Client) -> dict[str, dict[str, Any]
     }
     files = {path: (SAMPLES / sample["file"]).read_bytes() for path, sample in samples.items()}
     files |= {f"{FOLDER}/{name}": data for name, data in _viruses().items()}
-    with account.bar("Uploading with azure-storage-blob", len(files)) as bar:
+    with transcript.bar("Uploading with azure-storage-blob", len(files)) as bar:
         for done, (path, data) in enumerate(files.items(), start=1):
             client.upload(path, data)
             bar.reached(done)
-    with account.bar("Scanned and filed", len(files)) as bar:
+    with transcript.bar("Scanned and filed", len(files)) as bar:
 
         def filed() -> list[dict[str, Any]]:
-            listed = client.call("GET", f"tenants/{TENANT}/assets", MIA).json()["assets"]
-            bar.reached(len(listed))
-            return listed
+            found: list[dict[str, Any]] = client.call(
+                "GET", f"tenants/{TENANT}/assets", MIA
+            ).json()["assets"]
+            bar.reached(len(found))
+            return found
 
         listed = client.until(filed, lambda assets: len(assets) == len(files), "intake")
     assets = {asset["path"]: asset for asset in listed}
-    account.show(_table(assets, samples))
-    account.say(
+    transcript.show(_table(assets, samples))
+    transcript.say(
         "The app keeps names only as HMACs, so that they can be found and not read. What it"
     )
-    account.say("shows is which fields name somebody; the names above are the samples' manifest's.")
-    _check_photos(account, assets, samples)
-    _check_viruses(account, client, assets)
+    transcript.say(
+        "shows is which fields name somebody; the names above are the samples' manifest's."
+    )
+    _check_photos(transcript, assets, samples)
+    _check_viruses(transcript, client, assets)
     return assets
 
 
 def _viruses() -> dict[str, bytes]:
-    sys.path.insert(0, str(SAMPLES))
-    import eicar
-
-    return {"invoice.com": eicar.eicar(), "holiday.zip": eicar.eicar_zip()}
+    return {"invoice.com": eicar(), "holiday.zip": eicar_zip()}
 
 
 def _table(assets: dict[str, dict[str, Any]], samples: dict[str, Any]) -> Table:
@@ -78,38 +79,44 @@ def _table(assets: dict[str, dict[str, Any]], samples: dict[str, Any]) -> Table:
 
 
 def _check_photos(
-    account: Account, assets: dict[str, dict[str, Any]], samples: dict[str, Any]
+    transcript: Transcript, assets: dict[str, dict[str, Any]], samples: dict[str, Any]
 ) -> None:
     for path, sample in samples.items():
         asset = assets[path]
         told = (asset["verdict"], asset["sha256"], asset["mediaType"], asset["metadataNote"])
         expected = ("clean", sample["sha256"], sample["media_type"], sample["note"])
-        account.require(path, told == expected, told)
+        transcript.require(path, told == expected, told)
         fields = Counter(person["field"] for person in sample["people"])
-        account.require(path, Counter(asset["people"]) == fields, asset["people"])
-    account.confirm(
+        transcript.require(path, Counter(asset["people"]) == fields, asset["people"])
+    transcript.confirm(
         f"all {len(samples)} files are clean; SHA-256, type and people are as the manifest says"
     )
     broken = assets[f"{FOLDER}/broken-metadata.jpg"]
-    account.check(
+    transcript.check(
         "the photo with broken metadata is cleared, with a note that says so",
         broken["metadataNote"] == "metadata-unreadable",
     )
 
 
-def _check_viruses(account: Account, client: Client, assets: dict[str, dict[str, Any]]) -> None:
+def _check_viruses(
+    transcript: Transcript, client: Client, assets: dict[str, dict[str, Any]]
+) -> None:
     infected = {a["id"]: a for a in assets.values() if a["verdict"] == "infected"}
-    account.check(
+    transcript.check(
         "both copies of the EICAR test file are found, plain and zipped", len(infected) == 2
     )
     places = {asset["container"] for asset in infected.values()}
-    account.check("they are in `quarantine`, not with the tenant's files", places == {"quarantine"})
+    transcript.check(
+        "they are in `quarantine`, not with the tenant's files", places == {"quarantine"}
+    )
     incidents = client.incidents(len(infected))
     resources = {incident["resource"] for incident in incidents}
-    account.check(
+    transcript.check(
         "and each has opened an incident on the queue `incidents`",
         resources == {f"assets/{identifier}" for identifier in infected},
         incidents,
     )
     for incident in incidents:
-        account.say(f"incident {incident['kind']} ({incident['severity']}): {incident['summary']}")
+        transcript.say(
+            f"incident {incident['kind']} ({incident['severity']}): {incident['summary']}"
+        )

@@ -1,5 +1,6 @@
-"""A proxy before Azurite that fails by rule: the bad days of Azure Storage, on a laptop.
+"""A proxy before Azurite: requests fail by rule, as on a bad day of Azure Storage.
 
-Clients reach the three services through it on ports of its own. What no rule touches goes through
-unchanged; rules are data, set while it runs through its control endpoint (`control.Faults`).
+Clients reach the three storage services through the proxy's own ports. A request without a matching
+rule passes unchanged. Rules are data, changed at run time through the control endpoint
+(`control.Faults`).
 """

@@ -1,4 +1,4 @@
-"""`python -m infra.local.faults`: stand before Azurite on loopback, and fail by rule."""
+"""`python -m infra.local.faults`: serve the fault proxy before Azurite, on loopback."""
 
 import argparse
 import asyncio
@@ -7,17 +7,17 @@ import uvicorn
 
 from infra.local.faults.control import create_app
 from infra.local.faults.relay import Relay
-from infra.local.faults.rules import Rules, Service
+from infra.local.faults.rules import Rules, StorageService
 from infra.local.loopback import loopback_address
 from infra.local.ports import KEEP_ALIVE_SECONDS, LOOPBACK
 
-SERVICES: tuple[Service, ...] = ("blob", "queue", "table")
+SERVICES: tuple[StorageService, ...] = ("blob", "queue", "table")
 
 
 async def _serve(options: argparse.Namespace) -> None:
     rules = Rules()
 
-    async def start(service: Service) -> asyncio.Server:
+    async def start(service: StorageService) -> asyncio.Server:
         listening, to = getattr(options, service)
 
         async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -41,7 +41,7 @@ async def _serve(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Serve until told to end."""
+    """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(description="The fault proxy of the local stack.")
     parser.add_argument("--host", type=loopback_address, default=LOOPBACK)
     parser.add_argument("--control", type=int, required=True, help="the control endpoint's port")

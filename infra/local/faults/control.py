@@ -1,4 +1,4 @@
-"""The control endpoint: `GET /plan` and `PUT /plan`; and its client for tests and people."""
+"""The control endpoint, `GET /plan` and `PUT /plan`, and a client for tests and people."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,18 +14,18 @@ from infra.local.errors import StackError
 from infra.local.faults.rules import Plan, Rule, Rules
 
 
-class State(msgspec.Struct, frozen=True):
-    """The plan in force and how often each of its rules has hit, in their order."""
+class PlanStatus(msgspec.Struct, frozen=True):
+    """The plan in force, and the number of hits of each rule in the plan's order."""
 
     plan: Plan
     hits: list[int]
 
 
 def create_app(rules: Rules) -> Starlette:
-    """The control endpoint of these rules; a plan that makes no sense is answered 400 with why."""
+    """Build the control endpoint of these rules; an invalid plan gets status 400 and the reason."""
 
     def state() -> Response:
-        body = msgspec.json.encode(State(rules.plan, rules.hits))
+        body = msgspec.json.encode(PlanStatus(rules.plan, rules.hits))
         return Response(body, media_type="application/json")
 
     async def show(_: Request) -> Response:
@@ -44,7 +44,7 @@ def create_app(rules: Rules) -> Starlette:
 
 
 class Faults:
-    """The proxy's rules, seen and set from another process; `url` is its control endpoint."""
+    """A client of the proxy's control endpoint at `url`, for a different process."""
 
     def __init__(self, url: str) -> None:
         self._http = httpx.Client(base_url=url, trust_env=False)
@@ -54,20 +54,20 @@ class Faults:
         self._http.close()
 
     def set(self, plan: Plan) -> None:
-        """Put a plan in force. Raises StackError when the proxy does not take it."""
+        """Put a plan in force. Raises StackError when the proxy refuses the plan."""
         self._answered(self._http.put("/plan", content=msgspec.json.encode(plan)))
 
     def clear(self) -> None:
-        """Let everything pass again."""
+        """Put an empty plan in force: every request passes."""
         self.set(Plan())
 
     def hits(self) -> list[int]:
-        """How often each rule of the plan in force has hit."""
+        """Return the number of hits of each rule in the plan in force."""
         return self._answered(self._http.get("/plan")).hits
 
     @contextmanager
     def rules(self, *rules: Rule, seed: int = 0) -> Iterator[None]:
-        """Have these rules in force for a while."""
+        """Put these rules in force for the duration of the context."""
         self.set(Plan(list(rules), seed))
         try:
             yield
@@ -75,7 +75,7 @@ class Faults:
             self.clear()
 
     @staticmethod
-    def _answered(answer: httpx.Response) -> State:
+    def _answered(answer: httpx.Response) -> PlanStatus:
         if answer.status_code != httpx.codes.OK:
             raise StackError(f"The fault proxy answered {answer.status_code}: {answer.text}")
-        return msgspec.json.decode(answer.content, type=State)
+        return msgspec.json.decode(answer.content, type=PlanStatus)

@@ -1,6 +1,6 @@
-"""One client's connection and the one to Azurite that goes with it, failed by rule on the way.
+"""One client's connection and its upstream connection to Azurite; requests fail by rule.
 
-Nothing is held but one piece of a body at a time, and a side that reads slowly slows the other.
+Memory holds one chunk of a body at a time. A slow reader slows the sender.
 """
 
 import asyncio
@@ -10,39 +10,39 @@ from dataclasses import dataclass
 
 import h11
 
-from infra.local.faults.answers import answer
-from infra.local.faults.rules import Rule, Rules, Service
+from infra.local.faults.error_responses import error_response
+from infra.local.faults.rules import Rule, Rules, StorageService
 from infra.local.ports import LOOPBACK
 
-_PIECE = 64 * 1024
-# Of one request's or answer's head; signatures and metadata (8 KiB) fit many times.
+_CHUNK = 64 * 1024
+# The limit of a request's or response's head: many times the signatures and metadata (8 KiB).
 _HEAD = 128 * 1024
 
 
 class _CutError(Exception):
-    """The connection is to end here, by rule or because the other side has gone."""
+    """The connection ends here, by rule or because a peer has gone."""
 
 
 @dataclass
-class _Side:
-    """One connection: its streams, and its state of HTTP/1.1."""
+class _HttpConnection:
+    """One connection: its streams, and its HTTP/1.1 state."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     http: h11.Connection
 
     def __post_init__(self) -> None:
-        # So that `drain` waits until all is sent: memory stays flat, and what was sent before a
-        # cut is what arrives.
+        # `drain` waits until every byte is sent: memory stays flat, and bytes sent before a cut
+        # arrive.
         self.writer.transport.set_write_buffer_limits(high=0)
 
     async def next_event(self) -> h11.Event:
-        """The next event, not counting interim answers (100 Continue), which end here."""
+        """Return the next event, without interim responses (100 Continue), which end here."""
         while True:
             event = self.http.next_event()
             if event is h11.NEED_DATA:
-                self.http.receive_data(await self.reader.read(_PIECE))
-            elif isinstance(event, h11.ConnectionClosed):
+                self.http.receive_data(await self.reader.read(_CHUNK))
+            elif not isinstance(event, h11.Event) or isinstance(event, h11.ConnectionClosed):
                 raise _CutError
             elif not isinstance(event, h11.InformationalResponse):
                 return event
@@ -63,60 +63,60 @@ class _Side:
 
 
 class Relay:
-    """Serves one client of one service; `port` is Azurite's."""
+    """Serves one client of one storage service; `port` is Azurite's."""
 
-    def __init__(self, service: Service, port: int, rules: Rules) -> None:
+    def __init__(self, service: StorageService, port: int, rules: Rules) -> None:
         self._service = service
         self._port = port
         self._rules = rules
-        self._far: _Side | None = None
+        self._upstream: _HttpConnection | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Relay request after request until either side ends, or a rule does."""
-        near = _Side(reader, writer, h11.Connection(h11.SERVER, _HEAD))
+        """Relay requests until the client, Azurite or a rule ends the connection."""
+        client = _HttpConnection(reader, writer, h11.Connection(h11.SERVER, _HEAD))
         try:
-            # To the client, the service has hung up.
+            # The client sees the service close the connection.
             with contextlib.suppress(_CutError, ConnectionError, h11.ProtocolError):
                 while True:
-                    await self._exchange(near)
-                    if not near.reusable:
+                    await self._exchange(client)
+                    if not client.reusable:
                         break
-                    near.http.start_next_cycle()
+                    client.http.start_next_cycle()
         finally:
-            self._hang_up()
+            self._close_upstream()
             writer.close()
 
-    async def _exchange(self, near: _Side) -> None:
-        request = await self._next_request(near)
+    async def _exchange(self, client: _HttpConnection) -> None:
+        request = await self._next_request(client)
         target = request.target.decode("ascii", "replace")
         rule = self._rules.choose(self._service, request.method.decode(), target)
         if rule is not None and rule.delay:
             await asyncio.sleep(rule.delay)
         if rule is not None and rule.cut == "request":
             raise _CutError
-        if near.http.they_are_waiting_for_100_continue:
-            await near.send(h11.InformationalResponse(status_code=100, headers=[]))
+        if client.http.they_are_waiting_for_100_continue:
+            await client.send(h11.InformationalResponse(status_code=100, headers=[]))
         if rule is not None and rule.status is not None:
-            await self._answer(near, request, rule)
+            await self._send_error(client, request, rule)
         else:
-            far = await self._forward(near, request)
-            await self._give_back(near, far, rule)
+            upstream = await self._forward(client, request)
+            await self._relay_response(client, upstream, rule)
 
-    async def _next_request(self, near: _Side) -> h11.Request:
-        """Wait for a request; end with Azurite when that hangs up first, as it does when idle."""
-        if self._far is None:
-            request = await near.next_event()
+    async def _next_request(self, client: _HttpConnection) -> h11.Request:
+        """Wait for a request; end the connection when Azurite closes an idle connection first."""
+        if self._upstream is None:
+            request = await client.next_event()
         else:
-            coming = asyncio.create_task(near.next_event())
-            # It sends nothing of its own accord: this reads only the end.
-            ended = asyncio.create_task(self._far.reader.read(1))
+            coming = asyncio.create_task(client.next_event())
+            # Azurite sends nothing unasked: the read ends only with the connection.
+            ended = asyncio.create_task(self._upstream.reader.read(1))
             try:
                 await asyncio.wait({coming, ended}, return_when=asyncio.FIRST_COMPLETED)
                 if not coming.done():
                     raise _CutError
                 request = coming.result()
                 if ended.done():
-                    self._hang_up()
+                    self._close_upstream()
             finally:
                 coming.cancel()
                 ended.cancel()
@@ -125,39 +125,43 @@ class Relay:
             raise _CutError
         return request
 
-    async def _answer(self, near: _Side, request: h11.Request, rule: Rule) -> None:
-        # All of the request first: a client that is still sending would not see the answer.
-        async for _ in near.body():
+    async def _send_error(self, client: _HttpConnection, request: h11.Request, rule: Rule) -> None:
+        # Read the whole request first: a client that is still sending would miss the response.
+        async for _ in client.body():
             pass
         accept = b",".join(value for name, value in request.headers if name == b"accept")
-        head, body = answer(rule, self._service, accept.decode("ascii", "replace"))
-        await near.send(head)
+        head, body = error_response(rule, self._service, accept.decode("ascii", "replace"))
+        await client.send(head)
         if request.method != b"HEAD":
-            await near.send(h11.Data(data=body))
-        await near.send(h11.EndOfMessage())
+            await client.send(h11.Data(data=body))
+        await client.send(h11.EndOfMessage())
 
-    async def _forward(self, near: _Side, request: h11.Request) -> _Side:
-        if self._far is None:
+    async def _forward(self, client: _HttpConnection, request: h11.Request) -> _HttpConnection:
+        if self._upstream is None:
             streams = await asyncio.open_connection(LOOPBACK, self._port)
-            self._far = _Side(*streams, h11.Connection(h11.CLIENT, _HEAD))
-        far = self._far
+            self._upstream = _HttpConnection(*streams, h11.Connection(h11.CLIENT, _HEAD))
+        upstream = self._upstream
         headers = [pair for pair in request.headers.raw_items() if pair[0].lower() != b"expect"]
-        await far.send(h11.Request(method=request.method, target=request.target, headers=headers))
-        async for piece in near.body():
-            await far.send(piece)
-        await far.send(h11.EndOfMessage())
-        return far
+        await upstream.send(
+            h11.Request(method=request.method, target=request.target, headers=headers)
+        )
+        async for chunk in client.body():
+            await upstream.send(chunk)
+        await upstream.send(h11.EndOfMessage())
+        return upstream
 
-    async def _give_back(self, near: _Side, far: _Side, rule: Rule | None) -> None:
+    async def _relay_response(
+        self, client: _HttpConnection, upstream: _HttpConnection, rule: Rule | None
+    ) -> None:
         cut = None if rule is None else rule.cut
-        head = await far.next_event()
+        head = await upstream.next_event()
         if not isinstance(head, h11.Response):
             raise _CutError
         if cut == "answer":
-            async for _ in far.body():
+            async for _ in upstream.body():
                 pass
             raise _CutError
-        await near.send(
+        await client.send(
             h11.Response(
                 status_code=head.status_code,
                 reason=head.reason,
@@ -168,24 +172,24 @@ class Relay:
             raise _CutError
         length = dict(head.headers).get(b"content-length")
         left = None if length is None or cut != "body" else int(length) // 2
-        async for piece in far.body():
-            if left is not None and len(piece.data) >= left:
-                await near.send(h11.Data(data=piece.data[:left]))
+        async for chunk in upstream.body():
+            if left is not None and len(chunk.data) >= left:
+                await client.send(h11.Data(data=chunk.data[:left]))
                 raise _CutError
-            await near.send(piece)
+            await client.send(chunk)
             if left is not None:
-                left -= len(piece.data)
+                left -= len(chunk.data)
             elif cut == "body":
                 raise _CutError
         if cut == "body":
-            raise _CutError  # There was no body to cut.
-        await near.send(h11.EndOfMessage())
-        if far.reusable:
-            far.http.start_next_cycle()
+            raise _CutError  # The response had no body to cut.
+        await client.send(h11.EndOfMessage())
+        if upstream.reusable:
+            upstream.http.start_next_cycle()
         else:
-            self._hang_up()
+            self._close_upstream()
 
-    def _hang_up(self) -> None:
-        if self._far is not None:
-            self._far.writer.close()
-            self._far = None
+    def _close_upstream(self) -> None:
+        if self._upstream is not None:
+            self._upstream.writer.close()
+            self._upstream = None

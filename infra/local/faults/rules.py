@@ -1,4 +1,4 @@
-"""Rules: which requests fail, how, and how often. Plain data, as the control endpoint takes it."""
+"""Rules: the requests that fail, the kind of failure and the frequency, as plain data."""
 
 import random
 import re
@@ -6,41 +6,42 @@ from typing import Literal
 
 import msgspec
 
-Service = Literal["blob", "queue", "table"]
-Status = Literal[429, 500, 503]
+StorageService = Literal["blob", "queue", "table"]
+ErrorStatus = Literal[429, 500, 503]
 
 Cut = Literal["request", "answer", "headers", "body"]
-"""Where a connection is cut: `request` before the service gets it; `answer` after the service has
-carried it out, so that only the answer is lost; `headers` right after the answer's headers; `body`
-half way through the answer's body (after its first piece when its length is not told).
+"""The place of a cut: `request` before the service gets the request; `answer` after the service has
+carried out the request, so that the client loses only the answer; `headers` right after the
+answer's headers; `body` half way through the answer's body (after the first chunk of a body without
+a stated length).
 """
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One rule; a request that all its conditions hold for suffers its effects.
+    """One rule: conditions on a request, and effects on a request that meets every condition.
 
-    `method` is upper case; `path` is a regular expression searched for in the request target with
-    its query. Of the matching requests the first `skip` pass, then each is hit with `probability`,
-    until `times` were (None: for ever). A hit is delayed by `delay` seconds, and then answered
-    with `status` in the service's own form, or cut, or passed on when the delay is all.
+    `method` is upper case; `path` is a regular expression, searched for in the request target with
+    its query. The first `skip` matching requests pass. Each later matching request is hit with
+    `probability`, up to `times` hits (None: no limit). A hit is delayed by `delay` seconds. After
+    the delay the request is answered with `status` in the service's own form, or cut, or passed on.
     """
 
-    service: Service | None = None
+    service: StorageService | None = None
     method: str | None = None
     path: str | None = None
     skip: int = 0
     times: int | None = None
     probability: float = 1.0
     delay: float = 0.0
-    status: Status | None = None
+    status: ErrorStatus | None = None
     code: str | None = None
-    """The error code of the answer, in place of the one that goes with `status`."""
+    """The error code of the answer; None stands for the usual code of `status`."""
     retry_after: int | None = None
     """Whole seconds, sent with the answer as Retry-After (RFC 9110 section 10.2.3)."""
     cut: Cut | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a rule that could never do what it says."""
+        """Raise ValueError for a rule without effect, and for fields that contradict each other."""
         if self.path is not None:
             try:
                 re.compile(self.path)
@@ -65,34 +66,36 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All rules, in order: the first that hits a request is the only one. `seed` fixes chance."""
+    """The rules in order: the first rule that hits a request applies alone. `seed` fixes chance."""
 
     rules: list[Rule] = []
     seed: int = 0
 
 
 class Rules:
-    """The plan in force, and how often each of its rules has hit."""
+    """The plan in force, and the number of hits of each rule."""
 
     def __init__(self) -> None:
         self.set(Plan())
 
     def set(self, plan: Plan) -> None:
-        """Put a plan in force in place of the last one."""
+        """Put a plan in force in place of the last plan."""
         self.plan = plan
         self.hits = [0] * len(plan.rules)
         self._matched = [0] * len(plan.rules)
         self._random = random.Random(plan.seed)  # noqa: S311 - which requests fail is no secret
 
-    def choose(self, service: Service, method: str, target: str) -> Rule | None:
-        """The rule that this request suffers, None when it passes."""
+    def choose(self, service: StorageService, method: str, target: str) -> Rule | None:
+        """Return the rule that hits this request, or None for a request that passes."""
         for number, rule in enumerate(self.plan.rules):
             if self._hits(number, rule, service, method, target):
                 self.hits[number] += 1
                 return rule
         return None
 
-    def _hits(self, number: int, rule: Rule, service: Service, method: str, target: str) -> bool:
+    def _hits(
+        self, number: int, rule: Rule, service: StorageService, method: str, target: str
+    ) -> bool:
         if rule.times is not None and self.hits[number] >= rule.times:
             return False
         if rule.service not in (None, service) or rule.method not in (None, method):
@@ -104,9 +107,9 @@ class Rules:
 
 
 def bad_day(probability: float, *, seed: int) -> Plan:
-    """A plan under which any request fails in any way, each about as likely as the others.
+    """Build a plan with every kind of failure, each about equally likely.
 
-    `probability` is that of a request to fail at all.
+    `probability` is the probability that a request fails at all.
     """
     effects = (
         Rule(status=500),
@@ -118,7 +121,7 @@ def bad_day(probability: float, *, seed: int) -> Plan:
         Rule(cut="body"),
         Rule(delay=0.3),
     )
-    # Each sees only what those before it have let pass.
+    # A rule sees only the requests that passed the rules before.
     share = probability / len(effects)
     rules = [
         msgspec.structs.replace(effect, probability=share / (1 - share * number))

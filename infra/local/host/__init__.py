@@ -1,6 +1,6 @@
 """The local Azure Functions host: the triggers, around Microsoft's own Python runtime.
 
-``azure-functions-runtime`` is the library that Azure runs inside its Python 3.13 worker: it
-imports the app, checks its bindings and runs its functions. This package stands in for the other
-half, the host, which owns the triggers. It knows nothing about the app that it serves.
+Azure runs the library ``azure-functions-runtime`` inside the Python 3.13 worker. The library
+imports the app, checks the app's bindings and runs the app's functions. This package stands in for
+the Functions host, which owns the triggers. The package knows nothing about any particular app.
 """

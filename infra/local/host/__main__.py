@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 from infra.local.host import host
-from infra.local.host.refusals import RefusedError
+from infra.local.host.errors import StartupError
 
 
 def main() -> int:
-    """Run the host. 0 after SIGTERM or SIGINT, 1 when the app or a setting is refused."""
+    """Run the host. Return 0 after SIGTERM or SIGINT, 1 after a StartupError."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.host", description=__doc__)
     parser.add_argument("--app", type=Path, default=Path.cwd(), help="folder of function_app.py")
     parser.add_argument("--port", type=int, default=7071, help="HTTP port on 127.0.0.1")
@@ -21,7 +21,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         asyncio.run(host.run(options.app.resolve(), options.port, os.environ, options.grace))
-    except RefusedError as refused:
+    except StartupError as refused:
         for line in refused.lines:
             print(f"host: {line}", file=sys.stderr)
         return 1

@@ -1,10 +1,11 @@
-"""The host's own endpoints under ``/admin``: its state, its functions, firing one by hand.
+"""The host's own endpoints under ``/admin``: state, functions, running a function by hand.
 
-The shapes are those of the Functions host's ``HostStatus`` and ``FunctionMetadataResponse``; what
-would point at files (``/admin/vfs``) is null, as those are not served. Source: "Manually run a non
-HTTP-triggered function" (learn.microsoft.com). In Azure they need the master key, and so they do
-here for an app that has keys. Else, as with Core Tools, the loopback address is the guard, with a
-JSON content type required of POST, which no web page can send across origins without asking first.
+The replies have the shapes of the Functions host's ``HostStatus`` and ``FunctionMetadataResponse``.
+Links to files (``/admin/vfs``) are null, because the host serves no files. Source: "Manually run a
+non HTTP-triggered function" (learn.microsoft.com). Azure asks for the master key. This host asks
+for the master key where the app has keys. Without keys the loopback address is the guard, as with
+Core Tools. A POST then needs a JSON content type, because no web page can send JSON across origins
+without a CORS preflight.
 """
 
 import json
@@ -16,12 +17,12 @@ from starlette.responses import JSONResponse, Response
 
 from infra.local.host.loading import SCRIPT, Function
 
-# The major version of the Functions host whose contract this is; there is no finer one to name.
+# The contract's major version of the Functions host. The contract names no minor version.
 VERSION = "4.0.0.0"
 
 
 class Admin:
-    """Answers admin requests; ``fire`` maps the functions that can be run by hand to how."""
+    """Answer admin requests. ``fire`` maps each function that can run by hand to its action."""
 
     def __init__(
         self,
@@ -31,7 +32,7 @@ class Admin:
         routes: Mapping[str, str],
         disabled: Collection[str],
     ) -> None:
-        """``routes`` has the templates of the HTTP functions, route prefix included."""
+        """Take ``routes``, the templates of the HTTP functions with the route prefix."""
         self._host = host
         self._functions = {function.name.lower(): function for function in functions}
         self._fire = {name.lower(): action for name, action in fire.items()}
@@ -41,7 +42,7 @@ class Admin:
         self.state = "Starting"
 
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
-        """The response to a request for this path, without its leading slash."""
+        """Return the response to a request for a path without the leading slash."""
         if (method, path) == ("GET", "admin/host/status"):
             return JSONResponse(self._status())
         if path == "admin/host/ping" and method in ("GET", "POST"):

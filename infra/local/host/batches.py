@@ -1,10 +1,10 @@
 """The Service Bus queue trigger with cardinality "many": one call for several messages.
 
-As in the Service Bus extension, one batch runs at a time, of what is there when it asks, at most
-maxMessageBatchSize and, for as long as maxBatchWaitTime, at least minMessageBatchSize. All of it is
-completed when the function succeeds and abandoned when it fails. No lock is renewed meanwhile, and
-in a queue with sessions one session is served at a time: maxAutoLockRenewalDuration and
-maxConcurrentSessions are for functions that take single messages.
+The rules are the Service Bus extension's. One batch runs at a time. A batch holds at most
+maxMessageBatchSize messages. The trigger waits up to maxBatchWaitTime for minMessageBatchSize
+messages. A successful function completes every message, a failed function abandons every message.
+No lock is renewed during the call. A queue with sessions serves one session at a time:
+maxAutoLockRenewalDuration and maxConcurrentSessions apply to functions that take single messages.
 Source: "Azure Service Bus bindings for Azure Functions", host.json settings (learn.microsoft.com).
 """
 
@@ -19,14 +19,14 @@ from infra.local.host import protos
 from infra.local.host.metadata import batch_metadata_of, body_of
 from infra.local.host.servicebus import BROKEN, QueueTrigger, log
 
-# A receive is never cut short, as what it has already taken would stay locked; a host that stops
-# waits this long for it.
+# Cancelling a receive would leave the received messages locked. A stopping host therefore waits up
+# to this long for a receive to end.
 SLICE_SECONDS = 1.0
 SHORTEST_SECONDS = 0.01
 
 
 class BatchTrigger(QueueTrigger):
-    """Runs one function for the messages of one queue, several in each call."""
+    """Run one function for the messages of one queue, several in each call."""
 
     batch = True
 
@@ -40,7 +40,7 @@ class BatchTrigger(QueueTrigger):
             await self._run_next(receiver, SLICE_SECONDS)
 
     async def _run_next(self, receiver: ServiceBusReceiver, seconds: float) -> bool:
-        """Run the function for the next messages; False when none came in this time."""
+        """Run the function for the next messages. Return False when no message came in time."""
         messages = await receiver.receive_messages(
             self._host.max_message_batch_size, max_wait_time=seconds
         )
@@ -55,7 +55,7 @@ class BatchTrigger(QueueTrigger):
     async def _fill(
         self, receiver: ServiceBusReceiver, messages: list[ServiceBusReceivedMessage]
     ) -> None:
-        """Add what comes in time, until the batch has its minimum size."""
+        """Add messages until the batch has the minimum size or the time is over."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._fill_seconds()
         while len(messages) < self._host.min_message_batch_size and not self._stopping.is_set():
@@ -83,7 +83,7 @@ class BatchTrigger(QueueTrigger):
 
 
 class SessionBatchTrigger(BatchTrigger):
-    """Runs one function for a queue with sessions: each call has messages of one session."""
+    """Run one function for a queue with sessions: each call has messages of one session."""
 
     async def _receive(self, client: ServiceBusClient, renewer: AutoLockRenewer | None) -> None:
         del renewer
@@ -99,7 +99,7 @@ class SessionBatchTrigger(BatchTrigger):
                 await receiver.close()
 
     async def _serve(self, receiver: ServiceBusReceiver) -> None:
-        """Process a session's messages until it is idle or the host stops."""
+        """Process a session's messages until the session is idle or the host stops."""
         loop = asyncio.get_running_loop()
         idle_at = loop.time() + self._host.session_idle_timeout
         while not self._stopping.is_set() and loop.time() < idle_at:
@@ -108,5 +108,5 @@ class SessionBatchTrigger(BatchTrigger):
                 idle_at = loop.time() + self._host.session_idle_timeout
 
     def _fill_seconds(self) -> float:
-        # A session that has gone idle is closed, and what was taken of it is run before.
+        # An idle session is closed, and messages already received from the session run before.
         return min(self._host.max_batch_wait, self._host.session_idle_timeout)

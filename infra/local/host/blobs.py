@@ -1,12 +1,13 @@
 """The blob trigger: each new or changed blob once.
 
 https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-blob-trigger. A blob is
-done when its receipt is written, after the function has succeeded, so that a host that dies at any
-moment runs it again rather than never. With ``source="EventGrid"`` blobs are not found by listing
-but named by events (``events.py``).
+done when its receipt is written, after the function succeeded. A host that dies at any moment
+therefore runs the blob again rather than never. With ``source="EventGrid"`` events name the blobs
+(``events.py``), and no listing is made.
 """
 
 import asyncio
+import functools
 import json
 import logging
 import time
@@ -16,16 +17,16 @@ from azure.core.exceptions import AzureError, ResourceModifiedError, ResourceNot
 from azure.storage.blob.aio import ContainerClient
 from azure_functions_runtime.bindings.datumdef import Datum
 
-from infra.local.host.events import EVENT_GRID, Events
-from infra.local.host.finding import Found, Listing
+from infra.local.host.errors import StartupError
+from infra.local.host.events import EVENT_GRID, BlobEvents
 from infra.local.host.hostjson import HostSettings
 from infra.local.host.invoke import Invoker
+from infra.local.host.listing import BlobVersion, Listing
 from infra.local.host.loading import Function
 from infra.local.host.patterns import BlobPattern
 from infra.local.host.poison import PoisonQueue, poison_queue
 from infra.local.host.protos import ModelBindingData
 from infra.local.host.receipts import Receipts
-from infra.local.host.refusals import RefusedError
 from infra.local.host.settings import AppSettings
 from infra.local.host.storage import HostStorage, container_client
 
@@ -33,30 +34,30 @@ log = logging.getLogger("host.blobs")
 
 POLLING = "LogsAndContainerScan"
 POLL_SECONDS = 0.5
-# How many times as long as the last listing took no other one is begun, up to a limit.
+# After a listing the trigger pauses this many times the listing's duration, up to a limit.
 PAUSE_FOR_FINDING = 4
 LONGEST_PAUSE_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 10.0
-# A listing older than this is not trusted: whether the blob is still there is asked first.
+# An older listing is not trusted: the trigger first asks if the blob still exists.
 FRESH_SECONDS = 2.0
 
 
 class BlobTrigger:
-    """Runs one function for the blobs of one container."""
+    """Run one function for the blobs of one container."""
 
     def __init__(
         self,
         function: Function,
         pattern: BlobPattern,
         source: ContainerClient,
-        finder: Listing | Events,
+        finder: Listing | BlobEvents,
         poison: PoisonQueue,
         invoker: Invoker,
         settings: HostSettings,
     ) -> None:
         self.name = function.name
-        # Where events are given, for a function whose source they are.
-        self.events = finder if isinstance(finder, Events) else None
+        # The receiver of events, for a function whose source is Event Grid.
+        self.events = finder if isinstance(finder, BlobEvents) else None
         self._function = function
         self._pattern = pattern
         self._source = source
@@ -65,12 +66,12 @@ class BlobTrigger:
         self._invoker = invoker
         self._attempts = settings.poison_blob_threshold
         self._slots = asyncio.Semaphore(settings.blob_parallelism)
-        self._running: dict[Found, asyncio.Task[None]] = {}
+        self._running: dict[BlobVersion, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
         self._finding_seconds = 0.0
 
     async def run(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
-        """List and run until ``stopping``; return when no run is in flight."""
+        """Find blobs and run the function until ``stopping``; return when no run is in flight."""
         self._stopping = stopping
         recalled = False
         while not stopping.is_set():
@@ -82,10 +83,10 @@ class BlobTrigger:
             except AzureError as error:
                 log.warning("%s: cannot find blobs: %s", self._function.name, error)
             else:
-                # Before the blobs are run: what waits from last time may take long.
+                # Set before the blobs run, because blobs left from the last run may take long.
                 ready.set()
                 await self._start(fresh)
-            # A listing of many blobs takes long, and all else waits for it.
+            # A listing of many blobs takes long and delays every other task.
             pause = max(POLL_SECONDS, PAUSE_FOR_FINDING * self._finding_seconds)
             await self._pause(min(pause, LONGEST_PAUSE_SECONDS))
         if self._running:
@@ -93,88 +94,91 @@ class BlobTrigger:
         await self._source.close()
         await self._poison.close()
 
-    async def _poll(self) -> list[Found]:
-        """The blobs that are neither done nor under way."""
+    async def _poll(self) -> list[BlobVersion]:
+        """Return the blobs that are neither done nor in progress."""
         began = time.monotonic()
         found = await self._finder.waiting()
         self._finding_seconds = time.monotonic() - began
-        under_way = {(one.name, one.etag) for one in self._running}
-        return [one for one in found if (one.name, one.etag) not in under_way]
+        under_way = {(version.name, version.etag) for version in self._running}
+        return [version for version in found if (version.name, version.etag) not in under_way]
 
-    async def _start(self, fresh: list[Found]) -> None:
-        """Run the function for each, as many at a time as there are slots."""
-        for one in fresh:
+    async def _start(self, fresh: list[BlobVersion]) -> None:
+        """Run the function for each blob, as many blobs at a time as the trigger has slots."""
+        for version in fresh:
             await self._slots.acquire()
             if self._stopping.is_set():
                 self._slots.release()
                 return
-            task = asyncio.create_task(self._process(one))
-            self._running[one] = task
-            task.add_done_callback(lambda _, one=one: self._finished(one))
+            task = asyncio.create_task(self._process(version))
+            self._running[version] = task
+            task.add_done_callback(functools.partial(self._finished, version))
 
-    def _finished(self, one: Found) -> None:
-        del self._running[one]
+    def _finished(self, version: BlobVersion, task: asyncio.Task[None]) -> None:
+        del task
+        del self._running[version]
         self._slots.release()
 
-    async def _process(self, one: Found) -> None:
+    async def _process(self, version: BlobVersion) -> None:
         try:
-            if time.monotonic() - one.listed > FRESH_SECONDS and not await self._current(one):
-                await self._finder.drop(one)
+            if time.monotonic() - version.listed > FRESH_SECONDS and not await self._current(
+                version
+            ):
+                await self._finder.drop(version)
                 return
-            failures = self._finder.failures(one)
+            failures = self._finder.failures(version)
             while failures < self._attempts:
-                outcome = await self._invoker.run(self._function, *self._inputs(one))
+                outcome = await self._invoker.run(self._function, *self._inputs(version))
                 if outcome.succeeded:
                     break
-                # Deleted or replaced meanwhile: nobody wants this version any more.
-                if not await self._current(one):
-                    await self._finder.drop(one)
+                # The blob was deleted or replaced meanwhile: this version is obsolete.
+                if not await self._current(version):
+                    await self._finder.drop(version)
                     return
-                failures = await self._finder.fail(one)
+                failures = await self._finder.fail(version)
                 if failures < self._attempts:
                     await self._pause(min(0.1 * 2**failures, LONGEST_RETRY_SECONDS))
                     if self._stopping.is_set():
                         return
             else:
                 log.error("%s: gave up on a blob, see the poison queue", self._function.name)
-                await self._poison.add(self._poison_message(one))
-            await self._finder.finish(one)
+                await self._poison.add(self._poison_message(version))
+            await self._finder.finish(version)
         except AzureError as error:
-            # What is not finished waits still, and so is tried again.
+            # An unfinished blob stays in the list and is tried again.
             log.warning("%s: a blob could not be finished: %s", self._function.name, error)
 
-    def _poison_message(self, one: Found) -> dict[str, str]:
+    def _poison_message(self, version: BlobVersion) -> dict[str, str]:
         return {
             "Type": "BlobTrigger",
             "FunctionId": f"Host.Functions.{self._function.name}",
-            "BlobType": one.kind,
+            "BlobType": version.kind,
             "ContainerName": self._pattern.container,
-            "BlobName": one.name,
-            "ETag": one.etag.strip('"'),
+            "BlobName": version.name,
+            "ETag": version.etag.strip('"'),
         }
 
-    async def _current(self, one: Found) -> bool:
-        """Whether the container still has this version of the blob."""
-        blob = self._source.get_blob_client(one.name)
+    async def _current(self, version: BlobVersion) -> bool:
+        """Tell whether the container still has this version of the blob."""
+        blob = self._source.get_blob_client(version.name)
         try:
             await blob.get_blob_properties(
-                etag=one.etag, match_condition=MatchConditions.IfNotModified
+                etag=version.etag, match_condition=MatchConditions.IfNotModified
             )
         except (ResourceNotFoundError, ResourceModifiedError):
             return False
         return True
 
-    def _inputs(self, one: Found) -> tuple[ModelBindingData, dict[str, Datum]]:
+    def _inputs(self, version: BlobVersion) -> tuple[ModelBindingData, dict[str, Datum]]:
         container = self._pattern.container
         content = {
             "Connection": self._function.trigger["connection"],
             "ContainerName": container,
-            "BlobName": one.name,
+            "BlobName": version.name,
         }
         metadata = {
-            "BlobTrigger": f"{container}/{one.name}",
-            "Uri": self._source.get_blob_client(one.name).url.partition("?")[0],
-            **(self._pattern.match(one.name) or {}),
+            "BlobTrigger": f"{container}/{version.name}",
+            "Uri": self._source.get_blob_client(version.name).url.partition("?")[0],
+            **(self._pattern.match(version.name) or {}),
         }
         data = ModelBindingData(json.dumps(content).encode(), "AzureStorageBlobs")
         return data, {name: Datum(value, "string") for name, value in metadata.items()}
@@ -194,7 +198,7 @@ def blob_triggers(
     invoker: Invoker,
     storage: HostStorage | None,
 ) -> list[BlobTrigger]:
-    """The blob functions. Raises RefusedError with a line for each that cannot be served."""
+    """Return the blob functions. Raise StartupError with a line for each unusable function."""
     found: list[BlobTrigger] = []
     wrong: list[str] = []
     for function in functions:
@@ -202,10 +206,10 @@ def blob_triggers(
             continue
         try:
             found.append(_blob_trigger(function, app_settings, settings, invoker, storage))
-        except RefusedError as refused:
+        except StartupError as refused:
             wrong += [f"function {function.name}: {line}" for line in refused.lines]
     if wrong:
-        raise RefusedError(*wrong)
+        raise StartupError(*wrong)
     return found
 
 
@@ -217,20 +221,20 @@ def _blob_trigger(
     storage: HostStorage | None,
 ) -> BlobTrigger:
     if not function.info.input_types[function.parameter].deferred_bindings_enabled:
-        raise RefusedError(
+        raise StartupError(
             f"parameter {function.parameter} of blobTrigger must be of an SDK type"
             " (azurefunctions.extensions): this host never holds a blob's bytes"
         )
     by = function.trigger.get("source") or POLLING
     if by not in (POLLING, EVENT_GRID):
-        raise RefusedError(f"source {by} of blobTrigger is none of {POLLING}, {EVENT_GRID}")
+        raise StartupError(f"source {by} of blobTrigger is none of {POLLING}, {EVENT_GRID}")
     if storage is None:
-        raise RefusedError("a blob trigger needs the connection setting AzureWebJobsStorage")
+        raise StartupError("a blob trigger needs the connection setting AzureWebJobsStorage")
     pattern = BlobPattern(app_settings.resolve(function.trigger["path"]))
     source = container_client(app_settings, function.trigger["connection"], pattern.container)
     receipts = Receipts(storage, function.name, pattern.container)
     poison = poison_queue(app_settings, function.trigger["connection"])
-    finder: Listing | Events = Listing(source, pattern, receipts)
+    finder: Listing | BlobEvents = Listing(source, pattern, receipts)
     if by == EVENT_GRID:
-        finder = Events(storage, function.name, pattern, receipts)
+        finder = BlobEvents(storage, function.name, pattern, receipts)
     return BlobTrigger(function, pattern, source, finder, poison, invoker, settings)

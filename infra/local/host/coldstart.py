@@ -1,8 +1,8 @@
-"""``python -m infra.local.host.coldstart --app <folder>``: how long an app takes to load.
+"""``python -m infra.local.host.coldstart --app <folder>``: measure the loading of an app.
 
-Prints the seconds that a fresh process spends on what Azure's worker does before an app can be
-called: importing the runtime library, loading its binding registry, importing the app, indexing
-its functions and checking their bindings. Nothing of the host's own triggers is loaded.
+Prints the seconds of a fresh process for the work of Azure's worker before the first call: import
+the runtime library, load the library's binding registry, import the app, index the app's functions
+and check the bindings. The host's own triggers are not loaded.
 """
 
 import argparse
@@ -11,12 +11,12 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Load the app once and print the seconds it took."""
+    """Load the app once and print the duration in seconds."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.host.coldstart")
     parser.add_argument("--app", type=Path, required=True, help="folder of function_app.py")
     folder = parser.parse_args().app.resolve()
     started = time.perf_counter()
-    # Inside the measure, as it is what imports the runtime library.
+    # Measured too: this import loads the runtime library.
     from infra.local.host.loading import load
 
     load(folder)

@@ -1,8 +1,8 @@
-"""Route constraints: which values a parameter such as ``{id:int:min(1)}`` takes.
+"""Route constraints: the values that a parameter such as ``{id:int:min(1)}`` takes.
 
-They are ASP.NET Core's ("Routing in ASP.NET Core", route constraints, learn.microsoft.com), with
-.NET's way to read a number in the invariant culture. ``datetime`` is not here: what .NET takes for
-a date is too much to repeat.
+The constraints are ASP.NET Core's ("Routing in ASP.NET Core", route constraints,
+learn.microsoft.com). Numbers are read by .NET's rules in the invariant culture. ``datetime`` is
+missing, because .NET's rules for dates are too many to repeat.
 """
 
 import re
@@ -23,12 +23,12 @@ GUID = re.compile(
 
 
 def parse(text: str) -> list[Constraint]:
-    """The constraints in a text such as ``:int:range(1,9)``. Raises ValueError naming a bad one."""
+    """Return the constraints in ``:int:range(1,9)``. Raise ValueError naming a bad constraint."""
     return [_constraint(part) for part in _split(text)]
 
 
 def _split(text: str) -> list[str]:
-    """The parts between the colons that are not within parentheses."""
+    """Split a text at the colons outside parentheses."""
     parts: list[str] = []
     depth = 0
     for sign in text:
@@ -55,7 +55,7 @@ def _constraint(text: str) -> Constraint:
 
 
 def _regex(pattern: str) -> Constraint:
-    # Braces are doubled in a template. .NET's own additions to the syntax do not compile here.
+    # A template doubles braces. .NET's own additions to the regex syntax do not compile here.
     compiled = re.compile(pattern.replace("{{", "{").replace("}}", "}"), re.IGNORECASE)
     return lambda value: compiled.search(value) is not None
 
@@ -86,7 +86,7 @@ PLAIN: dict[str, Constraint] = {
     "long": _integer(*LONG),
     "required": bool,
 }
-# By name and number of arguments.
+# The constraints with numbers, by name and number of arguments.
 WITH_NUMBERS: dict[tuple[str, int], Callable[..., Constraint]] = {
     ("length", 1): lambda length: _length(length, length),
     ("length", 2): _length,

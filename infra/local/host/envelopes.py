@@ -1,4 +1,4 @@
-"""A request as the runtime library takes it, and a response of what it returns."""
+"""HTTP requests in the runtime library's form, and HTTP responses from a function's result."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -8,16 +8,16 @@ from azure_functions_runtime.bindings.datumdef import Datum
 from starlette.responses import Response
 from starlette.types import Scope
 
-# These describe the connection, not the answer; the web server writes its own.
+# Headers that describe the connection. The web server writes its own.
 HOP_BY_HOP = frozenset(("connection", "content-length", "keep-alive", "transfer-encoding"))
 
 
 def joined_headers(scope: Scope) -> dict[str, str]:
-    """The request's headers, one value a name, with where it came from."""
+    """Return the request's headers, one value for each name, with the client's address."""
     headers = _joined(
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
     )
-    # As Azure's front end does: the peer's address and port at the end of what came along.
+    # As Azure's front end does: append the peer's address and port to the given list.
     if scope["client"] is not None:
         host, port = scope["client"]
         came = headers.get("x-forwarded-for")
@@ -28,7 +28,7 @@ def joined_headers(scope: Scope) -> dict[str, str]:
 def request_datum(
     scope: Scope, headers: Mapping[str, str], parameters: Mapping[str, str], body: bytes
 ) -> Datum:
-    """The value of an HTTP trigger's parameter."""
+    """Return the value of an HTTP trigger's parameter."""
     query = scope["query_string"].decode("latin-1")
     url = f"{scope['scheme']}://{headers.get('host', '')}{scope['raw_path'].decode('latin-1')}"
     asked = _joined(parse_qsl(query, keep_blank_values=True)) if query else {}
@@ -46,7 +46,7 @@ def request_datum(
 
 
 def _joined(items: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """One value a name, repeated ones joined by commas, as .NET's StringValues print."""
+    """Join repeated values of a name by commas, as .NET's StringValues print."""
     joined: dict[str, str] = {}
     for name, value in items:
         joined[name] = f"{joined[name]},{value}" if name in joined else value
@@ -58,7 +58,7 @@ def _strings(values: Mapping[str, str]) -> dict[str, Datum]:
 
 
 def response_of(returned: Datum) -> Response:
-    """The answer that a function returned, a text or a whole response."""
+    """Return the response for a function's result, a text or a whole response."""
     if returned.type != "http":
         text = returned.value if returned.type == "string" else json.dumps(returned.value)
         return Response(text, media_type="text/plain")

@@ -1,8 +1,9 @@
-"""Blobs that Event Grid tells of: kept from the moment that the event is accepted until done.
+"""Blobs that Event Grid reports, kept from the acceptance of the event until done.
 
-An event is answered with 200 only once its blob is written down in the host's own storage, as the
-Functions host puts it on a queue of its own, so that a host that dies runs it after its next start.
-Source: "Azure Blob Storage as an Event Grid source" (learn.microsoft.com), Event Grid event schema.
+The answer to an event is 200 only after the blob is written down in the host's own storage. The
+Functions host puts the blob on a queue of its own instead. A host that dies therefore runs the blob
+after the next start. Source: "Azure Blob Storage as an Event Grid source" (learn.microsoft.com),
+Event Grid event schema.
 """
 
 from typing import Annotated, Any, Final
@@ -10,7 +11,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from infra.local.host.finding import Found
+from infra.local.host.listing import BlobVersion
 from infra.local.host.patterns import BlobPattern
 from infra.local.host.receipts import Receipts
 from infra.local.host.storage import HostStorage
@@ -20,16 +21,16 @@ CREATED: Final = "Microsoft.Storage.BlobCreated"
 _SUBJECT: Final = "/blobServices/default/containers/"
 
 
-class CreatedData(Struct, rename={"etag": "eTag", "kind": "blobType"}):
-    """What an event says of its blob; the rest of its data is not looked at."""
+class BlobCreatedData(Struct, rename={"etag": "eTag", "kind": "blobType"}):
+    """The blob in an event's data; further fields of the data are ignored."""
 
     etag: Annotated[str, Meta(min_length=1)]
     kind: Annotated[str, Meta(min_length=1)]
     url: Annotated[str, Meta(min_length=1)]
 
 
-class Event(Struct, rename="camel"):
-    """One event in the Event Grid event schema; `data` is read by `event_type`."""
+class EventGridEvent(Struct, rename="camel"):
+    """One event in the Event Grid event schema; `event_type` determines the shape of `data`."""
 
     id: str
     event_type: str
@@ -40,16 +41,16 @@ class Event(Struct, rename="camel"):
     topic: str = ""
 
 
-def blob_of(event: Event) -> tuple[str, str] | None:
-    """The container and the name of the blob that an event is about, or None."""
+def blob_of(event: EventGridEvent) -> tuple[str, str] | None:
+    """Return the container and the blob name in an event's subject, or None."""
     if not event.subject.startswith(_SUBJECT):
         return None
     container, marker, name = event.subject.removeprefix(_SUBJECT).partition("/blobs/")
     return (container, name) if container and marker and name else None
 
 
-class Events:
-    """The blobs that one function is yet to be run for."""
+class BlobEvents:
+    """The blobs in accepted events that one function still has to process."""
 
     def __init__(
         self, storage: HostStorage, function: str, pattern: BlobPattern, receipts: Receipts
@@ -58,60 +59,60 @@ class Events:
         self._pattern = pattern
         self._receipts = receipts
         self._prefix = f"blobevents/{storage.host}/Host.Functions.{function}/"
-        self._waiting: dict[str, Found] = {}
+        self._waiting: dict[str, BlobVersion] = {}
 
     async def load(self) -> None:
-        """Recall what was accepted before; to be called once before all else."""
+        """Read the blobs accepted earlier. Call once, before every other method."""
         await self._receipts.load()
         async for place in self._storage.names(self._prefix):
             kept = await self._storage.read(place)
             if kept is not None:
-                found = _told(kept["name"], kept["etag"], kept["kind"])
+                found = _version_of(kept["name"], kept["etag"], kept["kind"])
                 self._waiting.setdefault(place.removeprefix(self._prefix), found)
 
-    async def accept(self, event: Event) -> None:
-        """Write down the blob of an event, unless the function is not for it.
+    async def accept(self, event: EventGridEvent) -> None:
+        """Write down the blob of an event when the function's path matches the blob.
 
-        Raises msgspec.ValidationError for data that is not that of a blob's creation.
+        Raises msgspec.ValidationError for data of a shape other than BlobCreated's.
         """
-        data = msgspec.convert(event.data, CreatedData)
+        data = msgspec.convert(event.data, BlobCreatedData)
         blob = blob_of(event)
         if blob is None or blob[0] != self._pattern.container:
             return
         _, name = blob
         if self._pattern.match(name) is None:
             return
-        found = _told(name, f'"{data.etag}"', data.kind)
+        found = _version_of(name, f'"{data.etag}"', data.kind)
         key = self._receipts.key(found.name, found.etag)
         await self._storage.open()
         document = {"name": found.name, "etag": found.etag, "kind": found.kind}
         await self._storage.write(self._prefix + key, document)
         self._waiting[key] = found
 
-    async def waiting(self) -> list[Found]:
-        """The blobs that are not done."""
+    async def waiting(self) -> list[BlobVersion]:
+        """Return the blobs that are not done."""
         return list(self._waiting.values())
 
-    def failures(self, one: Found) -> int:
-        """How often the function has failed with it."""
-        return self._receipts.failures(one.name, one.etag)
+    def failures(self, version: BlobVersion) -> int:
+        """Return the number of failures of the function with this blob."""
+        return self._receipts.failures(version.name, version.etag)
 
-    async def fail(self, one: Found) -> int:
-        """Record that the function has failed with it once more; returns how often it has."""
-        return await self._receipts.fail(one.name, one.etag)
+    async def fail(self, version: BlobVersion) -> int:
+        """Record one more failure of the function with this blob; return the number of failures."""
+        return await self._receipts.fail(version.name, version.etag)
 
-    async def finish(self, one: Found) -> None:
-        """The function is done with it: nothing is kept, as no event comes of itself again."""
-        key = self._receipts.key(one.name, one.etag)
+    async def finish(self, version: BlobVersion) -> None:
+        """Record that the function is done: delete every record, because no event is repeated."""
+        key = self._receipts.key(version.name, version.etag)
         await self._storage.delete(self._prefix + key)
         self._waiting.pop(key, None)
         await self._receipts.forget({key})
 
-    async def drop(self, one: Found) -> None:
-        """It is gone, or there is a newer version, of which another event tells."""
-        await self.finish(one)
+    async def drop(self, version: BlobVersion) -> None:
+        """Delete the records of a blob that is gone. A newer version has an event of its own."""
+        await self.finish(version)
 
 
-def _told(name: str, etag: str, kind: str) -> Found:
-    """A blob of an event, which may come late: whether it is still there is asked before all."""
-    return Found(name, etag, kind, float("-inf"))
+def _version_of(name: str, etag: str, kind: str) -> BlobVersion:
+    """Return a blob without a time: an event may be late, so the trigger checks the blob first."""
+    return BlobVersion(name, etag, kind, float("-inf"))

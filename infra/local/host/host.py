@@ -12,13 +12,13 @@ from azure_functions_runtime import start_threadpool_executor, stop_threadpool_e
 from infra.local.host import logs
 from infra.local.host.admin import Admin
 from infra.local.host.blobs import blob_triggers
-from infra.local.host.hostjson import read_host_json
+from infra.local.host.errors import StartupError
+from infra.local.host.hostjson import HostSettings, read_host_json
 from infra.local.host.http import HOMEPAGE_SETTING, HttpApp, body_limit, endpoints
 from infra.local.host.invoke import Invoker
 from infra.local.host.keys import access_keys
 from infra.local.host.loading import Function, load
 from infra.local.host.queues import queue_triggers
-from infra.local.host.refusals import RefusedError
 from infra.local.host.server import HttpServer, listen
 from infra.local.host.settings import AppSettings
 from infra.local.host.storage import CONNECTION as STORAGE_CONNECTION
@@ -36,19 +36,16 @@ class Listener(Protocol):
     """One trigger at work."""
 
     async def run(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
-        """Listen and set ``ready``; on ``stopping`` finish what is in flight and return."""
+        """Listen and set ``ready``; on ``stopping`` finish the work in flight and return."""
 
 
 async def run(folder: Path, port: int, environment: Mapping[str, str], grace: float) -> None:
     """Serve the app in this folder until SIGTERM or SIGINT.
 
-    On the signal no new work is taken and what is in flight has ``grace`` seconds to finish.
-    Raises RefusedError with every reason why the app or its settings cannot be served.
+    On the signal the host takes no new work. Work in flight has ``grace`` seconds to finish. Raises
+    StartupError with every reason against the app or its settings.
     """
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stopping.set)
+    stopping = _set_on_signals()
     app_settings = AppSettings(environment)
     settings = read_host_json(folder / "host.json", environment)
     in_flight: dict[str, str] = {}
@@ -56,9 +53,42 @@ async def run(folder: Path, port: int, environment: Mapping[str, str], grace: fl
     start_threadpool_executor()
     app_settings.check()
     functions = load(folder)
-    enabled = [function for function in functions if not app_settings.disabled(function.name)]
     invoker = Invoker(in_flight, settings.function_timeout)
-    (storage,) = _all(lambda: _storage(functions, app_settings, folder))
+    storage = _storage(functions, app_settings, folder)
+    try:
+        admin, listeners = _triggers(
+            folder, port, functions, app_settings, settings, invoker, storage
+        )
+        await _serve(listeners, admin, port, stopping, grace)
+    finally:
+        if storage is not None:
+            await storage.close()
+        stop_threadpool_executor()
+
+
+def _set_on_signals() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def _triggers(
+    folder: Path,
+    port: int,
+    functions: list[Function],
+    app_settings: AppSettings,
+    settings: HostSettings,
+    invoker: Invoker,
+    storage: HostStorage | None,
+) -> tuple[Admin, list[Listener]]:
+    """Build the admin endpoints and a listener for each trigger, on a bound port.
+
+    Raises StartupError with every reason against the app or its settings.
+    """
+    enabled = [function for function in functions if not app_settings.disabled(function.name)]
     routes, keys, limit, clocks, queues, blobs = _all(
         lambda: endpoints(enabled, settings),
         lambda: access_keys(enabled, app_settings, folder),
@@ -75,16 +105,11 @@ async def run(folder: Path, port: int, environment: Mapping[str, str], grace: fl
         {function.name for function in functions} - {function.name for function in enabled},
     )
     homepage = (app_settings.get(HOMEPAGE_SETTING) or "").lower() != "true"
-    events = {one.name: one.events for one in blobs if one.events is not None}
+    events = {trigger.name: trigger.events for trigger in blobs if trigger.events is not None}
     app = HttpApp(routes, invoker, admin, limit, keys, Webhook(events), homepage=homepage)
     web = HttpServer(app, listen(port))
     guards = [] if keys is None else [keys]
-    try:
-        await _serve([web, *guards, *clocks, *queues, *blobs], admin, port, stopping, grace)
-    finally:
-        if storage is not None:
-            await storage.close()
-        stop_threadpool_executor()
+    return admin, [web, *guards, *clocks, *queues, *blobs]
 
 
 def _storage(functions: list[Function], settings: AppSettings, folder: Path) -> HostStorage | None:
@@ -96,15 +121,16 @@ def _storage(functions: list[Function], settings: AppSettings, folder: Path) -> 
 
 
 def _all(*parts: Callable[[], Any]) -> list[Any]:
-    """What each part returns; when any refuses, all their reasons at once."""
-    made, wrong = [], []
+    """Return each part's result. Raise StartupError with the reasons of every part that raised."""
+    made: list[Any] = []
+    wrong: list[str] = []
     for part in parts:
         try:
             made.append(part())
-        except RefusedError as refused:
+        except StartupError as refused:
             wrong += refused.lines
     if wrong:
-        raise RefusedError(*wrong)
+        raise StartupError(*wrong)
     return made
 
 
@@ -129,7 +155,7 @@ async def _serve(
     if late:
         log.warning("gave up on invocations still running %.0f s after the signal", grace)
     results = await asyncio.gather(*tasks, return_exceptions=True)
-    # A listener ends only when it is told to; anything else is a fault of the host's own.
+    # A listener ends only on request; any exception is a fault of the host.
     for result in results:
         if isinstance(result, Exception):
             raise result

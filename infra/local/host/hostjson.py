@@ -1,24 +1,24 @@
-"""What configures the host itself: host.json, and the app settings that override it.
+"""The host's own configuration: host.json, and the app settings that override host.json.
 
-Source: "host.json reference for Azure Functions 2.x and later" and there "Override host.json
-values" (learn.microsoft.com). A setting that would change behaviour and that this host does not
-have is refused by name rather than ignored.
+Source: "host.json reference for Azure Functions 2.x and later", also "Override host.json values"
+(learn.microsoft.com). The host refuses by name every setting that would change behaviour and that
+the host does not support.
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from infra.local.host.errors import StartupError
 from infra.local.host.logs import LEVELS
-from infra.local.host.refusals import RefusedError
 
-# The start of an app setting that overrides a value of host.json.
+# The prefix of an app setting that overrides a value of host.json.
 OVERRIDE = "AzureFunctionsJobHost__"
-# Tooling, telemetry and scale settings: they change nothing that a function can see.
+# Tooling, telemetry and scale settings: no function can see a difference.
 TOLERATED = frozenset(
     (
         "$schema",
@@ -37,10 +37,10 @@ TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
 
 @dataclass(frozen=True)
 class HostSettings:
-    """What the host takes from host.json; durations in seconds, None for no limit.
+    """The host's settings from host.json; durations in seconds, None for no limit.
 
-    The defaults are those of Azure Functions 4 with the Service Bus 5.x and Storage 5.x extensions,
-    and of the Flex Consumption plan for the function timeout.
+    The defaults are those of Azure Functions 4 with the Service Bus 5.x and Storage 5.x extensions.
+    The default function timeout is the Flex Consumption plan's.
     """
 
     route_prefix: str = "api"
@@ -58,22 +58,22 @@ class HostSettings:
 
 
 def read_host_json(path: Path, environment: Mapping[str, str]) -> HostSettings:
-    """The settings in a host.json and in the app settings that override it.
+    """Read a host.json and the app settings that override its values.
 
-    Names are those of .NET's configuration, which has no regard for case. Raises RefusedError with
-    a line for each setting that is wrong or that this host does not have.
+    Names follow .NET's configuration, which ignores case. Raises StartupError with a line for each
+    setting that is wrong or unsupported.
     """
     try:
         document = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise RefusedError(f"host.json: there is none in {path.parent}") from None
+        raise StartupError(f"host.json: there is none in {path.parent}") from None
     except ValueError as error:
-        raise RefusedError(f"host.json: not JSON: {error}") from None
+        raise StartupError(f"host.json: not JSON: {error}") from None
     if not isinstance(document, dict) or document.get("version") != "2.0":
-        raise RefusedError('host.json: "version" must be "2.0"')
+        raise StartupError('host.json: "version" must be "2.0"')
     values: dict[str, Any] = {}
     wrong: list[str] = []
-    # The last one counts.
+    # The last value of a name counts.
     for place, name, value in (*_leaves(document), *_overrides(environment)):
         key = name.lower()
         if key == "version" or (key.split(".")[0] in TOLERATED and key not in READERS):
@@ -93,12 +93,12 @@ def read_host_json(path: Path, environment: Mapping[str, str]) -> HostSettings:
     if 1 < settings.min_message_batch_size >= settings.max_message_batch_size:
         wrong.append("minMessageBatchSize of serviceBus must be less than its maxMessageBatchSize")
     if wrong:
-        raise RefusedError(*wrong)
+        raise StartupError(*wrong)
     return settings
 
 
 def _leaves(node: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Where each value is, its name in the document, and the value."""
+    """Yield each value's place, the value's name in the document, and the value."""
     for key, value in node.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict):
@@ -115,16 +115,16 @@ def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[str, str, Any]]
 
 
 def _typed(text: str) -> object:
-    """An app setting's text as the value that it would be in JSON."""
+    """Convert an app setting's text to the JSON value of the same meaning."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     return int(text) if text.isdecimal() else text
 
 
 def seconds(text: object) -> float:
-    """The length of a .NET TimeSpan such as ``00:05:00`` or ``1.00:00:00``.
+    """Return the seconds of a .NET TimeSpan such as ``00:05:00`` or ``1.00:00:00``.
 
-    Raises ValueError when the text is none.
+    Raises ValueError when the text is no TimeSpan.
     """
     match = TIME_SPAN.fullmatch(text) if isinstance(text, str) else None
     if match is None:
@@ -158,7 +158,7 @@ def _prefix(value: object) -> str:
     return value.strip("/")
 
 
-def _only(allowed: object) -> Any:
+def _only(allowed: object) -> Callable[[object], None]:
     def read(value: object) -> None:
         if value != allowed:
             raise ValueError(f"the local host supports only {json.dumps(allowed)}")
@@ -167,9 +167,9 @@ def _only(allowed: object) -> Any:
 
 
 SERVICE_BUS = "extensions.serviceBus"
-# Each supported setting: the field that takes its value (None: the one value allowed changes
-# nothing) and how it is read.
-SETTINGS: dict[str, tuple[str | None, Any]] = {
+# Each supported setting: the field that takes the value, and the value's reader. The field is None
+# where only one value is allowed, which changes nothing.
+SETTINGS: dict[str, tuple[str | None, Callable[[object], object]]] = {
     "logging.logLevel.default": ("log_level", _level),
     "functionTimeout": ("function_timeout", _timeout),
     "extensions.http.routePrefix": ("route_prefix", _prefix),

@@ -13,11 +13,11 @@ from starlette.types import Receive, Scope, Send
 from infra.local.host import protos
 from infra.local.host.admin import Admin
 from infra.local.host.envelopes import joined_headers, request_datum, response_of
+from infra.local.host.errors import StartupError
 from infra.local.host.hostjson import HostSettings
 from infra.local.host.invoke import Invoker
 from infra.local.host.keys import ADMIN, ANONYMOUS, Keys, level_of
 from infra.local.host.loading import Function
-from infra.local.host.refusals import RefusedError
 from infra.local.host.routes import Route, compile_route, path_of
 from infra.local.host.settings import AppSettings
 from infra.local.host.webhook import PATH as WEBHOOK
@@ -25,26 +25,26 @@ from infra.local.host.webhook import SYSTEM_KEY, Webhook
 
 log = logging.getLogger("host.http")
 
-# Azure's default, and the app setting that changes it (bytes).
+# Azure's default in bytes, and the app setting that changes the limit.
 BODY_LIMIT = 100 * 1024 * 1024
 BODY_LIMIT_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
 
-# What the root shows, until the app setting turns it off or a function has that route.
+# The page at the root, unless an app setting turns the page off or a function has the route.
 HOMEPAGE = "<!doctype html><title>Functions</title><p>Your function app is up and running."
 HOMEPAGE_SETTING = "AzureWebJobsDisableHomepage"
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """One HTTP function behind its route; no methods means all of them."""
+class HttpEndpoint:
+    """One HTTP function behind a route. An empty ``methods`` means every method."""
 
     function: Function
     route: Route
     methods: frozenset[str]
     level: str
 
-    def overlaps(self, other: "Endpoint") -> bool:
-        """Whether some request would fit both."""
+    def overlaps(self, other: "HttpEndpoint") -> bool:
+        """Tell whether some request would match both endpoints."""
         shared = not self.methods or not other.methods or self.methods & other.methods
         return bool(shared) and self.route.shape == other.route.shape
 
@@ -53,12 +53,12 @@ class BodyTooLargeError(Exception):
     """The request's body is larger than the limit."""
 
 
-def endpoints(functions: list[Function], settings: HostSettings) -> list[Endpoint]:
-    """The HTTP functions in the order in which their routes are tried.
+def endpoints(functions: list[Function], settings: HostSettings) -> list[HttpEndpoint]:
+    """Return the HTTP functions in the order in which the host tries the routes.
 
-    Raises RefusedError with a line for each that cannot be served.
+    Raises StartupError with a line for each unusable function.
     """
-    found: list[Endpoint] = []
+    found: list[HttpEndpoint] = []
     wrong: list[str] = []
     for function in functions:
         if function.kind != "httpTrigger":
@@ -69,11 +69,11 @@ def endpoints(functions: list[Function], settings: HostSettings) -> list[Endpoin
         try:
             level = level_of(function)
             route = compile_route(template)
-        except RefusedError as refused:
+        except StartupError as refused:
             wrong += [f"function {function.name}: {line}" for line in refused.lines]
             continue
         methods = frozenset(method.upper() for method in function.trigger.get("methods") or ())
-        endpoint = Endpoint(function, route, methods, level)
+        endpoint = HttpEndpoint(function, route, methods, level)
         wrong += [
             f"function {function.name}: route {template} is also that of {other.function.name}"
             for other in found
@@ -81,26 +81,26 @@ def endpoints(functions: list[Function], settings: HostSettings) -> list[Endpoin
         ]
         found.append(endpoint)
     if wrong:
-        raise RefusedError(*wrong)
+        raise StartupError(*wrong)
     return sorted(found, key=lambda endpoint: endpoint.route.precedence)
 
 
 def body_limit(settings: AppSettings) -> int:
-    """The largest request body in bytes. Raises RefusedError when the setting is not a number."""
+    """Return the largest request body in bytes. Raise StartupError for text that is no number."""
     text = settings.get(BODY_LIMIT_SETTING)
     if text is None:
         return BODY_LIMIT
     if not text.isdecimal():
-        raise RefusedError(f"the app setting {BODY_LIMIT_SETTING} is not a number of bytes: {text}")
+        raise StartupError(f"the app setting {BODY_LIMIT_SETTING} is not a number of bytes: {text}")
     return int(text)
 
 
 class HttpApp:
-    """The ASGI application: the host's admin surface and the app's HTTP functions."""
+    """The ASGI application: the host's admin endpoints and the app's HTTP functions."""
 
     def __init__(
         self,
-        endpoints: list[Endpoint],
+        endpoints: list[HttpEndpoint],
         invoker: Invoker,
         admin: Admin,
         limit: int,
@@ -109,7 +109,7 @@ class HttpApp:
         *,
         homepage: bool,
     ) -> None:
-        """``limit`` is that of a body, in bytes; without ``keys`` every endpoint is anonymous."""
+        """Take ``limit``, the largest body in bytes. Without ``keys`` no endpoint needs a key."""
         self._endpoints = endpoints
         self._invoker = invoker
         self._admin = admin
@@ -123,7 +123,7 @@ class HttpApp:
         try:
             response = await self._answer(request)
         except ClientDisconnect:
-            # Nobody is left to answer, and without its body the request was none.
+            # The client is gone, and a request without its body cannot be served.
             return
         await response(scope, receive, send)
 
@@ -146,7 +146,7 @@ class HttpApp:
         return await _without_body(request, 404)
 
     async def _administer(self, request: Request, path: str) -> Response:
-        # Only a ping is open to all: "Work with access keys in Azure Functions".
+        # Only a ping needs no key: "Work with access keys in Azure Functions".
         if path != "admin/host/ping" and (refusal := self._refusal(request, ADMIN)):
             return await _without_body(request, refusal)
         try:
@@ -157,7 +157,7 @@ class HttpApp:
 
     async def _deliver(self, request: Request) -> Response:
         if self._keys is None or not self._keys.loaded:
-            # Without a function of that source there is no such endpoint.
+            # Without a function whose source is Event Grid the endpoint does not exist.
             return await _without_body(request, 404 if self._keys is None else 503)
         if not self._keys.allows_extension(request, SYSTEM_KEY):
             return await _without_body(request, 401)
@@ -169,12 +169,13 @@ class HttpApp:
         try:
             return await self._webhook.answer(request.method, function, request.headers, body)
         except AzureError as error:
-            # Event Grid delivers again: what is not written down was not accepted.
+            # Event Grid delivers again, because the host did not accept events that were not
+            # written down.
             log.warning("cannot keep events: %s", error)
             return Response(status_code=503)
 
     async def _call(
-        self, endpoint: Endpoint, request: Request, parameters: Mapping[str, str]
+        self, endpoint: HttpEndpoint, request: Request, parameters: Mapping[str, str]
     ) -> Response:
         name = endpoint.function.name
         if endpoint.level != ANONYMOUS and (
@@ -188,7 +189,7 @@ class HttpApp:
         return await self._invoke(endpoint.function, request, parameters, body)
 
     def _refusal(self, request: Request, level: str, function: str | None = None) -> int | None:
-        """The status to refuse the request with, as its key does not open this; None: it does."""
+        """Return the status that refuses a request without a right key; None for a right key."""
         if self._keys is None or not self._keys.needed:
             return None
         if not self._keys.loaded:
@@ -196,12 +197,11 @@ class HttpApp:
         return None if self._keys.allows(request, level, function) else 401
 
     async def _read_body(self, request: Request) -> bytes:
-        """The whole body, as the Functions host hands it over, in memory once.
+        """Read the whole body into memory once, as the Functions host does.
 
-        A body over the limit is read to its end, so that the client gets to read the answer, but
-        not kept.
+        A body over the limit is read to the end but not kept, so the client can read the answer.
         """
-        # Its buffer grows in place and is handed out without a copy.
+        # A BytesIO grows in place and hands out its content without a copy.
         kept = io.BytesIO()
         size = 0
         async for part in request.stream():
@@ -234,7 +234,7 @@ class HttpApp:
 
 
 async def _without_body(request: Request, status: int) -> Response:
-    """An empty answer, once the client has sent what it wants to send, of which nothing is kept."""
+    """Read and drop the rest of the request, then return an empty response."""
     async for _ in request.stream():
         pass
     return Response(status_code=status)

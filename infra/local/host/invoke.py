@@ -1,4 +1,4 @@
-"""Running one function once, through the runtime library, and saying how it went."""
+"""One run of one function through the runtime library, and the outcome."""
 
 import asyncio
 import logging
@@ -22,17 +22,17 @@ NO_TRACE = protos.TraceContext()
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an invocation ended; ``returned`` is the value for the ``$return`` binding."""
+    """The end of an invocation; ``returned`` is the value for the ``$return`` binding."""
 
     succeeded: bool
     returned: Datum | None = None
 
 
 class Invoker:
-    """Runs functions on the current event loop; the sync ones in the runtime's thread pool."""
+    """Run functions on the current event loop, and sync functions in the runtime's threads."""
 
     def __init__(self, running: dict[str, str], timeout: float | None) -> None:
-        """``running`` is kept up to date with the invocations in flight, ids to function names.
+        """Take ``running``, a map of invocation ids to function names that the invoker updates.
 
         ``timeout`` is host.json's functionTimeout in seconds.
         """
@@ -47,9 +47,9 @@ class Invoker:
         *,
         trace: protos.TraceContext = NO_TRACE,
     ) -> Outcome:
-        """Call the function with the trigger's value and metadata; its failure is an Outcome.
+        """Call the function with the trigger's value and metadata. A failure is an Outcome too.
 
-        A value that refers to a resource (ModelBindingData) goes to an SDK-type parameter.
+        A ModelBindingData, a reference to a resource, goes to a parameter of an SDK type.
         """
         invocation = str(uuid.uuid4())
         self._running[invocation] = function.name

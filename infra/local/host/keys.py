@@ -1,11 +1,11 @@
-"""Access keys: what a request must bring to a function whose ``authLevel`` is not anonymous.
+"""Access keys: the keys that open functions whose ``authLevel`` is not anonymous.
 
-A function key opens its one function, a host key every function of level ``function``, the master
-key everything, the endpoints under ``/admin`` included. A request brings one in the header
-``x-functions-key`` or, without that header, as ``?code=``. They are kept where Azure keeps them by
-default, in the container ``azure-webjobs-secrets`` of the account of ``AzureWebJobsStorage``:
-``<host id>/host.json`` and ``<host id>/<function>.json``, made at the first start.
-Source: "Work with access keys in Azure Functions" (learn.microsoft.com).
+A function key opens its one function. A host key opens every function of level ``function``. The
+master key opens every endpoint, ``/admin`` included. A request carries a key in the header
+``x-functions-key``, or else as ``?code=``. Keys are stored as Azure's default: in the container
+``azure-webjobs-secrets`` of the account of ``AzureWebJobsStorage``, as ``<host id>/host.json`` and
+``<host id>/<function>.json``. The first start makes missing keys. Source: "Work with access keys in
+Azure Functions" (learn.microsoft.com).
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from typing import Any
 from azure.core.exceptions import AzureError
 from starlette.requests import Request
 
+from infra.local.host.errors import StartupError
 from infra.local.host.events import EVENT_GRID
 from infra.local.host.loading import Function
-from infra.local.host.refusals import RefusedError
 from infra.local.host.settings import AppSettings
 from infra.local.host.storage import CONNECTION, HostStorage, container_client, host_id
 from infra.local.host.webhook import SYSTEM_KEY
@@ -38,15 +38,15 @@ RETRY_SECONDS = 1.0
 
 
 def level_of(function: Function) -> str:
-    """The ``authLevel`` of an HTTP function. Raises RefusedError when it is none of three."""
+    """Return an HTTP function's ``authLevel``. Raise StartupError for an unknown level."""
     level = str(function.trigger.get("authLevel") or FUNCTION).upper()
     if level not in LEVELS:
-        raise RefusedError(f"authLevel {level} is none of {', '.join(LEVELS)}")
+        raise StartupError(f"authLevel {level} is none of {', '.join(LEVELS)}")
     return level
 
 
 class Keys:
-    """The keys of one app; until ``loaded`` nobody can be let in."""
+    """The keys of one app. No key is accepted before ``loaded``."""
 
     def __init__(
         self,
@@ -56,9 +56,10 @@ class Keys:
         *,
         needed: bool = True,
     ) -> None:
-        """``system`` are the names of the extensions' keys that the app needs.
+        """Take ``system``, the names of the extensions' keys that the app needs.
 
-        ``needed`` says whether it needs any others: if not, ``/admin`` is open as without keys.
+        ``needed`` is False for an app that needs no further keys: ``/admin`` is then open, as
+        without keys.
         """
         self._storage = storage
         self.needed = needed
@@ -71,9 +72,9 @@ class Keys:
         self.loaded = False
 
     async def run(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
-        """Read the keys, or make them, once the account answers.
+        """Read the keys, or make the keys, as soon as the account answers.
 
-        Raises RefusedError for keys that are encrypted or not in Azure's format.
+        Raises StartupError for keys that are encrypted or not in Azure's format.
         """
         try:
             while not stopping.is_set() and not self.loaded:
@@ -89,7 +90,7 @@ class Keys:
             await self._storage.close()
 
     def allows(self, request: Request, level: str, function: str | None = None) -> bool:
-        """Whether the request's key opens this function, or without one the admin endpoints."""
+        """Tell whether the request's key opens the function, or without a function ``/admin``."""
         given = request.headers.get(HEADER)
         if given is None:
             given = request.query_params.get(PARAMETER)
@@ -98,11 +99,11 @@ class Keys:
         accepted = [self._master]
         if level == FUNCTION and function is not None:
             accepted += self._host + self._own.get(function, [])
-        # In full, so that no time taken says how near a guess was.
+        # Each key is compared in constant time, so that the time taken reveals nothing.
         return any(hmac.compare_digest(given.encode(), key.encode()) for key in accepted)
 
     def allows_extension(self, request: Request, name: str) -> bool:
-        """Whether the request's key is an extension's own, or the master key."""
+        """Tell whether the request's key is the named extension's key or the master key."""
         given = request.headers.get(HEADER) or request.query_params.get(PARAMETER)
         accepted = (self._master, self._system.get(name, ""))
         return bool(given) and any(
@@ -120,7 +121,7 @@ class Keys:
             self._own[name] = _values(keys.get("keys"))
 
     async def _system_keys(self, host: Mapping[str, Any]) -> dict[str, str]:
-        """The keys of the extensions, once those that the app needs have been made."""
+        """Return the extensions' keys by name, after making the missing keys."""
         there = host.get("systemKeys") or []
         missing = set(self._needed) - {key.get("name") for key in there if isinstance(key, dict)}
         if missing:
@@ -137,7 +138,7 @@ class Keys:
             if found is None:
                 if await self._storage.create(place, make()):
                     log.info("made access keys: %s in %s", place, CONTAINER)
-                # Another host may have been first, and then its keys are the ones.
+                # Another host may have written the keys first; its keys count.
                 found = await self._storage.read(place)
         except ValueError:
             raise _malformed() from None
@@ -147,21 +148,21 @@ class Keys:
 
 
 def access_keys(functions: list[Function], settings: AppSettings, folder: Path) -> Keys | None:
-    """The keys of an app that has functions which need one, or that names a place for keys.
+    """Return the keys of an app with keyed functions or with a setting for the keys' store.
 
-    Raises RefusedError when they cannot be kept.
+    Raises StartupError when the keys cannot be stored.
     """
     keyed = [item for item in functions if item.kind == "httpTrigger" and _needs_key(item)]
     system = [SYSTEM_KEY] if any(_by_events(item) for item in functions) else []
     store = settings.get(STORE_SETTING)
     if store not in (None, "blob", "Blob"):
-        raise RefusedError(f"the app setting {STORE_SETTING}={store} is not supported, only blob")
+        raise StartupError(f"the app setting {STORE_SETTING}={store} is not supported, only blob")
     if not keyed and not system and store is None:
         return None
     try:
         client = container_client(settings, CONNECTION, CONTAINER)
-    except RefusedError as refused:
-        raise RefusedError(*(f"access keys: {line}" for line in refused.lines)) from None
+    except StartupError as refused:
+        raise StartupError(*(f"access keys: {line}" for line in refused.lines)) from None
     names = (item.name for item in functions if item.kind == "httpTrigger")
     needed = bool(keyed) or store is not None
     return Keys(HostStorage(client, host_id(settings, folder)), names, system, needed=needed)
@@ -172,7 +173,7 @@ def _by_events(function: Function) -> bool:
 
 
 def _needs_key(function: Function) -> bool:
-    # A wrong level is refused with the other faults of the function's route.
+    # A wrong level is reported with the further faults of the function's route.
     return str(function.trigger.get("authLevel") or FUNCTION).upper() != ANONYMOUS
 
 
@@ -199,9 +200,9 @@ def _value(key: object) -> str:
     if not isinstance(key, dict) or not isinstance(value, str) or not value:
         raise _malformed()
     if key.get("encrypted"):
-        raise RefusedError(f"access keys in {CONTAINER} are encrypted, which is not supported")
+        raise StartupError(f"access keys in {CONTAINER} are encrypted, which is not supported")
     return value
 
 
-def _malformed() -> RefusedError:
-    return RefusedError(f"access keys in {CONTAINER} are not in the format of Azure Functions")
+def _malformed() -> StartupError:
+    return StartupError(f"access keys in {CONTAINER} are not in the format of Azure Functions")

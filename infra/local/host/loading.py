@@ -1,4 +1,4 @@
-"""Loading a function app with Microsoft's runtime library, and checking what it asks for."""
+"""Loading a function app with Microsoft's runtime library, and checking the app's bindings."""
 
 import importlib
 import json
@@ -17,16 +17,18 @@ from azure_functions_runtime.http_v2 import HttpV2Registry
 from azure_functions_runtime.loader import index_function_app, process_indexed_function
 
 from infra.local.host import protos
-from infra.local.host.refusals import RefusedError
+from infra.local.host.errors import StartupError
 
 SCRIPT = "function_app.py"
+# The folder of the package `infra`.
+HOST_FROM = Path(__file__).parents[3]
 COMMON = frozenset(("name", "type", "direction", "dataType", "properties"))
-# The bindings that this host serves, and every property of theirs that it understands.
+# The supported bindings, each with the supported properties.
 TRIGGERS: dict[str, frozenset[str]] = {
     "httpTrigger": frozenset(("authLevel", "methods", "route")),
     "timerTrigger": frozenset(("schedule", "runOnStartup", "useMonitor")),
-    # accessRights has had no effect since version 2 of the Functions host; topics are refused by
-    # the trigger itself, in one line.
+    # accessRights has had no effect since version 2 of the Functions host. The trigger itself
+    # refuses topics, in one line.
     "serviceBusTrigger": frozenset(
         (
             "connection",
@@ -46,7 +48,7 @@ OUTPUTS = frozenset(("http",))
 
 @dataclass(frozen=True)
 class Function:
-    """One function of the app: what the runtime knows of it, and its trigger's properties."""
+    """One function of the app: the runtime's record of the function, and the trigger's bindings."""
 
     info: FunctionInfo
     trigger: Mapping[str, Any]
@@ -54,7 +56,7 @@ class Function:
 
     @property
     def name(self) -> str:
-        return self.info.name
+        return str(self.info.name)
 
     @property
     def kind(self) -> str:
@@ -68,39 +70,53 @@ class Function:
 
 
 def load(folder: Path) -> list[Function]:
-    """Import the app in this folder and return its functions.
+    """Import the app in this absolute folder and return the app's functions.
 
-    As in Azure, the folder comes first on ``sys.path`` and becomes the working directory. Raises
-    RefusedError with a line for each binding or property that this host does not support, and for
-    an app that the runtime itself refuses; whatever the app's own import raises goes through.
+    The order is Azure's for the specialisation of a placeholder instance, the only kind on Flex
+    Consumption. The worker imports and indexes the app from a working directory outside the folder,
+    with the folder last on ``sys.path``. Afterwards the worker changes into the folder. Sources:
+    ``function_environment_reload_request`` of the runtime library, and ``DependencyManager`` of
+    github.com/Azure/azure-functions-python-worker.
+
+    Raises StartupError with a line for each unsupported binding or property, and for an app that
+    the runtime itself refuses. An exception of the app's own import propagates.
     """
     if not (folder / SCRIPT).is_file():
-        raise RefusedError(f"there is no {SCRIPT} in {folder}")
-    os.chdir(folder)
-    sys.path.insert(0, str(folder))
+        raise StartupError(f"there is no {SCRIPT} in {folder}")
+    os.chdir(folder.anchor)
+    # `python -m` put the host's own folder on the path. Host modules imported later are still
+    # found, through the path of the package `infra`.
+    sys.path[:] = [entry for entry in sys.path if Path(entry) != HOST_FROM]
+    sys.path.append(str(folder))
     importlib.invalidate_caches()
+    functions = _indexed(folder)
+    os.chdir(folder)
+    return functions
+
+
+def _indexed(folder: Path) -> list[Function]:
     handle_event.protos = protos
     load_binding_registry()
     indexed = index_function_app(str(folder / SCRIPT))
     if not indexed:
-        raise RefusedError(f"{SCRIPT}: the app has no functions")
+        raise StartupError(f"{SCRIPT}: the app has no functions")
     if HttpV2Registry.http_v2_enabled():
-        raise RefusedError("HTTP streams (azurefunctions.extensions.http) are not supported")
+        raise StartupError("HTTP streams (azurefunctions.extensions.http) are not supported")
     try:
         metadata, _ = process_indexed_function(protos, registry, indexed, str(folder))
     except FunctionLoadError as error:
-        raise RefusedError(str(error)) from None
+        raise StartupError(str(error)) from None
     functions = [_function(item) for item in metadata]
     wrong = [line for item in metadata for line in _unsupported(item)]
     if wrong:
-        raise RefusedError(*wrong)
+        raise StartupError(*wrong)
     return functions
 
 
 def _function(metadata: protos.RpcFunctionMetadata) -> Function:
     bindings = tuple(json.loads(text) for text in metadata.raw_bindings)
     info = registry.get_function(metadata.function_id)
-    # The library lets an app through only when every function has exactly one trigger.
+    # The library accepts an app only when every function has exactly one trigger.
     trigger = next(item for item in bindings if str(item["type"]).endswith("Trigger"))
     return Function(info=info, trigger=trigger, bindings=bindings)
 

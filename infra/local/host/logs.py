@@ -1,4 +1,4 @@
-"""Log lines on standard error: when, how bad, which function and invocation, and what."""
+"""Log lines on standard error: time, level, function, invocation and message."""
 
 import logging
 import sys
@@ -7,7 +7,7 @@ from collections.abc import MutableMapping
 
 from azure_functions_runtime.utils.executor import invocation_id_cv
 
-# .NET's level names, which host.json uses, as Python's numbers.
+# .NET's level names, as in host.json, and Python's numbers.
 LEVELS = {
     "Trace": logging.DEBUG,
     "Debug": logging.DEBUG,
@@ -20,13 +20,13 @@ LEVELS = {
 
 
 class InvocationFormatter(logging.Formatter):
-    """Puts the function's name and the invocation's id before what was logged within it.
+    """Put the function's name and the invocation's id before a message logged in a function.
 
-    ``running`` maps the ids of the invocations in flight to their functions' names; the id itself
-    travels in the runtime library's own context variable, in threads too.
+    ``running`` maps the ids of the invocations in flight to the functions' names. The id travels in
+    the runtime library's own context variable, in threads too.
     """
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def __init__(self, running: MutableMapping[str, str]) -> None:
         super().__init__(
@@ -43,10 +43,10 @@ class InvocationFormatter(logging.Formatter):
 
 
 def start(level: str, running: MutableMapping[str, str]) -> None:
-    """Send everything that is logged to standard error, from host.json's default level up.
+    """Send every message from host.json's default level up to standard error.
 
-    The SDKs and the web server log every request at the information level; only their warnings
-    are let through.
+    The SDKs and the web server log every request at the information level. Only warnings of the
+    SDKs and the web server pass.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(InvocationFormatter(running))

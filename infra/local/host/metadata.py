@@ -1,7 +1,7 @@
-"""What a function learns of a Service Bus message beside its body: the trigger metadata.
+"""The trigger metadata: the properties of a Service Bus message beside the body.
 
-The names and kinds are those that the Service Bus extension sends and that
-``azure.functions.servicebus`` reads; what a message does not have is left out.
+The names and kinds are those that the Service Bus extension sends and
+``azure.functions.servicebus`` reads. Properties that a message lacks are left out.
 """
 
 import json
@@ -14,12 +14,12 @@ from azure.servicebus import ServiceBusReceivedMessage
 from azure.servicebus.amqp import AmqpMessageBodyType
 from azure_functions_runtime.bindings.datumdef import Datum
 
-# Two names for the same: that of Azure.Messaging.ServiceBus and that of the library before it.
+# Two names for the same properties: Azure.Messaging.ServiceBus's, and the older library's.
 PROPERTIES = ("ApplicationProperties", "UserProperties")
 
 
 def body_of(message: ServiceBusReceivedMessage) -> bytes:
-    """The message's bytes. Raises ValueError for an AMQP sequence, which Functions cannot bind."""
+    """Return the message's bytes. Raise ValueError for an AMQP sequence, which cannot be bound."""
     body: Any = message.body
     if message.body_type is AmqpMessageBodyType.DATA:
         return b"".join(body) if isinstance(body, Iterable) else bytes(body)
@@ -29,7 +29,7 @@ def body_of(message: ServiceBusReceivedMessage) -> bytes:
 
 
 def metadata_of(message: ServiceBusReceivedMessage) -> dict[str, Datum]:
-    """The trigger metadata, by the names that the extension gives it."""
+    """Return the trigger metadata, by the extension's names."""
     data = {
         name: Datum(value, "string") if isinstance(value, str) else Datum(json.dumps(value), "json")
         for name, value in _values(message).items()
@@ -41,7 +41,7 @@ def metadata_of(message: ServiceBusReceivedMessage) -> dict[str, Datum]:
 
 
 def batch_metadata_of(messages: Sequence[ServiceBusReceivedMessage]) -> dict[str, Datum]:
-    """The trigger metadata of a batch: an array for each name, with one item for each message."""
+    """Return the trigger metadata of a batch: an array for each name, an item for each message."""
     columns: dict[str, list[object]] = {}
     for message in messages:
         properties = dict.fromkeys(PROPERTIES, _properties(message))
@@ -51,7 +51,7 @@ def batch_metadata_of(messages: Sequence[ServiceBusReceivedMessage]) -> dict[str
 
 
 def metadata_by_hand(*, batch: bool) -> dict[str, Datum]:
-    """The trigger metadata of a message that is none but a text in an admin request."""
+    """Return the trigger metadata of a text in an admin request, in place of a message."""
     values: dict[str, object] = {"MessageId": str(uuid.uuid4()), "DeliveryCount": 1}
     values |= {name: {} for name in PROPERTIES}
     if batch:
@@ -86,7 +86,7 @@ def _values(message: ServiceBusReceivedMessage) -> dict[str, object]:
         "DeadLetterSource": message.dead_letter_source,
         "DeadLetterReason": message.dead_letter_reason,
         "DeadLetterErrorDescription": message.dead_letter_error_description,
-        # AMQP counts the deliveries before this one, the extension counts this one too.
+        # AMQP counts the earlier deliveries, the extension counts the current delivery too.
         "DeliveryCount": (message.delivery_count or 0) + 1,
         "SequenceNumber": message.sequence_number,
         "EnqueuedSequenceNumber": message.enqueued_sequence_number,

@@ -1,11 +1,11 @@
-"""The path of a blob trigger: a container, and which names in it fit.
+"""The path of a blob trigger: a container and a pattern of blob names.
 
 Source: "Azure Blob storage trigger for Azure Functions", blob name patterns (learn.microsoft.com).
 """
 
 import re
 
-from infra.local.host.refusals import RefusedError
+from infra.local.host.errors import StartupError
 
 PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 
@@ -14,11 +14,11 @@ class BlobPattern:
     """A trigger's path such as ``incoming/{tenant}/{name}.jpg``."""
 
     def __init__(self, path: str) -> None:
-        """Raises RefusedError when the path is not a container and a pattern of names."""
+        """Raise StartupError for a path that is not a container and a pattern of names."""
         self.container, slash, names = path.strip("/").partition("/")
         rest = PLACEHOLDER.sub("", path)
         if not slash or not names or "{" in self.container or "{" in rest or "}" in rest:
-            raise RefusedError(
+            raise StartupError(
                 f"path {path!r} is not a container and a pattern such as in/{{name}}"
             )
         self.prefix = names.partition("{")[0]
@@ -32,6 +32,6 @@ class BlobPattern:
         )
 
     def match(self, name: str) -> dict[str, str] | None:
-        """The placeholders' values in a blob's name; None when it does not fit. ``/`` fits too."""
+        """Return the placeholders' values (``/`` may occur) in a name; None without a match."""
         found = self._regex.fullmatch(name)
         return found.groupdict() if found else None

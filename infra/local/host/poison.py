@@ -1,8 +1,8 @@
 """The queue of blobs that a function failed with for good, ``webjobs-blobtrigger-poison``.
 
-It is in the account of the blob itself. Source: "Azure Blob storage trigger for Azure Functions",
-poison blobs (learn.microsoft.com); the calls are "Create Queue" and "Put Message" of the Queue
-service's REST API, as all that the host needs of the queue is to add to it.
+The queue is in the blob's own account. Source: "Azure Blob storage trigger for Azure Functions",
+poison blobs (learn.microsoft.com). The host only adds messages, so two calls of the Queue service's
+REST API suffice: "Create Queue" and "Put Message".
 """
 
 import base64
@@ -21,18 +21,18 @@ from azure.storage.blob import (
     generate_account_sas,
 )
 
-from infra.local.host.refusals import RefusedError
+from infra.local.host.errors import StartupError
 from infra.local.host.settings import AppSettings
 
 QUEUE = "webjobs-blobtrigger-poison"
 # Long enough for one message's calls, retries included.
 SIGNATURE_LIFE = timedelta(minutes=10)
-# A poison blob waits for somebody to look at it, however long that takes.
+# A poison blob waits for a person, without any limit.
 NO_EXPIRY = -1
 
 
 class PoisonQueue:
-    """Adds messages to the poison queue of one account."""
+    """Add messages to the poison queue of one account."""
 
     def __init__(self, endpoint: str, account: str, key: str) -> None:
         self._url = f"{endpoint.rstrip('/')}/{QUEUE}"
@@ -43,7 +43,7 @@ class PoisonQueue:
         )
 
     async def add(self, document: dict[str, str]) -> None:
-        """Add a message, and the queue when there is none. Raises AzureError when it cannot."""
+        """Create the queue when missing and add a message. Raise AzureError after a failure."""
         signature = generate_account_sas(
             self._account,
             self._key,
@@ -73,9 +73,9 @@ class PoisonQueue:
 
 
 def poison_queue(settings: AppSettings, connection: str) -> PoisonQueue:
-    """The queue in the account that a connection setting names.
+    """Return the queue in the account that a connection setting names.
 
-    Raises RefusedError when the setting is missing or says no account with queues.
+    Raises StartupError when the setting is missing or names no account with queues.
     """
     parts = dict(
         part.split("=", 1) for part in settings.connection(connection).split(";") if "=" in part
@@ -85,7 +85,7 @@ def poison_queue(settings: AppSettings, connection: str) -> PoisonQueue:
     if endpoint is None and account is not None and (suffix := parts.get("EndpointSuffix")):
         endpoint = f"{parts.get('DefaultEndpointsProtocol', 'https')}://{account}.queue.{suffix}"
     if not account or not key or not endpoint:
-        raise RefusedError(
+        raise StartupError(
             f"the connection setting {connection} has no AccountName, AccountKey and QueueEndpoint,"
             f" which the queue {QUEUE} needs"
         )

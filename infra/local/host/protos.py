@@ -1,7 +1,8 @@
-"""The shapes that the runtime library expects from its host instead of protobuf classes.
+"""The shapes that the runtime library expects from its host in place of protobuf classes.
 
-``azure_functions_runtime`` builds and reads these by attribute only, so small dataclasses stand in
-for the generated ones of ``FunctionRpc.proto``. Only what this host uses is here.
+``azure_functions_runtime`` builds and reads the messages by attribute only. Small dataclasses
+therefore stand in for the generated classes of ``FunctionRpc.proto``. Only messages that this host
+uses are here.
 """
 
 import builtins
@@ -12,7 +13,7 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class BindingInfo:
-    """One binding of a function; directions and data types are numbered as in the protocol."""
+    """One binding of a function. Directions and data types have the protocol's numbers."""
 
     type: str
     data_type: int | None
@@ -36,7 +37,7 @@ class RpcRetryOptions:
 
 @dataclass(frozen=True)
 class RpcFunctionMetadata:
-    """What the runtime reports of one indexed function; ``raw_bindings`` are JSON texts."""
+    """The runtime's report of one indexed function; ``raw_bindings`` are JSON texts."""
 
     name: str
     function_id: str
@@ -54,7 +55,7 @@ class RpcFunctionMetadata:
 
 @dataclass(frozen=True)
 class ModelBindingData:
-    """A reference to what an SDK-type parameter opens by itself, instead of its content."""
+    """A reference to a resource that a parameter of an SDK type opens by itself."""
 
     content: builtins.bytes
     source: str
@@ -105,7 +106,7 @@ class TraceContext:
 
 @dataclass(frozen=True)
 class RetryContext:
-    """Which attempt an invocation is."""
+    """The number of an invocation's attempt."""
 
     retry_count: int = 0
     max_retry_count: int = 0
@@ -126,14 +127,14 @@ class InvocationRequest:
 
 @dataclass(frozen=True)
 class StreamingMessage:
-    """The envelope of a request, as the worker's channel carries it."""
+    """The envelope of a request, as the worker's channel carries requests."""
 
     invocation_request: InvocationRequest
 
 
 @dataclass(frozen=True)
 class WorkerRequest:
-    """What the runtime's entry points take."""
+    """The argument of the runtime's entry points."""
 
     request: StreamingMessage
 
@@ -148,7 +149,7 @@ class RpcException:
 
 @dataclass(frozen=True)
 class StatusResult:
-    """Whether an invocation succeeded."""
+    """The success or failure of an invocation."""
 
     status: int
     exception: RpcException | None = None

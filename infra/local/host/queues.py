@@ -1,16 +1,16 @@
-"""Which functions are triggered by Service Bus queues, and how."""
+"""The functions that Service Bus queues trigger, and the kind of each trigger."""
 
 from azure.servicebus.aio import ServiceBusClient
 
 from infra.local.host.batches import BatchTrigger, SessionBatchTrigger
+from infra.local.host.errors import StartupError
 from infra.local.host.hostjson import HostSettings
 from infra.local.host.invoke import Invoker
 from infra.local.host.loading import Function
-from infra.local.host.refusals import RefusedError
 from infra.local.host.servicebus import QueueTrigger, SessionTrigger
 from infra.local.host.settings import AppSettings
 
-# By whether the queue has sessions and whether the function takes batches.
+# By two flags: the queue has sessions, the function takes batches.
 KINDS = {
     (False, False): QueueTrigger,
     (True, False): SessionTrigger,
@@ -22,7 +22,7 @@ KINDS = {
 def queue_triggers(
     functions: list[Function], app_settings: AppSettings, settings: HostSettings, invoker: Invoker
 ) -> list[QueueTrigger]:
-    """The queue functions. Raises RefusedError with a line for each that cannot be served."""
+    """Return the queue functions. Raise StartupError with a line for each unusable function."""
     found: list[QueueTrigger] = []
     wrong: list[str] = []
     for function in functions:
@@ -30,10 +30,10 @@ def queue_triggers(
             continue
         try:
             found.append(_queue_trigger(function, app_settings, settings, invoker))
-        except RefusedError as refused:
+        except StartupError as refused:
             wrong += [f"function {function.name}: {line}" for line in refused.lines]
     if wrong:
-        raise RefusedError(*wrong)
+        raise StartupError(*wrong)
     return found
 
 
@@ -42,20 +42,20 @@ def _queue_trigger(
 ) -> QueueTrigger:
     trigger = function.trigger
     if "queueName" not in trigger:
-        raise RefusedError("topics are not supported by the local host, only queues")
+        raise StartupError("topics are not supported by the local host, only queues")
     if trigger.get("autoCompleteMessages") is False:
-        raise RefusedError("autoCompleteMessages false is not supported: the host settles messages")
+        raise StartupError("autoCompleteMessages false is not supported: the host settles messages")
     cardinality = str(trigger.get("cardinality") or "ONE").upper()
     if cardinality not in ("ONE", "MANY"):
-        raise RefusedError(f"cardinality {trigger['cardinality']} is neither ONE nor MANY")
+        raise StartupError(f"cardinality {trigger['cardinality']} is neither ONE nor MANY")
     if function.info.input_types[function.parameter].deferred_bindings_enabled:
-        raise RefusedError(f"parameter {function.parameter}: SDK types are not supported here")
+        raise StartupError(f"parameter {function.parameter}: SDK types are not supported here")
     name = trigger["connection"]
     connection = app_settings.connection(name)
     try:
         ServiceBusClient.from_connection_string(connection)
     except ValueError as error:
-        raise RefusedError(f"the connection setting {name} is wrong: {error}") from None
+        raise StartupError(f"the connection setting {name} is wrong: {error}") from None
     kind = KINDS[bool(trigger.get("isSessionsEnabled")), cardinality == "MANY"]
     queue = app_settings.resolve(trigger["queueName"])
     return kind(function, queue, connection, invoker, settings)

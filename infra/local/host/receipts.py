@@ -1,9 +1,9 @@
-"""Which blobs a function is done with: a receipt for each, as long as the blob is there.
+"""Receipts: a record of each blob that a function is done with, as long as the blob exists.
 
-A receipt's name is a hash of the blob's name and ETag, so that it fits any name and reveals none.
-How often a blob has failed is kept in the same way, so that a host that starts again goes on
-counting. All of it is held in memory too, so that listing costs no look-ups; both go when their
-blob has gone, so that neither grows with what was done long ago.
+A receipt's name is a hash of the blob's name and ETag, so the receipt fits any name and reveals no
+name. The number of a blob's failures is stored in the same way, so a restarted host continues the
+count. Memory holds a copy of both records, so a listing costs no look-ups. Both records are deleted
+after the blob is gone, so neither grows without limit.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ class Receipts:
         self._writing: set[str] = set()
 
     async def load(self) -> None:
-        """Read which receipts there are; to be called once before all else."""
+        """Read the existing receipts. Call once, before every other method."""
         await self._storage.open()
         self._done = {
             name.removeprefix(self._prefix) async for name in self._storage.names(self._prefix)
@@ -39,24 +39,24 @@ class Receipts:
             self._failures[name.removeprefix(self._failures_prefix)] = counted["failures"]
 
     def key(self, name: str, etag: str) -> str:
-        """The receipt's name for one version of a blob."""
+        """Return the receipt's name for one version of a blob."""
         text = "\0".join((self._container, name, etag.strip('"')))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def has(self, name: str, etag: str) -> bool:
-        """Whether the function is done with this version of the blob."""
+        """Tell whether the function is done with this version of the blob."""
         return self.key(name, etag) in self._done
 
     def settled(self) -> frozenset[str]:
-        """The records there are now. Those missing in a listing begun later are of no use."""
+        """Return the written records. A record without a blob in a later listing is useless."""
         return frozenset((self._done | self._failures.keys()) - self._writing)
 
     def failures(self, name: str, etag: str) -> int:
-        """How often the function has failed with this version of the blob."""
+        """Return the number of failures of the function with this version of the blob."""
         return self._failures.get(self.key(name, etag), 0)
 
     async def fail(self, name: str, etag: str) -> int:
-        """Record that the function has failed with this version of the blob once more."""
+        """Record one more failure of the function with this version of the blob."""
         key = self.key(name, etag)
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         self._writing.add(key)
@@ -69,7 +69,7 @@ class Receipts:
     async def write(self, name: str, etag: str) -> None:
         """Record that the function is done with this version of the blob."""
         key = self.key(name, etag)
-        # First in memory: should writing fail, this host at least does not run the blob again.
+        # Memory first: should writing fail, at least this host does not run the blob again.
         self._done.add(key)
         self._writing.add(key)
         try:
@@ -92,7 +92,7 @@ class Receipts:
                     await self._storage.delete(self._failures_prefix + key)
                     self._failures.pop(key, None)
 
-        # What fails stays known and is tried again after the next listing.
+        # A record whose deletion fails stays known. The next listing tries again.
         results = await asyncio.gather(*map(delete, keys), return_exceptions=True)
         for error in filter(None, results):
             raise error

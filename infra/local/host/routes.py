@@ -1,9 +1,9 @@
-"""Azure route templates: what ``tenants/{tenant}/assets/{*path}`` matches, and which goes first.
+"""Azure route templates: matching ``tenants/{tenant}/assets/{*path}``, and the precedence.
 
-The rules are ASP.NET Core's, which the Functions host uses
-(https://learn.microsoft.com/aspnet/core/fundamentals/routing): literals match in any case; for each
-segment a literal goes before a constrained parameter, that before a free one, that before a
-catch-all; a trailing slash means nothing.
+The rules are ASP.NET Core's, as in the Functions host
+(https://learn.microsoft.com/aspnet/core/fundamentals/routing). Literals match in any case. In each
+segment a literal precedes a constrained parameter, a constrained parameter precedes a free
+parameter, and a free parameter precedes a catch-all. A trailing slash means nothing.
 """
 
 import re
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from infra.local.host.constraints import Constraint, parse
-from infra.local.host.refusals import RefusedError
+from infra.local.host.errors import StartupError
 
-# A name, its constraints, of which arguments in parentheses may hold doubled braces, and a "?".
+# A name, the name's constraints, and a "?". A constraint's arguments in parentheses may hold
+# doubled braces.
 PARAMETER = re.compile(
     r"\{(\*{0,2})([A-Za-z_]\w*)"
     r"((?::[^{}()?:]+(?:\((?:[^{}]|\{\{|\}\})*\))?)*)"
@@ -24,7 +25,7 @@ PARAMETER = re.compile(
 
 @dataclass(frozen=True)
 class Route:
-    """A compiled template; ``precedence`` sorts those that match first to the front."""
+    """A compiled template; sorting by ``precedence`` puts the first match first."""
 
     template: str
     pattern: re.Pattern[str]
@@ -34,7 +35,7 @@ class Route:
 
     @property
     def shape(self) -> str:
-        """What the template matches, whatever its parameters are called."""
+        """The requests that the template matches, regardless of the parameters' names."""
         pattern = re.sub(
             r"\(\?P<(\w+)>",
             lambda name: f"({self.constraints.get(name[1], '')}:",
@@ -43,7 +44,7 @@ class Route:
         return pattern.lower()
 
     def match(self, path: str) -> dict[str, str] | None:
-        """The parameters in a path without its leading slash; None when it is not this route's."""
+        """Return the parameters in a path without the leading slash; None without a match."""
         found = self.pattern.fullmatch(path)
         if found is None:
             return None
@@ -55,7 +56,7 @@ class Route:
 
 
 def compile_route(template: str) -> Route:
-    """Compile a template. Raises RefusedError naming what in it is not supported."""
+    """Compile a template. Raise StartupError naming an unsupported part."""
     pattern = ""
     precedence = []
     segments = template.strip("/").split("/")
@@ -65,13 +66,13 @@ def compile_route(template: str) -> Route:
         whole = PARAMETER.fullmatch(segment)
         if whole and whole[1]:
             if not last:
-                raise RefusedError(f"{segment} in {template} must come last")
+                raise StartupError(f"{segment} in {template} must come last")
             rest = f"(?P<{whole[2]}>.*)"
             pattern += rest if position == 0 else f"(?:/{rest})?"
             precedence.append(4 if whole[3] else 5)
         elif whole and whole[4]:
             if not last:
-                raise RefusedError(f"{segment} in {template} must come last")
+                raise StartupError(f"{segment} in {template} must come last")
             part = f"(?P<{whole[2]}>[^/]+)"
             pattern += f"(?:{separator}{part})?"
             precedence.append(2 if whole[3] else 3)
@@ -82,16 +83,17 @@ def compile_route(template: str) -> Route:
     try:
         compiled = re.compile(pattern, re.IGNORECASE)
     except re.error as error:
-        raise RefusedError(f"route {template}: {error}") from None
+        raise StartupError(f"route {template}: {error}") from None
     constraints = {found[2]: found[3] for found in PARAMETER.finditer(template) if found[3]}
     return Route(template, compiled, tuple(precedence), constraints, _checks(constraints, template))
 
 
 def path_of(raw_path: bytes) -> str:
-    """The request path to match, without its outer slashes.
+    """Return the request path to match, without its outer slashes.
 
-    As in Kestrel: percent-encoding is undone except for ``%2F``, which stays inside its segment,
-    and dot segments are resolved after that (RFC 3986, 5.2.4), so that none reaches a function.
+    As in Kestrel, percent-encoding is decoded except for ``%2F``, which stays inside its segment.
+    Dot segments are resolved after decoding (RFC 3986, 5.2.4), so no dot segment reaches a
+    function.
     """
     text = re.sub("%2f", "%252F", raw_path.decode("ascii"), flags=re.IGNORECASE)
     resolved: list[str] = []
@@ -107,13 +109,13 @@ def _segment(segment: str, template: str) -> str:
     pattern, end = "", 0
     for found in PARAMETER.finditer(segment):
         if found[1] or found[4]:
-            raise RefusedError(f"{found[0]} in {template} must be a segment of its own")
+            raise StartupError(f"{found[0]} in {template} must be a segment of its own")
         pattern += re.escape(segment[end : found.start()])
         pattern += f"(?P<{found[2]}>[^/]+)"
         end = found.end()
     rest = segment[end:]
     if "{" in rest or "}" in rest or not segment:
-        raise RefusedError(f"segment {segment!r} of route {template!r} is not supported")
+        raise StartupError(f"segment {segment!r} of route {template!r} is not supported")
     return pattern + re.escape(rest)
 
 
@@ -123,4 +125,4 @@ def _checks(constraints: Mapping[str, str], template: str) -> tuple[tuple[str, C
             (name, constraint) for name, text in constraints.items() for constraint in parse(text)
         )
     except ValueError as error:
-        raise RefusedError(f"{error} in route {template} is not supported") from None
+        raise StartupError(f"{error} in route {template} is not supported") from None

@@ -8,16 +8,15 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from infra.local.host.refusals import RefusedError
-from infra.local.ports import KEEP_ALIVE_SECONDS
-
-LOOPBACK = "127.0.0.1"
+from infra.local.host.errors import StartupError
+from infra.local.ports import KEEP_ALIVE_SECONDS, LOOPBACK
 
 
 def listen(port: int) -> socket.socket:
-    """A socket bound to the port of the loopback address. Raises RefusedError when it is taken."""
-    # Told that it is TCP, asyncio turns Nagle's algorithm off for each connection; else an answer
-    # in two parts waits 40 ms for the client's delayed acknowledgement (RFC 1122 4.2.3.2).
+    """Return a socket bound to a loopback port. Raise StartupError when the port is taken."""
+    # With an explicit TCP socket asyncio turns off Nagle's algorithm for each connection. Otherwise
+    # an answer in two parts waits 40 ms for the client's delayed acknowledgement (RFC 1122
+    # 4.2.3.2).
     opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # Connections that ended a minute ago must not keep a restarted host from its port.
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -25,7 +24,7 @@ def listen(port: int) -> socket.socket:
         opened.bind((LOOPBACK, port))
     except OSError as error:
         opened.close()
-        raise RefusedError(f"port {port} of {LOOPBACK} cannot be used: {error.strerror}") from None
+        raise StartupError(f"port {port} of {LOOPBACK} cannot be used: {error.strerror}") from None
     return opened
 
 
@@ -40,12 +39,12 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the host, which stops all its triggers together."""
+        """Leave the signals to the host, which stops every trigger together."""
         yield
 
 
 class HttpServer:
-    """Serves an ASGI application on a bound socket until told to stop."""
+    """Serve an ASGI application on a bound socket until told to stop."""
 
     def __init__(self, app: ASGIApp, bound: socket.socket) -> None:
         self._socket = bound
@@ -63,7 +62,7 @@ class HttpServer:
         )
 
     async def run(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
-        """Serve; on ``stopping`` take no more requests and return when the last is answered."""
+        """Serve; on ``stopping`` take no more requests and return after the last answer."""
         serving = asyncio.create_task(self._server.serve([self._socket]))
         await self._server.listening.wait()
         ready.set()

@@ -1,8 +1,8 @@
-"""The Service Bus queue trigger: peek-lock receivers on the real SDK, with and without sessions.
+"""The Service Bus queue trigger: peek-lock receivers on the real SDK, with or without sessions.
 
-https://learn.microsoft.com/azure/azure-functions/functions-bindings-service-bus-trigger. A message
-is completed when its function succeeds and abandoned when it fails, so that the broker counts the
-delivery and in the end dead-letters it.
+https://learn.microsoft.com/azure/azure-functions/functions-bindings-service-bus-trigger. A
+successful function completes its message. A failed function abandons its message, so the broker
+counts the delivery and finally dead-letters the message.
 """
 
 import asyncio
@@ -23,19 +23,19 @@ from infra.local.host.metadata import body_of, metadata_by_hand, metadata_of
 
 log = logging.getLogger("host.servicebus")
 
-# How long one call waits for a message, or for a session; it ends at once when the host stops.
+# The longest wait of one call for a message, or for a session. A stopping host ends the wait.
 RECEIVE_SECONDS = 60.0
 ACCEPT_SECONDS = 30.0
 FIRST_BACKOFF_SECONDS = 0.25
 LONGEST_BACKOFF_SECONDS = 5.0
-# The SDK reads and writes under one lock, so a settlement may wait this long (its default is 0.2).
+# The SDK reads and writes under one lock, so a settlement may wait this long (default: 0.2).
 SOCKET_SECONDS = 0.05
-# What the SDK raises when a link, a lock or a connection is gone (ValueError: a closed receiver).
+# The SDK's errors after the loss of a link, a lock or a connection. ValueError: closed receiver.
 BROKEN = (AzureError, OSError, ValueError)
 
 
 class QueueTrigger:
-    """Runs one function for the messages of one queue, several at a time."""
+    """Run one function for the messages of one queue, several at a time."""
 
     batch = False
 
@@ -55,11 +55,11 @@ class QueueTrigger:
 
     @property
     def function(self) -> Function:
-        """The function that it runs."""
+        """The triggered function."""
         return self._function
 
     def fire(self, text: str) -> None:
-        """Run the function now with this text for a message, as the admin endpoint does."""
+        """Run the function at once with a text in place of a message, for the admin endpoint."""
         value = self._value([text.encode()])
         work = self._invoker.run(self._function, value, metadata_by_hand(batch=self.batch))
         task = asyncio.create_task(work)
@@ -67,7 +67,7 @@ class QueueTrigger:
         task.add_done_callback(self._by_hand.discard)
 
     async def run(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
-        """Receive until ``stopping``, over every broken connection; then finish and return."""
+        """Receive until ``stopping``, reconnecting after each failure; then finish and return."""
         self._ready, self._stopping = ready, stopping
         wait = FIRST_BACKOFF_SECONDS
         while not stopping.is_set():
@@ -84,7 +84,7 @@ class QueueTrigger:
             await asyncio.wait(self._by_hand)
 
     def _value(self, bodies: list[bytes]) -> Datum:
-        """What the function's parameter takes. Raises ValueError for a text that is none."""
+        """Return the value for the function's parameter. Raise ValueError for undecodable text."""
         (body,) = bodies
         text = self._function.info.input_types[self._function.parameter].pytype is str
         return Datum(body.decode(), "string") if text else Datum(body, "bytes")
@@ -96,7 +96,7 @@ class QueueTrigger:
     async def _receive_until_broken(self) -> None:
         renewal = self._host.max_lock_renewal
         renewer = AutoLockRenewer(renewal) if renewal else None
-        # One try a call: this class does the waiting and trying again.
+        # One attempt for each call: this class itself waits and retries.
         client = ServiceBusClient.from_connection_string(
             self._connection, retry_total=0, socket_timeout=SOCKET_SECONDS
         )
@@ -104,7 +104,7 @@ class QueueTrigger:
             await self._receive(client, renewer)
         finally:
             if self._stopping.is_set():
-                # What runs settles through this client. A broken one is of no use to it.
+                # Running functions settle through this client. A broken client cannot settle.
                 while self._running:
                     await asyncio.wait(self._running)
             await client.close()
@@ -129,21 +129,21 @@ class QueueTrigger:
     async def _next(
         self, receiver: ServiceBusReceiver, seconds: float
     ) -> ServiceBusReceivedMessage | None:
-        # One at a time: asked for more, the SDK holds the first back in case others follow.
+        # One message at a time: asked for more, the SDK holds the first back in case others follow.
         messages = await self._or_stop(receiver.receive_messages(1, max_wait_time=seconds))
         return messages[0] if messages else None
 
     async def _accept(
         self, client: ServiceBusClient, renewer: AutoLockRenewer | None
     ) -> ServiceBusReceiver | None:
-        """The next session that has messages; None when there is none for a while."""
+        """Return the next session with messages; None when no session has messages for a while."""
         receiver = client.get_queue_receiver(
             self._queue,
             session_id=NEXT_AVAILABLE_SESSION,
             max_wait_time=ACCEPT_SECONDS,
             auto_lock_renewer=renewer,
         )
-        # Waiting for a session is all the listening there is: no answer comes until one is there.
+        # The broker answers only after a session has messages, so waiting already counts as ready.
         self._ready.set()
         opened = None
         try:
@@ -158,7 +158,7 @@ class QueueTrigger:
     async def _process(
         self, receiver: ServiceBusReceiver, message: ServiceBusReceivedMessage
     ) -> None:
-        """Run the function for one message and settle it."""
+        """Run the function for one message and settle the message."""
         succeeded = False
         try:
             value = self._value([body_of(message)])
@@ -172,7 +172,7 @@ class QueueTrigger:
     async def _settle(
         self, receiver: ServiceBusReceiver, message: ServiceBusReceivedMessage, *, succeeded: bool
     ) -> None:
-        """Complete the message or, when its function failed, abandon it."""
+        """Complete the message or, after a failed function, abandon the message."""
         settle = receiver.complete_message if succeeded else receiver.abandon_message
         try:
             await settle(message)
@@ -181,7 +181,7 @@ class QueueTrigger:
             log.warning("%s: a message was not settled: %s", self._function.name, error)
 
     def _start_or_free(self, work: Coroutine[Any, Any, None] | None) -> None:
-        """Start work in the slot just taken, which is freed at its end; without work at once."""
+        """Start work in the slot just taken, and free the slot afterwards; at once without work."""
         if work is None:
             self._slots.release()
             return
@@ -196,7 +196,7 @@ class QueueTrigger:
             log.error("%s: a fault of the host", self._function.name, exc_info=task.exception())
 
     async def _or_stop[T](self, work: Coroutine[Any, Any, T]) -> T | None:
-        """The work's result; None, and the work cancelled, when the host stops first."""
+        """Return the work's result; cancel the work and return None when the host stops first."""
         task = asyncio.create_task(work)
         stop = asyncio.create_task(self._stopping.wait())
         try:
@@ -209,7 +209,7 @@ class QueueTrigger:
 
 
 class SessionTrigger(QueueTrigger):
-    """Runs one function for a queue with sessions: one message at a time within each session."""
+    """Run one function for a queue with sessions: one message at a time within each session."""
 
     @staticmethod
     def _concurrency(host: HostSettings) -> int:
@@ -227,7 +227,7 @@ class SessionTrigger(QueueTrigger):
                 self._start_or_free(work)
 
     async def _serve(self, receiver: ServiceBusReceiver) -> None:
-        """Process a session's messages in order until it is idle, lost, or the host stops."""
+        """Process a session's messages in order until the session is idle or lost, or a stop."""
         try:
             while not self._stopping.is_set():
                 message = await self._next(receiver, self._host.session_idle_timeout)

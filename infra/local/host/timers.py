@@ -1,9 +1,9 @@
-"""The timer trigger: NCRONTAB schedules, whose last run outlives the host.
+"""The timer trigger: NCRONTAB schedules, and a record of the last run that outlives the host.
 
-Source: "Timer trigger for Azure Functions" (learn.microsoft.com). What that leaves open is as in
-the timer extension's ScheduleMonitor and TimerListener: a run that was missed is made up for once,
-at the next start, by a timer that has run before and whose schedule is still the same; and a time
-that comes while the function still runs is served right after.
+Source: "Timer trigger for Azure Functions" (learn.microsoft.com). Details beyond the page follow
+the timer extension's ScheduleMonitor and TimerListener. A timer that ran before, with an unchanged
+schedule, makes up once for missed runs, at the next start. A time that comes during a run is served
+right after the run.
 """
 
 import asyncio
@@ -16,55 +16,56 @@ from azure.core.exceptions import AzureError
 from azure_functions_runtime.bindings.datumdef import Datum
 from croniter import CroniterBadDateError, croniter
 
+from infra.local.host.errors import StartupError
 from infra.local.host.invoke import Invoker
 from infra.local.host.loading import Function
-from infra.local.host.refusals import RefusedError
 from infra.local.host.settings import AppSettings
 from infra.local.host.storage import HostStorage
 
 log = logging.getLogger("host.timers")
 
-# What NCRONTAB has in common with croniter; each further sign means something else in one of them.
+# The signs with the same meaning in NCRONTAB and croniter. Further signs differ in meaning.
 FIELD = re.compile(r"[\d*/,\-]+|(?:[A-Za-z]{3}[,\-]?)+")
-# The clock may be set or the machine may sleep meanwhile, so that long waits are looked at again.
+# Long waits are split, because the clock may be set and the machine may sleep.
 LONGEST_WAIT = timedelta(seconds=30)
 RETRY_WAIT = timedelta(seconds=1)
-# .NET's default time, which stands for none.
+# .NET's default time, which stands for no time.
 NEVER = "0001-01-01T00:00:00+00:00"
 
 
 class Schedule:
-    """When a timer fires, in UTC as in Azure."""
+    """The times of a timer, in UTC as in Azure."""
 
     def __init__(self, expression: str) -> None:
-        """Raises RefusedError for what is not NCRONTAB of five or six fields, or never fires."""
+        """Raise StartupError unless the text is 5 or 6 NCRONTAB fields that fire some day."""
         fields = expression.split()
         if len(fields) == 5:
             fields.insert(0, "0")
         self._expression = " ".join(fields)
         known = len(fields) == 6 and all(FIELD.fullmatch(field) for field in fields)
         if not known or not croniter.is_valid(self._expression, second_at_beginning=True):
-            raise RefusedError(f"schedule {expression!r} is not a six-field NCRONTAB expression")
+            raise StartupError(f"schedule {expression!r} is not a six-field NCRONTAB expression")
         try:
             self.after(datetime.now(UTC))
         except CroniterBadDateError:  # Such as on every 30 February.
-            raise RefusedError(f"schedule {expression!r} never fires") from None
+            raise StartupError(f"schedule {expression!r} never fires") from None
 
     def after(self, moment: datetime) -> datetime:
-        """The first time that the timer fires after this moment."""
+        """Return the timer's first time after this moment."""
         # In NCRONTAB a day must fit both the day of the month and the day of the week.
         times = croniter(self._expression, moment, second_at_beginning=True, day_or=False)
-        return times.get_next(datetime)
+        following: datetime = times.get_next(datetime)
+        return following
 
     @property
     def frequent(self) -> bool:
-        """Whether it fires more than once a minute; such a schedule is never monitored."""
+        """True for more than one run a minute. A frequent schedule is never monitored."""
         first = self.after(datetime.now(UTC))
         return self.after(first) - first < timedelta(minutes=1)
 
 
 class Timer:
-    """Fires one function on its schedule; two scheduled runs never overlap."""
+    """Fire one function on its schedule; two scheduled runs never overlap."""
 
     def __init__(
         self,
@@ -75,9 +76,9 @@ class Timer:
         *,
         disabled: bool,
     ) -> None:
-        """``storage`` keeps the last run, so that a missed one is made up for; None: nothing is.
+        """Take ``storage``, the place of the last run's record; with None missed runs are lost.
 
-        A timer that is disabled runs only by hand.
+        A disabled timer runs only by hand.
         """
         self.function = function
         self._schedule = schedule
@@ -89,9 +90,9 @@ class Timer:
         self._run_on_startup = bool(function.trigger.get("runOnStartup"))
 
     def fire(self, text: str) -> None:
-        """Run the function now, beside its schedule, as the admin endpoint does.
+        """Run the function at once, beside the schedule, for the admin endpoint.
 
-        The text means nothing to a timer.
+        A timer ignores the text.
         """
         del text
         task = asyncio.create_task(self._invoke(past_due=False))
@@ -125,7 +126,7 @@ class Timer:
             due = self._schedule.after(await self._run_scheduled(past_due=False))
 
     async def _recall(self) -> bool:
-        """Read the last run; whether the schedule had a time between it and now."""
+        """Read the last run. Return True when a time of the schedule has passed since."""
         if self._storage is None:
             return False
         await self._storage.open()
@@ -141,18 +142,18 @@ class Timer:
         )
         if expected == datetime.fromisoformat(found["Next"]):
             return expected < now
-        # The schedule is another one now, or the timer has never run.
+        # The schedule has changed, or the timer has never run.
         await self._remember(NEVER, self._schedule.after(now) if expected < now else expected, now)
         return False
 
     async def _run_scheduled(self, *, past_due: bool) -> datetime:
-        """Run the function and note that; when it started."""
+        """Run the function and record the run. Return the run's start."""
         started = datetime.now(UTC)
         await self._invoke(past_due=past_due)
         try:
             await self._remember(started.isoformat(), self._schedule.after(started), started)
         except AzureError as error:
-            # The run itself is done; at worst the next host start makes up for it once more.
+            # The run itself is done; at worst the next host start repeats the run once.
             log.warning("%s: the last run was not written: %s", self.function.name, error)
         return started
 
@@ -181,7 +182,7 @@ class Timer:
 
     @staticmethod
     async def _wait(until: datetime, stopping: asyncio.Event) -> bool:
-        """Wait for that time; False when the host stops first."""
+        """Wait until a time; return False when the host stops first."""
         while (left := until - datetime.now(UTC)) > timedelta(0):
             try:
                 async with asyncio.timeout(min(left, LONGEST_WAIT).total_seconds()):
@@ -195,7 +196,7 @@ class Timer:
 def timers(
     functions: list[Function], settings: AppSettings, invoker: Invoker, storage: HostStorage | None
 ) -> list[Timer]:
-    """The timer functions. Raises RefusedError with a line for each that cannot be served."""
+    """Return the timer functions. Raise StartupError with a line for each unusable function."""
     found: list[Timer] = []
     wrong: list[str] = []
     for function in functions:
@@ -203,7 +204,7 @@ def timers(
             continue
         try:
             schedule = Schedule(settings.resolve(function.trigger["schedule"]))
-        except RefusedError as refused:
+        except StartupError as refused:
             wrong += [f"function {function.name}: {line}" for line in refused.lines]
             continue
         monitored = function.trigger.get("useMonitor") is not False and not schedule.frequent
@@ -214,5 +215,5 @@ def timers(
     if found and settings.get("WEBSITE_TIME_ZONE"):
         wrong.append("the app setting WEBSITE_TIME_ZONE is not supported: schedules are in UTC")
     if wrong:
-        raise RefusedError(*wrong)
+        raise StartupError(*wrong)
     return found

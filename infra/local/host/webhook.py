@@ -1,9 +1,9 @@
-"""Where Event Grid delivers: ``POST /runtime/webhooks/blobs?functionName=...&code=...``.
+"""The endpoint for Event Grid: ``POST /runtime/webhooks/blobs?functionName=...&code=...``.
 
-The endpoint of the blob extension, opened by its system key ``blobs_extension`` or the master key.
-Sources: "Tutorial: Trigger Azure Functions on blob containers using an event subscription" for the
-address and the key, "Webhook event delivery" and "Event Grid event schema" for the handshake and
-the events (learn.microsoft.com).
+The endpoint belongs to the blob extension. The system key ``blobs_extension`` or the master key
+opens the endpoint. Sources (learn.microsoft.com): "Tutorial: Trigger Azure Functions on blob
+containers using an event subscription" for the address and the key, "Webhook event delivery" and
+"Event Grid event schema" for the handshake and the events.
 """
 
 import logging
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from infra.local.host.events import CREATED, Event, Events
+from infra.local.host.events import CREATED, BlobEvents, EventGridEvent
 
 log = logging.getLogger("host.events")
 
@@ -24,22 +24,22 @@ TYPE_HEADER = "aeg-event-type"
 LIMIT = 1024 * 1024
 
 
-_EVENTS = msgspec.json.Decoder(list[Event])
+_EVENTS = msgspec.json.Decoder(list[EventGridEvent])
 
 
 class Webhook:
-    """Takes the events for the blob functions of one app whose source is Event Grid."""
+    """Take the events for the blob functions of one app whose source is Event Grid."""
 
-    def __init__(self, functions: Mapping[str, Events]) -> None:
+    def __init__(self, functions: Mapping[str, BlobEvents]) -> None:
         self._functions = {f"Host.Functions.{name}".lower(): one for name, one in functions.items()}
 
     async def answer(
         self, method: str, function: str | None, headers: Mapping[str, str], body: bytes
     ) -> Response:
-        """The response to a request whose key was right. What is refused is named."""
+        """Return the response to a request with a right key. A refusal names the fault."""
         events = self._functions.get((function or "").lower())
         checks = (
-            # CloudEvents' own handshake is by OPTIONS.
+            # The handshake of CloudEvents uses OPTIONS.
             (method != "POST", 405, f"{method}: only POST, with the Event Grid event schema"),
             (function is None, 400, "the parameter functionName is missing"),
             (events is None, 404, f"{function} is no blob function whose source is EventGrid"),
@@ -66,7 +66,7 @@ class Webhook:
                 return _refused(400, f"the header {TYPE_HEADER} is {kind or 'missing'}")
 
 
-async def _accepted(events: Events, given: list[Event]) -> Response:
+async def _accepted(events: BlobEvents, given: list[EventGridEvent]) -> Response:
     others = sorted({event.event_type for event in given} - {CREATED})
     if others:
         return _refused(400, f"events of type {', '.join(others)}: only {CREATED}")
@@ -78,8 +78,8 @@ async def _accepted(events: Events, given: list[Event]) -> Response:
     return Response(status_code=200)
 
 
-def _validated(given: list[Event]) -> Response:
-    """Prove that the endpoint is ours: give back the code of the one event."""
+def _validated(given: list[EventGridEvent]) -> Response:
+    """Prove the ownership of the endpoint: return the validation code of the one event."""
     code = None
     if len(given) == 1 and given[0].event_type == VALIDATION and isinstance(given[0].data, dict):
         code = given[0].data.get("validationCode")

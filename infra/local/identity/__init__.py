@@ -1,5 +1,5 @@
-"""The token issuer, which stands where Entra ID and App Service's managed identity stand.
+"""The token issuer, in place of Entra ID and of App Service's managed identity.
 
-`curl -X POST <issuer>/discovery/keys/rotate` changes its key; `?overlap=0` withdraws the old one
-at once. Left out: sign-in by a person, client authentication, user-assigned identities.
+`curl -X POST <issuer>/discovery/keys/rotate` changes the signing key; `?overlap=0` withdraws the
+old key at once. Left out: sign-in by a person, client authentication, user-assigned identities.
 """

@@ -1,6 +1,6 @@
 """`python -m infra.local.identity --port P --audience A`: serve the token issuer on loopback.
 
-Takes the managed identity endpoint's secret from the environment, as IDENTITY_HEADER.
+The environment variable IDENTITY_HEADER has the secret of the managed identity endpoint.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from infra.local.ports import KEEP_ALIVE_SECONDS, LOOPBACK
 
 
 def main() -> None:
-    """Serve until told to end."""
+    """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(description="The token issuer of the local stack.")
     parser.add_argument("--host", type=loopback_address, default=LOOPBACK)
     parser.add_argument("--port", type=int, required=True)

@@ -17,16 +17,16 @@ from infra.local.ports import LOOPBACK
 
 MANAGED_IDENTITY = "vouchsafe-app"
 MANAGED_IDENTITY_API_VERSION = "2019-08-01"
-# By these a caller of the managed identity endpoint chooses a user-assigned identity.
+# With these parameters a caller of the managed identity endpoint names a user-assigned identity.
 USER_ASSIGNED = ("client_id", "principal_id", "mi_res_id")
 FORM_TYPE = "application/x-www-form-urlencoded"
 
-# RFC 6749 section 5.1: no answer that carries a token may be stored.
+# RFC 6749 section 5.1: no cache may store a response with a token.
 NOT_STORED = {"Cache-Control": "no-store"}
 
 
 class OAuthError(Exception):
-    """A refusal of the token endpoint, with one of the codes of RFC 6749 section 5.2."""
+    """A refusal of the token endpoint, with an error code of RFC 6749 section 5.2."""
 
     def __init__(self, code: str, description: str, status: int = 400) -> None:
         super().__init__(description)
@@ -36,15 +36,16 @@ class OAuthError(Exception):
 
 
 def create_app(issuer: Issuer, identity_header: str) -> Starlette:
-    """The issuer as an ASGI app.
+    """Build the issuer as an ASGI app.
 
     `identity_header` is the secret that a caller of the managed identity endpoint has to show.
     """
 
     async def discovery(_: Request) -> Response:
-        """OpenID Connect Discovery 1.0, section 3: all that is required, and the token endpoint.
+        """Answer with the required metadata of OpenID Connect Discovery 1.0, section 3.
 
-        The authorization endpoint is required too; this one refuses by name.
+        The required authorization endpoint refuses every request by name. The token endpoint is
+        listed too.
         """
         return JSONResponse(
             {
@@ -64,24 +65,24 @@ def create_app(issuer: Issuer, identity_header: str) -> Starlette:
         return JSONResponse(issuer.key_set())
 
     async def rotate(request: Request) -> Response:
-        """Sign with a new key from now on; the old one stays published for `overlap` seconds."""
+        """Sign with a new key from now on; the old key stays published for `overlap` seconds."""
         overlap = _seconds("overlap", request.query_params.get("overlap", str(MAX_LIFETIME)))
         if overlap < 0:
             raise OAuthError("invalid_request", "overlap must not be negative.")
         return JSONResponse({"kid": issuer.rotate(overlap)})
 
     async def authorize(_: Request) -> Response:
-        """Nobody signs in here: RFC 6749 section 4.1.2.1, without a redirect to follow."""
+        """Refuse sign-in by a person: RFC 6749 section 4.1.2.1, without a redirect."""
         message = "Sign-in by a person is left out; POST to /token with client_credentials."
         raise OAuthError("unsupported_response_type", message)
 
     async def token(request: Request) -> Response:
-        """The client credentials grant (RFC 6749 section 4.4), for whoever the client says it is.
+        """Issue a token by the client credentials grant (RFC 6749 section 4.4), for any client id.
 
         `client_id` becomes the principal (`oid`). `roles` (space separated), `tenant` and
-        `organisation` become the claims of the same names; `scope` changes the audience,
-        `expires_in` the lifetime in seconds. Other parameters are passed over, as section 3.2 has
-        it, a client secret among them: everyone on this machine may be anyone.
+        `organisation` become the claims of the same names. `scope` changes the audience,
+        `expires_in` the lifetime in seconds. Unknown parameters are ignored as section 3.2 asks,
+        also a client secret: every user of this machine may take every identity.
         """
         if "Authorization" in request.headers:
             message = "Clients do not authenticate here; send client_id in the body."
@@ -108,7 +109,7 @@ def create_app(issuer: Issuer, identity_header: str) -> Starlette:
         )
 
     async def managed_identity(request: Request) -> Response:
-        """The App Service contract, which ManagedIdentityCredential speaks.
+        """Issue a token by the App Service contract, as ManagedIdentityCredential expects.
 
         https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
         """
@@ -145,7 +146,8 @@ def create_app(issuer: Issuer, identity_header: str) -> Starlette:
             Route("/token", token, methods=["POST"]),
             Route("/msi/token", managed_identity),
         ],
-        # A page in a browser must not get tokens by giving its own name this machine's address.
+        # DNS rebinding: a page in a browser must not get tokens by giving its own name this
+        # address.
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])],
         exception_handlers={OAuthError: _oauth_error, HTTPException: _http_error},
     )
@@ -167,7 +169,7 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 def _seconds(name: str, text: str) -> int:
-    """A number of seconds no longer than a token may live."""
+    """Parse a number of seconds up to the longest lifetime of a token; raises OAuthError."""
     try:
         seconds = int(text)
     except ValueError:
@@ -181,7 +183,7 @@ def _seconds(name: str, text: str) -> int:
 async def _oauth_error(_: Request, error: Exception) -> Response:
     if not isinstance(error, OAuthError):
         raise error
-    # RFC 6749 section 5.2: a client that used the Authorization header is told the scheme.
+    # RFC 6749 section 5.2: the response to an Authorization header names the scheme.
     challenge = {"WWW-Authenticate": "Basic"} if error.status == 401 else {}
     return JSONResponse(
         {"error": error.code, "error_description": error.description},

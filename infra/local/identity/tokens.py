@@ -1,9 +1,8 @@
-"""Minting access tokens as Entra ID does: RS256, with its claims and some of our own."""
+"""Access tokens like Entra ID's: RS256, with Entra ID's claims and the claims of this app."""
 
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -15,43 +14,43 @@ DEFAULT_LIFETIME = 3600
 MAX_LIFETIME = 24 * 3600
 
 
-class SigningKey:
-    """A private key and the id (`kid`) that its tokens and its public key carry."""
+class TokenSigningKey:
+    """A private key and the key id (`kid`) in its tokens and in its public key."""
 
     def __init__(self) -> None:
         self.id = uuid.uuid4().hex
         self.private = rsa.generate_private_key(PUBLIC_EXPONENT, KEY_BITS)
 
     @property
-    def published(self) -> dict[str, Any]:
+    def jwk(self) -> dict[str, object]:
         """The public key as a JSON Web Key (RFC 7517)."""
         key = RSAAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
         return {**key, "kid": self.id, "use": "sig", "alg": "RS256"}
 
 
 class Issuer:
-    """An issuer with signing keys of its own, made while it runs and never stored.
+    """An issuer with its own signing keys, made at run time and never stored.
 
-    `url` is its identifier (`iss`), `audience` what tokens are for unless asked otherwise.
-    `clock` gives Unix time in seconds.
+    `url` is the issuer's identifier (`iss`), `audience` the default audience of tokens. `clock`
+    gives Unix time in seconds.
     """
 
     def __init__(self, url: str, audience: str, clock: Callable[[], float] = time.time) -> None:
         self.url = url
         self.audience = audience
         self._clock = clock
-        self._key = SigningKey()
-        self._retired: list[tuple[float, SigningKey]] = []
+        self._key = TokenSigningKey()
+        self._retired: list[tuple[float, TokenSigningKey]] = []
 
     def rotate(self, overlap: int = MAX_LIFETIME) -> str:
-        """Sign with a new key from now on and return its id.
+        """Sign with a new key from now on and return the key's id.
 
-        The old one stays published for `overlap` seconds: by default as long as a token can live
-        that it has signed. With none it is withdrawn at once, as Entra ID would in an emergency.
+        The old key stays published for `overlap` seconds: by default the longest lifetime of a
+        token. An overlap of 0 withdraws the old key at once, as Entra ID does in an emergency.
         https://learn.microsoft.com/entra/identity-platform/signing-key-rollover
         """
         self._retired.append((self._clock() + overlap, self._key))
-        self._key = SigningKey()
+        self._key = TokenSigningKey()
         return self._key.id
 
     def mint(
@@ -60,12 +59,12 @@ class Issuer:
         *,
         audience: str | None = None,
         lifetime: int = DEFAULT_LIFETIME,
-        claims: Mapping[str, Any] | None = None,
+        claims: Mapping[str, object] | None = None,
     ) -> str:
-        """A signed token for `principal` that is valid for `lifetime` seconds from now.
+        """Sign a token for `principal`, valid for `lifetime` seconds from now.
 
-        A lifetime is at most `MAX_LIFETIME`. A negative one makes a token that has expired, for
-        trying how that is refused. The claims are those of Entra ID's access tokens:
+        A lifetime is at most `MAX_LIFETIME`. A negative lifetime makes an expired token, for tests
+        of a refusal. The claims are the claims of Entra ID's access tokens:
         https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
         """
         now = int(self._clock())
@@ -85,8 +84,8 @@ class Issuer:
         headers = {"kid": self._key.id}
         return jwt.encode(payload, self._key.private, algorithm="RS256", headers=headers)
 
-    def key_set(self) -> dict[str, Any]:
-        """The public keys of tokens that may still be good, as a JSON Web Key Set (RFC 7517)."""
+    def key_set(self) -> dict[str, object]:
+        """Return the public keys of possibly valid tokens, as a JSON Web Key Set (RFC 7517)."""
         now = self._clock()
         self._retired = [(until, key) for until, key in self._retired if until > now]
-        return {"keys": [key.published for key in (self._key, *(key for _, key in self._retired))]}
+        return {"keys": [key.jwk for key in (self._key, *(key for _, key in self._retired))]}

@@ -1,4 +1,4 @@
-"""The vault's HTTP: which operation a request asks for, and whether its caller may have it.
+"""The vault's HTTP: the route of each operation, with the data action that the caller needs.
 
 https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses
 """
@@ -13,14 +13,14 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from infra.local.keyvault import access, asked, errors
-from infra.local.keyvault.access import Access
+from infra.local.keyvault import errors, requests
 from infra.local.keyvault.bearer import BearerTokens
 from infra.local.keyvault.errors import VaultError
-from infra.local.keyvault.operations import Operations
+from infra.local.keyvault.operations import SecretOperations
+from infra.local.keyvault.role_assignments import DataAction, RoleAssignments
 
-# What a vault holds besides secrets.
-LEFT_OUT = (
+# The collections of a vault besides secrets.
+NOT_IMPLEMENTED = (
     *("keys", "certificates", "storage", "rng"),
     *("deletedkeys", "deletedcertificates", "deletedstorage"),
 )
@@ -29,16 +29,18 @@ METHODS = ("GET", "PUT", "PATCH", "POST", "DELETE")
 Operation = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(operations: Operations, tokens: BearerTokens, permissions: Access) -> Starlette:
-    """The vault as an ASGI app."""
+def create_app(
+    operations: SecretOperations, tokens: BearerTokens, roles: RoleAssignments
+) -> Starlette:
+    """Build the vault as an ASGI app."""
 
-    def allowed(method: str, path: str, action: str, operation: Operation) -> Route:
-        """A route to an operation, for those who may do it."""
+    def allowed(method: str, path: str, action: DataAction, operation: Operation) -> Route:
+        """Build the route of an operation that needs a data action."""
 
         async def endpoint(request: Request) -> Response:
-            asked.check_api_version(request)
+            requests.check_api_version(request)
             caller = request.user.display_name
-            permissions.check(caller, tokens.issuer, action, request.url.path)
+            roles.check(caller, tokens.issuer, action, request.url.path)
             return await operation(request)
 
         return Route(path, endpoint, methods=[method])
@@ -52,28 +54,38 @@ def create_app(operations: Operations, tokens: BearerTokens, permissions: Access
     return Starlette(
         routes=[
             Route("/healthstatus", _health),
-            allowed("GET", "/secrets", access.READ_METADATA, do.list_secrets),
-            allowed("GET", "/secrets/", access.READ_METADATA, do.list_secrets),
-            allowed("POST", "/secrets/restore", access.RESTORE, do.restore_secret),
-            allowed("GET", "/secrets/{name}/versions", access.READ_METADATA, do.list_versions),
-            allowed("POST", "/secrets/{name}/backup", access.BACKUP, do.backup_secret),
-            allowed("PUT", "/secrets/{name}", access.SET, do.set_secret),
-            allowed("DELETE", "/secrets/{name}", access.DELETE, do.delete_secret),
-            allowed("GET", "/secrets/{name}", access.GET, do.get_secret),
-            # The SDKs ask for the current version with an empty one.
-            allowed("GET", "/secrets/{name}/", access.GET, do.get_secret),
-            allowed("PATCH", "/secrets/{name}/", access.UPDATE, do.update_secret),
-            allowed("GET", "/secrets/{name}/{version}", access.GET, do.get_secret),
-            allowed("PATCH", "/secrets/{name}/{version}", access.UPDATE, do.update_secret),
-            allowed("GET", "/deletedsecrets", access.READ_METADATA, do.list_deleted_secrets),
-            # So asks the SDK for .NET, for secrets too.
-            allowed("GET", "/deletedsecrets/", access.READ_METADATA, do.list_deleted_secrets),
-            allowed("GET", "/deletedsecrets/{name}", access.READ_METADATA, do.get_deleted_secret),
-            allowed("DELETE", "/deletedsecrets/{name}", access.PURGE, do.purge_secret),
-            allowed("POST", "/deletedsecrets/{name}/recover", access.RECOVER, do.recover_secret),
+            allowed("GET", "/secrets", DataAction.READ_METADATA, do.list_secrets),
+            allowed("GET", "/secrets/", DataAction.READ_METADATA, do.list_secrets),
+            allowed("POST", "/secrets/restore", DataAction.RESTORE, do.restore_secret),
+            allowed("GET", "/secrets/{name}/versions", DataAction.READ_METADATA, do.list_versions),
+            allowed("POST", "/secrets/{name}/backup", DataAction.BACKUP, do.backup_secret),
+            allowed("PUT", "/secrets/{name}", DataAction.SET, do.set_secret),
+            allowed("DELETE", "/secrets/{name}", DataAction.DELETE, do.delete_secret),
+            allowed("GET", "/secrets/{name}", DataAction.GET, do.get_secret),
+            # The SDKs ask for the current version with an empty version.
+            allowed("GET", "/secrets/{name}/", DataAction.GET, do.get_secret),
+            allowed("PATCH", "/secrets/{name}/", DataAction.UPDATE, do.update_secret),
+            allowed("GET", "/secrets/{name}/{version}", DataAction.GET, do.get_secret),
+            allowed("PATCH", "/secrets/{name}/{version}", DataAction.UPDATE, do.update_secret),
+            allowed("GET", "/deletedsecrets", DataAction.READ_METADATA, do.list_deleted_secrets),
+            # The SDK for .NET adds the slash, for secrets too.
+            allowed("GET", "/deletedsecrets/", DataAction.READ_METADATA, do.list_deleted_secrets),
+            allowed(
+                "GET",
+                "/deletedsecrets/{name}",
+                DataAction.READ_METADATA,
+                do.get_deleted_secret,
+            ),
+            allowed("DELETE", "/deletedsecrets/{name}", DataAction.PURGE, do.purge_secret),
+            allowed(
+                "POST",
+                "/deletedsecrets/{name}/recover",
+                DataAction.RECOVER,
+                do.recover_secret,
+            ),
             *(
                 Route(f"/{collection}{rest}", _refuse, methods=METHODS)
-                for collection in LEFT_OUT
+                for collection in NOT_IMPLEMENTED
                 for rest in ("", "/{rest:path}")
             ),
         ],
@@ -89,7 +101,7 @@ async def _health(_: Request) -> Response:
 
 
 async def _refuse(request: Request) -> Response:
-    raise errors.left_out(f"{request.url.path}; it holds secrets only")
+    raise errors.not_implemented(f"{request.url.path}; it holds secrets only")
 
 
 async def _vault_error(_: Request, error: Exception) -> Response:
@@ -99,7 +111,7 @@ async def _vault_error(_: Request, error: Exception) -> Response:
 
 
 async def _no_such_operation(request: Request, error: Exception) -> Response:
-    """A path or a method that no operation here has, with the status that HTTP has for it."""
+    """Refuse an unknown path or method with HTTP's status."""
     if not isinstance(error, HTTPException):
         raise error
     message = f"The local Key Vault stand-in has no operation {request.method} {request.url.path}."

@@ -1,4 +1,4 @@
-"""Who may ask the vault: callers with a token that the issuer minted for this vault."""
+"""Authentication of callers: tokens that the issuer minted for this vault."""
 
 import asyncio
 from urllib.parse import urlsplit
@@ -14,18 +14,18 @@ from starlette.authentication import (
 )
 from starlette.requests import HTTPConnection
 
-# Probed by load balancers, so open on the real service as well.
+# Load balancers probe this path without a token, on the real service as well.
 OPEN_PATHS = ("/healthstatus",)
 
 
 def resource_of(vault_url: str) -> str:
-    """The resource that the vault's challenge names and that a token for it must be for.
+    """Return the resource that the vault's challenge names, the audience of a token for the vault.
 
     The SDK accepts a challenge only when the vault's host (with its port) ends with a dot and the
-    resource's host, as `name.vault.azure.net` does with `vault.azure.net`; that keeps a token
-    from being sent to a stranger. The check stays on here. Names such as `vault.localhost` do not
-    resolve on every machine, but the check is about text: what follows the first dot of
-    `127.0.0.1:8443` passes it, and nothing ever connects to the resource.
+    resource's host, as `name.vault.azure.net` does with `vault.azure.net`. The check keeps a token
+    from being sent to a stranger, and stays on here. Names like `vault.localhost` do not resolve on
+    every machine, but the check compares text: the text after the first dot of `127.0.0.1:8443`
+    passes the check, and no client connects to the resource.
     https://devblogs.microsoft.com/azure-sdk/guidance-for-applications-using-the-key-vault-libraries/
     """
     return "https://" + urlsplit(vault_url).netloc.partition(".")[2]
@@ -37,27 +37,27 @@ class BearerTokens(AuthenticationBackend):
     def __init__(self, issuer: str, resource: str) -> None:
         self.issuer = issuer
         self._resource = resource
-        # Fetches the keys at first use, and at once again for a key it does not know: the issuer
-        # makes a new one each time it starts, and needs no sparing of requests as Entra ID does.
+        # Fetches the keys at first use, and again at once for an unknown key. The issuer makes a
+        # new key at each start, and needs no rate limit as Entra ID does.
         self._keys = PyJWKClient(f"{issuer}/discovery/keys", cooldown_duration=0)
 
     @property
     def challenge(self) -> str:
-        """The header that tells a client where to get a token, and for what resource.
+        """The WWW-Authenticate header: the issuer of tokens, and the resource to ask for.
 
         https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses
         """
         return f'Bearer authorization="{self.issuer}", resource="{self._resource}"'
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
-        """The caller, or an AuthenticationError with what is wrong with the token."""
+        """Return the caller. Raises AuthenticationError with the fault of the token."""
         if conn.url.path in OPEN_PATHS:
             return None
         scheme, _, token = conn.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise AuthenticationError("Request is missing a Bearer or PoP token.")
         try:
-            # Fetching keys blocks, so it may not happen on the event loop.
+            # Fetching keys blocks and must stay off the event loop.
             key = await asyncio.to_thread(self._keys.get_signing_key_from_jwt, token)
             claims = jwt.decode(
                 token,

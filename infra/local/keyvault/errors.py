@@ -1,4 +1,4 @@
-"""Refusals in Key Vault's form: a status, and a body with a code, a message, an inner code.
+"""Key Vault's error responses: a status, and a body with code, message and inner code.
 
 "Azure Key Vault REST API error codes" and "Authentication, requests and responses"
 (learn.microsoft.com/azure/key-vault/general).
@@ -6,7 +6,7 @@
 
 from starlette.responses import JSONResponse, Response
 
-# The service's own words; clients and people search for them.
+# The service's own words; clients and people search for the text.
 NOT_FOUND = (
     "{kind} with (name/id) {sought} was not found in this key vault. If you recently deleted this"
     " secret you may be able to recover it using the correct recovery command."
@@ -18,7 +18,7 @@ NAME_RESERVED = (
 
 
 class VaultError(Exception):
-    """A refusal with the status and codes that Key Vault answers with."""
+    """A refusal with Key Vault's status and codes."""
 
     def __init__(self, status: int, code: str, message: str, inner: str | None = None) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class VaultError(Exception):
         self.inner = inner
 
     def response(self) -> Response:
-        """The answer that says so."""
+        """Build the error response."""
         error: dict[str, object] = {"code": self.code, "message": self.message}
         if self.inner is not None:
             error["innererror"] = {"code": self.inner}
@@ -36,33 +36,33 @@ class VaultError(Exception):
 
 
 def bad_parameter(message: str) -> VaultError:
-    """A request that is not well formed, or that asks for what its contract does not know."""
+    """Refuse a malformed request, or a request beyond the contract."""
     return VaultError(400, "BadParameter", message)
 
 
 def not_found(sought: str, kind: str = "A secret") -> VaultError:
-    """No secret, version or deleted secret of that name."""
+    """Refuse a name without a secret, version or deleted secret."""
     return VaultError(404, "SecretNotFound", NOT_FOUND.format(kind=kind, sought=sought))
 
 
 def disabled() -> VaultError:
-    """The version is there, but its value may not be read."""
+    """Refuse to read the value of a disabled version."""
     message = "Operation get is not allowed on a disabled secret."
     return VaultError(403, "Forbidden", message, "SecretDisabled")
 
 
 def name_reserved(name: str) -> VaultError:
-    """The name belongs to a deleted secret until that is purged."""
+    """Refuse the name of a deleted secret until the secret is purged."""
     return VaultError(
         409, "Conflict", NAME_RESERVED.format(name=name), "ObjectIsDeletedButRecoverable"
     )
 
 
 def name_taken(name: str) -> VaultError:
-    """A restored secret would take the place of one that is there."""
+    """Refuse to restore a secret over a secret of the same name."""
     return VaultError(409, "Conflict", f"A secret with the name {name} already exists.")
 
 
-def left_out(what: str) -> VaultError:
-    """Something that Key Vault does and this stand-in does not."""
+def not_implemented(what: str) -> VaultError:
+    """Refuse a feature of Key Vault that the stand-in leaves out."""
     return VaultError(501, "NotImplemented", f"The local Key Vault stand-in leaves out {what}.")

@@ -1,4 +1,4 @@
-"""The operations on secrets, as the Key Vault REST API reference says.
+"""The operations on secrets of the Key Vault REST API reference.
 
 https://learn.microsoft.com/rest/api/keyvault/secrets/operation-groups
 """
@@ -6,103 +6,105 @@ https://learn.microsoft.com/rest/api/keyvault/secrets/operation-groups
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from infra.local.keyvault import asked, errors, shown
-from infra.local.keyvault.store import NotABackupError, Secret, SecretStore, Version
+from infra.local.keyvault import errors, requests, responses
+from infra.local.keyvault.store import NotABackupError, SecretStore, StoredSecret, StoredVersion
 
 
-class Operations:
-    """Each takes a request that may be done and answers it, or raises VaultError."""
+class SecretOperations:
+    """The operations on secrets; each answers an authorised request, or raises VaultError."""
 
     def __init__(self, store: SecretStore, vault_url: str) -> None:
         self._store = store
         self._url = vault_url
 
     async def get_secret(self, request: Request) -> Response:
-        """Expired and not yet valid secrets are handed out, disabled ones are not.
+        """Return a secret, also before and after its validity period, but never a disabled secret.
 
         "About Azure Key Vault secrets", date-time controlled operations.
         """
-        asked.check_output(request)
+        requests.check_output(request)
         secret, version = self._version(request)
         if not version["attributes"]["enabled"]:
             raise errors.disabled()
-        return JSONResponse(shown.with_value(self._url, secret, version))
+        return JSONResponse(responses.with_value(self._url, secret, version))
 
     async def set_secret(self, request: Request) -> Response:
-        """Make a secret or a new version of it."""
-        name = asked.new_name(request)
-        given = await asked.body(request, ("value", "contentType", "tags", "attributes"))
-        value, properties = asked.secret_value(given), asked.properties(given)
+        """Make a secret, or a new version of a secret."""
+        name = requests.new_name(request)
+        given = await requests.body(request, ("value", "contentType", "tags", "attributes"))
+        value, properties = requests.secret_value(given), requests.properties(given)
         if self._store.get_deleted(name):
             raise errors.name_reserved(name)
         secret, version = self._store.add(name, value, **vars(properties))
-        return JSONResponse(shown.with_value(self._url, secret, version))
+        return JSONResponse(responses.with_value(self._url, secret, version))
 
     async def update_secret(self, request: Request) -> Response:
-        """Change what the request names of a version; its value cannot be changed."""
-        given = await asked.body(request, ("contentType", "tags", "attributes"))
-        properties = asked.properties(given)
+        """Change the given properties of a version; the value of a version never changes."""
+        given = await requests.body(request, ("contentType", "tags", "attributes"))
+        properties = requests.properties(given)
         secret, version = self._version(request)
         self._store.update(version, **vars(properties))
-        return JSONResponse(shown.of_version(self._url, secret, version))
+        return JSONResponse(responses.of_version(self._url, secret, version))
 
     async def list_secrets(self, request: Request) -> Response:
-        """A page of the secrets, without versions and values."""
+        """Return a page of the secrets, without versions and values."""
         live = self._store.live()
-        items = {secret.name: shown.of_secret(self._url, secret) for secret in live}
-        return shown.page(self._url, request, items)
+        items = {secret.name: responses.of_secret(self._url, secret) for secret in live}
+        return responses.page(self._url, request, items)
 
     async def list_versions(self, request: Request) -> Response:
-        """A page of a secret's versions in the order of their ids, which says nothing of age.
+        """Return a page of a secret's versions by version id; the order says nothing of age.
 
-        The reference promises no order, and a client must not rely on that of their making.
+        The reference promises no order, and a client must not rely on the order of creation.
         """
         secret = self._store.get(request.path_params["name"])
         items = {}
         if secret is not None:
             for each in sorted(secret.versions, key=lambda version: version["version"]):
-                items[each["version"]] = shown.of_version(self._url, secret, each)
-        return shown.page(self._url, request, items)
+                items[each["version"]] = responses.of_version(self._url, secret, each)
+        return responses.page(self._url, request, items)
 
     async def delete_secret(self, request: Request) -> Response:
-        """Delete a secret, all versions, so that it can be recovered."""
+        """Delete every version of a secret; the deletion can be recovered."""
         secret = self._live(request)
         self._store.delete(secret)
-        return JSONResponse(shown.of_deleted(self._url, secret, with_version=True))
+        return JSONResponse(responses.of_deleted(self._url, secret, with_version=True))
 
     async def get_deleted_secret(self, request: Request) -> Response:
-        """A deleted secret without its value."""
-        return JSONResponse(shown.of_deleted(self._url, self._deleted(request), with_version=True))
+        """Return a deleted secret without its value."""
+        return JSONResponse(
+            responses.of_deleted(self._url, self._deleted(request), with_version=True)
+        )
 
     async def list_deleted_secrets(self, request: Request) -> Response:
-        """A page of the deleted secrets that can still be recovered."""
+        """Return a page of the deleted secrets that can still be recovered."""
         deleted = self._store.deleted()
         items = {
-            secret.name: shown.of_deleted(self._url, secret, with_version=False)
+            secret.name: responses.of_deleted(self._url, secret, with_version=False)
             for secret in deleted
         }
-        return shown.page(self._url, request, items)
+        return responses.page(self._url, request, items)
 
     async def recover_secret(self, request: Request) -> Response:
         """Undo a deletion."""
         secret = self._deleted(request)
         self._store.recover(secret)
-        return JSONResponse(shown.of_version(self._url, secret, secret.current))
+        return JSONResponse(responses.of_version(self._url, secret, secret.current))
 
     async def purge_secret(self, request: Request) -> Response:
-        """Forget a deleted secret for good."""
+        """Remove a deleted secret for good."""
         self._store.purge(self._deleted(request))
         return Response(status_code=204)
 
     async def backup_secret(self, request: Request) -> Response:
-        """All versions of a secret as a blob that only this vault can read."""
-        return JSONResponse({"value": shown.base64url(self._store.backup(self._live(request)))})
+        """Return the versions of a secret as a blob that only this vault can read."""
+        return JSONResponse({"value": responses.base64url(self._store.backup(self._live(request)))})
 
     async def restore_secret(self, request: Request) -> Response:
-        """Bring a secret back from a backup with its versions, when its name is free."""
-        given = await asked.body(request, ("value",))
+        """Restore a secret and its versions from a backup, if the name is free."""
+        given = await requests.body(request, ("value",))
         try:
-            secret = self._store.opened(asked.binary(given, "value"))
+            secret = self._store.decrypt_backup(requests.binary(given, "value"))
         except NotABackupError:
             raise errors.bad_parameter("Property value is no backup of this vault.") from None
         if self._store.get_deleted(secret.name):
@@ -110,22 +112,22 @@ class Operations:
         if self._store.get(secret.name):
             raise errors.name_taken(secret.name)
         self._store.restore(secret)
-        return JSONResponse(shown.of_version(self._url, secret, secret.current))
+        return JSONResponse(responses.of_version(self._url, secret, secret.current))
 
-    def _live(self, request: Request) -> Secret:
+    def _live(self, request: Request) -> StoredSecret:
         secret = self._store.get(request.path_params["name"])
         if secret is None:
             raise errors.not_found(request.path_params["name"])
         return secret
 
-    def _version(self, request: Request) -> tuple[Secret, Version]:
+    def _version(self, request: Request) -> tuple[StoredSecret, StoredVersion]:
         secret, sought = self._live(request), request.path_params.get("version", "")
         version = secret.find(sought)
         if version is None:
             raise errors.not_found(f"{secret.name}/{sought}")
         return secret, version
 
-    def _deleted(self, request: Request) -> Secret:
+    def _deleted(self, request: Request) -> StoredSecret:
         secret = self._store.get_deleted(request.path_params["name"])
         if secret is None:
             raise errors.not_found(request.path_params["name"], "A deleted secret")

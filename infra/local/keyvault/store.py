@@ -1,14 +1,14 @@
-"""The vault's secrets, deleted ones included, and their versions, kept in one JSON file."""
+"""The vault's secrets and their versions, also deleted secrets, kept in one JSON file."""
 
 import base64
 import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from cryptography.fernet import Fernet, InvalidToken
 
@@ -17,89 +17,100 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "fernet-key": lambda: Fernet.generate_key().decode(),
 }
 
-# What a vault gets unless told otherwise ("Azure Key Vault soft-delete overview").
+# The default retention of a vault ("Azure Key Vault soft-delete overview").
 RETENTION_DAYS = 90
 
-# One version: `version`, `value`, `contentType`, `tags` and `attributes`, as Key Vault names them.
-Version = dict[str, Any]
+
+class StoredVersion(TypedDict):
+    """One version of a secret, with Key Vault's own names.
+
+    `attributes` has `enabled`, the times `created` and `updated`, and possibly `nbf` and `exp`, in
+    Unix time.
+    """
+
+    version: str
+    value: str
+    contentType: NotRequired[str]
+    tags: NotRequired[dict[str, str]]
+    attributes: dict[str, int]
 
 
 class NotABackupError(Exception):
-    """What was to be restored is no backup that this vault made."""
+    """The bytes are not a backup of this vault."""
 
 
 @dataclass
-class Secret:
-    """A secret with its versions, the current one last; `deleted_at` is Unix time in seconds."""
+class StoredSecret:
+    """A secret and its versions, the current version last; `deleted_at` is Unix time in seconds."""
 
     name: str
-    versions: list[Version]
+    versions: list[StoredVersion]
     deleted_at: int | None = None
 
     @property
-    def current(self) -> Version:
+    def current(self) -> StoredVersion:
         """The newest version."""
         return self.versions[-1]
 
     @property
     def purge_at(self) -> int | None:
-        """When a deleted secret is gone for good, in Unix time."""
+        """The end of a deleted secret's retention, in Unix time."""
         return None if self.deleted_at is None else self.deleted_at + RETENTION_DAYS * 24 * 3600
 
-    def find(self, version: str) -> Version | None:
-        """One version, the current one for an empty `version`; None if there is no such."""
+    def find(self, version: str) -> StoredVersion | None:
+        """Return a version, the current version for an empty `version`, or None."""
         if not version:
             return self.current
         return next((found for found in self.versions if found["version"] == version), None)
 
 
 class SecretStore:
-    """Secrets by name, whose case does not count.
+    """Secrets by name, without regard to case.
 
     ("Azure Key Vault keys, secrets, and certificates overview", object identifiers.)
 
-    `path` is read when it exists, and written whole after each change, readable by its owner only.
-    `clock` gives Unix time in seconds.
+    `path` is read if the file exists, and written whole after each change, readable by its owner
+    only. `clock` gives Unix time in seconds.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = path
         self._clock = clock
         self._backup_key = Fernet.generate_key().decode()
-        self._secrets: dict[str, Secret] = {}
+        self._secrets: dict[str, StoredSecret] = {}
         if path.exists():
             kept = json.loads(path.read_text())
-            # Files of before backups held nothing but each name's versions.
+            # A file from before backups has only the versions of each name.
             if "backup_key" in kept:
                 self._backup_key = kept["backup_key"]
-                self._keep(Secret(**secret) for secret in kept["secrets"])
+                self._load(StoredSecret(**secret) for secret in kept["secrets"])
             else:
-                self._keep(Secret(name, versions) for name, versions in kept.items())
+                self._load(StoredSecret(name, versions) for name, versions in kept.items())
 
     def seed(self, declared: Path) -> None:
-        """Make a value for each secret that the file `declared` names and that is not there yet.
+        """Make a value for each secret that the file `declared` names and the store lacks.
 
-        A deleted one is there: whoever deleted it wants to see what happens without it. Raises
-        KeyError when the file asks for a kind of value that no generator makes.
+        A deleted secret counts as present: a developer who deleted the secret wants to see the
+        consequences. Raises KeyError for a kind of value without a generator.
         """
         for secret in json.loads(declared.read_text()):
             if self.get(secret["name"]) is None and self.get_deleted(secret["name"]) is None:
                 self.add(secret["name"], GENERATORS[secret["value"]]())
 
-    def live(self) -> list[Secret]:
-        """Every secret that is not deleted, by name."""
+    def live(self) -> list[StoredSecret]:
+        """List the secrets that are not deleted, by name."""
         return [secret for secret in self._all() if secret.deleted_at is None]
 
-    def deleted(self) -> list[Secret]:
-        """Every deleted secret that can still be recovered, by name."""
+    def deleted(self) -> list[StoredSecret]:
+        """List the deleted secrets that can still be recovered, by name."""
         return [secret for secret in self._all() if secret.deleted_at is not None]
 
-    def get(self, name: str) -> Secret | None:
-        """A secret that is not deleted, or None."""
+    def get(self, name: str) -> StoredSecret | None:
+        """Return a secret that is not deleted, or None."""
         return next((found for found in self.live() if found.name.lower() == name.lower()), None)
 
-    def get_deleted(self, name: str) -> Secret | None:
-        """A deleted secret that can still be recovered, or None."""
+    def get_deleted(self, name: str) -> StoredSecret | None:
+        """Return a deleted secret that can still be recovered, or None."""
         return next((found for found in self.deleted() if found.name.lower() == name.lower()), None)
 
     def add(
@@ -109,74 +120,74 @@ class SecretStore:
         *,
         content_type: str | None = None,
         tags: Mapping[str, str] | None = None,
-        attributes: Mapping[str, Any] | None = None,
-    ) -> tuple[Secret, Version]:
+        attributes: Mapping[str, int] | None = None,
+    ) -> tuple[StoredSecret, StoredVersion]:
         """Store a new current version of a secret that is not deleted; return both."""
         now = int(self._clock())
-        made: Version = {
+        made: StoredVersion = {
             "version": uuid.uuid4().hex,
             "value": value,
             "attributes": {"enabled": True, "created": now, "updated": now},
         }
         _change(made, content_type, tags, attributes)
-        secret = self._secrets.setdefault(name.lower(), Secret(name, []))
+        secret = self._secrets.setdefault(name.lower(), StoredSecret(name, []))
         secret.versions.append(made)
         self._write()
         return secret, made
 
     def update(
         self,
-        version: Version,
+        version: StoredVersion,
         *,
         content_type: str | None = None,
         tags: Mapping[str, str] | None = None,
-        attributes: Mapping[str, Any] | None = None,
+        attributes: Mapping[str, int] | None = None,
     ) -> None:
-        """Change what is given of one version's properties and leave the others."""
+        """Change the given properties of one version."""
         _change(version, content_type, tags, attributes)
         version["attributes"]["updated"] = int(self._clock())
         self._write()
 
-    def delete(self, secret: Secret) -> None:
-        """Delete a secret so that it can be recovered until `purge_at`."""
+    def delete(self, secret: StoredSecret) -> None:
+        """Delete a secret; the deletion can be recovered until `purge_at`."""
         secret.deleted_at = int(self._clock())
         self._write()
 
-    def recover(self, secret: Secret) -> None:
+    def recover(self, secret: StoredSecret) -> None:
         """Undo a deletion."""
         secret.deleted_at = None
         self._write()
 
-    def purge(self, secret: Secret) -> None:
-        """Forget a deleted secret for good."""
+    def purge(self, secret: StoredSecret) -> None:
+        """Remove a deleted secret for good."""
         del self._secrets[secret.name.lower()]
         self._write()
 
-    def backup(self, secret: Secret) -> bytes:
-        """All versions of a secret, encrypted so that only this vault can restore them."""
+    def backup(self, secret: StoredSecret) -> bytes:
+        """Encrypt the versions of a secret; only this vault can restore the result."""
         return Fernet(self._backup_key).encrypt(json.dumps(asdict(secret)).encode())
 
-    def opened(self, backup: bytes) -> Secret:
-        """The secret in a backup, not stored yet; raises NotABackupError."""
+    def decrypt_backup(self, backup: bytes) -> StoredSecret:
+        """Decrypt a backup without storing the secret; raises NotABackupError."""
         try:
-            return Secret(**json.loads(Fernet(self._backup_key).decrypt(backup)))
+            return StoredSecret(**json.loads(Fernet(self._backup_key).decrypt(backup)))
         except InvalidToken:
             raise NotABackupError from None
 
-    def restore(self, secret: Secret) -> None:
-        """Store a secret from a backup, whose name nothing has now."""
+    def restore(self, secret: StoredSecret) -> None:
+        """Store a secret from a backup; the name must be free."""
         self._secrets[secret.name.lower()] = secret
         self._write()
 
-    def _all(self) -> list[Secret]:
-        """Every secret by name, without those whose time to be recovered has passed."""
+    def _all(self) -> list[StoredSecret]:
+        """List the secrets by name, after purging the secrets whose retention has ended."""
         now = self._clock()
         due = [kept for kept in self._secrets.values() if kept.purge_at and kept.purge_at <= now]
         for secret in due:
             self.purge(secret)
         return [self._secrets[name] for name in sorted(self._secrets)]
 
-    def _keep(self, secrets: Any) -> None:
+    def _load(self, secrets: Iterable[StoredSecret]) -> None:
         self._secrets = {secret.name.lower(): secret for secret in secrets}
 
     def _write(self) -> None:
@@ -194,10 +205,10 @@ class SecretStore:
 
 
 def _change(
-    version: Version,
+    version: StoredVersion,
     content_type: str | None,
     tags: Mapping[str, str] | None,
-    attributes: Mapping[str, Any] | None,
+    attributes: Mapping[str, int] | None,
 ) -> None:
     if content_type is not None:
         version["contentType"] = content_type

@@ -11,10 +11,10 @@ from pathlib import Path
 from infra.local.servicebus import config
 from infra.local.servicebus.broker import HOST, Broker
 from infra.local.servicebus.messages import QueueSettings
-from infra.local.servicebus.store import Store, StoreError
+from infra.local.servicebus.sqlite_journal import JournalError, SqliteJournal
 
 
-async def _serve(queues: list[QueueSettings], port: int, store: Store | None) -> None:
+async def _serve(queues: list[QueueSettings], port: int, store: SqliteJournal | None) -> None:
     loop = asyncio.get_running_loop()
     stop, ready = asyncio.Event(), loop.create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -42,16 +42,16 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; 1 when it cannot start, with one line that says why."""
+    """Run until SIGTERM or SIGINT; after a failed start print the reason and return 1."""
     arguments = _arguments()
     try:
         queues = config.load(arguments.config)
         if arguments.lock_duration is not None:
             lock = config.seconds(arguments.lock_duration, "--lock-duration")
             queues = [replace(queue, lock_duration=lock) for queue in queues]
-        store = None if arguments.store is None else Store(arguments.store)
+        store = None if arguments.store is None else SqliteJournal(arguments.store)
         asyncio.run(_serve(queues, arguments.port, store))
-    except (config.ConfigError, StoreError) as error:
+    except (config.ConfigError, JournalError) as error:
         print(f"servicebus: {error}", file=sys.stderr)
         return 1
     except OSError as error:

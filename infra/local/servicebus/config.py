@@ -1,4 +1,4 @@
-"""The emulator's Config.json, read strictly: what the broker cannot do, it refuses by name.
+"""The emulator's Config.json, read strictly: a setting beyond the broker is refused by name.
 
 Source: "Test locally by using the Azure Service Bus emulator" and its Config.json; limits from
 "Overview of the Azure Service Bus emulator" (usage quotas).
@@ -7,7 +7,6 @@ Source: "Test locally by using the Azure Service Bus emulator" and its Config.js
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 from infra.local.servicebus.messages import QueueSettings
 
@@ -26,11 +25,11 @@ _PROPERTIES = {
 
 
 class ConfigError(Exception):
-    """Config.json cannot be used; the message names the setting and what is wrong with it."""
+    """Config.json cannot be used; the error names the setting and the fault."""
 
 
 def load(path: Path) -> list[QueueSettings]:
-    """The queues that the file declares. Raises `ConfigError`."""
+    """Read the queues that a Config.json declares. Raises `ConfigError`."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -43,8 +42,8 @@ def load(path: Path) -> list[QueueSettings]:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def read(document: Any) -> list[QueueSettings]:
-    """The queues of a parsed Config.json. Raises `ConfigError`."""
+def read(document: object) -> list[QueueSettings]:
+    """Read the queues of a parsed Config.json. Raises `ConfigError`."""
     user = _object(_object(document, "the document", {"UserConfig"})["UserConfig"], "UserConfig")
     _known(user, "UserConfig", {"Namespaces", "Logging"})
     namespaces = _list(user.get("Namespaces"), "UserConfig.Namespaces")
@@ -64,8 +63,11 @@ def read(document: Any) -> list[QueueSettings]:
     return queues
 
 
-def seconds(text: Any, where: str) -> float:
-    """An ISO 8601 duration such as PT1M30S, in seconds. Raises `ConfigError` naming `where`."""
+def seconds(text: object, where: str) -> float:
+    """Convert an ISO 8601 duration, for example PT1M30S, to seconds.
+
+    Raises `ConfigError` with the name `where`.
+    """
     match = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if match is None or not any(match.groups()):
         raise ConfigError(f"{where}: {text!r} is not an ISO 8601 duration such as PT1M")
@@ -73,7 +75,7 @@ def seconds(text: Any, where: str) -> float:
     return ((days * 24 + hours) * 60 + minutes) * 60 + rest
 
 
-def _queue(entry: dict[str, Any], where: str) -> QueueSettings:
+def _queue(entry: dict[str, object], where: str) -> QueueSettings:
     _known(entry, where, {"Name", "Properties"})
     name = entry.get("Name")
     if not isinstance(name, str) or not re.fullmatch(r"\w([\w./-]{0,258}\w)?", name, re.ASCII):
@@ -112,7 +114,7 @@ def _queue(entry: dict[str, Any], where: str) -> QueueSettings:
     )
 
 
-def _object(value: Any, where: str, required: set[str] | None = None) -> dict[str, Any]:
+def _object(value: object, where: str, required: set[str] | None = None) -> dict[str, object]:
     if not isinstance(value, dict):
         raise ConfigError(f"{where}: must be a JSON object")
     if missing := (required or set()) - value.keys():
@@ -120,12 +122,12 @@ def _object(value: Any, where: str, required: set[str] | None = None) -> dict[st
     return dict(value)
 
 
-def _list(value: Any, where: str) -> list[Any]:
+def _list(value: object, where: str) -> list[object]:
     if not isinstance(value, list):
         raise ConfigError(f"{where}: must be a JSON array")
     return value
 
 
-def _known(value: dict[str, Any], where: str, known: set[str]) -> None:
+def _known(value: dict[str, object], where: str, known: set[str]) -> None:
     if unknown := value.keys() - known:
         raise ConfigError(f"{where}: not supported: {', '.join(sorted(unknown))}")

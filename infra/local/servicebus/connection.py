@@ -2,41 +2,49 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
 
 from proton import (
     Collector,
     Connection,
+    Delivery,
+    Endpoint,
     Event,
     Link,
+    Receiver,
+    Sender,
     Session,
     Transport,
     TransportException,
 )
-from proton import Endpoint as ProtonEndpoint
 
 from infra.local.servicebus.attach import attach, path_of
 from infra.local.servicebus.encoding import MalformedMessageError
-from infra.local.servicebus.endpoint import Endpoint
+from infra.local.servicebus.endpoint import LinkEndpoint
+from infra.local.servicebus.entity import Entity
 from infra.local.servicebus.framing import MAX_FRAME, IncomingFrames
-from infra.local.servicebus.requests import ReplyLink
 from infra.local.servicebus.sasl import Sasl
-
-if TYPE_CHECKING:
-    from infra.local.servicebus.broker import Broker
+from infra.local.servicebus.turn import Turn
 
 _LOG = logging.getLogger(__name__)
 
 
 class AmqpConnection(asyncio.Protocol):
-    """Moves bytes between a socket and proton, and proton's events to the links."""
+    """Moves bytes between a socket and proton, and hands proton's events to the link endpoints.
 
-    def __init__(self, broker: "Broker") -> None:
-        self.broker = broker
-        self.frames = IncomingFrames()
+    `entities` has every queue and dead-letter queue by address. The connection is in `connections`
+    while the socket is open.
+    """
+
+    def __init__(
+        self, entities: Mapping[str, Entity], turn: Turn, connections: set["AmqpConnection"]
+    ) -> None:
+        self._entities = entities
+        self._turn = turn
+        self._connections = connections
+        self._frames = IncomingFrames()
         self._sasl = Sasl()
-        self._endpoints: dict[Link, Endpoint] = {}
+        self._endpoints: dict[Link, LinkEndpoint] = {}
         self._authorized: set[str] = set()
         self._can_write = True
         self._heartbeat: asyncio.TimerHandle | None = None
@@ -46,72 +54,52 @@ class AmqpConnection(asyncio.Protocol):
         self._engine = Transport(Transport.SERVER)
         self._engine.max_frame_size = MAX_FRAME
         self._engine.bind(self._connection)
-        self._handlers: dict[object, Callable[[Event], None]] = {
-            Event.CONNECTION_REMOTE_OPEN: self._on_connection_open,
-            Event.CONNECTION_REMOTE_CLOSE: self._on_connection_close,
-            Event.SESSION_REMOTE_OPEN: lambda event: event.session.open(),
-            Event.SESSION_REMOTE_CLOSE: self._on_session_close,
-            Event.LINK_REMOTE_OPEN: self._on_attach,
-            Event.LINK_REMOTE_CLOSE: self._on_detach,
-            Event.LINK_REMOTE_DETACH: self._on_detach,
-            Event.LINK_FLOW: self._on_flow,
-            Event.DELIVERY: self._on_delivery,
-        }
 
-    # -- what links ask ---------------------------------------------------------------------------
+    # -- for the link endpoints -------------------------------------------------------------------
 
-    def wrote(self) -> None:
-        """Note that proton has something to send."""
-        self.broker.wrote(self)
+    @property
+    def endpoints(self) -> Iterable[LinkEndpoint]:
+        """The link endpoints of the connection."""
+        return self._endpoints.values()
+
+    def write_soon(self) -> None:
+        """Note that proton has output for the client."""
+        self._turn.write_soon(self.flush)
 
     def authorize(self, audience: str) -> None:
-        """Let the connection use what a valid token is for."""
+        """Let the connection use the entities of a valid token's audience."""
         self._authorized.add(path_of(audience))
 
     def is_authorized(self, path: str) -> bool:
-        """Whether a token for this entity path, or something above it, was put."""
+        """Tell whether the client put a token for this entity path or for a parent path."""
         return any(
             granted in ("", path) or path.startswith(granted + "/") for granted in self._authorized
         )
 
-    def reply_link(self, session: Session, path: str) -> ReplyLink | None:
-        """The link of a session on which the client receives from a node."""
-        for endpoint in self._endpoints.values():
-            if (
-                isinstance(endpoint, ReplyLink)
-                and endpoint.path == path
-                and endpoint.link.session == session
-            ):
-                return endpoint
-        return None
-
-    def endpoint_named(self, name: str) -> Endpoint | None:
-        """The endpoint whose link has this name."""
-        for endpoint in self._endpoints.values():
-            if endpoint.link.name == name:
-                return endpoint
-        return None
+    def next_message_format(self, link_name: str) -> int:
+        """The message format of the link's next delivery."""
+        return self._frames.next_message_format(link_name)
 
     # -- asyncio ----------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start talking."""
+        """Keep the socket."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP only
         self._socket = transport
-        self.broker.connections.add(self)
+        self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Feed proton and serve what that brings about."""
+        """Feed proton and finish the turn."""
         try:
             if not self._sasl.is_done:
                 data = self._negotiate(data)
-            self._push(self.frames.feed(data))
+            self._push(self._frames.feed(data))
         except (MalformedMessageError, TransportException) as error:
             _LOG.warning("closing a connection that does not speak AMQP 1.0: %s", error)
             self._socket.abort()
             return
-        self.wrote()
-        self.broker.flush()
+        self.write_soon()
+        self._turn.finish()
 
     def _negotiate(self, data: bytes) -> bytes:
         answer, rest = self._sasl.feed(data)
@@ -128,18 +116,18 @@ class AmqpConnection(asyncio.Protocol):
         self._can_write = False
 
     def resume_writing(self) -> None:
-        """Go on writing."""
+        """Write the output that waits in proton."""
         self._can_write = True
         self._beat()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of everything the client held but its message locks."""
-        _ = exc  # Closed or torn: the same to the queues.
-        self.broker.connections.discard(self)
+        """Close the link endpoints; messages locked without a session stay locked."""
+        _ = exc  # A clean close and a broken connection mean the same to the queues.
+        self._connections.discard(self)
         if self._heartbeat is not None:
             self._heartbeat.cancel()
         self._close_endpoints(lambda _: True)
-        self.broker.flush()
+        self._turn.finish()
 
     def close(self) -> None:
         """Close the connection as the broker stops."""
@@ -148,7 +136,7 @@ class AmqpConnection(asyncio.Protocol):
         self._socket.close()
 
     def flush(self) -> None:
-        """Write what proton has to say, and set its next heartbeat."""
+        """Write proton's output, and set the timer of the next heartbeat."""
         if self._socket.is_closing():
             return
         deadline = self._engine.tick(asyncio.get_running_loop().time())
@@ -164,8 +152,8 @@ class AmqpConnection(asyncio.Protocol):
             self._heartbeat = asyncio.get_running_loop().call_at(deadline, self._beat)
 
     def _beat(self) -> None:
-        self.wrote()
-        self.broker.flush()
+        self.write_soon()
+        self._turn.finish()
 
     # -- proton -----------------------------------------------------------------------------------
 
@@ -173,56 +161,61 @@ class AmqpConnection(asyncio.Protocol):
         while data:
             capacity = self._engine.capacity()
             if capacity <= 0:
-                return  # Closed for input.
+                return  # Proton has closed the input.
             self._engine.push(data[:capacity])
             data = data[capacity:]
             self._dispatch()
 
     def _dispatch(self) -> None:
         while (event := self._collector.peek()) is not None:
-            handler = self._handlers.get(event.type)
-            if handler is not None:
-                handler(event)
+            match event.context:
+                case Delivery() as delivery:
+                    self._on_delivery(delivery)
+                case Sender() | Receiver() as link:
+                    self._on_link(event, link)
+                case Session() as session:
+                    self._on_session(event, session)
+                case Connection() as connection:
+                    self._on_connection(event, connection)
             self._collector.pop()
 
-    def _on_connection_open(self, event: Event) -> None:
-        event.connection.container = "servicebus-local"
-        event.connection.open()
+    def _on_connection(self, event: Event, connection: Connection) -> None:
+        if event.type == Event.CONNECTION_REMOTE_OPEN:
+            connection.container = "servicebus-local"
+            connection.open()
+        elif event.type == Event.CONNECTION_REMOTE_CLOSE:
+            self._close_endpoints(lambda _: True)
+            connection.close()
 
-    def _on_connection_close(self, event: Event) -> None:
-        self._close_endpoints(lambda _: True)
-        event.connection.close()
+    def _on_session(self, event: Event, session: Session) -> None:
+        if event.type == Event.SESSION_REMOTE_OPEN:
+            session.open()
+        elif event.type == Event.SESSION_REMOTE_CLOSE:
+            self._close_endpoints(lambda endpoint: endpoint.link.session == session)
+            session.close()
 
-    def _on_session_close(self, event: Event) -> None:
-        session = event.session
-        self._close_endpoints(lambda endpoint: endpoint.link.session == session)
-        session.close()
+    def _on_link(self, event: Event, link: Sender | Receiver) -> None:
+        if event.type == Event.LINK_FLOW:
+            endpoint = self._endpoints.get(link)
+            if endpoint is not None:
+                endpoint.on_flow()
+        elif event.type == Event.LINK_REMOTE_OPEN:
+            if link.state & Endpoint.LOCAL_UNINIT:
+                self._endpoints[link] = attach(link, self, self._entities)
+        elif event.type in (Event.LINK_REMOTE_CLOSE, Event.LINK_REMOTE_DETACH):
+            endpoint = self._endpoints.pop(link, None)
+            if endpoint is not None:
+                endpoint.on_close()
+            if not link.state & Endpoint.LOCAL_CLOSED:
+                link.close()
 
-    def _on_attach(self, event: Event) -> None:
-        link = event.link
-        if link.state & ProtonEndpoint.LOCAL_UNINIT:
-            self._endpoints[link] = attach(link, self)
-
-    def _on_detach(self, event: Event) -> None:
-        endpoint = self._endpoints.pop(event.link, None)
-        if endpoint is not None:
-            endpoint.closed()
-        if not event.link.state & ProtonEndpoint.LOCAL_CLOSED:
-            event.link.close()
-
-    def _on_flow(self, event: Event) -> None:
-        endpoint = self._endpoints.get(event.link)
-        if endpoint is not None:
-            endpoint.on_flow()
-
-    def _on_delivery(self, event: Event) -> None:
-        delivery = event.delivery
+    def _on_delivery(self, delivery: Delivery) -> None:
         endpoint = self._endpoints.get(delivery.link)
         if endpoint is not None:
             endpoint.on_delivery(delivery)
 
-    def _close_endpoints(self, which: Callable[[Endpoint], bool]) -> None:
+    def _close_endpoints(self, are_closed: Callable[[LinkEndpoint], bool]) -> None:
         for link, endpoint in list(self._endpoints.items()):
-            if which(endpoint):
+            if are_closed(endpoint):
                 del self._endpoints[link]
-                endpoint.closed()
+                endpoint.on_close()

@@ -1,4 +1,4 @@
-"""Keys that fall due: one small structure for locks, time to live, history and sessions."""
+"""Deadlines of keys: message locks, time to live, duplicate detection, session locks."""
 
 import heapq
 from collections.abc import Hashable, Iterator
@@ -7,10 +7,10 @@ _SLACK = 64
 
 
 class Deadlines[K: Hashable]:
-    """Keys, each with the time (seconds since the epoch) at which it falls due.
+    """Keys, each with a deadline in seconds since the epoch.
 
-    Setting, cancelling and taking what is due cost O(log n), amortised: a changed or cancelled
-    key leaves its old heap entry behind, and the heap is rebuilt when most of it is such leftovers.
+    `set`, `cancel` and `pop_due` cost O(log n), amortised. A changed or cancelled key leaves a
+    stale entry in the heap. The heap is rebuilt when most entries are stale.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Deadlines[K: Hashable]:
         return len(self._due)
 
     def set(self, key: K, at: float) -> None:
-        """Let `key` fall due at `at`, replacing any earlier deadline of that key."""
+        """Set or replace the deadline of `key`."""
         self._due[key] = at
         self._stamp += 1  # Orders equal times without comparing keys.
         heapq.heappush(self._heap, (at, self._stamp, key))
@@ -33,17 +33,17 @@ class Deadlines[K: Hashable]:
             self._rebuild()
 
     def cancel(self, key: K) -> None:
-        """Forget `key`; unknown keys are fine."""
+        """Remove the deadline of `key`; an unknown key is fine."""
         self._due.pop(key, None)
 
     def next(self) -> float | None:
-        """The earliest deadline, or None when there is none."""
+        """Return the earliest deadline, or None without a key."""
         while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def pop_due(self, now: float) -> Iterator[K]:
-        """Remove and yield every key whose deadline is `now` or earlier, earliest first."""
+        """Remove and yield every key with a deadline of `now` or earlier, earliest first."""
         while (at := self.next()) is not None and at <= now:
             key = heapq.heappop(self._heap)[2]
             del self._due[key]

@@ -1,4 +1,4 @@
-"""AMQP 1.0 values as bytes: where each ends, what it says, and how one is written.
+"""AMQP 1.0 values as bytes: find the end of a value, read a value, write a value.
 
 Source: OASIS AMQP 1.0, part 1 (types).
 """
@@ -17,11 +17,11 @@ _VARIABLE = {0xA0: 1, 0xB0: 4, 0xA1: 1, 0xB1: 4, 0xA3: 1, 0xB3: 4}
 
 
 class MalformedMessageError(ValueError):
-    """The bytes are no AMQP message (a client sees amqp:decode-error)."""
+    """The bytes are not an AMQP message; a client sees amqp:decode-error."""
 
 
 def end_of(data: bytes, at: int) -> int:
-    """Where the value that starts at `at` ends. Raises IndexError past the end of `data`."""
+    """Return the end of the value that starts at `at`. Raises IndexError past the end of `data`."""
     while data[at] == 0:  # A described value: descriptor, then value.
         if data[at + 1] == 0:
             raise MalformedMessageError("a descriptor is itself described")
@@ -40,9 +40,9 @@ def end_of(data: bytes, at: int) -> int:
 
 
 def items(data: bytes, at: int) -> Iterator[tuple[int, int]]:
-    """Start and end of each item of the list or map at `at` (a map's keys and values in turn).
+    """Yield start and end of each item of the list or map at `at`: a map's keys and values in turn.
 
-    Raises `MalformedMessageError` at the end when they are not as long as the whole says it is.
+    Raises `MalformedMessageError` after the last item when the items do not fill the list or map.
     """
     whole = end_of(data, at)
     match data[at]:
@@ -63,7 +63,7 @@ def items(data: bytes, at: int) -> Iterator[tuple[int, int]]:
 
 
 def scalar(data: bytes, at: int) -> object:
-    """The value at `at` when it is null, unsigned, text, binary or a UUID; its bytes otherwise."""
+    """Read a null, unsigned number, text, binary or UUID; return a different type's bytes."""
     code, end = data[at], end_of(data, at)
     value = data[at + 1 : end]
     if code == 0x40:
@@ -77,28 +77,28 @@ def scalar(data: bytes, at: int) -> object:
 
 
 def descriptor(data: bytes, at: int) -> tuple[object, int]:
-    """Descriptor of the described value at `at`, and where the value itself starts."""
+    """Return the descriptor of the described value at `at`, and the start of the value."""
     if data[at] != 0:
         raise MalformedMessageError("expected a described value")
     return scalar(data, at + 1), end_of(data, at + 1)
 
 
 def symbol(name: str) -> bytes:
-    """A short symbol, encoded."""
+    """Encode a symbol of at most 255 characters."""
     return b"\xa3" + bytes((len(name),)) + name.encode("ascii")
 
 
 def text(value: str) -> bytes:
-    """A string, encoded."""
+    """Encode a string."""
     encoded = value.encode()
     return b"\xb1" + struct.pack(">I", len(encoded)) + encoded
 
 
 def long(value: int) -> bytes:
-    """A signed number of 64 bits, encoded."""
+    """Encode a signed number of 64 bits."""
     return b"\x81" + struct.pack(">q", value)
 
 
 def timestamp(seconds: float) -> bytes:
-    """A time, given in seconds since the epoch, encoded."""
+    """Encode a time, given in seconds since the epoch."""
     return bytes((TIMESTAMP,)) + struct.pack(">q", round(seconds * 1000))

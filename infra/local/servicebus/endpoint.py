@@ -1,35 +1,59 @@
-"""What all links have in common: answering an attach, refusing it, closing."""
+"""Link endpoints: the broker's end of a link answers the attach, refuses the attach, or closes."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import Protocol
 
-from proton import Condition, Delivery, Link, Terminus, symbol
-from proton import Endpoint as ProtonEndpoint
+from proton import Condition, Delivery, Endpoint, Receiver, Sender, Terminus, symbol
 
-if TYPE_CHECKING:
-    from infra.local.servicebus.connection import AmqpConnection
-
-
-def error(condition: str, description: str) -> Condition:
-    """An AMQP error; never without its third field, which pyamqp reads unconditionally."""
-    return Condition(condition, description, {symbol("com.microsoft:source"): "local broker"})
+from infra.local.servicebus.errors import AmqpError
 
 
-class Endpoint:
-    """The broker's end of one link; proton events of the link end up here."""
+class ClientConnection(Protocol):
+    """A client's connection as its link endpoints see the connection."""
 
-    def __init__(self, link: Link, connection: "AmqpConnection") -> None:
+    @property
+    def endpoints(self) -> Iterable["LinkEndpoint"]:
+        """The link endpoints of the connection."""
+
+    def write_soon(self) -> None:
+        """Note that proton has output for the client."""
+
+    def authorize(self, audience: str) -> None:
+        """Let the connection use the entities of a valid token's audience."""
+
+    def is_authorized(self, path: str) -> bool:
+        """Tell whether the client put a token for this entity path or for a parent path."""
+
+    def next_message_format(self, link_name: str) -> int:
+        """The message format of the link's next delivery."""
+
+
+def condition_of(error: AmqpError) -> Condition:
+    """The error as proton sends the error.
+
+    The third field is always present, because pyamqp reads the field unconditionally.
+    """
+    return Condition(error.condition, str(error), {symbol("com.microsoft:source"): "local broker"})
+
+
+class LinkEndpoint:
+    """The broker's end of one link; the connection hands over proton's events of the link."""
+
+    def __init__(self, link: Sender | Receiver, connection: ClientConnection) -> None:
         self.link = link
         self.connection = connection
         self.session_filter: dict[str, str] | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether both ends consider the link attached."""
-        both = ProtonEndpoint.LOCAL_ACTIVE | ProtonEndpoint.REMOTE_ACTIVE
+        """Tell whether the link is attached at both ends."""
+        both: int = Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
         return self.link.state & both == both
 
     def answer(self) -> None:
-        """Attach with the source and target the client asked for."""
+        """Attach with the source, target and settlement modes that the client asked for."""
+        self.link.snd_settle_mode = self.link.remote_snd_settle_mode
+        self.link.rcv_settle_mode = self.link.remote_rcv_settle_mode
         self.link.source.copy(self.link.remote_source)
         self.link.target.copy(self.link.remote_target)
         if self.session_filter is not None:
@@ -37,24 +61,24 @@ class Endpoint:
             self.link.source.filter.put_object(self.session_filter)
         self.link.open()
 
-    def refuse(self, condition: str, description: str) -> None:
-        """Attach without source and target, then close with the reason (AMQP 1.0 part 2, 2.6.3)."""
+    def refuse(self, error: AmqpError) -> None:
+        """Attach without source and target, then close (AMQP 1.0 part 2, section 2.6.3)."""
         self.link.source.type = Terminus.UNSPECIFIED
         self.link.target.type = Terminus.UNSPECIFIED
         self.link.open()
-        self.close(condition, description)
+        self.close(error)
 
-    def close(self, condition: str, description: str) -> None:
-        """Close an open link with the reason."""
-        self.link.condition = error(condition, description)
+    def close(self, error: AmqpError) -> None:
+        """Close an open link with an error."""
+        self.link.condition = condition_of(error)
         self.link.close()
-        self.connection.wrote()
+        self.connection.write_soon()
 
     def on_flow(self) -> None:
-        """Credit or drain changed; most links do not care."""
+        """Handle a change of credit or drain; most links ignore the change."""
 
     def on_delivery(self, delivery: Delivery) -> None:
-        """A delivery arrived or was updated."""
+        """Handle a new delivery, or a new state of a delivery."""
 
-    def closed(self) -> None:
-        """The client closed the link, its session or its connection."""
+    def on_close(self) -> None:
+        """Clean up after the client closed the link, its session or its connection."""

@@ -1,76 +1,101 @@
-"""A queue with the links attached to it: who gets the next message, and when time matters."""
+"""A messaging entity: a queue, the consumers attached to the queue, and the queue's timer."""
 
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from infra.local.servicebus.messages import Session
+from infra.local.servicebus.message_format import AnnotatedMessage
+from infra.local.servicebus.messages import MessageSession
 from infra.local.servicebus.queue import Queue
-from infra.local.servicebus.wire import Content
+from infra.local.servicebus.turn import Turn
 
-if TYPE_CHECKING:
-    from infra.local.servicebus.broker import Broker
-    from infra.local.servicebus.outgoing import OutgoingLink
+
+class Consumer(Protocol):
+    """An outgoing link as its entity sees the link."""
+
+    is_waiting: bool
+    """Tells that the link stands in the entity's line of links with credit."""
+    session_id: str | None
+    """The session that the link receives from, if any."""
+
+    @property
+    def credit(self) -> int:
+        """Count the messages that the client still asks for."""
+
+    def deliver_next(self, now: float) -> bool:
+        """Send the next message; False when no message is ready."""
+
+    def finish_drain(self) -> None:
+        """Hand back unused credit."""
+
+    def grant(self, session: MessageSession[AnnotatedMessage]) -> None:
+        """Receive from a session that is locked for this link."""
+
+    def lose_session(self) -> None:
+        """Detach, because the session's lock expired."""
+
+    def __hash__(self) -> int:
+        """Hash by identity: a consumer owns the lock of its session."""
 
 
 class Entity:
-    """One addressable queue (or dead-letter queue), its receivers and its one timer."""
+    """One queue or dead-letter queue at an address, with its consumers and one timer."""
 
-    def __init__(self, address: str, queue: Queue[Content], broker: "Broker") -> None:
+    def __init__(self, address: str, queue: Queue[AnnotatedMessage], turn: Turn) -> None:
         self.address = address
         self.queue = queue
+        self.turn = turn
         self.dead_letters: Entity | None = None
-        self._broker = broker
-        self._waiting: deque[OutgoingLink] = deque()
-        self._acceptors: deque[OutgoingLink] = deque()
-        self._draining: set[OutgoingLink] = set()
-        self._holders: dict[str, OutgoingLink] = {}
+        self._waiting: deque[Consumer] = deque()
+        self._acceptors: deque[Consumer] = deque()
+        self._draining: set[Consumer] = set()
+        self._holders: dict[str, Consumer] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
 
-    def touch(self) -> None:
-        """Have the queue served before the broker goes back to sleep."""
-        self._broker.touch(self)
+    def serve_soon(self) -> None:
+        """Have the queue, and its dead-letter queue, served in this turn."""
+        self.turn.serve_soon(self.serve)
         if self.dead_letters is not None:
-            self._broker.touch(self.dead_letters)
+            self.turn.serve_soon(self.dead_letters.serve)
 
-    def wait(self, link: "OutgoingLink") -> None:
-        """Put a link with credit in line; it keeps its place while it has credit."""
-        if not link.in_line:
-            link.in_line = True
-            self._waiting.append(link)
-        self.touch()
+    def wait(self, consumer: Consumer) -> None:
+        """Put a consumer with credit in line, where the consumer stays while credit lasts."""
+        if not consumer.is_waiting:
+            consumer.is_waiting = True
+            self._waiting.append(consumer)
+        self.serve_soon()
 
-    def drain(self, link: "OutgoingLink") -> None:
-        """Have a link's unused credit handed back once it got what there is."""
-        self._draining.add(link)
-        self.touch()
+    def drain(self, consumer: Consumer) -> None:
+        """Have a consumer's unused credit handed back, after the ready messages are delivered."""
+        self._draining.add(consumer)
+        self.serve_soon()
 
-    def await_session(self, link: "OutgoingLink") -> None:
-        """Let a link wait for the next session that becomes available."""
-        self._acceptors.append(link)
-        self.touch()
+    def await_session(self, consumer: Consumer) -> None:
+        """Let a consumer wait for the next available session."""
+        self._acceptors.append(consumer)
+        self.serve_soon()
 
-    def hold(self, session: Session[Content], link: "OutgoingLink") -> None:
-        """Note which link receives from a locked session."""
-        self._holders[session.id] = link
+    def hold(self, session: MessageSession[AnnotatedMessage], consumer: Consumer) -> None:
+        """Note the consumer that receives from a locked session."""
+        self._holders[session.id] = consumer
 
-    def forget(self, link: "OutgoingLink") -> None:
-        """Drop a link that closed; the session it held is free again."""
-        if link.in_line:
-            self._waiting.remove(link)
-            link.in_line = False
-        if link in self._acceptors:
-            self._acceptors.remove(link)
-        self._draining.discard(link)
-        if link.session_id is not None and self._holders.get(link.session_id) is link:
-            del self._holders[link.session_id]
-            self.queue.close_session(link.session_id, link, time.time())
-            self.touch()
+    def forget(self, consumer: Consumer) -> None:
+        """Drop a consumer whose link closed, and unlock the consumer's session."""
+        if consumer.is_waiting:
+            self._waiting.remove(consumer)
+            consumer.is_waiting = False
+        if consumer in self._acceptors:
+            self._acceptors.remove(consumer)
+        self._draining.discard(consumer)
+        if consumer.session_id is not None and self._holders.get(consumer.session_id) is consumer:
+            del self._holders[consumer.session_id]
+            self.queue.close_session(consumer.session_id, consumer, time.time())
+            self.serve_soon()
 
     def serve(self) -> None:
-        """Hand out what can be handed out now, in turn among the links with credit."""
+        """Deliver ready messages, round robin among the consumers with credit."""
         now = time.time()
         while self._acceptors:
             session = self.queue.sessions.accept(None, self._acceptors[0], now)
@@ -79,38 +104,38 @@ class Entity:
             self._acceptors.popleft().grant(session)
         stuck = 0
         while self._waiting and stuck < len(self._waiting):
-            link = self._waiting[0]
-            if link.credit > 0 and link.deliver_next(now):
+            consumer = self._waiting[0]
+            if consumer.credit > 0 and consumer.deliver_next(now):
                 stuck = 0
                 self._waiting.rotate(-1)
-            elif link.credit > 0 and link.session_id is not None:
-                # This session has nothing more; another session in line may have.
+            elif consumer.credit > 0 and consumer.session_id is not None:
+                # This session is empty; the session of the next consumer may have a message.
                 stuck += 1
                 self._waiting.rotate(-1)
-            elif link.credit > 0:
+            elif consumer.credit > 0:
                 break
             else:
                 self._waiting.popleft()
-                link.in_line = False
+                consumer.is_waiting = False
         while self._draining:
             self._draining.pop().finish_drain()
-        self._arm()
+        self._set_timer()
 
-    def _arm(self) -> None:
+    def _set_timer(self) -> None:
         at = self.queue.next_deadline()
         if at is None or (self._timer is not None and self._timer_at <= at):
-            return  # A timer that fires too early finds nothing due and is set anew.
+            return  # A timer that fires too early finds nothing due and is set again.
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at = at
         delay = max(0.0, at - time.time())
-        self._timer = asyncio.get_running_loop().call_later(delay, self._fall_due)
+        self._timer = asyncio.get_running_loop().call_later(delay, self._expire)
 
-    def _fall_due(self) -> None:
+    def _expire(self) -> None:
         self._timer = None
         for session_id, _ in self.queue.expire(time.time()):
-            link = self._holders.pop(session_id, None)
-            if link is not None:
-                link.lose_session()
-        self.touch()
-        self._broker.flush()
+            consumer = self._holders.pop(session_id, None)
+            if consumer is not None:
+                consumer.lose_session()
+        self.serve_soon()
+        self.turn.finish()

@@ -1,11 +1,12 @@
-"""Looks at incoming frames on their way to proton: message formats and delivery ids.
+"""Incoming frames on their way to proton: read message formats, correct repeated delivery ids.
 
-The message format of a transfer is what proton decodes but does not expose. Delivery ids must
-follow each other in a session (OASIS AMQP 1.0, part 2, section 2.5.1), and proton ends a session
-whose client repeats one. The asynchronous SDK does just that when tasks share a receiver, as with
-an AutoLockRenewer: it takes the next id, waits for the socket, and only then counts. So a repeated
-id is put right here; every other byte goes on as it came. Only frame headers and the first fields
-of attach and transfer performatives are read (sections 2.3 and 2.7).
+Proton decodes the message format of a transfer, but does not expose the format. Delivery ids must
+be consecutive in a session (OASIS AMQP 1.0, part 2, section 2.5.1). Proton ends a session with a
+repeated delivery id. The asynchronous SDK repeats an id when tasks share a receiver, for example
+with an AutoLockRenewer: the SDK takes the next id, waits for the socket, and counts only
+afterwards. `IncomingFrames` corrects a repeated id and passes every remaining byte unchanged. Only
+frame headers and the first fields of attach and transfer performatives are read (sections 2.3 and
+2.7).
 """
 
 from collections import defaultdict, deque
@@ -15,43 +16,43 @@ from infra.local.servicebus.encoding import MalformedMessageError, descriptor, i
 
 _BEGIN, _ATTACH, _TRANSFER = 0x11, 0x12, 0x14
 _MORE, _LIST8 = 5, 0xC0
-# The two ways to say true (part 1, section 1.6.2).
+# The two encodings of true (part 1, section 1.6.2).
 _TRUE = (b"\x41", b"\x56\x01")
 _FRAME_HEADER = 8
 MAX_FRAME = 64 * 1024
 """The largest frame that a client may send, in bytes."""
-# Enough of a frame for a link name (pyamqp's are UUIDs) or the first six transfer fields.
+# Enough of a frame for a link name (a UUID in pyamqp) or the first six transfer fields.
 _PREFIX = 1024
 _SERIAL_NUMBERS = 2**32
 
 
 class IncomingFrames:
-    """The frames of one connection: formats of its deliveries per link name, ids in order."""
+    """The frames of one connection: message formats by link name, and delivery ids in order."""
 
     def __init__(self) -> None:
         self._head = bytearray()
         self._skip = 0
-        self._is_nonsense = False
+        self._is_malformed = False
         self._names: dict[tuple[int, int], str] = {}
-        # The next delivery id of each session, and the id of the delivery under way on each link.
+        # The next delivery id of each session, and the id of each link's unfinished delivery.
         self._next_delivery: dict[int, int] = {}
         self._under_way: dict[tuple[int, int], int] = {}
         self._formats: defaultdict[str, deque[int]] = defaultdict(deque)
 
-    def take(self, link_name: str) -> int:
-        """The format of the next delivery on the link, in the order they started."""
+    def next_message_format(self, link_name: str) -> int:
+        """Return the message format of the link's next delivery, in the order of arrival."""
         return self._formats[link_name].popleft()
 
     def feed(self, data: bytes) -> bytes:
-        """What is to go on to proton, now that these bytes came from the wire.
+        """Take bytes of the socket and return the bytes for proton.
 
-        The head of a frame waits until it is whole. Raises `MalformedMessageError` when the bytes
-        are not AMQP 1.0 frames.
+        The head of a frame is held back until the head is complete. Raises `MalformedMessageError`
+        for bytes that are not AMQP 1.0 frames.
         """
         at = 0
         passed = bytearray()
         while at < len(data):
-            if self._is_nonsense:
+            if self._is_malformed:
                 return bytes(passed + data[at:])
             if self._skip:
                 step = min(self._skip, len(data) - at)
@@ -77,10 +78,10 @@ class IncomingFrames:
         frame = bytes(self._head)
         self._head.clear()
         if frame.startswith(b"AMQP"):
-            return frame  # A protocol header, eight bytes and no frame.
+            return frame  # A protocol header: eight bytes, not a frame.
         size = int.from_bytes(frame[:4])
         if not _FRAME_HEADER <= size <= MAX_FRAME:
-            self._is_nonsense = True  # Or no AMQP at all, which proton knows how to answer.
+            self._is_malformed = True  # Possibly not AMQP at all; proton sends the right error.
             return frame
         self._skip = size - len(frame)
         body, is_amqp = frame[4] * 4, frame[5] == 0
@@ -88,8 +89,8 @@ class IncomingFrames:
             try:
                 return self._performative(frame, body, int.from_bytes(frame[6:8]))
             except (IndexError, KeyError, OverflowError, StopIteration, ValueError) as error:
-                # ValueError: a text that is no UTF-8, or a UUID that the frame cuts short.
-                # OverflowError: an id or a size past what it is written in.
+                # ValueError: text that is not UTF-8, or a UUID that the frame cuts short.
+                # OverflowError: an id or a size too large for its encoding.
                 raise MalformedMessageError(f"a frame makes no sense: {error!r}") from error
         return frame
 
@@ -118,10 +119,10 @@ class IncomingFrames:
         under_way = self._under_way.get((channel, handle))
         if under_way is None:
             if not isinstance(delivery, int):
-                return frame  # Nonsense, as proton will say.
+                return frame  # Malformed; proton sends the right error.
             under_way = self._next_delivery.get(channel, delivery)
             if _is_after(delivery, under_way):
-                under_way = delivery  # A gap is for proton to refuse.
+                under_way = delivery  # Proton refuses a gap.
             self._next_delivery[channel] = (under_way + 1) % _SERIAL_NUMBERS
             number = message_format if isinstance(message_format, int) else 0
             self._formats[self._names[channel, handle]].append(number)
@@ -136,12 +137,12 @@ class IncomingFrames:
 
 
 def _is_after(one: int, other: int) -> bool:
-    """Whether a delivery id comes after another: they begin anew at 2**32 (RFC 1982)."""
+    """Compare delivery ids as serial numbers modulo 2**32 (RFC 1982)."""
     return 0 < (one - other) % _SERIAL_NUMBERS < _SERIAL_NUMBERS // 2
 
 
 def _replaced(frame: bytes, field: tuple[int, int], fields_at: int, value: bytes) -> bytes:
-    """The head of a frame with one field of the list at `fields_at` replaced."""
+    """Replace one field of the list at `fields_at` in the head of a frame."""
     start, end = field
     grown = len(value) - (end - start)
     width = 1 if frame[fields_at] == _LIST8 else 4

@@ -1,57 +1,42 @@
-"""A link a client sends on: single messages and batches, accepted once they are enqueued."""
+"""Incoming links: a client sends messages or requests, and the broker accepts or rejects each.
+
+Every message of a batch is accepted, or the batch is rejected.
+"""
 
 import time
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
 
 from proton import Delivery, Receiver
 
 from infra.local.servicebus.encoding import MalformedMessageError
-from infra.local.servicebus.endpoint import Endpoint, error
-from infra.local.servicebus.messages import RefusedError
+from infra.local.servicebus.endpoint import ClientConnection, LinkEndpoint, condition_of
+from infra.local.servicebus.entity import Entity
+from infra.local.servicebus.errors import AmqpError, MessageSizeExceededError
+from infra.local.servicebus.message_format import BATCH_FORMAT, AnnotatedMessage, parse, unbatch
 from infra.local.servicebus.queue import Queue
-from infra.local.servicebus.wire import (
-    BATCH_FORMAT,
-    Content,
-    parse,
-    unbatch,
-)
-
-if TYPE_CHECKING:
-    from infra.local.servicebus.connection import AmqpConnection
-    from infra.local.servicebus.entity import Entity
 
 MAX_MESSAGE_BYTES = 256 * 1024
-"""The emulator's and the Standard tier's limit ("Service Bus quotas")."""
+"""The size limit of the emulator and of the Standard tier ("Service Bus quotas")."""
 
 _CREDIT = 1000
 
 
-class RejectedError(Exception):
-    """A message is not taken; carries the AMQP error condition."""
+class IncomingLink(LinkEndpoint, ABC):
+    """Reads whole deliveries and keeps the client in credit."""
 
-    def __init__(self, condition: str, description: str) -> None:
-        super().__init__(description)
-        self.condition = condition
-
-
-class ReceivingLink(Endpoint):
-    """Reads whole deliveries in their message format and keeps the client in credit."""
-
-    def __init__(self, link: Receiver, connection: "AmqpConnection") -> None:
+    def __init__(self, link: Receiver, connection: ClientConnection) -> None:
         super().__init__(link, connection)
         self._receiver = link
         self._data = bytearray()
 
     def open(self) -> None:
         """Answer the attach and give credit."""
-        self._receiver.snd_settle_mode = self._receiver.remote_snd_settle_mode
-        self._receiver.rcv_settle_mode = self._receiver.remote_rcv_settle_mode
         self._receiver.max_message_size = MAX_MESSAGE_BYTES
         self.answer()
         self._receiver.flow(_CREDIT)
 
     def on_delivery(self, delivery: Delivery) -> None:
-        """Read a whole delivery, handle it, then accept or reject it."""
+        """Read a whole delivery, handle the delivery, then accept or reject the delivery."""
         if not delivery.aborted:
             if not delivery.readable:
                 return
@@ -60,83 +45,78 @@ class ReceivingLink(Endpoint):
                 return
         data = bytes(self._data)
         self._data.clear()
-        message_format = self._format()
+        message_format = self.connection.next_message_format(self.link.name)
         if not delivery.aborted:
             self._receiver.advance()
+            outcome: int = Delivery.ACCEPTED
             try:
-                _check_size(data)
-                self.take(data, message_format)
-            except RejectedError as rejection:
-                delivery.local.condition = error(rejection.condition, str(rejection))
+                check_size(data)
+                self.receive(data, message_format)
+            except AmqpError as error:
+                delivery.local.condition = condition_of(error)
                 outcome = Delivery.REJECTED
-            else:
-                outcome = Delivery.ACCEPTED
             if not delivery.settled:
                 delivery.update(outcome)
         delivery.settle()
         if self._receiver.credit < _CREDIT // 2:
             self._receiver.flow(_CREDIT - self._receiver.credit)
 
-    def take(self, data: bytes, message_format: int) -> None:
-        """Handle one delivery. Raises `RejectedError`."""
-        raise NotImplementedError
+    @abstractmethod
+    def receive(self, data: bytes, message_format: int) -> None:
+        """Handle the bytes of one delivery. Raises `AmqpError` to reject the delivery."""
 
     def _read(self, delivery: Delivery) -> None:
-        """Take what has come of a delivery; of one that is too large, no more than shows that."""
-        came = self._receiver.recv(delivery.pending) or b""
-        self._data += came[: MAX_MESSAGE_BYTES + 1 - len(self._data)]
-
-    def _format(self) -> int:
-        return self.connection.frames.take(self.link.name)
+        """Keep the bytes so far, at most one byte more than the limit."""
+        received = self._receiver.recv(delivery.pending) or b""
+        self._data += received[: MAX_MESSAGE_BYTES + 1 - len(self._data)]
 
 
-def _check_size(data: bytes) -> None:
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise RejectedError(
-            "amqp:link:message-size-exceeded",
-            f"The message has more than {MAX_MESSAGE_BYTES} bytes, which is the limit.",
-        )
+class QueueTargetLink(IncomingLink):
+    """An incoming link with a queue as its target: enqueues the client's messages."""
 
-
-class IncomingLink(ReceivingLink):
-    """Enqueues what a client sends to one entity."""
-
-    def __init__(self, link: Receiver, connection: "AmqpConnection", entity: "Entity") -> None:
+    def __init__(self, link: Receiver, connection: ClientConnection, entity: Entity) -> None:
         super().__init__(link, connection)
         self._entity = entity
 
-    def take(self, data: bytes, message_format: int) -> None:
-        """Enqueue one message, or all of a batch or none. Raises `RejectedError`."""
+    def receive(self, data: bytes, message_format: int) -> None:
+        """Enqueue one message, or every message of a batch. Raises `AmqpError`."""
         if message_format not in (0, BATCH_FORMAT):
-            raise RejectedError("amqp:not-implemented", f"message format 0x{message_format:x}")
+            raise AmqpError("amqp:not-implemented", f"message format 0x{message_format:x}")
         try:
-            encoded = unbatch(data) if message_format == BATCH_FORMAT else [data]
-            contents = [parse(one) for one in encoded]
+            encodings = unbatch(data) if message_format == BATCH_FORMAT else [data]
+            messages = [parse(encoding) for encoding in encodings]
         except MalformedMessageError as malformed:
-            raise RejectedError("amqp:decode-error", str(malformed)) from malformed
-        try:
-            enqueue(self._entity.queue, contents, time.time())
-        except RefusedError as refusal:
-            raise RejectedError(refusal.condition, str(refusal)) from refusal
-        self._entity.touch()
+            raise AmqpError("amqp:decode-error", str(malformed)) from malformed
+        enqueue(self._entity.queue, messages, time.time())
+        self._entity.serve_soon()
 
 
-def enqueue(queue: Queue[Content], contents: list[Content], now: float) -> list[int]:
-    """Store all messages or none; the sequence number of each, 0 for a duplicate.
+def check_size(encoded: bytes) -> None:
+    """Raise `MessageSizeExceededError` for an encoded message that is too large."""
+    if len(encoded) > MAX_MESSAGE_BYTES:
+        raise MessageSizeExceededError(
+            f"The message has more than {MAX_MESSAGE_BYTES} bytes, which is the limit."
+        )
 
-    Raises `RefusedError`.
+
+def enqueue(
+    queue: Queue[AnnotatedMessage], messages: list[AnnotatedMessage], now: float
+) -> list[int]:
+    """Enqueue the messages and return the sequence number of each, 0 for a duplicate.
+
+    Raises `OperationRefusedError` before the first message is stored.
     """
-    for content in contents:
-        queue.admits(content.session_id)
+    for message in messages:
+        queue.check_session_id(message.session_id)
     stored = [
         queue.enqueue(
-            content,
+            message,
             now,
-            message_id=content.message_id,
-            session_id=content.session_id,
-            ttl=content.ttl,
-            not_before=content.not_before,
+            message_id=message.message_id,
+            session_id=message.session_id,
+            ttl=message.ttl,
+            not_before=message.not_before,
         )
-        for content in contents
+        for message in messages
     ]
     return [0 if message is None else message.sequence for message in stored]

@@ -1,4 +1,4 @@
-"""What a queue tells of every change that must outlive the broker."""
+"""The journal of the queues: every change that must outlive the broker."""
 
 from typing import Protocol
 
@@ -6,38 +6,42 @@ from infra.local.servicebus.messages import Message
 
 
 class Journal[C](Protocol):
-    """Takes the changes of all queues; a queue is named by its settings' name."""
+    """Takes the changes of every queue; `queue` is the name in the queue's settings."""
 
-    def keep(self, queue: str, message: Message[C]) -> None:
-        """A message is new or has changed."""
+    def save_message(self, queue: str, message: Message[C]) -> None:
+        """Save a new or changed message."""
 
-    def drop(self, queue: str, sequence: int) -> None:
-        """A message has left the queue."""
+    def remove_message(self, queue: str, sequence: int) -> None:
+        """Remove a message that left the queue."""
 
-    def remember(self, queue: str, message_id: str, until: float) -> None:
-        """A message id counts as seen until then (seconds since the epoch)."""
+    def save_message_id(self, queue: str, message_id: str, until: float) -> None:
+        """Save a message id for duplicate detection, until a time in seconds since the epoch."""
 
-    def forget(self, queue: str, message_id: str) -> None:
-        """A message id no longer counts as seen."""
+    def remove_message_id(self, queue: str, message_id: str) -> None:
+        """Remove a message id whose window has ended."""
 
-    def set_state(self, queue: str, session_id: str, state: bytes | None, at: float) -> None:
-        """The state of a session was set, or cleared."""
+    def save_session_state(
+        self, queue: str, session_id: str, state: bytes | None, at: float
+    ) -> None:
+        """Save the state of a session, or remove the state when `state` is None."""
 
 
 class NoJournal[C]:
-    """Keeps nothing: the queues end with the broker."""
+    """A journal that saves nothing: the queues end with the broker."""
 
-    def keep(self, queue: str, message: Message[C]) -> None:
+    def save_message(self, queue: str, message: Message[C]) -> None:
         """Do nothing."""
 
-    def drop(self, queue: str, sequence: int) -> None:
+    def remove_message(self, queue: str, sequence: int) -> None:
         """Do nothing."""
 
-    def remember(self, queue: str, message_id: str, until: float) -> None:
+    def save_message_id(self, queue: str, message_id: str, until: float) -> None:
         """Do nothing."""
 
-    def forget(self, queue: str, message_id: str) -> None:
+    def remove_message_id(self, queue: str, message_id: str) -> None:
         """Do nothing."""
 
-    def set_state(self, queue: str, session_id: str, state: bytes | None, at: float) -> None:
+    def save_session_state(
+        self, queue: str, session_id: str, state: bytes | None, at: float
+    ) -> None:
         """Do nothing."""

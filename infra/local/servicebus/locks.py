@@ -1,25 +1,23 @@
-"""Peek-lock: which messages are locked, under which token, until when.
+"""Peek-lock: the locked messages of a queue, each with its lock token and the end of its lock.
 
-Source: "Message transfers, locks, and settlement" (learn.microsoft.com/azure/
-service-bus-messaging). The lock of a message in a session is the session's ("Message sessions").
+Source: "Message transfers, locks, and settlement"
+(learn.microsoft.com/azure/service-bus-messaging). The session lock is the lock of every message in
+the session ("Message sessions").
 """
 
 from collections.abc import Callable, Iterator
 
 from infra.local.servicebus.deadlines import Deadlines
-from infra.local.servicebus.messages import (
-    Message,
+from infra.local.servicebus.errors import (
     MessageLockLostError,
-    QueueSettings,
-    RefusedError,
-    Session,
+    OperationRefusedError,
     SessionLockLostError,
-    State,
 )
+from infra.local.servicebus.messages import Message, MessageSession, MessageState, QueueSettings
 
 
 class Locks[C]:
-    """The locks of one queue's messages."""
+    """The message locks of one queue."""
 
     def __init__(self, settings: QueueSettings, new_token: Callable[[], str]) -> None:
         self._settings = settings
@@ -27,9 +25,9 @@ class Locks[C]:
         self._by_token: dict[str, Message[C]] = {}
         self._ends = Deadlines[str]()
 
-    def lock(self, message: Message[C], session: Session[C] | None, now: float) -> None:
-        """Lock a message under a new token, for as long as its session when it has one."""
-        message.state = State.LOCKED
+    def lock(self, message: Message[C], session: MessageSession[C] | None, now: float) -> None:
+        """Lock a message under a new lock token; the session's lock, if any, sets the end."""
+        message.state = MessageState.LOCKED
         message.token = self._new_token()
         self._by_token[message.token] = message
         if session is None:
@@ -39,8 +37,11 @@ class Locks[C]:
             message.locked_until = session.locked_until
             session.locked[message.token] = message
 
-    def held(self, token: str, now: float) -> Message[C]:
-        """The message of a token. Raises `MessageLockLostError` or `SessionLockLostError`."""
+    def locked_message(self, token: str, now: float) -> Message[C]:
+        """Return the message that a lock token locks.
+
+        Raises `MessageLockLostError`, or `SessionLockLostError` on a queue that requires sessions.
+        """
         message = self._by_token.get(token)
         if message is None or message.locked_until <= now:
             if self._settings.requires_session:
@@ -52,15 +53,20 @@ class Locks[C]:
         return message
 
     def renew(self, token: str, now: float) -> float:
-        """Prolong a lock; the new end. Raises as `held`, and `RefusedError` in a session."""
-        message = self.held(token, now)
+        """Renew a lock and return the new end, in seconds since the epoch.
+
+        Raises as `locked_message`, and `OperationRefusedError` on a queue that requires sessions.
+        """
+        message = self.locked_message(token, now)
         if self._settings.requires_session:
-            raise RefusedError("The lock of a message in a session is the session's: renew that.")
+            raise OperationRefusedError(
+                "The lock of a message in a session is the session's: renew that."
+            )
         message.locked_until = now + self._settings.lock_duration
         self._ends.set(token, message.locked_until)
         return message.locked_until
 
-    def unlock(self, message: Message[C], session: Session[C] | None) -> None:
+    def unlock(self, message: Message[C], session: MessageSession[C] | None) -> None:
         """End the lock of a message."""
         token, message.token = message.token or "", None
         del self._by_token[token]
@@ -69,10 +75,10 @@ class Locks[C]:
             session.locked.pop(token, None)
 
     def next_deadline(self) -> float | None:
-        """When the next lock ends, or None."""
+        """Return the end of the next lock, or None without a lock."""
         return self._ends.next()
 
     def pop_due(self, now: float) -> Iterator[Message[C]]:
-        """The messages whose lock has ended, still to be unlocked."""
+        """Yield the messages whose lock has ended, for the caller to unlock."""
         for token in self._ends.pop_due(now):
             yield self._by_token[token]

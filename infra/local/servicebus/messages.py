@@ -1,4 +1,4 @@
-"""What the queue model is made of: settings, a message, a session, and the refusals."""
+"""The data of the queue model: queue settings, messages and message sessions."""
 
 import heapq
 from collections.abc import Hashable
@@ -8,9 +8,9 @@ from enum import Enum, auto
 
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
-    """How one queue behaves; durations in seconds.
+    """The settings of one queue; durations in seconds.
 
-    Source: Microsoft.ServiceBus/namespaces/queues, as the emulator's Config.json spells it.
+    Source: Microsoft.ServiceBus/namespaces/queues, as in the emulator's Config.json.
     """
 
     name: str
@@ -22,8 +22,8 @@ class QueueSettings:
     requires_session: bool = False
 
 
-class State(Enum):
-    """Where a message stands within its queue."""
+class MessageState(Enum):
+    """The state of a message within its queue."""
 
     READY = auto()
     LOCKED = auto()
@@ -33,11 +33,11 @@ class State(Enum):
 
 @dataclass(slots=True)
 class Message[C]:
-    """One queued message. `content` is opaque here; times are seconds since the epoch.
+    """One queued message. `content` is opaque to the queue; times are seconds since the epoch.
 
-    `lifetime` is its time to live in seconds, which counts from when it becomes active;
-    `not_before` is when that is, for a scheduled message. A deferred message that is locked, or
-    given back, stays deferred.
+    `lifetime` is the time to live in seconds, counted from the time when the message becomes
+    active. `not_before` is that time for a scheduled message. A deferred message stays deferred
+    when a receiver locks or returns the message.
     """
 
     sequence: int
@@ -49,81 +49,51 @@ class Message[C]:
     not_before: float | None = None
     deferred: bool = False
     delivery_count: int = 0
-    state: State = State.READY
+    state: MessageState = MessageState.READY
     token: str | None = None
     locked_until: float = 0.0
     dead_letter: tuple[str, str] | None = None
 
     def is_expired(self, now: float) -> bool:
-        """Whether its time to live has ended."""
+        """Tell whether the time to live has ended."""
         return self.expires_at is not None and self.expires_at <= now
 
     @property
     def wire_state(self) -> int:
         """The value of x-opt-message-state: 0 active, 1 deferred, 2 scheduled."""
-        return 2 if self.state is State.SCHEDULED else int(self.deferred)
+        return 2 if self.state is MessageState.SCHEDULED else int(self.deferred)
 
 
-class Lane:
-    """Sequence numbers ready for delivery, lowest first: a returned message keeps its place."""
+class ReadyMessages:
+    """The sequence numbers of ready messages, lowest first: a returned message keeps its place."""
 
     def __init__(self) -> None:
         self._heap: list[int] = []
 
     def push(self, sequence: int) -> None:
-        """Make a sequence number ready."""
+        """Add a sequence number."""
         heapq.heappush(self._heap, sequence)
 
     def peek(self) -> int | None:
-        """The lowest sequence number, or None."""
+        """Return the lowest sequence number, or None."""
         return self._heap[0] if self._heap else None
 
     def pop(self) -> int:
-        """Remove the lowest sequence number; the lane must not be empty."""
+        """Remove and return the lowest sequence number. Raises IndexError without a number."""
         return heapq.heappop(self._heap)
 
 
 @dataclass(slots=True)
-class Session[C]:
-    """One session: its ready messages, who holds it until when, what is locked, its state.
+class MessageSession[C]:
+    """One message session: ready messages, owner, end of the lock, locked messages, session state.
 
-    `state_changed_at` is when the state was last set, in seconds since the epoch.
+    `state_changed_at` is the time of the last change of the state, in seconds since the epoch.
     """
 
     id: str
-    lane: Lane = field(default_factory=Lane)
+    ready: ReadyMessages = field(default_factory=ReadyMessages)
     owner: Hashable | None = None
     locked_until: float = 0.0
     locked: dict[str, Message[C]] = field(default_factory=dict)
     state: bytes | None = None
     state_changed_at: float = 0.0
-
-
-class RefusedError(Exception):
-    """The queue refuses an operation; `condition` is the AMQP error condition a client sees."""
-
-    condition = "amqp:not-allowed"
-
-
-class MessageLockLostError(RefusedError):
-    """The lock expired or was never given (exceptions of the SDK: MessageLockLostError)."""
-
-    condition = "com.microsoft:message-lock-lost"
-
-
-class MessageNotFoundError(RefusedError):
-    """No such message, or not in the state that the operation is for."""
-
-    condition = "com.microsoft:message-not-found"
-
-
-class SessionLockLostError(RefusedError):
-    """The session lock expired or belongs to someone else."""
-
-    condition = "com.microsoft:session-lock-lost"
-
-
-class SessionCannotBeLockedError(RefusedError):
-    """Another receiver holds the session."""
-
-    condition = "com.microsoft:session-cannot-be-locked"

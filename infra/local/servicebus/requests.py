@@ -1,79 +1,84 @@
 """Request-response links: $cbs takes tokens, {queue}/$management takes operations.
 
 Source: "AMQP 1.0 in Azure Service Bus: request-response-based operations" and OASIS AMQP CBS. The
-SDK's token request names no reply address; the answer goes to the link of the same session that
-receives from the same node.
+SDK's token request has no reply-to address. The response goes to the link of the same session with
+the same node as its source.
 """
 
 import time
-from typing import TYPE_CHECKING, Any
+from abc import abstractmethod
+from typing import Any
 
-from proton import Message, MessageException, Receiver, Sender
+from proton import Message as AmqpMessage
+from proton import MessageException, Receiver, Sender
 
 from infra.local.servicebus import management, sas
-from infra.local.servicebus.endpoint import Endpoint
-from infra.local.servicebus.incoming import ReceivingLink, RejectedError
-
-if TYPE_CHECKING:
-    from infra.local.servicebus.connection import AmqpConnection
-    from infra.local.servicebus.entity import Entity
+from infra.local.servicebus.endpoint import ClientConnection, LinkEndpoint
+from infra.local.servicebus.entity import Entity
+from infra.local.servicebus.errors import AmqpError
+from infra.local.servicebus.incoming import IncomingLink
 
 _STATUS_UNAUTHORIZED = 401
 
+type Reply = tuple[dict[str, Any], dict[Any, Any] | None]
+"""Application properties and body."""
 
-class ReplyLink(Endpoint):
-    """A link a client receives answers on."""
 
-    def __init__(self, link: Sender, connection: "AmqpConnection", path: str) -> None:
+class ReplyLink(LinkEndpoint):
+    """An outgoing link with $cbs or a $management node as its source."""
+
+    def __init__(self, link: Sender, connection: ClientConnection, path: str) -> None:
         super().__init__(link, connection)
         self.path = path
         self._sender = link
 
-    def open(self) -> None:
-        """Answer the attach."""
-        self._sender.snd_settle_mode = self._sender.remote_snd_settle_mode
-        self._sender.rcv_settle_mode = self._sender.remote_rcv_settle_mode
-        self.answer()
-
-    def send(self, message: Message) -> None:
-        """Send an answer, settled: nobody waits for its outcome."""
+    def send(self, message: AmqpMessage) -> None:
+        """Send a response, already settled."""
         delivery = self._sender.delivery(self._sender.delivery_tag())
         self._sender.send(message.encode())
         self._sender.advance()
         delivery.settle()
 
 
-class _RequestLink(ReceivingLink):
-    def __init__(self, link: Receiver, connection: "AmqpConnection", path: str) -> None:
+class RequestLink(IncomingLink):
+    """An incoming link with $cbs or a $management node as its target."""
+
+    def __init__(self, link: Receiver, connection: ClientConnection, path: str) -> None:
         super().__init__(link, connection)
         self.path = path
 
-    def take(self, data: bytes, message_format: int) -> None:  # noqa: ARG002 - of the base class
-        """Decode a request, answer it. Raises `RejectedError` when it cannot be answered."""
-        request = Message()
+    def receive(self, data: bytes, message_format: int) -> None:  # noqa: ARG002 - of the base class
+        """Decode a request and send the response. Raises `AmqpError` without a way to respond."""
+        request = AmqpMessage()
         try:
             request.decode(data)
         except MessageException as error:
-            raise RejectedError("amqp:decode-error", str(error)) from error
-        reply = self.connection.reply_link(self.link.session, self.path)
-        if reply is None:
-            raise RejectedError(
-                "amqp:not-allowed", f"no link of this session receives from {self.path}"
-            )
+            raise AmqpError("amqp:decode-error", str(error)) from error
+        reply_link = self._reply_link()
         properties, body = self.respond(request)
-        reply.send(Message(correlation_id=request.id, properties=properties, body=body))
+        reply_link.send(AmqpMessage(correlation_id=request.id, properties=properties, body=body))
 
-    def respond(self, request: Message) -> tuple[dict[str, Any], Any]:
-        """Application properties and body of the answer."""
-        raise NotImplementedError
+    @abstractmethod
+    def respond(self, request: AmqpMessage) -> Reply:
+        """Carry out a request."""
+
+    def _reply_link(self) -> ReplyLink:
+        for endpoint in self.connection.endpoints:
+            if (
+                isinstance(endpoint, ReplyLink)
+                and endpoint.path == self.path
+                and endpoint.link.session == self.link.session
+            ):
+                return endpoint
+        raise AmqpError("amqp:not-allowed", f"no link of this session receives from {self.path}")
 
 
-class CbsLink(_RequestLink):
-    """Takes the tokens that let a connection attach to entities."""
+class CbsLink(RequestLink):
+    """Takes tokens, which let a connection attach to entities."""
 
-    def respond(self, request: Message) -> tuple[dict[str, Any], Any]:
-        """Check a put-token request."""
-        properties = request.properties or {}
+    def respond(self, request: AmqpMessage) -> Reply:
+        """Check the token of a put-token request."""
+        properties: dict[str, object] = request.properties or {}
         operation = properties.get("operation")
         if operation != "put-token":
             return {
@@ -84,7 +89,7 @@ class CbsLink(_RequestLink):
         try:
             sas.verify(str(request.body), audience, time.time())
             self.connection.authorize(audience)
-        except (sas.UnauthorizedError, ValueError) as error:  # ValueError: a URI that is none.
+        except (sas.UnauthorizedError, ValueError) as error:  # ValueError: a malformed URI.
             return {
                 "status-code": _STATUS_UNAUTHORIZED,
                 "status-description": f"amqp:unauthorized-access: {error}",
@@ -92,31 +97,38 @@ class CbsLink(_RequestLink):
         return {"status-code": management.OK, "status-description": "OK"}, None
 
 
-class ManagementLink(_RequestLink):
+class ManagementLink(RequestLink):
     """Takes the operations on one entity."""
 
     def __init__(
-        self, link: Receiver, connection: "AmqpConnection", path: str, entity: "Entity"
+        self, link: Receiver, connection: ClientConnection, path: str, entity: Entity
     ) -> None:
         super().__init__(link, connection, path)
         self._entity = entity
 
-    def respond(self, request: Message) -> tuple[dict[str, Any], Any]:
+    def respond(self, request: AmqpMessage) -> Reply:
         """Run the operation that the request names."""
-        properties = request.properties or {}
+        properties: dict[str, object] = request.properties or {}
         name = properties.get("associated-link-name")
-        call = management.Call(
-            queue=self._entity.queue,
-            body=request.body if isinstance(request.body, dict) else {},
-            holder=self.connection.endpoint_named(str(name)) if name else None,
-            now=time.time(),
+        response = management.run(
+            str(properties.get("operation", "")),
+            management.ManagementRequest(
+                queue=self._entity.queue,
+                body=request.body if isinstance(request.body, dict) else {},
+                holder=self._endpoint_named(str(name)) if name else None,
+                now=time.time(),
+            ),
         )
-        result = management.run(str(properties.get("operation", "")), call)
-        self._entity.touch()
+        self._entity.serve_soon()
         answer: dict[str, Any] = {
-            "statusCode": result.status,
-            "statusDescription": result.description,
+            "statusCode": response.status,
+            "statusDescription": response.description,
         }
-        if result.condition is not None:
-            answer["errorCondition"] = result.condition
-        return answer, result.body
+        if response.condition is not None:
+            answer["errorCondition"] = response.condition
+        return answer, response.body
+
+    def _endpoint_named(self, name: str) -> LinkEndpoint | None:
+        """Find the link endpoint of this name, the receiver that a session's lock belongs to."""
+        named = (endpoint for endpoint in self.connection.endpoints if endpoint.link.name == name)
+        return next(named, None)

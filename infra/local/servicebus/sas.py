@@ -1,7 +1,7 @@
 """Shared access signatures, checked against the one key of the local broker.
 
-Source: "Service Bus access control with Shared Access Signatures"; the key's name and value are
-those of Microsoft's emulator ("Overview of the Azure Service Bus emulator").
+Source: "Service Bus access control with Shared Access Signatures". The name and value of the key
+are documented for Microsoft's emulator ("Overview of the Azure Service Bus emulator").
 """
 
 import base64
@@ -11,16 +11,16 @@ import re
 from urllib.parse import parse_qsl, unquote_plus
 
 KEY_NAME = "RootManageSharedAccessKey"
-KEY = "SAS_KEY_VALUE"  # Public: Microsoft's emulator documents this very value.
+KEY = "SAS_KEY_VALUE"  # Public: the documentation of Microsoft's emulator has this value.
 _SCHEME = "SharedAccessSignature "
 
 
 class UnauthorizedError(Exception):
-    """The token is not one that the local key signed for this audience, or it has expired."""
+    """The token has expired, or the local key did not sign the token for this audience."""
 
 
 def connection_string(port: int) -> str:
-    """What a client of the broker on this port connects with."""
+    """The connection string of a client of the broker on this port."""
     return (
         f"Endpoint=sb://127.0.0.1:{port};SharedAccessKeyName={KEY_NAME};SharedAccessKey={KEY};"
         "UseDevelopmentEmulator=true;"
@@ -28,7 +28,7 @@ def connection_string(port: int) -> str:
 
 
 def verify(token: str, audience: str, now: float) -> None:
-    """Check a token for an audience (a URI). Raises `UnauthorizedError` naming what is wrong."""
+    """Check a token for an audience (a URI). Raises `UnauthorizedError` with the reason."""
     if not token.startswith(_SCHEME):
         raise UnauthorizedError("The token is not a SharedAccessSignature.")
     raw = dict(part.split("=", 1) for part in token.removeprefix(_SCHEME).split("&") if "=" in part)
@@ -41,7 +41,7 @@ def verify(token: str, audience: str, now: float) -> None:
     expected = hmac.new(KEY.encode(), signed, hashlib.sha256).digest()
     try:
         given = base64.b64decode(fields["sig"].replace(" ", "+"), validate=True)
-    except ValueError:  # Not base64, or not even ASCII.
+    except ValueError:  # Not base64, or not ASCII.
         given = b""
     if not hmac.compare_digest(expected, given):
         raise UnauthorizedError("The token has an invalid signature.")

@@ -1,9 +1,9 @@
-"""The SASL layer in which a connection begins: who may speak at all.
+"""The SASL layer at the start of a connection: PLAIN, ANONYMOUS, EXTERNAL and MSSBCBS.
 
 Source: OASIS AMQP 1.0, part 5, section 5.3, and "AMQP 1.0 in Azure Service Bus protocol guide",
-connections: the service offers PLAIN (a policy's name and key; good for every entity), and
-ANONYMOUS, EXTERNAL and its own MSSBCBS, after which tokens are put to `$cbs`. Proton has no
-PLAIN without a library of the system's, and no MSSBCBS, which the .NET and Java clients ask for.
+connections. With PLAIN a client shows the name and key of a policy, good for every entity. With
+ANONYMOUS, EXTERNAL and Service Bus's MSSBCBS a client puts tokens to `$cbs` afterwards. Proton has
+PLAIN only with a system library, and lacks MSSBCBS, which the .NET and Java clients ask for.
 """
 
 import hmac
@@ -18,10 +18,10 @@ _HEADER: Final = b"AMQP\x03\x01\x00\x00"
 _MECHANISMS: Final = ("MSSBCBS", "PLAIN", "ANONYMOUS", "EXTERNAL")
 _INIT: Final = 0x41
 _OK, _AUTH_FAILED = 0, 1
-# MIN-MAX-FRAME-SIZE: no SASL frame is larger (section 5.3.1).
+# MIN-MAX-FRAME-SIZE: the largest SASL frame (section 5.3.1).
 _MAX_FRAME: Final = 512
 _FRAME_HEADER: Final = 8
-# A request line, as a client sends that asks for AMQP over WebSockets (RFC 6455, section 4.1).
+# A request line of HTTP: the client asks for AMQP over WebSockets (RFC 6455, section 4.1).
 _HTTP: Final = re.compile(rb"[A-Z]{3,6} /")
 _NO_HTTP: Final = (
     b"HTTP/1.1 501 AMQP over WebSockets and management over HTTP are not supported by the local"
@@ -32,9 +32,10 @@ _TLS_HANDSHAKE: Final = 22
 
 
 class Sasl:
-    """One connection's negotiation; `has_failed` and `is_trusted` tell how it went.
+    """The SASL negotiation of one connection.
 
-    `is_trusted` is that PLAIN has shown the key, so that no token is needed.
+    `is_done` tells that the layer has ended, `has_failed` that the login failed. `is_trusted` tells
+    that the client showed the key with PLAIN and needs no token.
     """
 
     def __init__(self) -> None:
@@ -45,9 +46,9 @@ class Sasl:
         self._greeted = False
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """What to answer now that these bytes came, and those of them that follow the layer.
+        """Take bytes of the socket; return the answer, and the bytes after the SASL layer.
 
-        Raises `MalformedMessageError` for what is no SASL frame.
+        Raises `MalformedMessageError` for bytes that are not a SASL frame.
         """
         self._read += data
         answer = b""
@@ -63,7 +64,7 @@ class Sasl:
                         "it is TLS, which the local broker has not: connect with"
                         " UseDevelopmentEmulator=true"
                     )
-                return b"", self._rest()  # No SASL layer, or no AMQP: proton knows what to say.
+                return b"", self._rest()  # No SASL, or no AMQP: proton's to answer.
             del self._read[: len(_HEADER)]
             self._greeted = True
             answer = _HEADER + _mechanisms()
@@ -94,8 +95,10 @@ class Sasl:
             raise MalformedMessageError("expected sasl-init")
         mechanism, response = fields[0], fields[1] if len(fields) > 1 else None
         if mechanism == "PLAIN":
-            # RFC 4616: authorization identity, name and password, parted by NUL.
-            _, name, password = (*(response or b"").split(b"\0"), b"", b"", b"")[:3]
+            # RFC 4616: authorization identity, name and password, separated by NUL.
+            if not isinstance(response, bytes):
+                response = b""
+            _, name, password = (*response.split(b"\0"), b"", b"", b"")[:3]
             self.is_trusted = name == KEY_NAME.encode() and hmac.compare_digest(
                 password, KEY.encode()
             )

@@ -1,23 +1,18 @@
-"""The sessions of a queue: who holds which until when, and which are free to be taken.
+"""The message sessions of a queue: locks, owners, states, and the available sessions.
 
-Source: "Message sessions" (learn.microsoft.com/azure/service-bus-messaging). Pure, as the queue is.
+Source: "Message sessions" (learn.microsoft.com/azure/service-bus-messaging). Pure, like the queue.
 """
 
 from collections.abc import Callable, Hashable, Iterator
 
 from infra.local.servicebus.deadlines import Deadlines
+from infra.local.servicebus.errors import SessionCannotBeLockedError, SessionLockLostError
 from infra.local.servicebus.journal import Journal
-from infra.local.servicebus.messages import (
-    Lane,
-    QueueSettings,
-    Session,
-    SessionCannotBeLockedError,
-    SessionLockLostError,
-)
+from infra.local.servicebus.messages import MessageSession, QueueSettings, ReadyMessages
 
 
-class Sessions[C]:
-    """Sessions by id. `is_ready` says whether the message of a sequence number can be received."""
+class MessageSessions[C]:
+    """Sessions by id. `is_ready` tells whether the message of a sequence number can be received."""
 
     def __init__(
         self,
@@ -29,44 +24,46 @@ class Sessions[C]:
         self._lock_duration = settings.lock_duration
         self._journal = journal
         self._is_ready = is_ready
-        self._sessions: dict[str, Session[C]] = {}
+        self._sessions: dict[str, MessageSession[C]] = {}
         self._locks = Deadlines[str]()
-        # Unlocked sessions with something to receive, in the order they became so.
+        # Unlocked sessions with a ready message, in the order of becoming available.
         self._available: dict[str, None] = {}
 
-    def __iter__(self) -> Iterator[Session[C]]:
+    def __iter__(self) -> Iterator[MessageSession[C]]:
         return iter(self._sessions.values())
 
-    def get(self, session_id: str | None) -> Session[C] | None:
-        """The session with this id, if there is anything to know of it."""
+    def get(self, session_id: str | None) -> MessageSession[C] | None:
+        """Return the session of this id, or None for an id without messages and state."""
         return None if session_id is None else self._sessions.get(session_id)
 
-    def lane(self, session_id: str) -> Lane:
-        """The ready messages of a session."""
-        return self._sessions[session_id].lane
+    def ready(self, session_id: str) -> ReadyMessages:
+        """Return the ready messages of a session."""
+        return self._sessions[session_id].ready
 
     def push(self, session_id: str, sequence: int) -> None:
         """Make a message ready in its session."""
-        session = self._sessions.setdefault(session_id, Session(session_id))
-        session.lane.push(sequence)
+        session = self._sessions.setdefault(session_id, MessageSession(session_id))
+        session.ready.push(sequence)
         if session.owner is None:
             self._available[session_id] = None
 
     def restore(self, session_id: str, state: bytes, at: float) -> None:
-        """Bring back the state of a session that was set at this time."""
-        session = self._sessions.setdefault(session_id, Session(session_id))
+        """Restore the state of a session from the journal; `at` is the time of the state."""
+        session = self._sessions.setdefault(session_id, MessageSession(session_id))
         session.state, session.state_changed_at = state, at
 
-    def accept(self, session_id: str | None, owner: Hashable, now: float) -> Session[C] | None:
-        """Lock a session for one receiver; None for any session when none is available.
+    def accept(
+        self, session_id: str | None, owner: Hashable, now: float
+    ) -> MessageSession[C] | None:
+        """Lock a session for a receiver; without `session_id`, the first available session or None.
 
-        Raises `SessionCannotBeLockedError` when the named session is held by someone else.
+        Raises `SessionCannotBeLockedError` when a different receiver holds the named session.
         """
         if session_id is None:
             session_id = self._first_available(now)
             if session_id is None:
                 return None
-        session = self._sessions.setdefault(session_id, Session(session_id))
+        session = self._sessions.setdefault(session_id, MessageSession(session_id))
         if session.owner is not None:
             raise SessionCannotBeLockedError(
                 f"The requested session '{session_id}' cannot be accepted. "
@@ -78,13 +75,13 @@ class Sessions[C]:
         return session
 
     def renew(self, session_id: str, owner: Hashable, now: float) -> float:
-        """Prolong a session lock; the new end. Raises `SessionLockLostError`."""
-        session = self.held(session_id, owner, now)
+        """Renew a session lock and return the new end. Raises `SessionLockLostError`."""
+        session = self.locked_session(session_id, owner, now)
         self._lock(session, now)
         return session.locked_until
 
-    def held(self, session_id: str, owner: Hashable, now: float) -> Session[C]:
-        """A session that this receiver holds. Raises `SessionLockLostError`."""
+    def locked_session(self, session_id: str, owner: Hashable, now: float) -> MessageSession[C]:
+        """Return a session that this receiver holds. Raises `SessionLockLostError`."""
         session = self._sessions.get(session_id)
         if session is None or session.owner != owner or session.locked_until <= now:
             raise SessionLockLostError(
@@ -93,22 +90,22 @@ class Sessions[C]:
         return session
 
     def state(self, session_id: str, owner: Hashable, now: float) -> bytes | None:
-        """The application's state of a held session. Raises `SessionLockLostError`."""
-        return self.held(session_id, owner, now).state
+        """Return the application's state of a locked session. Raises `SessionLockLostError`."""
+        return self.locked_session(session_id, owner, now).state
 
     def set_state(self, session_id: str, owner: Hashable, now: float, state: bytes | None) -> None:
         """Store or clear the application's state. Raises `SessionLockLostError`."""
-        session = self.held(session_id, owner, now)
+        session = self.locked_session(session_id, owner, now)
         session.state, session.state_changed_at = state, now
-        self._journal.set_state(self._queue, session_id, state, now)
+        self._journal.save_session_state(self._queue, session_id, state, now)
 
-    def release(self, session: Session[C]) -> None:
-        """End a receiver's hold; what it had locked is for the queue to take back."""
+    def release(self, session: MessageSession[C]) -> None:
+        """End the lock of a session; the queue takes back the session's locked messages."""
         self._locks.cancel(session.id)
         session.owner, session.locked_until = None, 0.0
 
-    def tidy(self, session: Session[C], now: float) -> None:
-        """List a released session as available, or drop it when nothing is left of it."""
+    def list_or_drop(self, session: MessageSession[C], now: float) -> None:
+        """List an unlocked session as available, or drop a session without messages and state."""
         if self._has_ready(session, now):
             self._available[session.id] = None
         elif session.state is None:
@@ -116,15 +113,15 @@ class Sessions[C]:
             del self._sessions[session.id]
 
     def next_deadline(self) -> float | None:
-        """When the next session lock ends, or None."""
+        """Return the end of the next session lock, or None without a lock."""
         return self._locks.next()
 
-    def pop_due(self, now: float) -> Iterator[Session[C]]:
-        """The sessions whose lock has ended, which no longer count as locked."""
+    def pop_due(self, now: float) -> Iterator[MessageSession[C]]:
+        """Yield the sessions whose lock has ended; the end of the lock is removed."""
         for session_id in self._locks.pop_due(now):
             yield self._sessions[session_id]
 
-    def _lock(self, session: Session[C], now: float) -> None:
+    def _lock(self, session: MessageSession[C], now: float) -> None:
         session.locked_until = now + self._lock_duration
         self._locks.set(session.id, session.locked_until)
         for message in session.locked.values():
@@ -134,12 +131,12 @@ class Sessions[C]:
         while (session_id := next(iter(self._available), None)) is not None:
             if self._has_ready(self._sessions[session_id], now):
                 return session_id
-            del self._available[session_id]  # All it had has expired.
+            del self._available[session_id]  # Every message of the session has expired.
         return None
 
-    def _has_ready(self, session: Session[C], now: float) -> bool:
-        while (sequence := session.lane.peek()) is not None:
+    def _has_ready(self, session: MessageSession[C], now: float) -> bool:
+        while (sequence := session.ready.peek()) is not None:
             if self._is_ready(sequence, now):
                 return True
-            session.lane.pop()
+            session.ready.pop()
         return False

@@ -1,1 +1,1 @@
-"""Verifying an access log from outside, with nothing of the app but `shared.merkle`."""
+"""Verifying an access log from outside, with no part of the app but `shared.merkle`."""

@@ -1,4 +1,4 @@
-"""An export as a file: its lines, one at a time, however large it is."""
+"""An export as a file, read line by line at any size."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from infra.ops.logs.trust import Trust
 from shared.merkle import Checkpoint, MerkleError, VerifierKey
 from shared.merkle.export import End, Header, Line, parse_line
 
-# An entry of 65,535 bytes, should each of them be escaped, and what stands around it.
+# An entry of 65,535 bytes with every byte escaped, and the JSON around the entry.
 LONGEST_LINE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class ExportFile:
-    """An export with a checkpoint that verifies, which is `signed` in the note.
+    """An export with a checkpoint that verifies; `signed` is the checkpoint's note.
 
-    Its lines begin at byte `start` of `length`.
+    The lines begin at byte `start` of `length`.
     """
 
     path: Path
@@ -31,9 +31,9 @@ class ExportFile:
 
 
 def open_export(path: Path, trust: Trust) -> ExportFile | Fault:
-    """The export in `path`; a Fault when a trusted key's signature on its checkpoint is false.
+    """Open the export in `path`. Return a Fault for a trusted key's false signature.
 
-    Raises CommandError when it is no export, or of another log or key.
+    Raises CommandError for a file that is no export, and for a log or key not given.
     """
     with path.open("rb") as file:
         first = file.readline(LONGEST_LINE)
@@ -57,9 +57,9 @@ def open_export(path: Path, trust: Trust) -> ExportFile | Fault:
 
 
 def lines_of(export: ExportFile) -> Iterator[tuple[int, Line | None]]:
-    """Each line after the first with the byte where it ends; None for one that is no such line.
+    """Yield each line after the first and the line's end in bytes; None for a foreign line.
 
-    Empty lines behind the last one, and its newline, come and go in editors, and do not count.
+    Empty lines behind the last line, and the last newline, do not count: editors change both.
     """
     with export.path.open("rb") as file:
         file.seek(export.start)
@@ -76,10 +76,10 @@ def lines_of(export: ExportFile) -> Iterator[tuple[int, Line | None]]:
 
 
 def read_line(file: BinaryIO) -> bytes:
-    """The next line with its newline; b"" at the end. One that is too long is question marks."""
+    """Return the next line with its newline, b"" at the end, question marks for too long a line."""
     line = file.readline(LONGEST_LINE)
     while len(line) == LONGEST_LINE and not line.endswith(b"\n"):
-        # What is longer is no line of an export; only where it ends still matters.
+        # A longer line is no line of an export: only the line's end matters.
         rest = file.readline(LONGEST_LINE)
         line = b"?" * (LONGEST_LINE - 1) + b"\n" if rest.endswith(b"\n") or not rest else line
     return line

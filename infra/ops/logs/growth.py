@@ -1,4 +1,4 @@
-"""A log's tree as it grows while it is read, and what it comes to at the end."""
+"""A log's tree that grows during reading, and the outcome at the end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,11 @@ from shared.merkle import EMPTY_ROOT, Checkpoint, Edge, Tile
 
 @dataclass(slots=True)
 class Growth:
-    """The tree so far. It must come to `checkpoint`, and have been at `older` if there is one."""
+    """The tree up to the last entry read.
+
+    The whole tree must have the root of `checkpoint`. The tree of `older`'s size must have the root
+    of `older`, if given.
+    """
 
     checkpoint: Checkpoint
     older: Checkpoint | None
@@ -19,11 +23,11 @@ class Growth:
 
     @property
     def size(self) -> int:
-        """How many entries were added."""
+        """The number of entries added."""
         return self.tree.size
 
     def add(self, hashes: Sequence[bytes], level: int = 0) -> list[tuple[Tile, bytes]]:
-        """Add leaves, or roots over full tiles at a higher `level`; returns the completed tiles.
+        """Add leaves, or roots over full tiles at a higher `level`; return the completed tiles.
 
         The older size must not fall between two roots.
         """
@@ -35,7 +39,7 @@ class Growth:
         return full
 
     def outcome(self) -> Outcome:
-        """What the log comes to, now that all of it was added."""
+        """Return the outcome for the log, after the last entry was added."""
         origin, stated = self.checkpoint.origin, self.checkpoint.size
         if self.size < stated:
             return truncated(origin, self.size, stated)

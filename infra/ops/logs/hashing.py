@@ -1,8 +1,8 @@
-"""Hashing a whole export on all processors: the quick way to know that it is intact.
+"""Hashing a whole export on every processor: the quick proof that the export is intact.
 
-Each worker takes a range of the file, and hands back the roots over the full tiles of 256 leaves in
-it and the leaves left over at both ends. What is out of the ordinary ends it: `locate` then looks
-closely, one entry after another.
+Each worker takes a range of the file. The worker returns the roots over the range's full tiles of
+256 leaves, and the leaves left over at both ends. Any irregularity ends the hashing: `locate` then
+examines one entry after the next.
 """
 
 import multiprocessing
@@ -31,14 +31,14 @@ from shared.merkle.tiles import fold
 RANGE: Final = 8 << 20
 # Small enough to stay in a processor's own cache from reading to hashing.
 _PIECE: Final = 128 << 10
-# So that the range's last line is read along with it: most entries are much shorter.
+# Read along with the range, for the range's last line: most entries are much shorter.
 _MORE: Final = 4 << 10
-# A smaller file is hashed sooner than the workers are there.
+# Hashing a smaller file takes less time than starting the workers.
 _WORTHWHILE: Final = 16 << 20
 
 
 @dataclass(slots=True)
-class _Part:
+class _HashedRange:
     """The entries of one range. `rows` are levels with the hashes to append there, in order."""
 
     first: int | None = None
@@ -48,7 +48,7 @@ class _Part:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _RangeJob:
     path: Path
     start: int
     end: int
@@ -64,7 +64,7 @@ def hash_export(
     progress: Progress,
     workers: int | None = None,
 ) -> Growth | None:
-    """Hash all entries; None when something is out of the ordinary.
+    """Hash every entry; return None after an irregularity.
 
     Memory stays flat at any size. Raises OSError when the file cannot be read, and CommandError
     when a worker is killed.
@@ -84,10 +84,12 @@ def hash_export(
     return growth if ended else None
 
 
-def _parts(export: ExportFile, older_size: int, workers: int) -> Iterator[tuple[int, _Part | None]]:
-    """The parts in order, each with the byte of the file that it reaches to."""
+def _parts(
+    export: ExportFile, older_size: int, workers: int
+) -> Iterator[tuple[int, _HashedRange | None]]:
+    """Yield the ranges in order, each with the byte of the file where the range ends."""
     jobs = (
-        _Job(
+        _RangeJob(
             export.path,
             start,
             min(start + RANGE, export.length),
@@ -102,12 +104,12 @@ def _parts(export: ExportFile, older_size: int, workers: int) -> Iterator[tuple[
         for job in jobs:
             yield job.end, _hash_range(job)
         return
-    # Forked workers need not import everything again, but a process with threads must not fork.
+    # Forked workers need no new imports, but a process with threads must not fork.
     forks = sys.platform == "linux" and threading.active_count() == 1
     context = multiprocessing.get_context("fork" if forks else "spawn")
     with ExitStack() as stack:
         pool: Executor = stack.enter_context(ProcessPoolExecutor(workers, context))
-        waiting: deque[tuple[_Job, Future[_Part | None]]] = deque()
+        waiting: deque[tuple[_RangeJob, Future[_HashedRange | None]]] = deque()
         stack.callback(lambda: [future.cancel() for _, future in waiting])
         try:
             for job in jobs:
@@ -120,13 +122,15 @@ def _parts(export: ExportFile, older_size: int, workers: int) -> Iterator[tuple[
             raise CommandError("A process that hashes was ended from outside.") from None
 
 
-def _next(waiting: deque[tuple[_Job, Future[_Part | None]]]) -> tuple[int, _Part | None]:
+def _next(
+    waiting: deque[tuple[_RangeJob, Future[_HashedRange | None]]],
+) -> tuple[int, _HashedRange | None]:
     job, future = waiting.popleft()
     return job.end, future.result()
 
 
-def _hash_range(job: _Job) -> _Part | None:
-    """The lines that begin in the range; None when they are not an export's, or out of order."""
+def _hash_range(job: _RangeJob) -> _HashedRange | None:
+    """Hash the lines that begin in the range; return None for a foreign line or a wrong order."""
     hasher = _Hasher(job)
     try:
         with job.path.open("rb", buffering=0) as file:
@@ -153,10 +157,10 @@ def _hash_piece(hasher: "_Hasher", data: bytes, at: int, until: int) -> None:
 
 
 class _Hasher:
-    """Puts the entries of a range together. Raises ValueError for what is out of the ordinary."""
+    """Put the entries of a range together. Raise ValueError for an irregularity."""
 
-    def __init__(self, job: _Job) -> None:
-        self.job, self.part = job, _Part()
+    def __init__(self, job: _RangeJob) -> None:
+        self.job, self.part = job, _HashedRange()
         self.block: list[bytes] = []
         self.expected: int | None = None
 
@@ -174,20 +178,20 @@ class _Hasher:
                 self.part.redacted += is_redaction(line.entry)
                 self.add([leaf_of(line.entry, line.index, self.job.origin, self.job.keys)])
             case Hashes():
-                # They prove nothing.
+                # Hashes in an export prove nothing.
                 pass
             case _:
                 raise ValueError("a second beginning, or what says that it is not intact")
 
     def add(self, leaves: list[bytes]) -> None:
-        """Add leaves up to the end of a tile at most; a full one is handed back as its root."""
+        """Add leaves up to the end of a tile at most; replace a full tile by its root."""
         if self.expected is None or not leaves:
             return
         self.block += leaves
         self.expected += len(leaves)
         if self.expected % WIDTH:
             return
-        # The tile that the older tree ends in is handed back whole, to be cut there.
+        # The tile in which the older tree ends is returned whole, to be cut at the older size.
         in_older = self.expected - WIDTH < self.job.older_size < self.expected
         if len(self.block) < WIDTH or in_older:
             self.part.rows.append((0, self.block))
@@ -199,12 +203,12 @@ class _Hasher:
         self.block = []
 
 
-def _read(file: FileIO, first: int, end: int, job: _Job) -> tuple[bytes, int, int]:
-    """Data with the lines that begin from byte `first` to `end`, and where these begin and end.
+def _read(file: FileIO, first: int, end: int, job: _RangeJob) -> tuple[bytes, int, int]:
+    """Return data with the lines that begin from byte `first` to `end`, and the lines' bounds.
 
     Raises ValueError for a line that is too long.
     """
-    # From the byte before, where a line may have ended, to the end of the last line.
+    # From the byte before, the possible end of a line, to the end of the last line.
     start = max(first - 1, job.data_start)
     file.seek(start)
     data = _exactly(file, end - start + _MORE)
@@ -215,7 +219,7 @@ def _read(file: FileIO, first: int, end: int, job: _Job) -> tuple[bytes, int, in
 
 
 def _exactly(file: FileIO, count: int) -> bytes:
-    """So many bytes, or all up to the end: one call may read less."""
+    """Read `count` bytes, or up to the end of the file: one call may read less."""
     data = file.read(count)
     while len(data) < count and (more := file.read(count - len(data))):
         data += more

@@ -1,8 +1,9 @@
-"""Looking closely at an export that is not what its checkpoint states: where, and how.
+"""A close look at an export that contradicts its checkpoint: the place and the kind of fault.
 
-The signed root says that something is wrong, and no more. What says where are, from the surest to
-the weakest: the entries of an older export that is intact itself, the tiles in the export if they
-lead to the signed root, the indices of the lines, and the check that a line has of its entry.
+The signed root proves only that something is wrong. Four sources reveal the place, from the surest
+to the weakest. First, the entries of an older export that is intact itself. Second, the tiles in
+the export, if the tiles lead to the signed root. Third, the indices of the lines. Fourth, the check
+of its entry in each line.
 """
 
 import secrets
@@ -30,14 +31,14 @@ from shared.merkle.export import ExportedEntry, Hashes, Missing, Unsigned, parse
 from shared.merkle.tiles import fold, split
 from shared.merkle.tree import HASH_SIZE
 
-# Stands for the leaf of what is missing or cannot be read. Any fixed hash could be a leaf that the
-# log has signed, which would then make the gap fit; no tree has what is drawn only now.
+# Stands for the leaf of an entry that is missing or unreadable. Any fixed hash could be a leaf that
+# the log signed, and would then make the gap fit. No tree holds a hash drawn at run time.
 _NOT_A_LEAF: Final = secrets.token_bytes(HASH_SIZE)
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """What stands at one place. `leaf` is empty where it is neither an entry nor a redaction."""
+    """The line at one place. `leaf` is empty for a line with neither an entry nor a redaction."""
 
     index: int | None
     leaf: bytes
@@ -48,7 +49,7 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class _Suspicion:
-    """What is wrong at a place: the line's index, or its hash, which should be `expected`."""
+    """The fault at a place: the line's index, or the line's hash, which should be `expected`."""
 
     place: int
     line: _Line
@@ -56,10 +57,10 @@ class _Suspicion:
 
 
 @dataclass(slots=True)
-class _Walk:
-    """Goes through an export once, up to where it says itself that nothing is signed any more.
+class _ExportWalk:
+    """Read an export once, up to the line that declares the rest unsigned.
 
-    `roots` and `leaves` are what the tiles state, if trusted.
+    `roots` and `leaves` are the hashes in the tiles, if trusted.
     """
 
     export: ExportFile
@@ -84,7 +85,7 @@ class _Walk:
                 for index in range(line.first, line.last + 1):
                     yield _Line(index, b"", missing=True)
             elif isinstance(line, Missing | None):
-                # Not one of an export, or of more entries than there were.
+                # Not a line of an export, or a line of more entries than the log has.
                 yield _Line(None, b"")
 
     def _entry(self, line: ExportedEntry) -> _Line:
@@ -111,9 +112,9 @@ def locate(
     older_export: ExportFile | None,
     progress: Progress,
 ) -> Outcome:
-    """The first entry at which the export is not what its checkpoint states, and how it is not.
+    """Return the first entry at which the export contradicts its checkpoint, and the kind of fault.
 
-    `older` is the checkpoint of `older_export` if there is one, which is intact itself.
+    `older` is the checkpoint of `older_export`, if any. `older_export` is intact itself.
     """
     outcome = _hash_closely(export, older, progress)
     kept = leaves_of_export(older_export) if older_export else iter(())
@@ -121,7 +122,7 @@ def locate(
         return outcome
     if outcome.kind == "forked":
         return _where_forked(export, kept, progress) or outcome
-    walk = _Walk(export, progress, _leads_to_root(export))
+    walk = _ExportWalk(export, progress, _leads_to_root(export))
     lines, first = walk.lines(), 0
     while block := list(islice(lines, WIDTH)):
         before = list(islice(kept, WIDTH))
@@ -141,12 +142,12 @@ def locate(
 
 
 def _hash_closely(export: ExportFile, older: Checkpoint | None, progress: Progress) -> Outcome:
-    """What the export comes to by its root and the indices of its lines alone.
+    """Return the outcome that follows from the export's root and the lines' indices alone.
 
-    Lines are read as `parse_line` reads them.
+    Lines are read as `parse_line` reads lines.
     """
     growth, astray = Growth(export.checkpoint, older), None
-    walk = _Walk(export, progress, trusted=False)
+    walk = _ExportWalk(export, progress, trusted=False)
     lines = walk.lines()
     while block := list(islice(lines, WIDTH)):
         if astray is None:
@@ -163,7 +164,7 @@ def _hash_closely(export: ExportFile, older: Checkpoint | None, progress: Progre
 
 
 def _where_forked(export: ExportFile, kept: Iterator[bytes], progress: Progress) -> Fault | None:
-    lines = _Walk(export, progress, trusted=False).lines()
+    lines = _ExportWalk(export, progress, trusted=False).lines()
     for place, (line, leaf) in enumerate(zip(lines, kept, strict=False)):
         if line.leaf != leaf:
             return forked_at(export.checkpoint.origin, place)
@@ -171,11 +172,11 @@ def _where_forked(export: ExportFile, kept: Iterator[bytes], progress: Progress)
 
 
 def _suspicion(
-    walk: _Walk, first: int, block: list[_Line], before: list[bytes]
+    walk: _ExportWalk, first: int, block: list[_Line], before: list[bytes]
 ) -> _Suspicion | None:
-    """The first place in the block where something is wrong, as far as single places show it.
+    """Return the block's first wrong place that single places reveal.
 
-    `before` are the leaf hashes that an older export had at these places.
+    `before` are the leaf hashes at these places in an older export.
     """
     proven = _is_proven(walk, first, block)
     doubt = None
@@ -193,13 +194,13 @@ def _suspicion(
     return doubt
 
 
-def _is_proven(walk: _Walk, first: int, block: list[_Line]) -> bool:
-    """Whether a trusted tile states the block's root."""
+def _is_proven(walk: _ExportWalk, first: int, block: list[_Line]) -> bool:
+    """Tell whether a trusted tile states the block's root."""
     return len(block) == WIDTH and walk.roots.get(first // WIDTH) == _root(block)
 
 
-def _is_disproved(walk: _Walk, first: int, block: list[_Line]) -> bool:
-    """Whether a trusted tile states another root than the block's."""
+def _is_disproved(walk: _ExportWalk, first: int, block: list[_Line]) -> bool:
+    """Tell whether a trusted tile states a root that differs from the block's."""
     stated = walk.roots.get(first // WIDTH)
     return len(block) == WIDTH and stated is not None and stated != _root(block)
 
@@ -212,7 +213,7 @@ def _root(block: list[_Line]) -> bytes:
 def _judge(
     export: ExportFile, found: _Suspicion, rest: Iterator[tuple[_Line | None, bytes | None]]
 ) -> Fault:
-    """How the place came to be wrong, from all that stands behind it."""
+    """Return the cause of the wrong place, judged by the lines behind."""
     origin, size, line = export.checkpoint.origin, export.checkpoint.size, found.line
     if found.expected and not line.leaf:
         return at(origin, "changed", found.place)
@@ -236,7 +237,7 @@ def _judge(
 
 
 def _leads_to_root(export: ExportFile) -> bool:
-    """Whether the tiles in the export are those that the signed root stands over."""
+    """Tell whether the signed root is the root over the tiles in the export."""
     tree = Edge.empty()
     try:
         for tile in _tiles_of(export):
@@ -252,7 +253,7 @@ def _tiles_of(export: ExportFile) -> Iterator[Hashes]:
     with export.path.open("rb") as file:
         file.seek(export.start)
         for line in iter(lambda: read_line(file), b""):
-            # Most lines are entries, which need not be parsed for this.
+            # Most lines are entries, which need no parsing here.
             if line.startswith(b'{"tile"'):
                 try:
                     parsed = parse_line(line)
@@ -263,7 +264,7 @@ def _tiles_of(export: ExportFile) -> Iterator[Hashes]:
 
 
 def leaves_of_export(export: ExportFile) -> Iterator[bytes]:
-    """The leaf hashes of an export that is intact."""
+    """Yield the leaf hashes of an intact export."""
     origin = export.checkpoint.origin
     for _, line in lines_of(export):
         if isinstance(line, ExportedEntry):

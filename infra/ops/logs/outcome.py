@@ -1,4 +1,4 @@
-"""What a verification comes to, in one sentence."""
+"""The outcome of a verification, in one sentence."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,9 +24,9 @@ type Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Intact:
-    """The log is what its checkpoint states; `redacted` of its entries are signed redactions.
+    """A log that equals its checkpoint; `redacted` counts the signed redactions.
 
-    `revoked` is whether all keys that are known to have signed the checkpoint sign no more.
+    `revoked` is true when every known key that signed the checkpoint is revoked.
     """
 
     origin: str
@@ -37,7 +37,7 @@ class Intact:
 
     @property
     def sentence(self) -> str:
-        """What to tell."""
+        """The sentence for the user."""
         said = f"The log {self.origin} is intact: {_entries(self.size)}"
         said += " lead to the signed root" if self.size != 1 else " leads to the signed root"
         if self.redacted:
@@ -51,8 +51,9 @@ class Intact:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The log is not what its checkpoint states, first at `entry` or, if that cannot be told
-    exactly, at one of the entries from `entry` to `last`.
+    """A log that contradicts its checkpoint.
+
+    The first fault is at `entry`, or, where the exact place is unknown, from `entry` to `last`.
     """
 
     origin: str
@@ -63,7 +64,7 @@ class Fault:
 
     @property
     def sentence(self) -> str:
-        """What to tell."""
+        """The sentence for the user."""
         return f"The log {self.origin} is not intact: {self.what}."
 
 
@@ -71,7 +72,7 @@ type Outcome = Intact | Fault
 
 
 def at(origin: str, kind: Kind, first: int, last: int | None = None, why: str = "") -> Fault:
-    """A fault at entry `first`, or at one of those from `first` to `last`."""
+    """Return a fault at entry `first`, or at an entry from `first` to `last`."""
     if last is None or last <= first:
         what = {
             "changed": f"entry {first} has been changed",
@@ -91,7 +92,7 @@ def at(origin: str, kind: Kind, first: int, last: int | None = None, why: str = 
 
 
 def lost(origin: str, first: int, last: int) -> Fault:
-    """The export says itself that the log does not have the entries from `first` to `last`."""
+    """Return a fault for the entries `first` to `last`, which the export declares missing."""
     what = (
         f"entry {first} is missing" if first == last else f"entries {first} to {last} are missing"
     )
@@ -99,7 +100,7 @@ def lost(origin: str, first: int, last: int) -> Fault:
 
 
 def unsigned(origin: str, size: int) -> Fault:
-    """The first `size` entries are what the checkpoint states; those behind have none."""
+    """Return a fault for a log in which only the first `size` entries are signed."""
     what = (
         f"its first {size:,} entries lead to the signed root, but no checkpoint is signed from"
         f" entry {size} on, as the log could not be shown to continue that one"
@@ -108,13 +109,13 @@ def unsigned(origin: str, size: int) -> Fault:
 
 
 def truncated(origin: str, found: int, stated: int) -> Fault:
-    """Only the first `found` entries of `stated` are there."""
+    """Return a fault for a log with only the first `found` entries of `stated`."""
     what = f"it has been truncated, entry {found} is missing and with it all up to {stated - 1}"
     return Fault(origin, "truncated", what, found, stated - 1)
 
 
 def truncated_since(checkpoint: Checkpoint, older_size: int) -> Fault:
-    """An older checkpoint has signed for more entries than there are."""
+    """Return a fault for a log shorter than an older signed checkpoint."""
     what = (
         f"it has been truncated, entry {checkpoint.size} is missing and with it all up to"
         f" {older_size - 1}, which the older checkpoint has signed for"
@@ -123,7 +124,7 @@ def truncated_since(checkpoint: Checkpoint, older_size: int) -> Fault:
 
 
 def forked(origin: str, older_size: int) -> Fault:
-    """The log does not continue one that was signed before."""
+    """Return a fault for a log that does not continue an older signed log."""
     what = (
         f"it has been forked, its first {older_size:,} entries are others than those of the older"
         " checkpoint"
@@ -132,16 +133,15 @@ def forked(origin: str, older_size: int) -> Fault:
 
 
 def forked_at(origin: str, entry: int) -> Fault:
-    """The log does not continue one that was signed before, from `entry` on."""
+    """Return a fault for a log that departs from an older signed log at `entry`."""
     what = f"it has been forked, entry {entry} is another than in the older export"
     return Fault(origin, "forked", what, entry, entry)
 
 
 def moved(*, up: bool, down: bool) -> Kind:
-    """How a place came to hold something else.
+    """Return the kind of change that put different content at a place.
 
-    `up` when what stands there is expected further on, and `down` when what is expected there
-    stands further on.
+    `up`: the content found is expected further on. `down`: the content expected stands further on.
     """
     if up and down:
         return "reordered"
@@ -151,23 +151,23 @@ def moved(*, up: bool, down: bool) -> Kind:
 
 
 def kind_of(expected: Sequence[bytes], actual: Sequence[bytes]) -> Kind:
-    """How `actual` came to differ from `expected`, of which one may have ended."""
+    """Return the kind of change from `expected` to `actual`. Either sequence may be shorter."""
     if not actual or not expected:
         return "inserted" if actual else "missing"
     return moved(up=actual[0] in expected, down=expected[0] in actual)
 
 
 def by_count(count: int, expected: int) -> Kind:
-    """What is likely wrong with so many entries, of which nothing more is known."""
+    """Return the likely kind of fault, judged by the number of entries alone."""
     if count == expected:
         return "changed"
     return "inserted" if count > expected else "missing"
 
 
 def somewhere(checkpoint: Checkpoint, older: Checkpoint | None, *, bears_out: bool) -> Fault:
-    """The entries lead to another root, and nothing shows which of them it is.
+    """Return a fault for a log with a wrong root and no evidence of the place.
 
-    `bears_out` is whether the first of them lead to the root of the `older` checkpoint.
+    `bears_out`: the first entries lead to the root of the `older` checkpoint.
     """
     origin, size = checkpoint.origin, checkpoint.size
     if bears_out and older and older.size == size:

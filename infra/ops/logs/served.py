@@ -1,7 +1,8 @@
-"""Verifying a log as it is served, in tiles and entry bundles (C2SP tlog-tiles).
+"""Verifying a log as served, in tiles and entry bundles (C2SP tlog-tiles).
 
-First the hashes over all full bundles, which are the tiles of level 1, are got: where they lead to
-the signed root, each bundle is held to its hash as it comes, and the first that differs is the one.
+The verifier first gets the hashes over the full bundles: the tiles of level 1. If the hashes lead
+to the signed root, each bundle is compared with its hash on arrival. The first bundle that differs
+holds the fault.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +41,7 @@ from shared.merkle.tree import HASH_SIZE
 
 @dataclass(frozen=True, slots=True)
 class _Bundle:
-    """The leaf hashes of a bundle; one is empty where neither an entry nor a redaction stands."""
+    """The leaf hashes of a bundle. A leaf is empty for neither an entry nor a redaction."""
 
     leaves: list[bytes]
     redacted: int = 0
@@ -48,15 +49,15 @@ class _Bundle:
 
 @dataclass(frozen=True, slots=True)
 class ServedLog:
-    """A log whose checkpoint verifies, and where its parts are got from."""
+    """A log whose checkpoint verifies, and the source of the log's parts."""
 
     source: Source
     checkpoint: Checkpoint
     keys: tuple[VerifierKey, ...]
 
     def tile(self, tile: Tile) -> list[bytes]:
-        """The hashes of a tile; none when it is missing or not as long as it should be."""
-        # A partial tile may be gone once the full one is there: C2SP tlog-tiles, "Partial Tiles".
+        """Return a tile's hashes; an empty list for a missing tile or a wrong length."""
+        # A partial tile may be gone after the full tile exists: C2SP tlog-tiles, "Partial Tiles".
         data = self.source.get(tile.path)
         if data is None and tile.width < WIDTH:
             data = self.source.get(Tile(tile.level, tile.index).path)
@@ -64,7 +65,7 @@ class ServedLog:
         return split(data) if data and len(data) == tile.width * HASH_SIZE else []
 
     def bundle(self, tile: Tile) -> _Bundle | None:
-        """The entries' hashes below a tile of level 0; None when the bundle is missing."""
+        """Return the hashes of the entries below a level-0 tile; None for a missing bundle."""
         data, cut = self.source.get(entries_path(tile.index, tile.width)), None
         if data is None and tile.width < WIDTH:
             data, cut = self.source.get(entries_path(tile.index)), tile.width
@@ -88,9 +89,10 @@ class ServedLog:
 def verify_served(
     log: ServedLog, older: Checkpoint | None, kept: Iterator[bytes], progress: Progress
 ) -> Outcome:
-    """Get and hash all entries, and all tiles but those of level 0, which repeat the leaf hashes.
+    """Get and hash every entry, and every tile above level 0.
 
-    `kept` are the leaf hashes of an older export that is intact. Memory stays flat at any size.
+    Tiles of level 0 repeat the leaf hashes. `kept` are the leaf hashes of an intact older export.
+    Memory stays flat at any size.
     """
     origin, size = log.checkpoint.origin, log.checkpoint.size
     trusted, growth = _tiles_lead_to_root(log, progress), Growth(log.checkpoint, older)
@@ -123,10 +125,10 @@ def verify_served(
 
 
 def _gone(log: ServedLog, tile: Tile, *, goes_on: bool) -> Fault:
-    """A bundle that is not served whole; `goes_on` when the log does behind the gap.
+    """Return a fault for a bundle that is not served whole; `goes_on`: the log continues behind.
 
-    It does when it still has the hashes of all that was signed, or the bundle behind. A log
-    that makes its bundles when they are asked for may still serve the beginning of this one.
+    The log continues with the hashes of every signed entry, or with the bundle behind. A log that
+    makes bundles on request may still serve the beginning of this bundle.
     """
     origin, first = log.checkpoint.origin, tile.index * WIDTH
     there, width = 0, tile.width
@@ -156,9 +158,9 @@ def _tiles_lead_to_root(log: ServedLog, progress: Progress) -> bool:
 def _fault_in(
     log: ServedLog, tile: Tile, leaves: Sequence[bytes], roots: Sequence[bytes] | None
 ) -> Fault | None:
-    """What is wrong with the entries below a tile, as far as that is known before the end.
+    """Return the fault in the entries below a tile, if already certain before the log's end.
 
-    `roots` are what trusted tiles state of the bundles around; None where none can be trusted.
+    `roots` are the hashes of the bundles around in trusted tiles; None without trusted tiles.
     """
     origin, first = log.checkpoint.origin, tile.index * WIDTH
     whole = len(leaves) == tile.width and b"" not in leaves
@@ -189,17 +191,17 @@ def _difference(
 
 
 def _false_tile(log: ServedLog, tiles: Mapping[Tile, bytes]) -> Tile | None:
-    """The first of the tiles, as they should be, that is served otherwise."""
+    """Return the first tile that is served with content other than expected."""
     wanted = (tile for tile in tiles if tile.level or tile.width < WIDTH)
     return next((tile for tile in wanted if b"".join(log.tile(tile)) != tiles[tile]), None)
 
 
 def _row(level: int, size: int) -> Iterator[Tile]:
-    """All tiles at a level of a tree of `size`, the last one perhaps partial."""
+    """Yield every tile at a level of a tree of `size`; the last tile may be partial."""
     for index in range(-(-(size >> 8 * level) // WIDTH)):
         yield _cut(level, index, size)
 
 
 def _cut(level: int, index: int, size: int) -> Tile:
-    """Tile `index` as wide as a tree of `size` has it."""
+    """Return tile `index` at the width of a tree of `size`."""
     return Tile(level, index, min(WIDTH, (size >> 8 * level) - index * WIDTH))

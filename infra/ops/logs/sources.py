@@ -1,4 +1,4 @@
-"""Where a log's checkpoint, tiles and entry bundles are got from: over HTTP, or out of a folder."""
+"""The places of a log's checkpoint, tiles and entry bundles: a URL or a folder."""
 
 import random
 import time
@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 
 from infra.ops.errors import CommandError
 
-# At most so many requests are under way, or answers waiting to be hashed.
+# The largest number of requests in progress and answers not yet hashed.
 CONCURRENCY: Final = 8
 _ATTEMPTS: Final = 4
 _TIMEOUT_SECONDS: Final = 30.0
 # A bundle of 256 entries of 65,535 bytes each is a little smaller.
 _LARGEST: Final = 17 << 20
 _LOOPBACK: Final = {"localhost", "127.0.0.1", "::1"}
-# The log's keeper says itself that it has not kept what was asked for.
+# The log's keeper reports that the requested part of the log is damaged.
 _DAMAGED: Final = b'"urn:vouchsafe:problem:log-damaged"'
 _REFUSALS: Final = {
     401: "the token is missing, expired or not accepted (401)",
@@ -28,18 +28,18 @@ _REFUSALS: Final = {
 
 
 class Source(Protocol):
-    """Gets what is at a path such as `tile/0/000`; safe to use from several threads."""
+    """Get the content at a path such as `tile/0/000`; safe to use from several threads."""
 
     @property
     def name(self) -> str:
-        """What the user gave."""
+        """The place as the user gave it."""
 
     def get(self, path: str) -> bytes | None:
-        """The content; None when there is none. Raises CommandError when that cannot be known."""
+        """Return the content; None for a missing path. Raise CommandError after a failed read."""
 
 
 class Folder:
-    """A log as C2SP tlog-tiles lays it out, in a folder."""
+    """A log in the layout of C2SP tlog-tiles, in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, str(folder)
@@ -60,8 +60,8 @@ class Web:
     """A log behind a URL, such as `https://host/api/tenants/acme/log`."""
 
     def __init__(self, url: str, token: str | None) -> None:
-        """Raise CommandError for a URL that cannot be right, or would give the token away."""
-        # Imported here: files are verified without it.
+        """Raise CommandError for a malformed URL, or for a URL that would expose the token."""
+        # Imported late: verifying files needs no httpx.
         import httpx
 
         parts = urlsplit(url)
@@ -86,7 +86,7 @@ class Web:
         self._client.close()
 
     def get(self, path: str) -> bytes | None:
-        """See Source. What may succeed later is tried again a few times."""
+        """See Source. Failures that may pass are retried a few times."""
         url = f"{self.name}/{path}"
         for attempt in range(_ATTEMPTS):
             if attempt:
@@ -118,7 +118,7 @@ class Web:
 
 
 def ahead[T, R](get: Callable[[T], R], wanted: Iterable[T]) -> Iterator[tuple[T, R]]:
-    """`get` of all that is `wanted`, in order, a bounded number of them at the same time."""
+    """Yield `get` of each item in `wanted`, in order, with a bounded number of parallel calls."""
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(CONCURRENCY))
         waiting: deque[tuple[T, Future[R]]] = deque()

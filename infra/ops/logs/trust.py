@@ -1,4 +1,4 @@
-"""What the verifier trusts: the log's public keys, and nothing else."""
+"""The verifier's trust: the log's public keys, and nothing else."""
 
 import base64
 import binascii
@@ -27,10 +27,10 @@ _LARGEST = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The log's keys: those with a name, and those (of a JWKS) that have none of their own.
+    """The log's keys: keys with a name, and keys of a JWKS without a name.
 
-    All `witnesses` must have cosigned the checkpoint of a log. `revoked` are those keys that sign
-    no more, as a JWKS says: what they signed before still counts.
+    Every key in `witnesses` must have cosigned the log's checkpoint. `revoked` are the keys that a
+    JWKS marks as revoked: old signatures still count.
     """
 
     named: tuple[VerifierKey, ...]
@@ -43,9 +43,9 @@ class Trust:
     def of(
         cls, given: Sequence[str], origin: str | None = None, witnesses: Sequence[str] = ()
     ) -> Self:
-        """The keys that are `given` as vkeys, or as files of vkeys or of a JWKS.
+        """Read keys `given` as vkeys, as files of vkeys, or as files of a JWKS.
 
-        Raises CommandError for what is neither, and for a witness's key in place of a log's.
+        Raises CommandError for any different text, and for a witness's key in place of a log's key.
         """
         named: list[VerifierKey] = []
         nameless: dict[bytes, bool] = {}
@@ -53,7 +53,8 @@ class Trust:
             text = _text(one)
             if text.lstrip().startswith("{"):
                 for public, is_revoked in _jwks(text, one):
-                    # Two versions may be the same key, of which one goes on.
+                    # Two versions may hold the same key, revoked in one version only: the key still
+                    # signs.
                     nameless[public] = is_revoked and nameless.get(public, True)
             else:
                 named += _vkeys(text, one, ED25519)
@@ -64,18 +65,19 @@ class Trust:
         return cls(tuple(named), tuple(nameless), origin, tuple(outside), revoked)
 
     def keys(self, origin: str) -> tuple[VerifierKey, ...]:
-        """The keys that may sign for the log `origin`.
+        """Return the keys that may sign for the log `origin`.
 
-        A log's key is named as its origin (C2SP tlog-checkpoint, "Signatures"), so that one log's
-        key does not sign for another; it may have any name where the origin was asked for.
+        A log's key is named as the log's origin (C2SP tlog-checkpoint, "Signatures"), so the key
+        signs for no second log. A caller that asks for an origin accepts a key of any name.
         """
         named = tuple(key for key in self.named if self.origin or key.name == origin)
         return named + tuple(VerifierKey(origin, public) for public in self.nameless)
 
     def open(self, signed: bytes | str, what: str) -> Checkpoint | Fault:
-        """The checkpoint of a signed note; a Fault when a trusted key's signature is false.
+        """Return a signed note's checkpoint, or a Fault for a trusted key's false signature.
 
-        Raises CommandError when it is malformed, another log's, or signed by none of the keys.
+        Raises CommandError when the checkpoint is malformed, belongs to a different log, or has no
+        signature of the given keys.
         """
         try:
             origin = Checkpoint.parse(Note.parse(signed).text).origin
@@ -91,7 +93,7 @@ class Trust:
             raise CommandError(f"{what.capitalize()} cannot be read. {error}") from None
 
     def is_revoked(self, signed: bytes | str, origin: str) -> bool:
-        """Whether none of the keys that signed a checkpoint, which is open, signs any more."""
+        """Tell whether every key that signed a checkpoint, already opened, is revoked."""
         signers = Note.parse(signed).verify(self.keys(origin))
         return all(key.public in self.revoked for key, _ in signers)
 
@@ -112,7 +114,10 @@ class Trust:
 
 
 def read_text(file: Path, what: str) -> str:
-    """The text of a small file. Raises CommandError when it cannot be that, OSError otherwise."""
+    """Return a small text file's content.
+
+    Raises CommandError for a file that is too large or not UTF-8, OSError for an unreadable file.
+    """
     with file.open("rb") as opened:
         data = opened.read(_LARGEST + 1)
     if len(data) > _LARGEST:
@@ -124,7 +129,7 @@ def read_text(file: Path, what: str) -> str:
 
 
 def _text(given: str) -> str:
-    """What was given itself if it is a key, and otherwise what is in the file of that name."""
+    """Return the argument if the argument is a key, else the text of the file with this name."""
     if "+" in given and not Path(given).exists():
         return given
     return read_text(Path(given), "a public key")
@@ -142,7 +147,7 @@ def _vkeys(text: str, where: str, algorithm: int) -> list[VerifierKey]:
 
 
 def _jwks(text: str, where: str) -> list[tuple[bytes, bool]]:
-    """The Ed25519 keys of a JWKS or a JWK (RFC 7517, RFC 8037), and whether each is revoked.
+    """Return the Ed25519 keys of a JWKS or a JWK (RFC 7517, RFC 8037), each with a revoked flag.
 
     Source of `revoked`: OpenID Federation 1.0, "Federation Historical Keys Response".
     """

@@ -1,11 +1,11 @@
-"""host.json is what Functions v4 takes with extension bundle 4.x.
+"""The conformity of host.json with Functions v4 and extension bundle 4.x.
 
-The rules are those of the published schema, https://json.schemastore.org/host.json as of commit
-0345caa33d4def191427aa18e113de4c5d6f523b of SchemaStore (src/schemas/json/host.json), its definition
-`version-2-ext-5`, for the parts that we use, written down here by hand: no package that we could
-install carries the schema as it is now, and it is not kept in this repository. What stands in no
-rule fails, until its rule is added. One gap is known: the schema has no `minMessageBatchSize` of
-`serviceBus`, but explains `maxBatchWaitTime` by it.
+Source: the published schema, https://json.schemastore.org/host.json as of commit
+0345caa33d4def191427aa18e113de4c5d6f523b of SchemaStore (src/schemas/json/host.json), definition
+`version-2-ext-5`. The rules for the parts in use are written down here by hand: no installable
+package carries the current schema, and this repository holds no copy. A value without a rule fails,
+until a rule is added. One gap is known: the schema has no `minMessageBatchSize` of `serviceBus`,
+but explains `maxBatchWaitTime` by `minMessageBatchSize`.
 """
 
 import json
@@ -53,7 +53,7 @@ def telemetry(value):
 
 
 def bundle_version(value):
-    """A range of versions 4 alone, as "Azure Functions extension bundles" documents it."""
+    """Accept a range of versions 4 alone, as "Azure Functions extension bundles" documents."""
     return value == "[4.*, 5.0.0)"
 
 
@@ -83,7 +83,7 @@ GOOD = {"version": "2.0", "extensions": {"serviceBus": {"autoCompleteMessages": 
 
 
 def leaves(value, path=""):
-    """Every value that is no object, by its dotted path."""
+    """Yield every value that is no object, by its dotted path."""
     if not isinstance(value, dict):
         return {path: value}
     found = {}
@@ -103,7 +103,8 @@ def faults(document):
     extensions = document.get("extensions", {})
     if "routePrefix" not in extensions.get("http", {"routePrefix": ""}):
         found.append("extensions.http.routePrefix")
-    # It has to be of exactly one version: what extensions before the fifth take too is of two.
+    # The settings must match exactly one version; a setting of extensions before the fifth matches
+    # two.
     if extensions.get("serviceBus", {}).keys() <= BEFORE_5:
         found.append("extensions.serviceBus")
     return found
@@ -140,9 +141,9 @@ def test_what_functions_v4_does_not_take_is_found(wrong):
 
 @pytest.mark.parametrize("source", list(func.BlobSource))
 def test_the_host_logs_no_name_of_an_upload(source):
-    # At the start of each run it logs, as information, "Executing ... (Reason='New blob
-    # detected(EventGrid): incoming/...')" under the category of the function, and a path may name
-    # a person.
+    # At the start of each run the host logs, as information, "Executing ... (Reason='New blob
+    # detected(EventGrid): incoming/...')" under the category of the function. A path may name a
+    # person.
     app = func.FunctionApp()
     app.register_functions(arrivals(source.value))
     [arrived] = app.get_functions()

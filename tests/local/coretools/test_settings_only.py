@@ -1,8 +1,8 @@
-"""The app on the stack by its settings alone: those of the sample, and what the README adds.
+"""The app on the stack by settings alone: the sample's, and the documents' additions.
 
-The host here is ours, given what Core Tools would give the app: the `Values` of the settings file
-and the environment that it was started in ("Code and test Azure Functions locally",
-learn.microsoft.com).
+The local host stands in for Core Tools. The host passes on the settings that Core Tools would: the
+`Values` of the settings file and the environment of the start ("Code and test Azure Functions
+locally", learn.microsoft.com).
 """
 
 import json
@@ -23,7 +23,7 @@ from infra.local.stack import Stack
 from tests.journeys.portal import Portal, eventually
 from tests.local.host.harness import Host
 
-# All that is deployed.
+# The files that a deployment holds.
 DEPLOYED = ("function_app.py", "host.json", "requirements.txt", "functions", "shared")
 CONNECTION = re.compile(r'connection="(\w+)"')
 ENVIRONMENT = re.compile(r"\bos\.environ|\bgetenv\b")
@@ -40,7 +40,7 @@ assert not any(name.split(".")[0] in ("infra", "tests") for name in sys.modules)
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory):
-    """The stack without a host."""
+    """Start the stack without a host."""
     names = [name for name in PROCESSES if name != "host"]
     with Stack(tmp_path_factory.mktemp("stack"), in_memory=True, processes=names) as started:
         yield started
@@ -48,7 +48,7 @@ def services(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
-    """The app as it is deployed, in a folder without the local stack and the tests."""
+    """Copy the app as deployed into a folder without the local stack and the tests."""
     folder = tmp_path_factory.mktemp("app")
     for name in DEPLOYED:
         if (ROOT / name).is_dir():
@@ -60,7 +60,7 @@ def app(tmp_path_factory):
 
 
 def sample(ports):
-    """The sample's values, for a stack on these ports and an app in a folder of its own."""
+    """Return the sample's values, for a stack on these ports and an app in a folder of its own."""
     text = (ROOT / "local.settings.sample.json").read_text(encoding="utf-8")
     moved = dict(zip(endpoints(Ports()).values(), endpoints(ports).values(), strict=True))
     moved["UseDevelopmentStorage=true"] = connection_strings(ports)["storage"]
@@ -72,7 +72,7 @@ def sample(ports):
 
 
 def environment(stack, directory):
-    """What `python -m infra.local environment` prints for a stack."""
+    """Return the output of `python -m infra.local environment` for a stack."""
     info_file = directory / "stack.json"
     info_file.write_text(json.dumps(stack.info))
     return coretools.environment(info_file)
@@ -100,13 +100,14 @@ def test_the_sample_has_each_connection_and_the_environment_is_read_in_known_pla
     connections = {name for text in sources.values() for name in CONNECTION.findall(text)}
     assert connections
     assert connections <= sample(Ports()).keys()
-    # The first reads `Settings`, which tests/test_documents.py holds the sample to; the second
-    # hands a child what the system needs of it (PATH and the like), and no setting.
+    # The first file reads `Settings`; tests/test_documents.py compares the sample with `Settings`.
+    # The second file gives a child process the system's variables (PATH and the like), and no
+    # setting.
     readers = {name for name, text in sources.items() if ENVIRONMENT.search(text)}
-    assert readers == {"shared/composition.py", "shared/intake/reader.py"}
+    assert readers == {"shared/composition/core.py", "shared/metadata/reader.py"}
 
 
-async def test_an_upload_is_filed_by_an_app_that_has_only_settings(services, app, tmp_path):
+async def test_an_app_with_settings_alone_files_an_upload_and_audits(services, app, tmp_path):
     host = Host(app, tmp_path, sample(services.ports) | environment(services, tmp_path))
     host.port = services.ports.host
     await host.start()
@@ -119,6 +120,9 @@ async def test_an_upload_is_filed_by_an_app_that_has_only_settings(services, app
             await portal.upload("shoot/launch.png", (ROOT / "samples/launch.png").read_bytes())
             [asset] = await eventually(portal.assets, bool)
             assert (asset["path"], asset["verdict"]) == ("shoot/launch.png", "clean")
+            audit = await portal.call("POST", "backup-audits", who="service")
+            verdicts = {found["verdict"] for found in audit.json()["findings"]}
+            assert verdicts == {"completed", "missed"}
     finally:
         assert await host.stop() == 0
 

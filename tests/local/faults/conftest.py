@@ -1,4 +1,4 @@
-"""Azurite behind the fault proxy, and the real SDKs' clients that reach it through the proxy."""
+"""Azurite behind the fault proxy, and the real SDKs' clients behind the proxy."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ ONCE = {"retry_total": 0}
 
 @pytest.fixture(scope="session")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Azurite with its data on disk, and the proxy."""
+    """Run Azurite with its data on disk, and the proxy."""
     directory = tmp_path_factory.mktemp("proxied")
     with Stack(directory, processes=("azurite", FAULTS)) as started:
         yield started
@@ -24,7 +24,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def faults(proxied: Stack) -> Iterator[Faults]:
-    """The proxy's rules, none of which outlive a test."""
+    """Yield the proxy's rules; no rule outlives a test."""
     control = Faults(proxied.faults_url)
     yield control
     control.clear()
@@ -33,7 +33,7 @@ def faults(proxied: Stack) -> Iterator[Faults]:
 
 @dataclass
 class Clients:
-    """Of the blobs and of the tables, beyond the proxy."""
+    """Clients of the blobs and of the tables behind the proxy."""
 
     blobs: BlobServiceClient
     tables: TableServiceClient
@@ -41,7 +41,7 @@ class Clients:
 
 @pytest.fixture(scope="session")
 async def once(proxied: Stack) -> AsyncIterator[Clients]:
-    """Clients that never try again."""
+    """Open clients without retries."""
     string = proxied.settings["DAM_STORAGE"]
     async with (
         BlobServiceClient.from_connection_string(string, **ONCE) as blobs,
@@ -52,7 +52,7 @@ async def once(proxied: Stack) -> AsyncIterator[Clients]:
 
 @pytest.fixture(scope="session")
 async def again(proxied: Stack) -> AsyncIterator[Clients]:
-    """Clients that try again as they come, but sooner."""
+    """Open clients with the default retries, at shorter intervals."""
     quickly = LinearRetry(backoff=0, random_jitter_range=0.1)
     string = proxied.settings["DAM_STORAGE"]
     async with (

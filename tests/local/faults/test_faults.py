@@ -1,8 +1,8 @@
-"""What the fault proxy does to a request, as the unmodified storage SDKs see it.
+"""The effects of the fault proxy on a request, as the unmodified storage SDKs see each effect.
 
-The forms are those of "Status and error codes" and "Common REST API error codes"
-(learn.microsoft.com/rest/api/storageservices); what a client does about them is told in "Azure
-Storage retry guidance" (learn.microsoft.com/azure/architecture/best-practices).
+The forms of errors follow "Status and error codes" and "Common REST API error codes"
+(learn.microsoft.com/rest/api/storageservices). The clients' reactions follow "Azure Storage retry
+guidance" (learn.microsoft.com/azure/architecture/best-practices).
 """
 
 import asyncio
@@ -29,7 +29,7 @@ CODES = {500: "InternalError", 503: "ServerBusy", 429: "TooManyRequests"}
 
 
 async def test_what_no_rule_touches_goes_through_unchanged(once, faults):
-    """Binary bodies, chunks, ranges, metadata, conditions and paths that have to be escaped."""
+    """Binary bodies, chunks, ranges, metadata, conditions, and paths with characters to escape."""
     container = once.blobs.get_container_client("untouched")
     await container.create_container()
     name, data = "a b/ü%2f+?&#.bin", bytes(range(256)) * 40_000
@@ -70,14 +70,14 @@ async def test_an_error_has_the_blob_services_form(once, faults, status):
     assert f"RequestId:{error.response.headers['x-ms-request-id']}" in error.message
     assert error.response.headers["x-ms-error-code"] == CODES[status]
     assert error.response.headers["Retry-After"] == "7"
-    # The answer to a HEAD has no body: the code is in the header alone.
+    # The response to a HEAD has no body: only the header has the code.
     assert (head.value.status_code, head.value.error_code) == (status, CODES[status])
     assert faults.hits() == []
 
 
 @pytest.mark.parametrize("status", CODES)
 async def test_an_error_has_the_table_services_form(once, faults, status):
-    """OData's, in JSON; for a transaction as a whole too."""
+    """OData's error in JSON, for a whole transaction too."""
     table = once.tables.get_table_client("any")
     with faults.rules(Rule(service="table", status=status)):
         with pytest.raises(HttpResponseError) as refused:
@@ -95,7 +95,7 @@ async def test_the_service_is_not_asked_when_the_answer_is_an_error(once, faults
 
 
 async def test_the_sdk_tries_again_after_what_passes(again, faults):
-    """ "Azure Storage retry guidance": 500, 503 and broken connections are tried again."""
+    """ "Azure Storage retry guidance": the SDK retries after 500, 503 and broken connections."""
     with faults.rules(*(Rule(path="tried", status=status, times=1) for status in (500, 503))):
         await again.blobs.create_container("tried-again")
         assert faults.hits() == [1, 1]
@@ -111,13 +111,13 @@ async def test_a_lost_answer_is_that_of_a_request_that_was_carried_out(once, aga
     with faults.rules(Rule(cut="answer")), pytest.raises(ServiceRequestError):
         await once.blobs.create_container("lost-answer")
     assert await once.blobs.get_container_client("lost-answer").exists()
-    # So a client that tries again is told that it has been done, as by Azure.
+    # A client that retries is told of the earlier success, as by Azure.
     lost = Rule(method="PUT", cut="answer", times=1)
     with faults.rules(lost), pytest.raises(ResourceExistsError) as taken:
         await again.blobs.create_container("lost-answer-again")
     assert taken.value.error_code == StorageErrorCode.CONTAINER_ALREADY_EXISTS
     table = await once.tables.create_table("lostanswer")
-    # The SDK leaves it to the caller to try a transaction again.
+    # The SDK leaves the retry of a transaction to the caller.
     trying = again.tables.get_table_client("lostanswer")
     batch = [("create", {"PartitionKey": "p", "RowKey": "r", "n": 1})]
     rule = Rule(path="batch", cut="answer", times=1)
@@ -130,7 +130,7 @@ async def test_a_lost_answer_is_that_of_a_request_that_was_carried_out(once, aga
 
 
 async def test_a_cut_request_never_reaches_the_service(once, faults):
-    # Always: aiohttp itself tries an idempotent request again on another connection.
+    # Always cut: aiohttp itself retries an idempotent request on a new connection.
     with faults.rules(Rule(cut="request")), pytest.raises(ServiceRequestError):
         await once.blobs.create_container("cut-off")
     assert not await once.blobs.get_container_client("cut-off").exists()
@@ -150,7 +150,7 @@ def read_url(blob):
 
 @pytest.mark.parametrize("cut", ["headers", "body"])
 async def test_an_answer_is_cut_within_its_body(once, again, faults, cut):
-    """ "Get Blob": fewer bytes than Content-Length says are no whole answer; the SDK goes on."""
+    """ "Get Blob": fewer bytes than Content-Length are incomplete; the SDK continues."""
     container = once.blobs.get_container_client(f"cut-{cut}")
     await container.create_container()
     data = bytes(range(256)) * 1000
@@ -173,7 +173,7 @@ def until_hit(faults):
 
 
 async def test_a_delay_comes_before_the_answer(once, faults):
-    """Two requests at once, of which the one that is held up ends last."""
+    """Two requests at once: the delayed request ends last."""
     ended = []
 
     async def ask(container):
@@ -236,11 +236,11 @@ async def test_chance_is_the_same_for_the_same_seed(once, faults):
 
 
 async def test_on_a_bad_day_the_sdk_gets_its_work_done(again, faults):
-    """Uploads that overwrite may be tried again however they failed."""
+    """An upload that overwrites may be retried after any failure."""
     container = again.blobs.get_container_client("bad-day")
     await container.create_container()
     plan = bad_day(0.3, seed=5)
-    # What the SDK does not try again after is left out.
+    # The plan leaves out failures without a retry by the SDK.
     faults.set(Plan([rule for rule in plan.rules if rule.status != 429], plan.seed))
     for number in range(60):
         await container.upload_blob(str(number), b"x" * 1000, overwrite=True)
@@ -286,7 +286,7 @@ def test_a_refusal_reaches_the_python_client(proxied):
 
 
 async def test_a_large_blob_goes_through_without_being_held(once, proxied, faults):
-    """128 MiB up and down, of which the proxy holds a piece at a time."""
+    """128 MiB up and down, and the proxy holds one chunk at a time."""
     container = once.blobs.get_container_client("large")
     await container.create_container()
     process = psutil.Process(proxied.pid("faults"))

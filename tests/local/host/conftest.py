@@ -1,4 +1,4 @@
-"""Hosts for tests, with the storage and the broker that their triggers need."""
+"""Hosts for tests, with the storage and the broker that the triggers need."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ StartHost = Callable[..., Host]
 
 @pytest.fixture
 def new_host(tmp_path: Path) -> Iterator[StartHost]:
-    """`new_host("http", NAME="value")`: a host, not yet started, of the sample app of this name."""
+    """`new_host("http", NAME="value")`: make a host of the sample app `http`, not yet started."""
     made: list[Host] = []
 
     def make(app: str | Path, **settings: str) -> Host:
@@ -37,14 +37,14 @@ def new_host(tmp_path: Path) -> Iterator[StartHost]:
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The connection string of an Azurite of the module's own."""
+    """Yield the connection string of an Azurite for one test module."""
     directory = tmp_path_factory.mktemp("storage")
     with Stack(directory, in_memory=True, processes=("azurite",)) as stack:
         yield stack.info["connection_strings"]["storage"]
 
 
 class Broker:
-    """A broker of the module's own with the queues of `Config.json` beside this file."""
+    """A broker for one test module, with the queues of `Config.json` beside this file."""
 
     def __init__(self, directory: Path, guard: Guard) -> None:
         port = Ports.free().service_bus

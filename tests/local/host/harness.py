@@ -1,4 +1,4 @@
-"""Host processes for tests: start one with an app, read what it did, end it."""
+"""Host processes for tests: start a host with an app, read the records, end the host."""
 
 import asyncio
 import json
@@ -14,12 +14,12 @@ from infra.local.ports import LOOPBACK, Ports
 
 ROOT = Path(__file__).parents[3]
 APPS = Path(__file__).parent / "apps"
-# Only a limit on how long a broken test hangs; no test asserts how long anything took.
+# Only a limit for a broken test; no test asserts a duration.
 PATIENCE_SECONDS = 60.0
 
 
 async def eventually[T](look: Callable[[], T]) -> T:
-    """What `look` returns once that is true."""
+    """Call `look` until the result is true, and return the result."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             if found := look():
@@ -30,7 +30,7 @@ async def eventually[T](look: Callable[[], T]) -> T:
 class Host:
     """One `python -m infra.local.host` process and the records that its app writes.
 
-    The sample apps append one JSON document a call to the file that the setting RECORDS names.
+    The sample apps append one JSON document for each call to the file in the setting RECORDS.
     """
 
     def __init__(self, app: Path, directory: Path, settings: Mapping[str, str]) -> None:
@@ -50,29 +50,29 @@ class Host:
 
     @property
     def output(self) -> str:
-        """What it said `ready` on: standard output."""
+        """Standard output, with the line `ready`."""
         return (self.directory / "stdout").read_text()
 
     @property
     def log(self) -> str:
-        """Its standard error, of all its starts."""
+        """Standard error, of every start."""
         return (self.directory / "stderr").read_text()
 
     @property
     def gate(self) -> Path:
-        """The file that functions told to wait wait for."""
+        """The file that waiting functions wait for."""
         return Path(self.settings["GATE"])
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """What the app has written so far, over all starts."""
+        """The app's records, of every start."""
         path = Path(self.settings["RECORDS"])
         if not path.exists():
             return []
         return [json.loads(line) for line in path.read_text().splitlines()]
 
     def spawn(self, *options: str) -> None:
-        """Start the process without waiting for it."""
+        """Start the process without waiting."""
         with (
             (self.directory / "stdout").open("wb") as out,
             (self.directory / "stderr").open("ab") as err,
@@ -90,23 +90,23 @@ class Host:
             )
 
     async def start(self, *options: str) -> None:
-        """Start the process and return when it says that it is ready."""
+        """Start the process and return after the line `ready`."""
         self.spawn(*options)
         await eventually(lambda: "ready" in self.output or self.exit_code is not None)
         assert self.exit_code is None, self.log
 
     async def stop(self) -> int:
-        """Ask it to end; its exit code."""
+        """Send SIGTERM and return the exit code."""
         self.signal(signal.SIGTERM)
         return await self.wait()
 
     async def kill(self) -> None:
-        """End it as a crash would."""
+        """End the process as a crash would."""
         self.signal(signal.SIGKILL)
         await self.wait()
 
     async def wait(self) -> int:
-        """Its exit code once it has ended."""
+        """Wait for the end and return the exit code."""
         await eventually(lambda: self.exit_code is not None)
         assert self.exit_code is not None
         return self.exit_code

@@ -1,8 +1,8 @@
 """Service Bus queue functions that take batches (cardinality "many").
 
-What holds is in "Azure Service Bus trigger for Azure Functions" (the trigger's cardinality and its
-PeekLock behaviour) and "Azure Service Bus bindings for Azure Functions" (host.json settings), both
-on learn.microsoft.com.
+Sources: "Azure Service Bus trigger for Azure Functions" (the trigger's cardinality, PeekLock
+behaviour) and "Azure Service Bus bindings for Azure Functions" (host.json settings), both on
+learn.microsoft.com.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ async def bus(broker: Broker) -> AsyncIterator[ServiceBusClient]:
 
 
 def bodies(host: Host, name: str) -> list[list[str]]:
-    """The bodies in each batch that the function of this name was given."""
+    """Return the bodies in each batch of the function of this name."""
     return [list(record["bodies"]) for record in host.records if record["name"] == name]
 
 
@@ -49,7 +49,7 @@ async def test_what_waits_comes_in_batches_up_to_the_maximum(
     # maxMessageBatchSize is 10.
     assert sum(sizes) == 25
     assert 1 < max(sizes) <= 10
-    # Each message with the metadata that is its own.
+    # Each message has its own metadata.
     for field, expected in {
         "bodies": [f"body {number}" for number in range(25)],
         "ids": [one.message_id for one in sent],
@@ -68,7 +68,7 @@ async def test_a_batch_that_fails_is_delivered_again_whole(
     await host.start()
     await emptied(bus, "batches")
     assert await host.stop() == 0
-    # The functions host cannot tell which message was at fault, so all of its batch comes back.
+    # The host cannot tell the faulty message, so the whole batch comes back.
     counts = Counter(body for batch in bodies(host, "batch") for body in batch)
     with_the_bad_one = next(batch for batch in bodies(host, "batch") if "bad" in batch)
     assert counts["bad"] == 2
@@ -94,7 +94,7 @@ async def test_a_batch_waits_for_its_minimum(host: Host, bus: ServiceBusClient) 
         host.settings[f"AzureFunctionsJobHost__extensions__serviceBus__{name}"] = value
     await host.start()
     await send(bus, "batches", *(message(str(number)) for number in range(3)))
-    # They are taken, and wait for more.
+    # The messages are received, and wait for more.
     await asyncio.sleep(1)
     assert bodies(host, "batch") == []
     await send(bus, "batches", *(message(str(number)) for number in range(3, 6)))
@@ -120,7 +120,7 @@ async def test_a_batch_waits_no_longer_than_it_may(host: Host, bus: ServiceBusCl
 
 
 async def drained(bus: ServiceBusClient) -> None:
-    """Leave nothing in the queue for the next test."""
+    """Empty the queue for the next test."""
     async with bus.get_queue_receiver("batches") as receiver:
         while await left(bus, "batches"):
             for one in await receiver.receive_messages(10, max_wait_time=1):

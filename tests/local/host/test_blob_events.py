@@ -1,7 +1,7 @@
-"""Blob functions whose source is Event Grid: what is delivered is run, and survives the host.
+"""Blob functions with the source Event Grid: delivered events run, and survive the host.
 
-What holds is in "Trigger Azure Functions on blob containers using an event subscription", "Webhook
-event delivery" and "Azure Blob Storage as an Event Grid source" (learn.microsoft.com).
+Sources: "Trigger Azure Functions on blob containers using an event subscription", "Webhook event
+delivery" and "Azure Blob Storage as an Event Grid source" (learn.microsoft.com).
 """
 
 import asyncio
@@ -45,7 +45,7 @@ async def incoming(host: Host, storage: str) -> AsyncIterator[ContainerClient]:
 
 @pytest.fixture
 def code(host: Host, storage: str) -> Callable[[], Any]:
-    """The system key that the host has made for the extension."""
+    """Return a reader of the extension's system key, which the host made."""
 
     async def read() -> str:
         name = f"{host.settings['AzureFunctionsWebHost__hostid']}/host.json"
@@ -58,7 +58,7 @@ def code(host: Host, storage: str) -> Callable[[], Any]:
 
 
 async def created(incoming: ContainerClient, name: str) -> dict[str, Any]:
-    """Upload a blob; the event that Storage would have Event Grid deliver."""
+    """Upload a blob and return the event that Event Grid would deliver."""
     await incoming.upload_blob(name, b"bytes", overwrite=True)
     found = await incoming.get_blob_client(name).get_blob_properties()
     container = incoming.container_name
@@ -104,7 +104,7 @@ def runs(host: Host, kind: str) -> list[str]:
 
 
 async def pending(host: Host, storage: str) -> list[str]:
-    """What the host has written down of events and failures."""
+    """Return the names of the host's records of events and failures."""
     identity = host.settings["AzureFunctionsWebHost__hostid"]
     async with ContainerClient.from_connection_string(storage, "azure-webjobs-hosts") as kept:
         names = [name async for name in kept.list_blob_names()]
@@ -112,7 +112,7 @@ async def pending(host: Host, storage: str) -> list[str]:
 
 
 async def settled(host: Host, storage: str) -> None:
-    """Wait until nothing is written down any more."""
+    """Wait until the host has no record left."""
     left: list[str] = ["not looked yet"]
     for _ in range(int(PATIENCE_SECONDS / 0.05)):
         if not (left := await pending(host, storage)):
@@ -196,7 +196,7 @@ async def test_a_blob_that_fails_ends_in_the_poison_queue(
 
 
 async def poisoned(storage: str) -> list[dict[str, str]]:
-    """What lies in the poison queue; peeking takes nothing out."""
+    """Return the messages in the poison queue; peeking removes no message."""
     async with BlobServiceClient.from_connection_string(storage) as service:
         account, key = service.account_name, service.credential.account_key
     endpoint = dict(p.split("=", 1) for p in storage.split(";") if p)["QueueEndpoint"]

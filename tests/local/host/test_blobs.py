@@ -1,8 +1,7 @@
-"""Blob functions: each blob once, whatever happens to the host.
+"""Blob functions: each blob once, through every kind of end of the host.
 
-What holds is in "Azure Blob storage trigger for Azure Functions" (blob name patterns, receipts,
-poison blobs, concurrency) and "Use SDK type bindings" of the Python developer guide
-(learn.microsoft.com).
+Sources: "Azure Blob storage trigger for Azure Functions" (blob name patterns, receipts, poison
+blobs, concurrency) and "Use SDK type bindings" of the Python developer guide (learn.microsoft.com).
 """
 
 import asyncio
@@ -25,8 +24,8 @@ from azure.storage.blob import (
 )
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
+from infra.local.host.errors import StartupError
 from infra.local.host.patterns import BlobPattern
-from infra.local.host.refusals import RefusedError
 from tests.local.host.harness import APPS, PATIENCE_SECONDS, Host, eventually
 
 
@@ -52,14 +51,14 @@ def test_a_pattern_narrows_the_listing() -> None:
 
 @pytest.mark.parametrize("path", ["in", "in/", "{container}/{name}", "in/{name:guid}", "in/{{x}}"])
 def test_an_unsupported_path_is_refused(path: str) -> None:
-    with pytest.raises(RefusedError, match="is not a container and a pattern"):
+    with pytest.raises(StartupError, match="is not a container and a pattern"):
         BlobPattern(path)
 
 
 @pytest.fixture
 def host(new_host: Callable[..., Host], storage: str) -> Host:
     made = new_host("blobs", AzureWebJobsStorage=storage, FILES=storage)
-    # Each test has a container and a host identity of its own; a port may come again.
+    # Each test has a container and a host identity of its own; a port may repeat.
     name = uuid.uuid4().hex
     made.settings["CONTAINER"] = f"incoming-{name}"
     made.settings["AzureFunctionsWebHost__hostid"] = f"host-{name}"
@@ -76,7 +75,7 @@ async def incoming(host: Host, storage: str) -> AsyncIterator[ContainerClient]:
 
 @pytest.fixture
 async def kept(storage: str) -> AsyncIterator[ContainerClient]:
-    """The host's own container."""
+    """Yield a client of the host's own container."""
     name = "azure-webjobs-hosts"
     async with ContainerClient.from_connection_string(storage, name) as container:
         yield container
@@ -97,7 +96,7 @@ async def receipts(kept: ContainerClient, host: Host) -> list[str]:
 
 
 async def poisoned(storage: str) -> list[dict[str, str]]:
-    """What waits on the poison queue."""
+    """Return the messages in the poison queue."""
     parts = dict(part.split("=", 1) for part in storage.strip(";").split(";"))
     signature = generate_account_sas(
         parts["AccountName"],
@@ -125,7 +124,8 @@ async def test_each_blob_is_processed_once_over_a_restart(
     assert await host.stop() == 0
     await host.start()
     await upload(incoming, "keep/later")
-    # Listed together with all the others, so it shows that they were seen and left alone.
+    # Listed in one listing with the earlier blobs: the host saw the earlier blobs and ran no
+    # function.
     await eventually(lambda: "keep/later" in done(host))
     assert await host.stop() == 0
     assert done(host) == dict.fromkeys({*names, "keep/later"}, 1)
@@ -167,7 +167,7 @@ async def test_no_blob_is_lost_or_done_twice_when_the_host_is_killed(
     host: Host, incoming: ContainerClient
 ) -> None:
     names = {f"{'move' if number % 2 else 'keep'}/{number}" for number in range(150)}
-    # Listed last, and waiting for the gate, so that the host cannot be through when it is killed.
+    # Listed last, and waiting for the gate: the host cannot have finished before the kill.
     names |= {f"slow/{number}" for number in range(50)}
     await upload(incoming, *names)
     await host.start()
@@ -181,7 +181,7 @@ async def test_no_blob_is_lost_or_done_twice_when_the_host_is_killed(
     await upload(incoming, "keep/last")
     await eventually(lambda: "keep/last" in done(host))
     assert await host.stop() == 0
-    # Only what was in flight when it died, at most 16 at a time, may have been done again.
+    # Only blobs in flight at the kill, at most 16 at a time, may have run again.
     repeated = [name for name, times in done(host).items() if times > 1]
     assert len(repeated) <= 16
     assert set(repeated) <= set(before)
@@ -199,7 +199,7 @@ async def test_a_failing_blob_is_retried_then_put_on_the_poison_queue(
     await host.start()
     await upload(incoming, "keep/after")
     await eventually(lambda: done(host)["keep/after"] == 1)
-    # poisonBlobThreshold is 3, and that is the end of it, after a restart too.
+    # poisonBlobThreshold is 3; a restart adds no attempt.
     assert [record["blob"] for record in host.records].count("fail/1") == 3
     (record,) = [one for one in await poisoned(storage) if one["ContainerName"] == container]
     # "Azure Blob storage trigger for Azure Functions", poison blobs (learn.microsoft.com).
@@ -241,14 +241,14 @@ async def test_a_host_that_starts_again_goes_on_counting(
     for starts in range(1, 3):
         await host.start()
         await eventually(lambda starts=starts: len(host.records) >= starts * 2)
-        # The host notes a failure before it waits to try again.
+        # The host records a failure before the wait for the next attempt.
         await until_counted(kept, host, 1)
         await host.kill()
     await host.start()
     await eventually(lambda: "gave up on a blob" in host.log)
     await until_counted(kept, host, 0)
     assert await host.stop() == 0
-    # What was in flight when the host was killed may not have been counted.
+    # Calls in flight at the kill may not have been counted.
     assert 6 <= len(host.records) <= 8
 
 
@@ -270,7 +270,7 @@ async def counts(kept: ContainerClient, host: Host) -> list[str]:
 
 
 async def until_counted(kept: ContainerClient, host: Host, blobs: int) -> None:
-    """Return once the failures of this many blobs are kept."""
+    """Return once the failures of this many blobs are recorded."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             if len(await counts(kept, host)) == blobs:

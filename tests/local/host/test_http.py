@@ -1,7 +1,7 @@
 """HTTP functions, served by a real host process to a real client.
 
-What holds is in "Azure Functions HTTP trigger" (routes, methods, route prefix, limits) and "Azure
-Functions Python developer guide" (request and response objects), both on learn.microsoft.com.
+Sources: "Azure Functions HTTP trigger" (routes, methods, route prefix, limits) and "Azure Functions
+Python developer guide" (request and response objects), both on learn.microsoft.com.
 """
 
 import asyncio
@@ -127,10 +127,10 @@ async def test_a_body_over_the_limit_is_refused(client: httpx.AsyncClient) -> No
 @pytest.mark.parametrize(
     ("limit", "sent", "status", "grown"),
     [
-        # Once in memory, with some room to grow into: twice is what joining its parts would take.
+        # Once in memory, with some room to grow; joining the parts would take twice the size.
         (200, 100, 200, 150),
-        # Nothing is kept of what is known to be too large, and of what turns out to be, no more
-        # than the limit.
+        # A body known to be too large is not kept. A body that turns out too large is kept up to
+        # the limit.
         (1, 300, 413, 20),
     ],
 )
@@ -148,7 +148,7 @@ async def test_a_body_takes_no_more_memory_than_it_needs(
             yield part
 
     async with httpx.AsyncClient(base_url=host.url, timeout=60, trust_env=False) as client:
-        # Everything that a request needs is imported once it has been through.
+        # The first request imports every module that a request needs.
         await client.post("/api/echo/x", content=b"warm")
         before = (await client.get("/api/peak")).json()
         length = {"Content-Length": str(sent * MEGABYTE)} if declared else {}
@@ -242,7 +242,7 @@ async def test_a_failing_function_is_an_empty_500_and_logged(
 
 
 async def test_requests_are_served_side_by_side(client: httpx.AsyncClient) -> None:
-    # Each waits for all the others, so one after the other would never end.
+    # Each request waits for every further request, so serving in turns would never end.
     answers = await asyncio.gather(
         *(client.get("/api/together", params={"parties": 50}) for _ in range(50))
     )
@@ -259,8 +259,8 @@ async def test_a_blocking_function_does_not_hold_up_others(client: httpx.AsyncCl
 async def test_the_admin_surface_says_what_runs(host: Host, client: httpx.AsyncClient) -> None:
     """The fields are those of the Functions host's HostStatus and FunctionMetadataResponse.
 
-    "Manually run a non HTTP-triggered function" (learn.microsoft.com) says where they are; those
-    of a status are left out when the host has no value for them.
+    "Manually run a non HTTP-triggered function" (learn.microsoft.com) gives the addresses. A status
+    leaves out fields without a value.
     """
     status = (await client.get("/admin/host/status")).json()
     assert status["state"] == "Running"
@@ -302,5 +302,5 @@ async def test_the_admin_surface_says_what_runs(host: Host, client: httpx.AsyncC
 
 async def test_only_the_loopback_address_is_served(host: Host) -> None:
     with socket.socket() as listener:
-        # Free on every other address of the loopback network, so nothing listens on all of them.
+        # Free on every second address of the loopback network, so no socket listens on 0.0.0.0.
         listener.bind(("127.0.0.2", host.port))

@@ -1,7 +1,7 @@
-"""Access keys: who may call what, against a real host with its keys in Azurite.
+"""Access keys: the calls that each key opens, against a real host with keys in Azurite.
 
-What holds is in "Work with access keys in Azure Functions" and, for the levels, in "Azure Functions
-HTTP trigger" (learn.microsoft.com).
+Sources: "Work with access keys in Azure Functions" and, for the levels, "Azure Functions HTTP
+trigger" (learn.microsoft.com).
 """
 
 import json
@@ -35,7 +35,7 @@ KEPT = {
 
 
 async def keep(storage: str, host_id: str, documents: dict[str, Any]) -> None:
-    """Put keys where the Functions host has them."""
+    """Write keys to the place where the Functions host reads keys."""
     async with ContainerClient.from_connection_string(storage, "azure-webjobs-secrets") as kept:
         if not await kept.exists():
             await kept.create_container()
@@ -44,7 +44,7 @@ async def keep(storage: str, host_id: str, documents: dict[str, Any]) -> None:
 
 
 async def made(storage: str, host_id: str) -> dict[str, Any]:
-    """The keys that there are, by the name of their document."""
+    """Return the existing keys, by the name of the document."""
     async with ContainerClient.from_connection_string(storage, "azure-webjobs-secrets") as kept:
         found = {}
         async for name in kept.list_blob_names(name_starts_with=f"{host_id}/"):
@@ -72,7 +72,7 @@ async def client(host: Host) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.mark.parametrize(
     ("path", "opened_by"),
     [
-        # Open whatever is given.
+        # Open with any key.
         ("/v1/open", None),
         (
             "/v1/one",
@@ -134,7 +134,7 @@ async def test_the_function_gets_the_query_whole_and_its_body(client: httpx.Asyn
 async def test_a_refused_request_may_have_a_large_body(client: httpx.AsyncClient) -> None:
     answer = await client.post("/v1/one", content=bytes(5_000_000))
     assert answer.status_code == 401
-    # The connection is in order for the next one.
+    # The connection still works for the next request.
     assert (await client.get("/v1/open")).text == "open"
 
 

@@ -1,7 +1,7 @@
 """A host process from start to end.
 
-That what is in flight may finish is in "Scale in behaviors", "Event-driven scaling in Azure
-Functions" (learn.microsoft.com).
+Work in flight may finish: "Scale in behaviors", "Event-driven scaling in Azure Functions"
+(learn.microsoft.com).
 """
 
 import asyncio
@@ -75,11 +75,11 @@ async def test_a_disabled_function_is_there_but_not_triggered(
     )
     timed.gate.touch()
     await timed.start()
-    # This one, which is not, shows that time has gone by.
+    # An enabled timer shows that time has passed.
     await eventually(lambda: [run["name"] for run in timed.records].count("held") >= 3)
     assert {run["name"] for run in timed.records} == {"held", "held done"}
     async with httpx.AsyncClient(base_url=timed.url, trust_env=False) as client:
-        # By hand it runs all the same.
+        # A run by hand still works.
         fired = await client.post("/admin/functions/every_second", json={"input": ""})
         assert fired.status_code == 202
     await eventually(lambda: "every_second" in {run["name"] for run in timed.records})

@@ -1,7 +1,7 @@
-"""What the host refuses at start: exit code 1 and a line that names what is wrong.
+"""The host's refusals at start: exit code 1 and a line that names each fault.
 
-The Functions host would serve all of this; what a binding or setting would do there is in
-"Triggers and bindings in Azure Functions" and "host.json reference" (learn.microsoft.com).
+The Functions host supports every one of these bindings and settings: "Triggers and bindings in
+Azure Functions" and "host.json reference" (learn.microsoft.com).
 """
 
 import socket
@@ -23,7 +23,7 @@ BUS = "Endpoint=sb://x;SharedAccessKeyName=k;SharedAccessKey=k;UseDevelopmentEmu
 
 @pytest.fixture
 def refused(tmp_path: Path, new_host: Callable[..., Host]) -> Callable[..., object]:
-    """Starts a host of an app with this text and returns the lines it was refused with."""
+    """Return a function that starts a host of an app with a text and returns the refusals."""
 
     async def start(text: str, host_json: str = '{"version": "2.0"}', **settings: str) -> list[str]:
         folder = tmp_path / "app"
@@ -142,7 +142,7 @@ async def test_what_the_runtime_refuses_is_said(
 
 
 async def test_http_streams_are_refused(refused: Callable[..., object]) -> None:
-    # What azurefunctions.extensions.http.fastapi does when it is imported.
+    # The import of azurefunctions.extensions.http.fastapi does the same.
     lines = await refused("""
 from azurefunctions.extensions.base import WebServer
 

@@ -1,12 +1,12 @@
-"""Route templates: what matches, in which order, and what is refused.
+"""Route templates: matches, precedence and refusals.
 
-What holds is in "Routing in ASP.NET Core" (route templates, constraints, precedence), to which
-"Azure Functions HTTP trigger" refers for its own (learn.microsoft.com).
+Source: "Routing in ASP.NET Core" (route templates, constraints, precedence), to which "Azure
+Functions HTTP trigger" refers (learn.microsoft.com).
 """
 
 import pytest
 
-from infra.local.host.refusals import RefusedError
+from infra.local.host.errors import StartupError
 from infra.local.host.routes import compile_route, path_of
 
 
@@ -116,7 +116,7 @@ def test_the_more_exact_template_goes_first() -> None:
     ],
 )
 def test_an_unsupported_template_is_refused_by_name(template: str, named: str) -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(StartupError) as refused:
         compile_route(template)
     assert named in str(refused.value)
     assert template in str(refused.value)

@@ -1,7 +1,7 @@
-"""Service Bus queue functions: what a message is to them and what becomes of it.
+"""Service Bus queue functions: the binding of a message, and the message's settlement.
 
-What holds is in "Azure Service Bus trigger for Azure Functions" (PeekLock behaviour, poison
-messages, message metadata) and, for sessions, "Message sessions" (learn.microsoft.com).
+Sources: "Azure Service Bus trigger for Azure Functions" (PeekLock behaviour, poison messages,
+message metadata) and, for sessions, "Message sessions" (learn.microsoft.com).
 """
 
 from collections.abc import AsyncIterator
@@ -97,7 +97,7 @@ async def test_sessions_keep_their_order(host: Host, bus: ServiceBusClient) -> N
     await eventually(lambda: sum(len(named(host, "ended", session=key)) for key in keys) == 30)
     for key in keys:
         seen = [(one["name"], one["body"]) for one in host.records if one.get("session") == key]
-        # In order, and the next never before the last has ended.
+        # In order: the next message never starts before the last has ended.
         assert seen == [(name, str(n)) for n in range(10) for name in ("started", "ended")]
 
 

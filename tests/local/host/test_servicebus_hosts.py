@@ -1,8 +1,8 @@
-"""Service Bus queue functions: hosts that start, end and die with messages on their way.
+"""Service Bus queue functions: hosts that start, end and die with messages in flight.
 
-What holds is in "Azure Service Bus bindings for Azure Functions", host.json settings (concurrent
-calls and sessions, renewal of locks), and "Azure Service Bus trigger for Azure Functions", PeekLock
-behaviour (learn.microsoft.com).
+Sources: "Azure Service Bus bindings for Azure Functions", host.json settings (concurrent calls and
+sessions, renewal of locks), and "Azure Service Bus trigger for Azure Functions", PeekLock behaviour
+(learn.microsoft.com).
 """
 
 import asyncio
@@ -34,7 +34,7 @@ async def test_calls_and_sessions_run_side_by_side_up_to_their_limits(
     await send(bus, "plain", *(message(order="wait") for _ in range(6)))
     await send(bus, "sessions", *(message("1", "wait", session_id=key) for key in "xyz"))
     await host.start()
-    # maxConcurrentCalls is 4 and maxConcurrentSessions 2. All of them wait, so no more may come.
+    # maxConcurrentCalls is 4 and maxConcurrentSessions 2. Every call waits, so no more may come.
     await eventually(lambda: len(named(host, "plain")) == 4 and len(named(host, "started")) == 2)
     assert len(await left(bus, "plain")) == 6
     assert (len(named(host, "plain")), len(named(host, "started"))) == (4, 2)
@@ -50,7 +50,7 @@ async def test_the_locks_are_renewed_while_functions_run(host: Host, bus: Servic
     await send(bus, "plain", message(order="wait"))
     await send(bus, "sessions", message("long", "wait", session_id="long"))
     await eventually(lambda: named(host, "plain") and named(host, "started"))
-    # Longer than the queues' lock duration, after which anyone else would be given the messages.
+    # Longer than the queues' lock duration; then the broker would deliver the messages again.
     await asyncio.sleep(5)
     host.gate.touch()
     await emptied(bus, "plain")
@@ -67,7 +67,7 @@ async def test_without_renewal_a_lock_that_runs_out_is_lost(
     host.settings[place] = "00:00:00"
     await host.start()
     await send(bus, "plain", message("slow", "wait", message_id="not renewed"))
-    # Nobody renews, so the queue hands it out again while the function still runs.
+    # No lock is renewed, so the queue delivers the message again while the function still runs.
     await eventually(lambda: len(named(host, "plain", message_id="not renewed")) >= 2)
     host.gate.touch()
     await emptied(bus, "plain")

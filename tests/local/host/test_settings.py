@@ -1,7 +1,7 @@
-"""host.json and app settings: what is read, and what is refused by name.
+"""host.json and app settings: values read, and values refused by name.
 
-The settings and their defaults are those of "host.json reference for Azure Functions 2.x and
-later" and "App settings reference for Azure Functions" (learn.microsoft.com).
+The settings and defaults are those of "host.json reference for Azure Functions 2.x and later" and
+"App settings reference for Azure Functions" (learn.microsoft.com).
 """
 
 import json
@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from infra.local.host.errors import StartupError
 from infra.local.host.hostjson import HostSettings, read_host_json, seconds
-from infra.local.host.refusals import RefusedError
 from infra.local.host.settings import AppSettings
 
 
@@ -90,7 +90,7 @@ def test_every_supported_setting_is_read(tmp_path: Path) -> None:
 def test_what_is_not_supported_is_refused_by_name(
     tmp_path: Path, document: dict[str, Any], named: str
 ) -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(StartupError) as refused:
         read(tmp_path, **document)
     assert named in str(refused.value)
 
@@ -117,7 +117,7 @@ def test_an_app_setting_goes_before_host_json(tmp_path: Path) -> None:
         "AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls": "many",
         "AzureFunctionsJobHost__extensions__queues__batchSize": "1",
     }
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(StartupError) as refused:
         read_host_json(path, wrong)
     calls, size = refused.value.lines
     assert calls.startswith(f"the app setting {next(iter(wrong))}: 'many' is not")
@@ -135,7 +135,7 @@ def test_an_app_setting_goes_before_host_json(tmp_path: Path) -> None:
     ],
 )
 def test_another_host_is_refused_by_name(name: str, value: str) -> None:
-    with pytest.raises(RefusedError, match=f"{name}={value} is not supported"):
+    with pytest.raises(StartupError, match=f"{name}={value} is not supported"):
         AppSettings({name: value}).check()
     AppSettings({name: ""}).check()
 
@@ -148,16 +148,16 @@ def test_a_function_is_disabled_by_its_setting(value: str) -> None:
 
 
 def test_all_wrong_settings_are_reported_together(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(StartupError) as refused:
         read(tmp_path, functionTimeout="soon", singleton={"lockPeriod": "00:00:15"})
     assert len(refused.value.lines) == 2
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match=r"host\.json: there is none"):
+    with pytest.raises(StartupError, match=r"host\.json: there is none"):
         read_host_json(tmp_path / "host.json", {})
     (tmp_path / "host.json").write_text("{")
-    with pytest.raises(RefusedError, match=r"host\.json: not JSON"):
+    with pytest.raises(StartupError, match=r"host\.json: not JSON"):
         read_host_json(tmp_path / "host.json", {})
 
 
@@ -172,9 +172,9 @@ def test_a_time_span_is_read(text: str, length: float) -> None:
 def test_app_settings_are_resolved_in_expressions() -> None:
     settings = AppSettings({"A": "1", "EMPTY": ""})
     assert settings.resolve("x-%A%-%A%") == "x-1-1"
-    with pytest.raises(RefusedError, match="NOWHERE"):
+    with pytest.raises(StartupError, match="NOWHERE"):
         settings.resolve("%NOWHERE%")
-    with pytest.raises(RefusedError, match="EMPTY"):
+    with pytest.raises(StartupError, match="EMPTY"):
         settings.resolve("%EMPTY%")
 
 
@@ -184,7 +184,7 @@ def test_a_connection_is_found_under_either_of_its_names() -> None:
     )
     assert settings.connection("BUS") == "one"
     assert settings.connection("Files") == "two"
-    with pytest.raises(RefusedError, match="connection setting NONE is missing"):
+    with pytest.raises(StartupError, match="connection setting NONE is missing"):
         settings.connection("NONE")
-    with pytest.raises(RefusedError, match="Lake__blobServiceUri is not supported"):
+    with pytest.raises(StartupError, match="Lake__blobServiceUri is not supported"):
         settings.connection("Lake")

@@ -1,7 +1,7 @@
-"""Timers: their schedules, and functions fired by a real host process.
+"""Timers: schedules, and functions fired by a real host process.
 
-What holds is in "Timer trigger for Azure Functions" (NCRONTAB expressions, the trigger's attributes
-and its usage) and, for the endpoint, "Manually run a non HTTP-triggered function", both on
+Sources: "Timer trigger for Azure Functions" (NCRONTAB expressions, the trigger's attributes and
+usage) and, for the endpoint, "Manually run a non HTTP-triggered function", both on
 learn.microsoft.com.
 """
 
@@ -15,7 +15,7 @@ import httpx
 import pytest
 from azure.storage.blob import ContainerClient
 
-from infra.local.host.refusals import RefusedError
+from infra.local.host.errors import StartupError
 from infra.local.host.timers import Schedule
 from tests.local.host.harness import Host, eventually
 
@@ -40,7 +40,7 @@ def test_a_schedule_says_when_it_fires_next(expression: str, following: datetime
 
 
 def test_a_date_that_never_comes_is_refused() -> None:
-    with pytest.raises(RefusedError, match="'0 0 0 30 2 \\*' never fires"):
+    with pytest.raises(StartupError, match="'0 0 0 30 2 \\*' never fires"):
         Schedule("0 0 0 30 2 *")
 
 
@@ -49,7 +49,7 @@ def test_a_date_that_never_comes_is_refused() -> None:
     ["", "* * * *", "* * * * * * *", "60 * * * * *", "00:05:00", "@daily", "0 0 0 ? * 1#2"],
 )
 def test_what_is_no_ncrontab_is_refused(expression: str) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(StartupError):
         Schedule(expression)
 
 
@@ -118,9 +118,9 @@ AT_SIX = datetime(2026, 1, 1, 6, tzinfo=UTC)
 @pytest.mark.parametrize(
     "status",
     [
-        # A timer that has never run has missed nothing.
+        # A timer that has never run has missed no run.
         {"Last": NEVER, "Next": AT_SIX, "LastUpdated": AT_SIX - timedelta(days=1)},
-        # The time that went by was that of another schedule.
+        # The missed time was a time of a different schedule.
         {"Last": AT_SIX, "Next": AT_SIX + timedelta(hours=1), "LastUpdated": AT_SIX},
     ],
 )
@@ -141,7 +141,7 @@ async def test_the_next_run_waits_for_the_last_and_sigterm_for_both(timed: Host)
     timed.settings["HELD"] = "*/2 * * * * *"
     await timed.start()
     await eventually(lambda: ran(timed, "held"))
-    # Its next time comes and goes meanwhile.
+    # The timer's next time comes and goes meanwhile.
     await asyncio.sleep(3)
     assert len(ran(timed, "held")) == 1
     timed.gate.touch()
@@ -153,13 +153,13 @@ async def test_the_next_run_waits_for_the_last_and_sigterm_for_both(timed: Host)
     assert timed.exit_code is None
     timed.gate.touch()
     assert await stopping == 0
-    # In turns: one starts when the other has ended.
+    # In turns: a run starts after the last run has ended.
     names = [str(run["name"]) for run in timed.records if str(run["name"]).startswith("held")]
     assert names == ["held", "held done"] * (len(names) // 2)
 
 
 def keep(storage: str, host: Host, function: str, times: dict[str, datetime]) -> None:
-    """Put the status of a timer where the Functions host has it."""
+    """Write a timer's status to the Functions host's place."""
     with ContainerClient.from_connection_string(storage, "azure-webjobs-hosts") as hosts:
         if not hosts.exists():
             hosts.create_container()
@@ -168,7 +168,7 @@ def keep(storage: str, host: Host, function: str, times: dict[str, datetime]) ->
 
 
 def kept(storage: str, host: Host, function: str) -> dict[str, datetime]:
-    """The status of a timer."""
+    """Return a timer's status."""
     with ContainerClient.from_connection_string(storage, "azure-webjobs-hosts") as hosts:
         text = hosts.download_blob(status(host, function)).readall()
     return {name: datetime.fromisoformat(when) for name, when in json.loads(text).items()}

@@ -1,4 +1,4 @@
-"""The token issuer: tokens that PyJWT accepts, and refusals as OAuth and App Service word them."""
+"""The token issuer: tokens that PyJWT accepts, and refusals as in OAuth and App Service."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ def client(issuer: Stack) -> Iterator[httpx.Client]:
 
 
 def decode(client: httpx.Client, token: str, audience: str = "api://vouchsafe") -> dict:
-    """The claims of a token, checked as the app does: by what the issuer publishes of itself."""
+    """Decode the claims of a token, checked like the app by the issuer's published metadata."""
     found = client.get("/.well-known/openid-configuration").json()
     key = jwt.PyJWKClient(found["jwks_uri"]).get_signing_key_from_jwt(token)
     return jwt.decode(token, key, ["RS256"], audience=audience, issuer=found["issuer"])
@@ -105,7 +105,7 @@ def test_a_wrong_request_is_refused_by_name(
 
 
 def test_discovery_has_every_field_that_is_required(client: httpx.Client) -> None:
-    """OpenID Connect Discovery 1.0, sections 3 and 4.2, and that what it names is there."""
+    """OpenID Connect Discovery 1.0, sections 3 and 4.2; every named endpoint exists."""
     answer = client.get("/.well-known/openid-configuration")
     assert answer.headers["Content-Type"] == "application/json"
     found = answer.json()
@@ -130,7 +130,7 @@ def test_a_client_that_authenticates_is_told_that_it_cannot(client: httpx.Client
 
 
 def test_a_name_that_leads_here_gets_no_token(client: httpx.Client) -> None:
-    """As a page in a browser would try whose name's address has become this machine's."""
+    """DNS rebinding: a page in a browser gives its own name this machine's address."""
     headers = {"Host": "somewhere.example"}
     assert client.post("/token", data=GRANT, headers=headers).status_code == 400
 
@@ -195,7 +195,7 @@ def test_the_managed_identity_endpoint_refuses(
 async def test_azure_identity_gets_tokens_for_the_apps_identity_and_no_other(
     issuer: Stack, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """How to use managed identities for App Service: the system-assigned identity is the only."""
+    """Managed identities for App Service: the system-assigned identity is the only identity."""
     for setting in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"):
         monkeypatch.setenv(setting, issuer.settings[setting])
     scope = "https://vault.test/.default"

@@ -1,7 +1,7 @@
-"""Changing the issuer's signing key under those that check its tokens.
+"""Rotation of the issuer's signing key, under clients that check tokens.
 
-"Signing key rollover in the Microsoft identity platform" (learn.microsoft.com): keys roll over
-at any time, tokens of the key before stay good, and an application finds the new key by itself.
+"Signing key rollover in the Microsoft identity platform" (learn.microsoft.com): keys roll over at
+any time, tokens of the previous key stay valid, and an application finds the new key by itself.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from infra.local.stack import Stack
 from shared.errors import UnauthenticatedError
 from shared.identity import Caller, Tokens
 
-# How long to wait for the app to look for keys again, which it does every ten seconds at most.
+# The wait for the app to fetch keys again; the app fetches every ten seconds at most.
 PATIENCE_SECONDS = 120
 
 
@@ -56,7 +56,7 @@ def key_of(token: str) -> str:
 
 
 async def accepted(app: Tokens, token: str) -> Caller:
-    """The caller, as soon as the app accepts the token."""
+    """Return the caller as soon as the app accepts the token."""
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -110,7 +110,7 @@ def test_the_vault_follows(issuer: Stack, client: httpx.Client) -> None:
     withdrawn = minted(client, resource)
     assert [status(withdrawn), status(old)] == [200, 200]
     rotated(client, overlap=0)
-    # Until it has to look for a key it goes on with those it knows.
+    # Until the next fetch the app continues with the known keys.
     assert status(minted(client, resource)) == 200
     assert [status(withdrawn), status(old)] == [401, 200]
 

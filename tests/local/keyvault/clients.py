@@ -1,4 +1,4 @@
-"""The SDK's two clients, called in one way, so that each test drives both."""
+"""The SDK's two clients behind one interface: each test drives both clients."""
 
 import inspect
 from typing import Any
@@ -11,14 +11,14 @@ from azure.keyvault.secrets.aio import SecretClient as AsyncSecretClient
 
 from infra.local.stack import Stack
 
-# More than any test's listing has.
+# More pages than the listing of any test.
 MAX_PAGES = 500
 
 
 class Principal:
     """A credential for a principal of the stack's token issuer.
 
-    Its tokens are for what the vault's challenge names, or for `resource`.
+    The tokens are for the resource that the vault's challenge names, or for `resource`.
     """
 
     def __init__(self, stack: Stack, name: str, resource: str | None = None) -> None:
@@ -34,7 +34,7 @@ class Principal:
 
 
 class AsyncPrincipal:
-    """The same for the async client."""
+    """The credential for the async client."""
 
     def __init__(self, stack: Stack, name: str, resource: str | None = None) -> None:
         self._principal = Principal(stack, name, resource)
@@ -43,20 +43,20 @@ class AsyncPrincipal:
         return self._principal.get_token(*scopes, **options)
 
     async def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: the credential holds no resources."""
 
     async def __aenter__(self) -> "AsyncPrincipal":
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """There is nothing to close."""
+        """Do nothing: the credential holds no resources."""
 
 
 class Secrets:
-    """A vault's secrets through the sync client, or the async one.
+    """A vault's secrets, through the sync client or the async client.
 
-    Calls that the two name and type differently have a method here, others go through `call` and
-    `listed`.
+    A call has a method here when the two clients name or type the call differently. The remaining
+    calls go through `call` and `listed`.
     """
 
     def __init__(
@@ -81,15 +81,15 @@ class Secrets:
         await _got(self.client.close())
 
     async def call(self, operation: str, *args: Any, **options: Any) -> Any:
-        """Do an operation and return what it gives."""
+        """Call an operation and return the result."""
         return await _got(getattr(self.client, operation)(*args, **options))
 
     async def listed(self, operation: str, *args: Any, **options: Any) -> list[Any]:
-        """All items of a listing."""
+        """Return every item of a listing."""
         return [item for page in await self.pages(operation, *args, **options) for item in page]
 
     async def pages(self, operation: str, *args: Any, **options: Any) -> list[list[Any]]:
-        """A listing, page by page; AssertionError when it does not come to an end."""
+        """Return a listing page by page; raise AssertionError for a listing without an end."""
         pages = getattr(self.client, operation)(*args, **options).by_page()
         got: list[list[Any]] = []
         while len(got) < MAX_PAGES:
@@ -103,7 +103,7 @@ class Secrets:
         raise AssertionError(f"{operation} has more than {MAX_PAGES} pages")
 
     async def delete(self, name: str) -> DeletedSecret:
-        """Delete a secret and wait until it is."""
+        """Delete a secret and wait for the end of the deletion."""
         if isinstance(self.client, SecretClient):
             poller = self.client.begin_delete_secret(name)
             poller.wait()
@@ -111,7 +111,7 @@ class Secrets:
         return await self.client.delete_secret(name)
 
     async def recover(self, name: str) -> SecretProperties:
-        """Recover a deleted secret and wait until it is."""
+        """Recover a deleted secret and wait for the end of the recovery."""
         if isinstance(self.client, SecretClient):
             poller = self.client.begin_recover_deleted_secret(name)
             poller.wait()
@@ -120,7 +120,7 @@ class Secrets:
 
 
 def refusal(error: HttpResponseError) -> tuple[int | None, str | None, str | None]:
-    """The status, the code and the inner code of a refusal."""
+    """Return status, code and inner code of a refusal."""
     assert error.error is not None
     inner = error.error.innererror
     return error.status_code, error.error.code, inner.get("code") if inner else None

@@ -1,4 +1,4 @@
-"""One vault with its issuer for the tests that leave it running, and clients of both kinds."""
+"""One shared vault with its issuer, and clients of both kinds."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -24,7 +24,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def clients(vault: Stack, kind: str) -> AsyncIterator[Clients]:
-    """`clients(principal, **options)` is a client for a principal, closed after the test."""
+    """`clients(principal, **options)` opens a client for a principal, closed after the test."""
     opened: list[Secrets] = []
 
     def client(principal: str = "secrets-officer", **options: Any) -> Secrets:
@@ -38,11 +38,11 @@ async def clients(vault: Stack, kind: str) -> AsyncIterator[Clients]:
 
 @pytest.fixture
 def secrets(clients: Clients) -> Secrets:
-    """A client of a principal that may do anything with secrets."""
+    """Open a client of a principal with every permission on secrets."""
     return clients()
 
 
 @pytest.fixture
 def name(kind: str, request: pytest.FixtureRequest) -> str:
-    """A secret's name that no other test uses."""
+    """Return the name of a secret that no second test uses."""
     return request.node.name.partition("[")[0].removeprefix("test_").replace("_", "-") + f"-{kind}"

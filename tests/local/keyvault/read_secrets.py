@@ -1,6 +1,6 @@
-"""A program that uses the vault with nothing but its environment, as the app does.
+"""A program that uses the vault with only its environment, like the app.
 
-Prints what the sync and the async client see, as JSON.
+Prints the results of the sync and the async client as JSON.
 """
 
 import asyncio

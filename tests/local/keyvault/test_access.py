@@ -1,4 +1,4 @@
-"""Who may do what, and how a client learns where to get its token.
+"""Permissions of callers, and the challenge that tells a client where to get a token.
 
 "Provide access to Key Vault keys, certificates, and secrets with Azure role-based access control",
 "Azure built-in roles for Security", "Azure Key Vault REST API error codes", "Authentication,
@@ -12,7 +12,7 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
 from azure.keyvault.secrets import ApiVersion
 
-from infra.local.keyvault.access import Access
+from infra.local.keyvault.role_assignments import RoleAssignments
 from infra.local.stack import Stack
 from tests.local.keyvault.clients import Secrets, refusal
 from tests.local.keyvault.conftest import Clients
@@ -24,7 +24,7 @@ METADATA = {
     "list_deleted_secrets",
 }
 ON_DELETED = {"get_deleted_secret", "recover", "purge_deleted_secret"}
-# Each operation with its data action, of which "Microsoft.KeyVault/vaults/secrets/" is left off.
+# Each operation with its data action, without the prefix "Microsoft.KeyVault/vaults/secrets/".
 OPERATIONS = {
     "set_secret": "setSecret/action",
     "get_secret": "getSecret/action",
@@ -42,7 +42,7 @@ OPERATIONS = {
 
 
 async def attempt(officer: Secrets, client: Secrets, operation: str, name: str) -> None:
-    """Let `officer` make a secret as the operation needs it, then have `client` do it."""
+    """Let `officer` prepare a secret, then let `client` carry out the operation."""
     await officer.call("set_secret", name, "one")
     backup = await officer.call("backup_secret", name)
     if operation in ON_DELETED:
@@ -96,7 +96,7 @@ def test_an_assignment_of_an_unknown_role_is_refused_by_name(tmp_path: Path) -> 
     path = tmp_path / "access.json"
     path.write_text(json.dumps([{"principal": "ada", "role": "Key Vault Purge Operator"}]))
     with pytest.raises(ValueError, match="'Key Vault Purge Operator' is none of"):
-        Access(path)
+        RoleAssignments(path)
 
 
 async def test_the_sdk_sends_no_token_where_the_challenges_resource_does_not_match(
@@ -132,7 +132,7 @@ async def test_every_version_of_the_api_that_the_sdk_knows_is_served(
 
 
 async def test_a_version_of_the_api_that_is_not_known_is_refused(clients: Clients) -> None:
-    """Supported API versions: clients must specify one, as there is no default."""
+    """Supported API versions: a client must specify a version; the API has no default."""
     with pytest.raises(HttpResponseError, match=r"\(7\.99\) is not recognized") as refused:
         await clients(api_version="7.99").call("get_secret", "x")
     assert refusal(refused.value) == (400, "BadParameter", None)

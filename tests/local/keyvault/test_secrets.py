@@ -52,7 +52,7 @@ async def test_setting_again_makes_a_new_version_and_keeps_the_old(
     assert (await secrets.call("get_secret", name)).value == "two"
     assert (await secrets.call("get_secret", name, first.properties.version)).value == "one"
     listed = await secrets.listed("list_properties_of_secret_versions", name)
-    # In no order that tells their age.
+    # The order of the versions does not tell their age.
     assert [each.version for each in listed] == sorted(
         [first.properties.version, second.properties.version]
     )
@@ -133,8 +133,8 @@ async def test_a_secret_outside_its_window_is_handed_out(
 ) -> None:
     """About Azure Key Vault secrets, date-time controlled operations.
 
-    "A secret's get operation will work for not-yet-valid and expired secrets": the window tells
-    the reader, who has to look at it.
+    "A secret's get operation will work for not-yet-valid and expired secrets": the reader has to
+    check the validity period.
     """
     await secrets.call("set_secret", name, "one", **window)
     found = await secrets.call("get_secret", name)
@@ -144,7 +144,7 @@ async def test_a_secret_outside_its_window_is_handed_out(
 
 @pytest.mark.parametrize("size", [1, 3, 25, None])
 async def test_versions_come_in_pages(secrets: Secrets, name: str, size: int | None) -> None:
-    """Get Secret Versions: maxresults; 25 results in a page when it is not specified."""
+    """Get Secret Versions: maxresults; 25 results in a page by default."""
     if not await secrets.listed("list_properties_of_secret_versions", name):
         for number in range(27):
             await secrets.call("set_secret", name, str(number))

@@ -44,7 +44,7 @@ def bearer(vault: Stack, **changes: str) -> dict[str, str]:
 
 
 def test_the_sdk_reads_secrets_with_nothing_but_the_apps_settings(vault: Stack) -> None:
-    """Its check of the challenge's resource and of the TLS certificate are on, as by default."""
+    """The SDK's checks of the challenge's resource and of the TLS certificate are on."""
     done = subprocess.run(
         [sys.executable, CLIENT], env=vault.settings, capture_output=True, text=True, check=False
     )
@@ -53,7 +53,7 @@ def test_the_sdk_reads_secrets_with_nothing_but_the_apps_settings(vault: Stack) 
     read = seen["sync"]
     assert len(base64.b64decode(read["seeded"], validate=True)) == 32
     assert seen["async"]["seeded"] == read["seeded"]
-    seeded = ["erasure-identifiers", "log-signing-key", "subject-index-hmac"]
+    seeded = ["erasure-identifiers", "log-event-hmac", "log-signing-key", "subject-index-hmac"]
     assert read["names"] == ["colour", *seeded]
     assert read["current"] == "green"
     assert read["first"] == "blue"
@@ -118,7 +118,7 @@ def assert_challenged(vault: Stack, answer: httpx.Response) -> None:
     assert 'resource="https://0.0.1:' in challenge
 
 
-# Once it was stored, no listing could be answered any more.
+# A stored half surrogate would break every later listing.
 HALF_A_PAIR = r'{"value": "x", "tags": {"a": "\ud800"}}'
 
 
@@ -179,7 +179,7 @@ def test_a_wrong_request_is_refused_in_key_vaults_words(
 def test_a_listing_is_had_with_or_without_a_slash(
     vault: Stack, client: httpx.Client, path: str
 ) -> None:
-    """SDKs of other languages end these paths with one, and follow no redirect."""
+    """The SDKs of other languages end these paths with a slash, and follow no redirect."""
     answer = client.get(path, params=VERSION, headers=bearer(vault))
     assert answer.status_code == 200
     assert set(answer.json()) == {"value", "nextLink"}
@@ -193,7 +193,7 @@ def test_no_write_of_a_refused_request_is_left(vault: Stack, client: httpx.Clien
 
 
 def test_the_last_page_says_that_it_is(vault: Stack, client: httpx.Client) -> None:
-    """Get Secrets: nextLink, and null after the last."""
+    """Get Secrets: nextLink, and null after the last page."""
     headers = bearer(vault)
     names: list[str] = []
     link: str | None = "/secrets?api-version=7.6&maxresults=1"

@@ -1,4 +1,4 @@
-"""A broker process of our own for these tests: free port, many queues, one per test."""
+"""A broker process for these tests: a free port, and a queue of its own for each test."""
 
 import asyncio
 import json
@@ -15,10 +15,10 @@ from infra.local.servicebus.sas import connection_string
 from tests.local.servicebus.sdk import open_links
 
 ROOT = Path(__file__).parents[3]
-# More than the tests of one process take, in whatever order they come to it.
+# More queues of each kind than the tests of one process use, in any order of the tests.
 _EACH = 100
 _START_SECONDS = 30
-# Kinds of queue, each with how it differs from a plain one.
+# Kinds of queue, each with the difference from a plain queue.
 KINDS: dict[str, dict[str, object]] = {
     "plain": {},
     "session": {"RequiresSession": True},
@@ -31,7 +31,7 @@ KINDS: dict[str, dict[str, object]] = {
 
 
 def config(queues: list[dict[str, object]]) -> dict[str, object]:
-    """A Config.json with these queues."""
+    """Build a Config.json with these queues."""
     namespace = {"Name": "sbemulatorns", "Queues": queues, "Topics": []}
     return {"UserConfig": {"Namespaces": [namespace], "Logging": {"Type": "File"}}}
 
@@ -48,7 +48,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 def ready_port(process: subprocess.Popen[str]) -> int:
-    """The port that a starting broker reports."""
+    """Read the port that a starting broker reports."""
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line.startswith("ready 127.0.0.1:"), line + (process.communicate()[1] or "")
@@ -56,7 +56,7 @@ def ready_port(process: subprocess.Popen[str]) -> int:
 
 
 def stop(process: subprocess.Popen[str]) -> int:
-    """End a broker by SIGTERM; its exit code."""
+    """Stop a broker with SIGTERM; return the exit code."""
     process.terminate()
     try:
         process.communicate(timeout=_START_SECONDS)
@@ -67,7 +67,7 @@ def stop(process: subprocess.Popen[str]) -> int:
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The connection string of a running broker."""
+    """Run a broker and yield the connection string."""
     path = tmp_path_factory.mktemp("servicebus") / "Config.json"
     common = {
         "DeadLetteringOnMessageExpiration": True,
@@ -89,14 +89,14 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def new_queue() -> Callable[[str], str]:
-    """A function that names a fresh queue of a kind."""
+    """Return a function that names an unused queue of a kind."""
     numbers = {kind: count() for kind in KINDS}
     return lambda kind: f"{kind}-{next(numbers[kind])}"
 
 
 @pytest.fixture(scope="session")
 async def client(broker: str) -> AsyncIterator[ServiceBusClient]:
-    """The real SDK's asynchronous client."""
+    """Open the real SDK's asynchronous client."""
     async with ServiceBusClient.from_connection_string(broker, retry_total=0) as client:
         yield client
         await asyncio.gather(*(link.close() for link in open_links))

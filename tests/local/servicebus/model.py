@@ -1,4 +1,4 @@
-"""The pure queue under test, and short ways to ask it."""
+"""The queue model under test, with shorthand for common calls."""
 
 from itertools import count
 
@@ -35,7 +35,7 @@ def drain(queue: Queue[str], now: float, session_id: str | None = None) -> list[
 def dead(queue: Queue[str], now: float) -> list[tuple[str, str]]:
     assert queue.dead_letters is not None
     found = []
-    while (message := queue.dead_letters.take(now)) is not None:
+    while (message := queue.dead_letters.receive_and_delete(now)) is not None:
         found.append((message.content, message.dead_letter[0]))
     return found
 

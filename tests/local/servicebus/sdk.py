@@ -1,4 +1,4 @@
-"""What the tests through the SDK share."""
+"""Shared helpers of the tests through the SDK."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,18 +7,18 @@ from typing import Any
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage, ServiceBusSubQueue
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver, ServiceBusSender
 
-# Seconds; WAIT ends only a broken test, SHORT is how long a test looks for what must not come.
+# Seconds. WAIT ends only a broken test; SHORT is the wait for a message that must not come.
 WAIT = 20
 SHORT = 0.5
 
-# The SDK takes up to a second to close a link, so that the client's fixture closes all at once.
+# The SDK takes up to a second to close a link: the client's fixture closes every link at once.
 open_links: list[ServiceBusSender | ServiceBusReceiver] = []
 
 
 async def send(
     client: ServiceBusClient, queue: str, *messages: ServiceBusMessage | list[ServiceBusMessage]
 ) -> None:
-    """Send messages, and lists of them as batches, in this order over a connection of its own."""
+    """Send messages, and lists of messages as batches, in this order over a new connection."""
     sender = client.get_queue_sender(queue)
     open_links.append(sender)
     for message in messages:
@@ -29,7 +29,7 @@ async def send(
 async def receiving(
     client: ServiceBusClient, queue: str, **options: Any
 ) -> AsyncIterator[ServiceBusReceiver]:
-    """A receiver that stays open, for when its closing is not what the test is about."""
+    """Open a receiver that stays open, for a test that does not test closing."""
     receiver = client.get_queue_receiver(queue, **options)
     open_links.append(receiver)
     await receiver.__aenter__()
@@ -37,7 +37,7 @@ async def receiving(
 
 
 async def receive_one(receiver: ServiceBusReceiver) -> ServiceBusReceivedMessage:
-    """The next message."""
+    """Receive the next message."""
     (message,) = await receiver.receive_messages(1, max_wait_time=WAIT)
     return message
 
@@ -45,7 +45,7 @@ async def receive_one(receiver: ServiceBusReceiver) -> ServiceBusReceivedMessage
 async def dead_letters(
     client: ServiceBusClient, queue: str, count: int
 ) -> list[ServiceBusReceivedMessage]:
-    """Take so many messages from the dead-letter queue, which then must be empty."""
+    """Receive `count` messages from the dead-letter queue, and check that no message is left."""
     found: list[ServiceBusReceivedMessage] = []
     async with receiving(client, queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER) as dead:
         while len(found) < count:

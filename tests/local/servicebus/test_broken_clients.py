@@ -1,5 +1,4 @@
-"""Clients that are wrong, or unlike Microsoft's: what they ask for is refused by name, and costs
-the broker nothing.
+"""Broken and foreign clients: the broker refuses an unknown request by name, at no cost.
 
 Source: OASIS AMQP 1.0 (transport, and filter-set in part 3, section 3.5.8).
 """
@@ -31,7 +30,7 @@ def connection(broker: str) -> Iterator[BlockingConnection]:
 @pytest.mark.parametrize(
     ("kind", "filters", "said"),
     [
-        # A selector would have been taken and every message delivered all the same.
+        # A broker that ignores a selector delivers every message.
         ("plain", {SELECTOR: Described(SELECTOR, "colour = 'red'")}, "not-implemented.*selector"),
         ("session", {SESSION_FILTER: "s", SELECTOR: "1 = 0"}, "not-implemented.*selector"),
         ("session", {SESSION_FILTER: 5}, "invalid-field.*session filter"),
@@ -61,7 +60,7 @@ def test_an_address_that_is_no_uri_is_refused_on_its_link_alone(
 def test_a_huge_message_is_refused_without_being_kept(
     broker: str, connection: BlockingConnection, new_queue: NewQueue
 ) -> None:
-    """ "Service Bus quotas", message size: the broker reads on and holds no more than that."""
+    """ "Service Bus quotas", message size: the broker reads on and keeps at most the limit."""
     (process,) = {
         psutil.Process(each.pid)
         for each in psutil.net_connections("tcp")

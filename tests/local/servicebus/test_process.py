@@ -1,4 +1,4 @@
-"""The broker as a process: what it refuses to start with, and how it ends."""
+"""The broker as a process: refused configurations, and a clean stop."""
 
 import json
 import socket
@@ -78,7 +78,7 @@ def test_it_ends_on_sigterm_and_says_which_port_is_taken(tmp_path: Path) -> None
     path.write_text(json.dumps(config([{"Name": "q"}])))
     first = start("--port", "0", "--config", str(path))
     port = ready_port(first)
-    # Not an idle one: a client is on the line.
+    # The broker is not idle: a client is connected.
     with socket.create_connection(("127.0.0.1", port)):
         second = start("--port", str(port), "--config", str(path))
         _, said = second.communicate(timeout=30)

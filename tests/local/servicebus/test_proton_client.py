@@ -1,7 +1,8 @@
-"""A client that is not Microsoft's: Qpid Proton's own, which logs in with a policy's name and key.
+"""A client from a different vendor: Qpid Proton's client, with a policy's name and key.
 
-Source: "AMQP 1.0 in Azure Service Bus protocol guide" (learn.microsoft.com/azure/
-service-bus-messaging): SASL PLAIN, links, settlement, the session filter.
+Source: "AMQP 1.0 in Azure Service Bus protocol guide"
+(learn.microsoft.com/azure/service-bus-messaging): SASL PLAIN, links, settlement, the session
+filter.
 """
 
 import uuid
@@ -79,7 +80,7 @@ def test_messages_come_and_go(connection: BlockingConnection, new_queue: NewQueu
     dead.accept()
 
 
-# Every simple type of OASIS AMQP 1.0, part 1, section 1.6, and at its widest.
+# Every simple type of OASIS AMQP 1.0, part 1, section 1.6, at its widest.
 SIMPLE = {
     "null": None,
     "boolean": True,
@@ -109,7 +110,7 @@ def test_every_type_comes_through_as_it_was_sent(
 ) -> None:
     """ "AMQP 1.0 in Azure Service Bus protocol guide", messages: the bare message is immutable.
 
-    Types that the SDK cannot send are among them: encoded again, each has its bytes.
+    The message has types that the SDK cannot send. Encoded again, each value has the same bytes.
     """
     compound = {
         "described": Described(symbol("x:y"), {"of": [ubyte(1), {ulong(2): None}]}),
@@ -131,7 +132,7 @@ def test_every_type_comes_through_as_it_was_sent(
     receiver = connection.create_receiver(queue, credit=1)
     received = receiver.receive(timeout=TIMEOUT)
     receiver.accept()
-    # The header and the annotations are the broker's to write.
+    # The header and the annotations belong to the broker.
     received.annotations = None
     received.ttl = sent.ttl
     assert received.encode() == sent.encode()
@@ -140,7 +141,7 @@ def test_every_type_comes_through_as_it_was_sent(
 def test_a_session_is_asked_for_by_a_described_filter(
     connection: BlockingConnection, new_queue: NewQueue
 ) -> None:
-    """As other clients than Microsoft's Python one write it."""
+    """Clients other than Microsoft's Python client describe the filter's value."""
     queue = new_queue("session")
     sender = connection.create_sender(queue)
     for session in ("a", "b"):

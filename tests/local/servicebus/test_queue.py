@@ -1,12 +1,12 @@
-"""The pure queue: what each operation does to a message, at which time."""
+"""The queue model: the effect of each operation on a message, at a given time."""
 
 import pytest
 
 from infra.local.servicebus.deadlines import Deadlines
-from infra.local.servicebus.messages import (
+from infra.local.servicebus.errors import (
     MessageLockLostError,
     MessageNotFoundError,
-    RefusedError,
+    OperationRefusedError,
 )
 from tests.local.servicebus.model import LOCK, MAX, TTL, dead, drain, lock, new_queue
 
@@ -45,8 +45,8 @@ def test_a_deferred_message_stays_and_can_be_peeked():
 def test_receive_and_delete_leaves_nothing():
     queue = new_queue()
     queue.enqueue("a", 0.0)
-    assert queue.take(1.0).content == "a"
-    assert (queue.take(1.0), len(queue)) == (None, 0)
+    assert queue.receive_and_delete(1.0).content == "a"
+    assert (queue.receive_and_delete(1.0), len(queue)) == (None, 0)
 
 
 def test_a_returned_message_keeps_its_place():
@@ -153,7 +153,7 @@ def test_dead_letters_keep_sequence_and_count_and_never_expire_again():
     buried = queue.dead_letters.receive(1e6)
     assert (buried.sequence, buried.delivery_count) == (1, 1)
     assert buried.dead_letter == ("why", "because")
-    with pytest.raises(RefusedError):
+    with pytest.raises(OperationRefusedError):
         queue.dead_letters.dead_letter(buried.token, 1e6, "", "")
 
 
@@ -194,7 +194,7 @@ def numbers(queue, now: float) -> list[int]:
 
 
 def test_a_scheduled_message_is_sent_when_its_time_comes():
-    """ "Message sequencing and timestamps": with a sequence number of its own."""
+    """ "Message sequencing and timestamps": the message gets a new sequence number."""
     queue = new_queue()
     scheduled = queue.enqueue("later", 0.0, not_before=10.0)
     queue.enqueue("now", 0.0)
@@ -206,7 +206,7 @@ def test_a_scheduled_message_is_sent_when_its_time_comes():
     message = queue.receive(10.0)
     assert message is not None
     assert (message.content, message.sequence, message.enqueued_at) == ("later", 3, 10.0)
-    # Its time to live counts from then.
+    # The time to live counts from the activation.
     assert message.expires_at == 10.0 + TTL
 
 

@@ -1,9 +1,9 @@
-"""The pure queue's sessions: who gets which, for how long, and what is left behind."""
+"""The sessions of the queue model: acceptance, locks, and the messages after a session ends."""
 
 import pytest
 
-from infra.local.servicebus.messages import (
-    RefusedError,
+from infra.local.servicebus.errors import (
+    OperationRefusedError,
     SessionCannotBeLockedError,
     SessionLockLostError,
 )
@@ -20,7 +20,7 @@ def sessions(**special: object) -> Queue[str]:
 
 @pytest.mark.parametrize("session_id", [None, ""])
 def test_a_session_queue_wants_a_session_id(session_id):
-    with pytest.raises(RefusedError):
+    with pytest.raises(OperationRefusedError):
         sessions().enqueue("x", 0.0, session_id=session_id)
 
 
@@ -112,5 +112,5 @@ def test_a_session_whose_messages_expired_is_not_handed_out():
 def test_session_messages_are_not_renewed_one_by_one():
     queue = sessions()
     queue.sessions.accept("s", "one", 0.0)
-    with pytest.raises(RefusedError):
+    with pytest.raises(OperationRefusedError):
         queue.renew(lock(queue, 0.0, "s"), 1.0)

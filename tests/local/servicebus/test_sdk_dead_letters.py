@@ -1,6 +1,6 @@
-"""Dead-letter queues as queues of their own, through the unmodified asynchronous SDK.
+"""Dead-letter queues, through the unmodified asynchronous SDK.
 
-Unless a test says otherwise, the behaviour is that of "Overview of Service Bus dead-letter queues"
+The default source is "Overview of Service Bus dead-letter queues"
 (learn.microsoft.com/azure/service-bus-messaging/service-bus-dead-letter-queues).
 """
 
@@ -20,11 +20,11 @@ async def bury(client, queue, *bodies):
 
 
 async def test_a_dead_letter_is_delivered_any_number_of_times(client, new_queue):
-    """ "There's no automatic cleanup of the DLQ": no delivery is its last."""
+    """ "There's no automatic cleanup of the DLQ": a dead letter has no maximum delivery count."""
     queue = new_queue("brief")
     await bury(client, queue, "x")
     async with receiving(client, queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER) as dead:
-        # The queue's own limit is three deliveries.
+        # The main queue's limit is three deliveries.
         for count in range(5):
             message = await receive_one(dead)
             assert (str(message), message.delivery_count) == ("x", count)
@@ -50,7 +50,7 @@ async def test_a_dead_letter_is_set_aside_and_had_by_its_number(client, new_queu
 
 
 async def test_a_dead_letter_is_not_dead_lettered_again(client, new_queue):
-    """A dead-letter queue has none of its own: it stays where it is, and its receiver is told."""
+    """A dead-letter queue has no dead-letter queue: the message stays, the receiver is told."""
     queue = new_queue("plain")
     await bury(client, queue, "x")
     async with receiving(client, queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER) as dead:

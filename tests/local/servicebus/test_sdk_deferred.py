@@ -20,7 +20,7 @@ from tests.local.servicebus.sdk import SHORT, WAIT, dead_letters, receive_one, r
 HOUR = timedelta(hours=1)
 
 
-# Later than a sender and a receiver take to open.
+# Longer than a sender and a receiver take to open.
 def soon() -> datetime:
     return datetime.now(UTC) + timedelta(seconds=5)
 
@@ -38,7 +38,7 @@ async def test_a_deferred_message_is_had_by_its_sequence_number(client, new_queu
         assert await receiver.receive_messages(1, max_wait_time=SHORT) == []
         (deferred,) = await receiver.receive_deferred_messages(message.sequence_number)
         assert (str(deferred), deferred.state) == ("aside", ServiceBusMessageState.DEFERRED)
-        # It is locked: nobody gets it a second time, and its lock can be renewed.
+        # The message is locked: no second receiver gets the message, and the lock can be renewed.
         with pytest.raises(ServiceBusError, match="sequence number"):
             await receiver.receive_deferred_messages(message.sequence_number)
         assert await receiver.renew_message_lock(deferred) > datetime.now(UTC)
@@ -119,7 +119,7 @@ async def test_a_scheduled_message_comes_at_its_time(client, new_queue, way):
 
 
 async def test_a_scheduled_message_is_cancelled(client, new_queue):
-    """ "Message sequencing and timestamps": by the sequence number it was given."""
+    """ "Message sequencing and timestamps": by the sequence number of the scheduled message."""
     queue = new_queue("plain")
     async with client.get_queue_sender(queue) as sender:
         messages = [ServiceBusMessage(str(n)) for n in range(3)]
@@ -143,7 +143,7 @@ async def test_what_cannot_be_scheduled_is_refused(client, new_queue):
 
 
 async def test_sessions_are_listed(client, new_queue):
-    """ "Message sessions": those with active messages or with state."""
+    """ "Message sessions": the sessions with active messages or with a state."""
     queue = new_queue("session")
     assert [session async for session in client.list_queue_sessions(queue)] == []
     names = [f"s{number:03}" for number in range(120)]

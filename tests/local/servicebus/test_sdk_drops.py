@@ -1,4 +1,4 @@
-"""Connections that break, senders that crowd, and clients that talk nonsense."""
+"""Broken connections, many senders at once, and clients that send malformed bytes."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ NewQueue = Callable[[str], str]
 
 
 class Line:
-    """A TCP relay to the broker whose connections can be cut, as a crash or a network would."""
+    """A TCP relay to the broker; a test cuts the connections as a crash or a network would."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -23,7 +23,7 @@ class Line:
         self._pumps: set[asyncio.Task[None]] = set()
 
     async def start(self) -> str:
-        """The connection string of the broker at the far end."""
+        """Return the connection string of the broker behind the relay."""
         self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
         return connection_string(self._server.sockets[0].getsockname()[1])
 
@@ -71,7 +71,7 @@ async def line(broker: str) -> AsyncIterator[Line]:
 
 @pytest.fixture
 async def distant(line: Line) -> AsyncIterator[ServiceBusClient]:
-    """A client behind the line, which tries again when that is cut."""
+    """Open a client behind the relay; the client retries after a cut."""
     text = await line.start()
     async with ServiceBusClient.from_connection_string(text, retry_backoff_factor=0.1) as client:
         yield client
@@ -80,7 +80,7 @@ async def distant(line: Line) -> AsyncIterator[ServiceBusClient]:
 async def test_a_lock_outlives_the_connection_it_was_given_on(
     client: ServiceBusClient, distant: ServiceBusClient, line: Line, new_queue: NewQueue
 ) -> None:
-    """The SDK reconnects and settles by lock token; nobody else got the message meanwhile."""
+    """The SDK reconnects and settles by lock token; meanwhile no receiver gets the message."""
     queue = new_queue("plain")
     await send(client, queue, *(ServiceBusMessage(body) for body in "abcd"))
     async with distant.get_queue_receiver(queue) as receiver:
@@ -153,7 +153,7 @@ async def test_many_senders_at_once_lose_and_mix_nothing(
     )
     bodies = []
     async with client.get_queue_receiver(queue, receive_mode="receiveanddelete") as receiver:
-        # One at a time: a credit of 1 each time, and the order of arrival.
+        # One message at a time: a credit of 1 each time, and the order of arrival.
         while len(bodies) < senders * each:
             bodies.append(str(await receive_one(receiver)).split())
     for sender in range(senders):
@@ -180,7 +180,7 @@ async def test_nonsense_ends_its_own_connection_only(
             reader, writer = await asyncio.open_connection("127.0.0.1", port_of(broker))
             writer.write(nonsense)
             async with asyncio.timeout(WAIT):
-                # Closed one way or the other.
+                # The broker closes or resets the connection.
                 with contextlib.suppress(ConnectionResetError):
                     await reader.read()
             writer.close()

@@ -1,6 +1,6 @@
 """Locks and settlements on queues without sessions, through the unmodified asynchronous SDK.
 
-Unless a test says otherwise, the behaviour is that of "Message transfers, locks, and settlement"
+The default source is "Message transfers, locks, and settlement"
 (learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement).
 """
 
@@ -46,7 +46,7 @@ async def test_settlements(client, new_queue):
 
 
 async def test_dead_lettering_keeps_the_other_properties(client, new_queue):
-    """ "Overview of Service Bus dead-letter queues": the message itself is kept as it was."""
+    """ "Overview of Service Bus dead-letter queues": the message itself stays unchanged."""
     queue = new_queue("plain")
     properties = {"DeadLetterReason": "an old one", "other": 1}
     await send(client, queue, ServiceBusMessage("x", application_properties=properties))
@@ -79,7 +79,7 @@ async def test_an_expired_lock_returns_the_message(client, new_queue):
         assert (second.delivery_count, second.sequence_number) == (1, first.sequence_number)
         with pytest.raises(MessageLockLostError):
             await receiver.renew_message_lock(first)
-        # The SDK looks at its clock first; make it ask the broker.
+        # The SDK looks at its clock first; make the SDK ask the broker.
         first._raw_amqp_message.annotations[b"x-opt-locked-until"] = 1 << 42
         with pytest.raises(MessageLockLostError):
             await receiver.complete_message(first)
@@ -103,7 +103,7 @@ async def test_a_renewed_lock_holds(client, new_queue):
 
 
 async def test_tasks_may_share_a_receiver(client, new_queue):
-    """As they do with an AutoLockRenewer: the SDK repeats delivery ids then, unpunished."""
+    """Tasks share a receiver with an AutoLockRenewer: the SDK repeats delivery ids, unpunished."""
     queue = new_queue("plain")
     await send(client, queue, [ServiceBusMessage(str(number)) for number in range(40)])
     async with receiving(client, queue) as receiver:
@@ -118,7 +118,7 @@ async def test_tasks_may_share_a_receiver(client, new_queue):
 
 
 async def test_an_auto_lock_renewer_keeps_many_messages(client, new_queue):
-    """ "Message transfers, locks, and settlement": locks that are renewed do not run out."""
+    """ "Message transfers, locks, and settlement": renewed locks do not expire."""
     queue = new_queue("renewed")
     await send(client, queue, [ServiceBusMessage(str(number)) for number in range(10)])
     async with (
@@ -152,7 +152,7 @@ async def test_too_many_deliveries_lead_to_the_dead_letter_queue(client, new_que
 
 
 async def test_time_to_live_leads_to_the_dead_letter_queue(client, new_queue):
-    """ "Message expiration (time to live)": dead-lettered when the queue says so."""
+    """ "Message expiration (time to live)": dead-lettered by the queue's setting."""
     queue = new_queue("fleeting")
     await send(client, queue, ServiceBusMessage("x", time_to_live=timedelta(hours=1)))
     (dead,) = await dead_letters(client, queue, 1)
@@ -160,7 +160,7 @@ async def test_time_to_live_leads_to_the_dead_letter_queue(client, new_queue):
 
 
 async def test_messages_of_a_closed_receiver(client, new_queue):
-    """What was received stays locked for its holder; what was only prefetched is free again."""
+    """A received message stays locked for its holder; a prefetched message is free again."""
     queue = new_queue("brief")
     await send(client, queue, *(ServiceBusMessage(str(number)) for number in range(5)))
     async with client.get_queue_receiver(queue, prefetch_count=10) as receiver:
@@ -176,7 +176,7 @@ async def test_messages_of_a_closed_receiver(client, new_queue):
 
 
 async def test_an_idle_receiver_does_not_keep_messages(client, new_queue):
-    """A receiver that is open but not asking gives back what reaches it."""
+    """An open receiver without a receive call gives back the messages that reach the receiver."""
     queue = new_queue("plain")
     async with client.get_queue_receiver(queue) as idle:
         assert await idle.receive_messages(1, max_wait_time=SHORT) == []

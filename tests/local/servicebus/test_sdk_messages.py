@@ -1,4 +1,4 @@
-"""What becomes of a message on its way through a queue, through the unmodified asynchronous SDK."""
+"""The way of a message through a queue, through the unmodified asynchronous SDK."""
 
 import uuid
 from datetime import timedelta
@@ -12,7 +12,7 @@ from tests.local.servicebus.sdk import WAIT, receive_one, receiving, send
 
 
 async def test_a_message_comes_through_as_it_was_sent(client, new_queue):
-    """ "Messages, payloads, and serialization": properties of both kinds and the body."""
+    """ "Messages, payloads, and serialization": system and application properties, and the body."""
     queue, body = new_queue("plain"), bytes(range(256)) * 300
     application = {
         "text": "Größe",
@@ -91,7 +91,7 @@ async def test_every_kind_of_body(client, new_queue, content):
 
 
 async def test_a_batch_arrives_as_its_messages_in_order(client, new_queue):
-    """ "AMQP 1.0 in Azure Service Bus protocol guide": one transfer, as many messages."""
+    """ "AMQP 1.0 in Azure Service Bus protocol guide": one transfer, many messages."""
     queue = new_queue("plain")
     async with client.get_queue_sender(queue) as sender:
         batch = await sender.create_message_batch()

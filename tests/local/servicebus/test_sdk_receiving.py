@@ -1,7 +1,7 @@
-"""Ways to receive: iterators, waiting, prefetching, peeking on, and receivers that close or break.
+"""Ways to receive: iterators, waits, prefetch, peeks, and receivers that close or break.
 
-As the SDK's own live tests of queues try them, through the unmodified asynchronous SDK. Unless a
-test says otherwise, the behaviour is that of "Message transfers, locks, and settlement"
+The cases come from the SDK's live tests of queues, through the unmodified asynchronous SDK. The
+default source is "Message transfers, locks, and settlement"
 (learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement).
 """
 
@@ -100,7 +100,7 @@ async def test_prefetched_messages_are_handed_out_from_what_is_there(client, new
 async def test_peeking_goes_on_from_a_number_and_includes_what_is_locked_or_set_aside(
     client, new_queue
 ):
-    """ "Message browsing": by sequence number, whatever the state."""
+    """ "Message browsing": by sequence number, in any state."""
     queue = new_queue("plain")
     await send(client, queue, numbered(6))
     async with receiving(client, queue) as receiver:
@@ -180,7 +180,7 @@ async def test_every_settlement_after_the_locks_end_is_refused(client, new_queue
         for message, settle in zip(held, settlements, strict=True):
             with pytest.raises(MessageLockLostError):
                 await settle(message)
-            # The SDK looks at its clock first; make it ask the broker.
+            # The SDK looks at its clock first; make the SDK ask the broker.
             message._raw_amqp_message.annotations[b"x-opt-locked-until"] = 1 << 42
             with pytest.raises(MessageLockLostError):
                 await settle(message)
@@ -188,7 +188,7 @@ async def test_every_settlement_after_the_locks_end_is_refused(client, new_queue
 
 @pytest.mark.parametrize("numbers", [99, [1, 99], -1])
 async def test_a_number_that_is_no_deferred_message_is_not_found(client, new_queue, numbers):
-    """ "Message deferral": all or none."""
+    """ "Message deferral": every message of the call, or an error."""
     queue = new_queue("plain")
     await send(client, queue, ServiceBusMessage("x"))
     async with receiving(client, queue) as receiver:
@@ -219,7 +219,7 @@ async def test_a_sender_goes_on_after_a_message_that_was_too_large(client, new_q
 
 
 async def test_the_shorter_time_to_live_counts(client, new_queue):
-    """ "Message expiration (time to live)": that of the message, when it is below the queue's."""
+    """ "Message expiration (time to live)": the message's own, when shorter than the queue's."""
     queue = new_queue("plain")
     brief = ServiceBusMessage("brief", time_to_live=timedelta(seconds=1))
     await send(client, queue, brief, ServiceBusMessage("long", time_to_live=timedelta(minutes=5)))

@@ -1,4 +1,4 @@
-"""What the broker refuses, as the unmodified asynchronous SDK reports it."""
+"""Refusals of the broker, as the unmodified asynchronous SDK reports each refusal."""
 
 import httpx
 import pytest
@@ -44,7 +44,7 @@ async def test_what_the_broker_cannot_do_is_refused_by_name(client, new_queue):
 
 
 async def test_http_and_websockets_are_refused_by_name(broker):
-    """RFC 6455, section 4.1: what a client asks that speaks AMQP over WebSockets."""
+    """RFC 6455, section 4.1: the opening handshake of AMQP over WebSockets."""
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Protocol": "amqp"}
     url = f"http://127.0.0.1:{port_of(broker)}/$servicebus/websocket"
     async with httpx.AsyncClient(trust_env=False) as plain:

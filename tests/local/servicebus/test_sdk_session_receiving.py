@@ -1,6 +1,6 @@
-"""Session receivers in the ways that the SDK's own live tests of sessions try them.
+"""Session receivers: the cases of the SDK's live tests of sessions.
 
-Unless a test says otherwise, the behaviour is that of "Message sessions"
+The default source is "Message sessions"
 (learn.microsoft.com/azure/service-bus-messaging/message-sessions).
 """
 
@@ -103,7 +103,7 @@ async def test_everything_is_refused_once_the_sessions_lock_has_ended(client, ne
     await send(client, queue, of("a", "1"))
     async with client.get_queue_receiver(queue, session_id="a") as receiver:
         message = await receive_one(receiver)
-        # Another gets the session once the lock has ended.
+        # A second receiver gets the session after the end of the lock.
         async with client.get_queue_receiver(
             queue, session_id=NEXT_AVAILABLE_SESSION, max_wait_time=WAIT
         ) as other:
@@ -166,7 +166,7 @@ async def test_deferred_messages_of_a_session_are_settled_in_every_way(client, n
         await receiver.defer_message(held["defer"])
         await receiver.dead_letter_message(held["dead-letter"], reason="why")
         left = await receiver.receive_deferred_messages([numbers["abandon"], numbers["defer"]])
-        # Given back, it is still set aside, and the delivery counts.
+        # A returned message is still deferred, and the delivery counts.
         assert [(str(m), m.delivery_count) for m in left] == [("abandon", 1), ("defer", 0)]
         for message in left:
             await receiver.complete_message(message)

@@ -1,6 +1,6 @@
 """Session queues, through the unmodified asynchronous SDK.
 
-Unless a test says otherwise, the behaviour is that of "Message sessions"
+The default source is "Message sessions"
 (learn.microsoft.com/azure/service-bus-messaging/message-sessions).
 """
 

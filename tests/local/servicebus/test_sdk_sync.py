@@ -66,7 +66,7 @@ def test_a_renewed_lock_holds_and_another_expires(
         while not returned:
             receiver.renew_message_lock(kept)
             returned = receiver.receive_messages(1, max_wait_time=0.5)
-        # It came again once its lock had expired; the renewed one, as old, did not.
+        # The message came again after its lock expired; the renewed message, equally old, did not.
         (again,) = returned
         assert (str(again), again.delivery_count) == ("lost", 1)
         with pytest.raises(MessageLockLostError):

@@ -1,4 +1,4 @@
-"""The set-up of a clone: what a machine lacks is named at once, and a second run is skipped."""
+"""The set-up of a clone: every missing part is named at once, and a second run is skipped."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ COMPLETE = {
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """An empty clone, as far as the set-up reads it."""
+    """Return an empty clone, as far as the set-up reads a clone."""
     for name in ("Makefile", "infra/setup.py", "requirements.txt", "requirements-dev.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -32,7 +32,7 @@ def clone(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """A PATH with a shell and make alone."""
+    """Return a PATH with a shell and make alone."""
     directory = tmp_path / "programs"
     directory.mkdir()
     for name in ("sh", "make"):
@@ -59,7 +59,7 @@ def make_setup(clone: Path, programs: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_machine_without_python_is_told_how_to_get_it(clone: Path, programs: Path) -> None:
-    # As pyenv leaves it where that version is not the chosen one.
+    # A pyenv shim without the version chosen prints the same.
     write_program(programs / "python3.13", 'echo "pyenv: command not found" >&2; exit 127')
     done = make_setup(clone, programs)
     assert done.returncode != 0
@@ -153,7 +153,7 @@ def test_an_installation_is_skipped_until_its_sources_change(tmp_path: Path) -> 
 
 
 def test_the_set_up_parses_on_old_pythons() -> None:
-    """It is what tells their owners that another one is needed."""
+    """The set-up itself tells the owners of an old Python to get a newer Python."""
     compile((ROOT / "infra/setup.py").read_text(), "setup.py", "exec")
     import ast
 

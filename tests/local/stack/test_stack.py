@@ -1,4 +1,4 @@
-"""The stack's processes: how they start, die and end, and that none is ever left behind."""
+"""The stack's processes: start, death and end, with no process left behind."""
 
 import json
 import signal
@@ -22,7 +22,7 @@ from tests.processes import still_running
 
 SMALL = ("identity", "keyvault")
 
-# Starts a stack in the directory given, says what runs, then hangs or fails as told.
+# Starts a stack in the given directory, prints the running processes, then hangs or fails.
 DRIVER = """
 import json, sys, time
 from pathlib import Path
@@ -49,13 +49,14 @@ def test_the_whole_stack_listens_on_loopback_only(stack: Stack) -> None:
 
 
 def test_an_idle_connection_outlives_the_clients_patience(tmp_path: Path) -> None:
-    """httpx gives an idle connection up after 5 seconds; no server may hang up first."""
+    """httpx closes an idle connection after 5 seconds; no server may hang up first."""
     with Stack(tmp_path, in_memory=True, processes=[*PROCESSES, FAULTS]) as stack:
         urls = stack.info["endpoints"]
         asked = [
             f"{urls['app']}/api/health",
             f"{urls['token_issuer']}/.well-known/openid-configuration",
             f"{urls['key_vault']}/secrets",
+            f"{urls['resource_manager']}/healthstatus",
             urls["faults"],
         ]
         trusted = ssl.create_default_context(cafile=stack.info["ca_file"])
@@ -67,7 +68,7 @@ def test_an_idle_connection_outlives_the_clients_patience(tmp_path: Path) -> Non
 
 
 def _connection_of(answer: httpx.Response) -> tuple[str, int]:
-    """The client's end of the connection that an answer came over."""
+    """Return the client's end of the answer's connection."""
     return answer.extensions["network_stream"].get_extra_info("client_addr")
 
 
@@ -83,7 +84,7 @@ def test_the_callers_settings_do_not_reach_the_app(
 
 
 def test_an_interrupted_stop_can_be_gone_on_with(tmp_path: Path) -> None:
-    """`make down` right after an interrupted `make up` signals a supervisor that stops already."""
+    """`make down` right after an interrupted `make up` signals a supervisor that is stopping."""
 
     class InterruptError(BaseException):
         pass
@@ -96,7 +97,7 @@ def test_an_interrupted_stop_can_be_gone_on_with(tmp_path: Path) -> None:
     running = [psutil.Process(stack.pid(name)) for name in ("azurite", "identity")]
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        # While the first of them takes its time to end, which is longer than this.
+        # During the first process's end, which takes longer than the timer.
         signal.setitimer(signal.ITIMER_REAL, 0.001)
         with pytest.raises(InterruptError):
             stack.stop()
@@ -104,7 +105,7 @@ def test_an_interrupted_stop_can_be_gone_on_with(tmp_path: Path) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         stack.stop()
-    # At once: by us, and not some time later by the guard.
+    # At once: ended by the stack, and not later by the guard.
     assert not any(process.is_running() for process in running)
 
 
@@ -167,7 +168,7 @@ def test_nothing_outlives_the_one_who_started_the_stack(
     tmp_path: Path, sent: signal.Signals
 ) -> None:
     driver, processes = start_driver(tmp_path, "hang")
-    # The guard is one more child besides the stack's processes.
+    # The guard is a child too, besides the stack's processes.
     processes += psutil.Process(driver.pid).children(recursive=True)
     driver.send_signal(sent)
     driver.wait()

@@ -1,4 +1,4 @@
-"""`make up` and `make down`: the stack in the background, brought back, stopped, interrupted."""
+"""`make up` and `make down`: the stack in the background, restarted, stopped, interrupted."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ from infra.local.ports import LOOPBACK, Ports
 from infra.local.programs import FAULTS, PROCESSES
 from tests.processes import has_ended, still_running
 
-# `up` in a program of its own, which can be interrupted; it prints each step as it is reported.
+# `up` in a program of its own, which can be interrupted; the program prints each step.
 UP = """
 import json, sys
 from pathlib import Path
@@ -40,7 +40,7 @@ supervisor.up(
 
 
 class Background:
-    """A stack of its own, apart from that of `make up`."""
+    """A background stack apart from that of `make up`."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory / "stack"
@@ -84,7 +84,7 @@ def background(tmp_path: Path) -> Iterator[Background]:
 
 
 def crash(pid: int) -> None:
-    """Kill a process of the supervisor's, which has yet to collect it, and see it dead."""
+    """Kill a process that the supervisor has yet to collect, and wait for the death."""
     process = psutil.Process(pid)
     process.kill()
     while not has_ended(process):
@@ -190,7 +190,7 @@ def test_an_interrupted_start_leaves_nothing(
             break
     starting.stdout.close()
     starting.wait()
-    # Whether the supervisor is still about to notice, or has gone already.
+    # Both when the supervisor has not yet noticed and when the supervisor has gone.
     background.down()
     background.assert_gone()
 

@@ -1,4 +1,4 @@
-"""A blob function that records each blob, then keeps, deletes or fails on it by its name."""
+"""A blob function that records each blob, then keeps, deletes or fails by the blob's name."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ app = func.FunctionApp()
 
 
 class BlobReference(SdkType):
-    """Where a blob is; its bytes never pass through the host."""
+    """The address of a blob; the blob's bytes never pass through the host."""
 
     def __init__(self, *, data: object) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class BlobReference(SdkType):
 
 
 class BlobReferenceConverter(InConverter, binding="blob", trigger="blobTrigger"):
-    """Makes a BlobReference of what the host sends."""
+    """Make a BlobReference from the host's binding data."""
 
     @classmethod
     def check_input_type_annotation(cls, pytype: type) -> bool:
@@ -39,7 +39,7 @@ class BlobReferenceConverter(InConverter, binding="blob", trigger="blobTrigger")
 
 
 async def _gate() -> None:
-    """Return once the file that the setting GATE names is there."""
+    """Return once the file in the setting GATE exists."""
     while True:
         if _opened():
             return
@@ -67,7 +67,7 @@ async def arrived(blob: BlobReference) -> None:
         raise RuntimeError("told to fail")
     if blob.name.startswith("slow/"):
         await _gate()
-    # Before the blob goes: a host killed in between has done its work, and nothing brings it back.
+    # Recorded before the deletion: a host killed between both has done the work, once and for all.
     _record("done", blob.name)
     if blob.name.startswith("move/"):
         client = BlobClient.from_connection_string(blob.connection, blob.container, blob.name)

@@ -1,4 +1,4 @@
-"""An app of HTTP functions that show what the host hands in and what it sends out."""
+"""HTTP functions that show the host's requests and responses."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ def _json(value: object, status: int = 200) -> func.HttpResponse:
 
 
 async def _gate() -> None:
-    """Return once the file that the setting GATE names is there."""
+    """Return once the file in the setting GATE exists."""
     while True:
         if _opened():
             return
@@ -57,7 +57,7 @@ async def mirror(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route("peak", methods=["GET"])
 async def peak(req: func.HttpRequest) -> func.HttpResponse:
-    """The most memory that this process has had, in bytes; macOS counts bytes, Linux kibibytes."""
+    """Answer with the peak memory of this process in bytes; macOS counts bytes, Linux kibibytes."""
     unit = 1 if sys.platform == "darwin" else 1024
     return _json(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 
@@ -121,7 +121,7 @@ def text(req: func.HttpRequest) -> str:
 
 @app.generic_trigger("req", "httpTrigger", route="silent", methods=["POST"], authLevel="anonymous")
 async def silent(req: func.HttpRequest) -> None:
-    """Without an output binding it has nothing to answer with."""
+    """Return nothing: the function has no output binding."""
 
 
 @app.route("fails")
@@ -136,7 +136,7 @@ released = threading.Event()
 
 @app.route("together", methods=["GET"])
 async def together(req: func.HttpRequest) -> func.HttpResponse:
-    """Answer once as many requests as `parties` have arrived."""
+    """Answer once the number of requests in `parties` has arrived."""
     global arrived  # noqa: PLW0603 - what the requests share is the point
     parties = int(req.params["parties"])
     async with waiting:
@@ -148,7 +148,7 @@ async def together(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route("blocking", methods=["GET"])
 def blocking(req: func.HttpRequest) -> func.HttpResponse:
-    """Block a thread until `release` is asked for."""
+    """Block a thread until a call of `release`."""
     released.wait()
     return _json({"released": True})
 
@@ -161,7 +161,7 @@ def release(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route("gate", methods=["GET"])
 async def gate(req: func.HttpRequest) -> func.HttpResponse:
-    """Answer once the file that the setting GATE names is there."""
+    """Answer once the file in the setting GATE exists."""
     _record("waiting")
     await _gate()
     _record("done")

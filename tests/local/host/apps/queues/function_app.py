@@ -1,4 +1,4 @@
-"""Queue functions that record what they were given; some fail or take their time when told to."""
+"""Queue functions that record their messages, and fail or wait on the message's order."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ app = func.FunctionApp()
 
 
 async def _gate() -> None:
-    """Return once the file that the setting GATE names is there."""
+    """Return once the file in the setting GATE exists."""
     while True:
         if _opened():
             return
@@ -29,7 +29,7 @@ def _record(**values: object) -> None:
 
 
 def _moment(message: func.ServiceBusMessage) -> str | None:
-    """When it was put in its queue, unless it never was in one."""
+    """Return the time of enqueueing; None for a message that was never in a queue."""
     return message.enqueued_time_utc.isoformat() if message.enqueued_time_utc else None
 
 

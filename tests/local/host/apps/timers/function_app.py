@@ -44,7 +44,7 @@ async def held(timer: func.TimerRequest) -> None:
 
 
 async def _gate() -> None:
-    """Return once the file that the setting GATE names is there."""
+    """Return once the file in the setting GATE exists."""
     while True:
         if _opened():
             return

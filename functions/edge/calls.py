@@ -1,0 +1,185 @@
+"""One request of a known caller, and the reply to it."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import azure.functions as func
+import msgspec
+
+from shared.composition.edge import EdgeFlow
+from shared.errors import (
+    InvalidInputError,
+    MalformedInputError,
+    PreconditionFailedError,
+    PreconditionRequiredError,
+)
+
+if TYPE_CHECKING:
+    from shared.identity import Caller
+
+_MAX_PAGE = 1000
+_MAX_IDEMPOTENCY_KEY = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer of an endpoint: a JSON `body`, or raw `content` of `content_type`.
+
+    `is_logged` marks the answer of a command whose change is in the tenant's log already.
+    `resource` names what the answer gives away, where the path does not.
+    """
+
+    status: int
+    body: object = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+    content_type: str = "application/json"
+    is_logged: bool = False
+    resource: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call[F]:
+    """One request of a known caller to an endpoint of the flow `F`."""
+
+    flow: F
+    caller: "Caller"
+    request: func.HttpRequest
+    edge: EdgeFlow
+
+    @property
+    def tenant(self) -> str:
+        """The tenant that the path names."""
+        return self.param("tenant")
+
+    def param(self, name: str) -> str:
+        """Return a parameter of the route."""
+        return str(self.request.route_params[name])
+
+    def read[T](self, kind: type[T]) -> T:
+        """Read the JSON body as `kind`. Raises MalformedInputError that names the wrong field."""
+        body = self.request.get_body()
+        if not body:
+            raise MalformedInputError(
+                "body-missing", "The request has no body.", "Send a JSON object."
+            )
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise MalformedInputError(
+                "body-invalid", f"The body cannot be read: {error}.", "Mend it and send it again."
+            ) from error
+
+    def query[T](self, kind: type[T]) -> T:
+        """Read the parameters of the query as `kind`; an empty parameter counts as left out.
+
+        Raises InvalidInputError that names the wrong parameter.
+        """
+        given = {name: value for name, value in self.request.params.items() if value}
+        try:
+            return msgspec.convert(given, kind)
+        except msgspec.ValidationError as error:
+            raise InvalidInputError(
+                "query-invalid",
+                f"A parameter of the query is wrong: {error}.",
+                "Mend it, or leave it out.",
+            ) from error
+
+    @property
+    def page_size(self) -> int:
+        """The rows of a page, from `?limit=`: 100 where the query has no limit, at most 1,000."""
+        text = self.request.params.get("limit", "100")
+        if not re.fullmatch("[1-9][0-9]{0,3}", text) or int(text) > _MAX_PAGE:
+            raise InvalidInputError(
+                "limit-invalid",
+                "The limit is not a whole number that is allowed.",
+                f"Pass a limit from 1 to {_MAX_PAGE}, or leave it out for 100.",
+            )
+        return int(text)
+
+    def choice[T: str](self, name: str, choices: Sequence[T]) -> T:
+        """Read a parameter of the query that is one of `choices`; the first if left out.
+
+        Raises InvalidInputError.
+        """
+        given = self.request.params.get(name) or choices[0]
+        for choice in choices:
+            if choice == given:
+                return choice
+        raise InvalidInputError(
+            "choice-unknown",
+            f"The parameter `{name}` of the query is none that there is.",
+            f"Pass one of: {', '.join(choices)}.",
+        )
+
+    @property
+    def client_address(self) -> str | None:
+        """The address of the client; see the function `client_address`."""
+        return client_address(self.request.headers)
+
+    @property
+    def continuation(self) -> str | None:
+        """The token of the page to read on from, from `?continuation=`."""
+        return self.request.params.get("continuation") or None
+
+    async def identifier(self, scope: str) -> str:
+        """Return the id for what this POST creates: the same for the same Idempotency-Key.
+
+        Source: draft-ietf-httpapi-idempotency-key-header. Raises InvalidInputError when the key
+        was used for another request.
+        """
+        given = self.request.headers.get("Idempotency-Key")
+        if given is None:
+            return self.edge.new_id()
+        if not 0 < len(given) <= _MAX_IDEMPOTENCY_KEY:
+            raise InvalidInputError(
+                "idempotency-key-invalid",
+                "The Idempotency-Key is empty or too long.",
+                f"Use 1 to {_MAX_IDEMPOTENCY_KEY} characters, a UUID for example.",
+            )
+        fingerprint = hashlib.sha256(self.request.get_body()).hexdigest()
+        keys = self.edge.idempotency_keys
+        return await keys.reserve(scope, self.caller.id, given, fingerprint)
+
+    def require_match(self, etag: str) -> None:
+        """Hold a transition to the state that the caller has seen (RFC 9110 section 13.1.1).
+
+        Raises PreconditionRequiredError without If-Match, PreconditionFailedError for another ETag.
+        """
+        given = self.request.headers.get("If-Match")
+        if given is None:
+            raise PreconditionRequiredError(
+                "if-match-missing",
+                "This transition needs the ETag of the state that you have seen.",
+                "Read the resource and send its ETag as If-Match.",
+            )
+        if given.strip() != "*" and etag_header(etag) not in given:
+            raise PreconditionFailedError(
+                "if-match-failed",
+                "The resource has changed since you read it.",
+                "Read it again, and decide again.",
+            )
+
+
+def client_address(headers: Mapping[str, str]) -> str | None:
+    """Return the client's address, as the front end that Azure puts before the app reports it.
+
+    The front end appends the address, with a port, to X-Forwarded-For; the client itself claims
+    the addresses before. None where the last part is no address.
+    """
+    forwarded = headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    for host in (forwarded, forwarded.rpartition(":")[0].strip("[]")):
+        with suppress(ValueError):
+            # Behind the percent sign stands the name of an interface, or the client's own words.
+            return str(ip_address(host.partition("%")[0]))
+    return None
+
+
+def etag_header(etag: str) -> str:
+    """Make a strong ETag of the weak ETag that Table Storage gave."""
+    return f'"{hashlib.sha256(etag.encode()).hexdigest()[:32]}"'

@@ -1,0 +1,72 @@
+"""Disclosures: how an endpoint records in the tenant's access log what its answer gives away.
+
+The way in records, and not the handler, so that no endpoint forgets to record. An endpoint whose
+path names a tenant must declare a disclosure.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    # For their names alone; a cold start would pay for them.
+    from shared.accesslog import AccessLog
+    from shared.identity import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """An answer that is recorded before the caller gets the answer.
+
+    `resource` names the thing that was found: an id, with route parameters in braces. An answer
+    whose handler changed something is not recorded a second time: the change is in the log. The
+    handler's reply names the resource where only the handler knows the id.
+    """
+
+    action: str
+    resource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogRead:
+    """A question about a tenant's log: recorded for the vendor's people, before any refusal."""
+
+    resource: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedByFlow:
+    """An answer that the flow itself records, in each case; `why` says where."""
+
+    why: str
+
+
+type Disclosure = Disclosed | LogRead | RecordedByFlow
+
+NOTHING: Final = None
+"""The declaration of an endpoint that gives away no tenant's data."""
+
+
+async def record_question(
+    log: "AccessLog", disclosure: Disclosure | None, tenant: str | None, caller: "Caller"
+) -> None:
+    """Record a question about a tenant's log. Raises UnavailableError where the log is down."""
+    if isinstance(disclosure, LogRead) and tenant is not None:
+        await log.record_disclosure(tenant, caller, disclosure.resource)
+
+
+async def record_answer(
+    log: "AccessLog",
+    disclosure: Disclosure | None,
+    tenant: str | None,
+    caller: "Caller",
+    parameters: Mapping[str, str],
+    resource: str | None,
+) -> None:
+    """Record an answer. `resource` is what the handler named, if anything.
+
+    Raises UnavailableError where the entry cannot be kept: the caller gets no answer then.
+    """
+    if isinstance(disclosure, Disclosed) and tenant is not None:
+        named = resource or disclosure.resource.format(**parameters)
+        await log.record_answer(tenant, caller, disclosure.action, named)

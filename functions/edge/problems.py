@@ -1,0 +1,94 @@
+"""Problems: the answers for what failed (RFC 9457).
+
+Each has a stable `type`, a `title`, a `detail` that says what is wrong, and a `remedy` that says
+what to do about it.
+"""
+
+import logging
+from collections.abc import Mapping
+
+import azure.functions as func
+import msgspec
+
+from functions.edge.bodies import View
+from shared.errors import (
+    IntegrityError,
+    RefusalError,
+    RowConflictError,
+    UnavailableError,
+    kind_and_place,
+)
+
+MEDIA_TYPE = "application/problem+json"
+_TYPE = "urn:vouchsafe:problem:"
+
+logger = logging.getLogger("vouchsafe.http")
+
+
+class Problem(View, frozen=True):
+    """What is wrong (RFC 9457). `type` is stable; `remedy` says what to do about it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    remedy: str
+
+
+def problem_of(error: Exception) -> func.HttpResponse:
+    """Return the answer for an error. Logs the error, without a text that is not ours."""
+    if isinstance(error, RefusalError):
+        return _problem(error.status, error.code, error.title, error.detail, error.remedy)
+    if isinstance(error, UnavailableError):
+        logger.warning("%s is unavailable", error.service)
+        return _problem(
+            503,
+            "service-unavailable",
+            "Service unavailable",
+            f"A service that this needs does not answer: {error.service}.",
+            "Try again in some seconds.",
+            {"Retry-After": "5"},
+        )
+    if isinstance(error, IntegrityError):
+        logger.error("%s", error)
+        return _problem(
+            500,
+            "log-damaged",
+            "Log damaged",
+            "The access log was changed past this service and does not add up any more.",
+            error.remedy,
+        )
+    if isinstance(error, RowConflictError):
+        return _problem(
+            409,
+            "state-changed",
+            "State changed",
+            "Somebody else changed the same thing at the same time.",
+            "Read it again and repeat the request.",
+        )
+    logger.error("unforeseen %s", kind_and_place(error))
+    return _problem(
+        500,
+        "internal-error",
+        "Internal error",
+        "The request failed for a reason that was not foreseen; it has been logged.",
+        "Try again; if it fails again, report the time of the request.",
+    )
+
+
+def _problem(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    remedy: str,
+    headers: Mapping[str, str] | None = None,
+) -> func.HttpResponse:
+    problem = Problem(type=_TYPE + code, title=title, status=status, detail=detail, remedy=remedy)
+    extra = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    return func.HttpResponse(
+        msgspec.json.encode(problem),
+        status_code=status,
+        headers={"Cache-Control": "no-store", **extra, **(headers or {})},
+        mimetype=MEDIA_TYPE,
+    )
