@@ -64,7 +64,7 @@ _MAX_HOLDER: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field by the name in its own standard, and the rule that splits its text into identifiers."""
+    """A field by the name in its own standard, with the rule that splits text into identifiers."""
 
     name: str
     parts: Parts = whole

@@ -133,7 +133,7 @@ def _exif(image: exiv2.Image, found: MetadataBuilder) -> list[bytes]:
 
 
 def _raw(value: exiv2.Value) -> bytes:
-    """Return the bytes of a value of text or undefined type; b"" for a number in place of a text."""
+    """Return the bytes of a value of text or undefined type; b"" for a number in its place."""
     if isinstance(value, exiv2.DataValue | exiv2.StringValueBase):
         return bytes(value.data())
     return b""
