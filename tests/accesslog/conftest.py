@@ -2,8 +2,9 @@
 
 import pytest
 
+from shared.accesslog import LogStore
 from shared.azure.tables import AzureTables
-from tests.accesslog.logs import log_store, new_tenant
+from tests.accesslog.logs import SECRET, new_tenant
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +18,7 @@ async def kept(stack):
 @pytest.fixture
 def store(kept):
     """A log store of its own: what another one knows of a head, it does not."""
-    return log_store(kept)
+    return LogStore(kept, SECRET)
 
 
 @pytest.fixture
