@@ -26,7 +26,7 @@ class AccessRequest(RequestBody, frozen=True):
     ticket: Text
 
 
-# Any role gets as far as the decision, so that an attempt without the right one is recorded too.
+# Every role reaches the decision, so that the log records an attempt without the right role too.
 @http.endpoint(
     "POST",
     "tenants/{tenant}/accesses",
@@ -37,9 +37,10 @@ class AccessRequest(RequestBody, frozen=True):
     replies={200: Raw(), 303: Link},
 )
 async def access_asset(call: Call[AccessesFlow]) -> Reply:
-    """Hand an asset's bytes to an engineer whom a live grant allows it; recorded either way.
+    """Hand an asset's bytes to an engineer under a live grant; every attempt is recorded.
 
-    Up to 4 MiB come in the answer; more by a redirect to a link that lives for minutes.
+    The answer has up to 4 MiB; a larger asset is answered with a redirect to a link of some
+    minutes.
     """
     from shared.accesses.rules import Attempt
 

@@ -1,4 +1,4 @@
-"""Assets: listed and read by their tenant."""
+"""Assets: a tenant lists and reads the assets."""
 
 from datetime import datetime
 from typing import Annotated
@@ -21,7 +21,7 @@ http = HttpRoutes(blueprint, AssetsFlow)
 
 
 class AssetQuery(Struct, frozen=True, rename="camel"):
-    """Which assets to list; times are RFC 3339, the later one is not included."""
+    """The filter of a list of assets; times are RFC 3339, the later time is excluded."""
 
     verdict: Verdict | None = None
     prefix: Annotated[str, Meta(max_length=1024)] = ""
@@ -30,10 +30,12 @@ class AssetQuery(Struct, frozen=True, rename="camel"):
 
 
 class AssetView(View, frozen=True):
-    """An asset. `size` is in bytes; `people` are the metadata fields that name somebody, or may.
+    """An asset. `size` is in bytes; `people` are the metadata fields that name, or may name, a
+    person.
 
     `version` counts the cleared uploads to the path. `upload`, `declared_size` and `declared_type`
-    are of the request for its upload URL, `differences` in which of these the file is another.
+    come from the request for the upload URL; `differences` names the members in which the file
+    differs.
     """
 
     id: str
@@ -66,7 +68,7 @@ class AssetView(View, frozen=True):
 
 
 class AssetPage(View, frozen=True):
-    """Assets, and what to pass to read on."""
+    """A page of assets, and the token of the next page."""
 
     assets: list[AssetView]
     continuation: str | None
@@ -90,7 +92,7 @@ _CHOICE = parameters_of(
     query=(*_CHOICE, *PAGING),
 )
 async def list_assets(call: Call[AssetsFlow]) -> Reply:
-    """The tenant's assets, oldest first: all, or those of a verdict, time or path prefix.
+    """List the tenant's assets, oldest first, filtered by verdict, time or path prefix.
 
     Each page is recorded.
     """
@@ -110,12 +112,12 @@ async def list_assets(call: Call[AssetsFlow]) -> Reply:
     replies={200: AssetView},
 )
 async def read_asset(call: Call[AssetsFlow]) -> Reply:
-    """One asset; recorded."""
+    """Read an asset; the reading is recorded."""
     asset = await call.flow.assets.find(call.tenant, call.param("asset"))
     return Reply(200, _view(asset))
 
 
 def _view(asset: Asset) -> AssetView:
-    """An asset as the portal sees it: the fields that name people, not their keys in the index."""
+    """Show an asset to the portal: the fields that name people, without the keys of the index."""
     shown = {name: getattr(asset, name) for name in AssetView.__struct_fields__}
     return AssetView(**shown | {"people": tuple(person.field for person in asset.people)})

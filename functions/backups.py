@@ -25,7 +25,7 @@ http = HttpRoutes(blueprint, BackupsFlow)
 
 
 class BackupAuditPage(View, frozen=True):
-    """The audits of a day, and what to pass to read on."""
+    """A page of the audits of a day, and the token of the next page."""
 
     backup_audits: list[Summary]
     continuation: str | None
@@ -76,7 +76,7 @@ async def list_backup_audits(call: Call[BackupsFlow]) -> Reply:
     "GET", "backup-audits/{day}/{audit}", discloses=NOTHING, roles=_READING, replies={200: Report}
 )
 async def read_backup_audit(call: Call[BackupsFlow]) -> Reply:
-    """The report of one audit."""
+    """Read the report of an audit."""
     return Reply(200, await call.flow.audits.find(_day(call), call.param("audit")))
 
 

@@ -24,7 +24,7 @@ http = HttpRoutes(blueprint, ConsentsFlow)
 
 
 class GrantRequest(RequestBody, frozen=True):
-    """Let `engineer` do `operations` under `path_prefix` (all of it where empty)."""
+    """Let `engineer` do `operations` under `path_prefix`; an empty prefix covers every path."""
 
     operations: Annotated[tuple[Literal["read"], ...], Meta(min_length=1)]
     purpose: Text
@@ -35,13 +35,13 @@ class GrantRequest(RequestBody, frozen=True):
 
 
 class GrantView(Grant, frozen=True, kw_only=True):
-    """A consent grant and whether it holds now."""
+    """A consent grant, and the present status of the grant."""
 
     status: GrantStatus
 
 
 class GrantPage(View, frozen=True):
-    """Consent grants, and what to pass to read on."""
+    """A page of consent grants, and the token of the next page."""
 
     consent_grants: list[GrantView]
     continuation: str | None
@@ -55,7 +55,7 @@ class GrantPage(View, frozen=True):
 )
 @consumer(ConsentsFlow, CONSENT_GRANTS_QUEUE, ConsentGranted, ConsentRevoked)
 async def apply_consent(delivery: Delivery[ConsentsFlow, ConsentGranted | ConsentRevoked]) -> None:
-    """Give or revoke a grant that another service reports, in the order of its tenant's session."""
+    """Give or revoke a grant that a service reports, in the order of the tenant's session."""
     delivery.require_session(delivery.data.tenant)
     await delivery.flow.consents.apply(delivery.data)
 
@@ -70,7 +70,7 @@ async def apply_consent(delivery: Delivery[ConsentsFlow, ConsentGranted | Consen
     idempotent=True,
 )
 async def grant_consent(call: Call[ConsentsFlow]) -> Reply:
-    """Let one engineer act on the assets under a path prefix, for one purpose, until a time."""
+    """Let an engineer act on the assets under a path prefix, for a purpose, until a time."""
     request = call.read(GrantRequest)
     command = ConsentGranted(
         grant_id=await call.identifier(f"consent-grants|{call.tenant}"),
@@ -112,7 +112,7 @@ async def list_consents(call: Call[ConsentsFlow]) -> Reply:
     replies={200: GrantView},
 )
 async def read_consent(call: Call[ConsentsFlow]) -> Reply:
-    """One grant; recorded."""
+    """Read a grant; the reading is recorded."""
     grant = await call.flow.consents.find(call.tenant, call.param("grant"))
     return Reply(200, _view(call, grant))
 
@@ -125,7 +125,7 @@ async def read_consent(call: Call[ConsentsFlow]) -> Reply:
     replies={200: GrantView},
 )
 async def revoke_consent(call: Call[ConsentsFlow]) -> Reply:
-    """Revoke a grant, at once and for good; revoking it again changes nothing, and shows it."""
+    """Revoke a grant, at once and for good; a second revocation only shows the grant."""
     grant = await call.flow.consents.find(call.tenant, call.param("grant"))
     command = ConsentRevoked(
         grant_id=grant.id, tenant=call.tenant, revoked_by=call.caller.actor(GRANTING)
@@ -139,7 +139,7 @@ async def _carried_out(
     status: int,
     headers: Mapping[str, str],
 ) -> Reply:
-    """Carry a command out and show the grant. A command that changes nothing only shows it."""
+    """Carry a command out and show the grant. A command without a change only shows the grant."""
     decision = await call.flow.consents.apply(command)
     return Reply(
         status,

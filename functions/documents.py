@@ -16,7 +16,7 @@ from shared.composition.system import SystemFlow
 blueprint = func.Blueprint()
 http = HttpRoutes(blueprint, SystemFlow)
 
-# The documents describe the endpoints of every module that is imported: so all are, above.
+# The documents describe the endpoints of every imported module; the imports above cover the app.
 EVERY_BLUEPRINT = (*BLUEPRINTS, blueprint)
 """The blueprints of the app: those of the flows, and the documents'."""
 

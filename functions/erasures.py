@@ -54,7 +54,7 @@ class ErasureView(Stored, frozen=True):
 
 
 class ErasurePage(View, frozen=True):
-    """Erasure requests, and what to pass to read on."""
+    """A page of erasure requests, and the token of the next page."""
 
     erasure_requests: list[ErasureView]
     continuation: str | None
@@ -79,7 +79,7 @@ _MANAGING = {TENANT_ADMIN, TENANT_DAM_MANAGER}
     idempotent=True,
 )
 async def request_erasure(call: Call[ErasuresFlow]) -> Reply:
-    """Ask for the erasure of all assets that name a person; discovery starts at once."""
+    """Ask for the erasure of every asset that names a person; discovery starts at once."""
     name = call.read(ErasureRequest).name
     identifier = await call.identifier(f"erasure-requests|{call.tenant}")
     decision = await call.flow.erasures.request(
@@ -114,7 +114,7 @@ async def list_erasures(call: Call[ErasuresFlow]) -> Reply:
     replies={200: ErasureView},
 )
 async def read_erasure(call: Call[ErasuresFlow]) -> Reply:
-    """One request: its status and, once discovery is done, its preview; recorded.
+    """Read a request: the status and, after discovery, the preview; the reading is recorded.
 
     Gives the ETag.
     """
@@ -130,7 +130,7 @@ async def read_erasure(call: Call[ErasuresFlow]) -> Reply:
     replies={200: FoundAssets},
 )
 async def list_found_assets(call: Call[ErasuresFlow]) -> Reply:
-    """The ids of the assets that the request found and, once approved, erases; recorded."""
+    """List the ids of the assets that the request found and, once approved, erases; recorded."""
     request = call.param("request")
     found = [asset async for asset in call.flow.erasures.found(call.tenant, request)]
     return Reply(200, FoundAssets(assets=found))
@@ -145,7 +145,7 @@ async def list_found_assets(call: Call[ErasuresFlow]) -> Reply:
     conditional=True,
 )
 async def approve_erasure(call: Call[ErasuresFlow]) -> Reply:
-    """Approve the preview that was seen (If-Match), as another DAM manager than the requester."""
+    """Approve the preview that was seen (If-Match); the approver is not the requester."""
     state, etag = await call.flow.erasures.find(call.tenant, call.param("request"))
     call.require_match(etag)
     actor = call.caller.actor({TENANT_DAM_MANAGER})
@@ -154,7 +154,7 @@ async def approve_erasure(call: Call[ErasuresFlow]) -> Reply:
 
 
 def _decided(decision: ErasureDecision, status: int, headers: Mapping[str, str]) -> Reply:
-    """Show the request after a command. A command that changes nothing only shows it."""
+    """Show the request after a command. A command without a change only shows the request."""
     return Reply(
         status,
         _view(decision.state),
@@ -174,7 +174,7 @@ def _decided(decision: ErasureDecision, status: int, headers: Mapping[str, str])
 async def advance_erasure(
     delivery: Delivery[ErasuresFlow, ErasureRequested | ErasureApproved],
 ) -> None:
-    """Discover for a new request; start the batches of an approved one."""
+    """Discover for a new request; start the batches of an approved request."""
     data, erasures = delivery.data, delivery.flow.erasures
     delivery.require_session(data.tenant)
     advance = erasures.discover if isinstance(data, ErasureRequested) else erasures.start
@@ -186,7 +186,7 @@ async def advance_erasure(
 )
 @consumer(ErasuresFlow, ERASURE_BATCHES_QUEUE, ErasureBatchReady)
 async def erase_batch(delivery: Delivery[ErasuresFlow, ErasureBatchReady]) -> None:
-    """Erase the assets of one batch."""
+    """Erase the assets of a batch."""
     data = delivery.data
     await delivery.flow.erasures.erase_batch(data.tenant, data.request_id, data.batch)
 

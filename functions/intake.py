@@ -1,4 +1,4 @@
-"""Uploads: where to put them, and what becomes of them."""
+"""Intake: upload URLs for tenants, and the processing of uploads."""
 
 from datetime import datetime
 from typing import Annotated
@@ -23,7 +23,7 @@ blueprint = func.Blueprint()
 http = HttpRoutes(blueprint, IntakeFlow)
 
 
-# RFC 9110 section 8.3.1; what may follow as parameters is not looked into.
+# RFC 9110 section 8.3.1; the parameters of a media type are not checked.
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _MEDIA_TYPE = rf"^{_WORD}/{_WORD}[ \t]*(?:;[ -~]*)?$(?!\n)"
 
@@ -37,7 +37,7 @@ class UploadRequest(RequestBody, frozen=True):
 
 
 class UploadUrl(View, frozen=True):
-    """Where one file can be put, and until when; with `blocks` also in blocks."""
+    """The URL for the upload of a file, with the expiry; `blocks` allows an upload in blocks."""
 
     id: str
     path: str
@@ -56,9 +56,9 @@ class UploadUrl(View, frozen=True):
     idempotent=True,
 )
 async def request_upload(call: Call[IntakeFlow]) -> Reply:
-    """A URL to which one file can be uploaded, with the real storage SDKs or a plain PUT.
+    """Get a URL for the upload of a file, by the real storage SDKs or a plain PUT.
 
-    Each URL that is given out is recorded.
+    Each URL is recorded.
     """
     request = call.read(UploadRequest)
     tenant = await call.flow.tenants.require(call.tenant)
@@ -80,7 +80,9 @@ async def request_upload(call: Call[IntakeFlow]) -> Reply:
 
 
 def arrivals(source: str) -> func.Blueprint:
-    """The blob trigger, which notices uploads by `source`: a name of `func.BlobSource`'s values."""
+    """Make the blob trigger, which notices uploads by `source`: a name of `func.BlobSource`'s
+    values.
+    """
     noticed = func.Blueprint()
 
     @noticed.blob_trigger(
@@ -90,7 +92,7 @@ def arrivals(source: str) -> func.Blueprint:
         source=func.BlobSource(source),
     )
     async def upload_arrived(blob: BlobReference) -> None:
-        """A blob has arrived in `incoming`: queue it for intake, without reading it."""
+        """Queue a new blob of `incoming` for intake, without reading the blob."""
         await composition.flow(IntakeFlow).intake.enqueue(blob.name)
 
     return noticed
@@ -98,7 +100,7 @@ def arrivals(source: str) -> func.Blueprint:
 
 @blueprint.timer_trigger("timer", schedule="0 */10 * * * *")
 async def enqueue_overdue(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's parameter
-    """Queue, every ten minutes, the uploads that lie in `incoming` and were forgotten."""
+    """Queue, every ten minutes, the forgotten uploads in `incoming`."""
     await composition.flow(IntakeFlow).intake.enqueue_overdue()
 
 
@@ -107,5 +109,5 @@ async def enqueue_overdue(timer: func.TimerRequest) -> None:  # noqa: ARG001 - t
 )
 @consumer(IntakeFlow, INTAKE_QUEUE, BlobUploaded)
 async def process_upload(delivery: Delivery[IntakeFlow, BlobUploaded]) -> None:
-    """Inspect an upload and file it."""
+    """Inspect and file an upload."""
     await delivery.flow.intake.process_upload(delivery.data)

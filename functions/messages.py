@@ -10,5 +10,5 @@ blueprint = func.Blueprint()
 
 @blueprint.timer_trigger("timer", schedule="0 * * * * *")
 async def sweep_outbox(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's parameter
-    """Send, every minute, what a crash left committed but not sent."""
+    """Send, every minute, the messages and entries that a crash left in the outbox."""
     await composition.flow(MessagesFlow).outbox.sweep()

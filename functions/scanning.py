@@ -16,7 +16,7 @@ blueprint = func.Blueprint()
 )
 @raw_consumer(ScanningFlow, SCAN_RESULTS_QUEUE)
 async def take_scan_result(flow: ScanningFlow, received: Received) -> None:
-    """Keep what Defender for Storage found in an upload, and have the upload taken in."""
+    """Keep a result of Defender for Storage, and queue the upload again."""
     await flow.scan_results.take(received.body)
 
 

@@ -21,7 +21,7 @@ class Health(View, frozen=True):
 
 
 class Readiness(View, frozen=True):
-    """The answer of each service that the app stands on, by name."""
+    """The answer of each service beneath the app, by name."""
 
     status: Literal["ok", "unavailable"]
     checks: dict[str, Check]
@@ -29,7 +29,7 @@ class Readiness(View, frozen=True):
 
 @http.endpoint("GET", "health", discloses=NOTHING, roles=None, replies={200: Health})
 async def health(_call: Call[SystemFlow]) -> Reply:
-    """The app runs. Asks no other service."""
+    """Tell that the app runs, without asking a service."""
     return Reply(200, Health(status="ok"))
 
 
@@ -37,7 +37,7 @@ async def health(_call: Call[SystemFlow]) -> Reply:
     "GET", "health/ready", discloses=NOTHING, roles=None, replies={200: Readiness, 503: Readiness}
 )
 async def health_ready(call: Call[SystemFlow]) -> Reply:
-    """Storage, bus and vault answer; each with its latency in milliseconds."""
+    """Ask storage, bus and vault for an answer; each with the latency in milliseconds."""
     checks = await call.flow.readiness()
     ready = all(check.reachable for check in checks.values())
     found = Readiness(status="ok" if ready else "unavailable", checks=dict(checks))

@@ -16,7 +16,7 @@ http = HttpRoutes(blueprint, TenancyFlow)
 
 
 class TenantPage(View, frozen=True):
-    """Tenants, and what to pass to read on."""
+    """A page of tenants, and the token of the next page."""
 
     tenants: list[Tenant]
     continuation: str | None
@@ -46,7 +46,7 @@ async def register_tenant(call: Call[TenancyFlow]) -> Reply:
     "GET", "tenants", discloses=NOTHING, roles=_REGISTERING, replies={200: TenantPage}, query=PAGING
 )
 async def list_tenants(call: Call[TenancyFlow]) -> Reply:
-    """The tenants of this stamp, by id."""
+    """List the tenants of the stamp, by id."""
     tenants, continuation = await call.flow.tenants.page(
         size=call.page_size, continuation=call.continuation
     )
@@ -61,7 +61,7 @@ async def list_tenants(call: Call[TenancyFlow]) -> Reply:
     replies={200: Tenant},
 )
 async def read_tenant(call: Call[TenancyFlow]) -> Reply:
-    """One tenant. Gives the ETag."""
+    """Read a tenant; the reading is recorded. Gives the ETag."""
     tenant, etag = await call.flow.tenants.read(call.tenant)
     return Reply(200, tenant, {"ETag": etag_header(etag)})
 

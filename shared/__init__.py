@@ -1,1 +1,1 @@
-"""What Vouchsafe decides and does: one package a flow, with Azure behind `shared.azure`."""
+"""The decisions and the work of Vouchsafe: one package a flow, with Azure behind `shared.azure`."""

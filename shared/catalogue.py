@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 type Kind = Literal["queue", "table", "container"]
 type Guard = Callable[[str], None]
-"""A check that raises for the name of a store that must not be opened."""
+"""A check that raises for the name of a store that must stay closed."""
 
 
 @dataclass(frozen=True, slots=True)

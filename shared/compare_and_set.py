@@ -1,4 +1,4 @@
-"""Compare-and-set: load a state, decide, commit under its ETag, and on a conflict do it again."""
+"""Compare-and-set: load a state, decide, commit under the ETag, and repeat after a conflict."""
 
 from collections.abc import Awaitable, Callable
 
@@ -8,8 +8,8 @@ from shared.errors import RowConflictError
 async def compare_and_set[T](attempt: Callable[[], Awaitable[T]], *, attempts: int = 10) -> T:
     """Return the answer of `attempt`, which loads, decides and commits.
 
-    A commit that lost against another commit is tried again, from the load on. Raises
-    RowConflictError when the last of `attempts` loses too, and whatever else `attempt` raises.
+    After a conflict with another commit, `attempt` runs again, from the load on. Raises
+    RowConflictError when the last of `attempts` meets a conflict too, and every error of `attempt`.
     """
     for _ in range(attempts - 1):
         try:

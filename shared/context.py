@@ -1,6 +1,6 @@
-"""Where the work at hand comes from: the request or message that it goes back to.
+"""The origin of the work at hand: the request or message at the beginning.
 
-It is set once, at the edge, and read where an event is written, so that no rule has to hand it on.
+The edge sets the origin once, and the writer of an event reads it, so that no rule hands it on.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,8 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`correlation_id` is the same for all that one request or event led to.
+    """The origin of the work. `correlation_id` is the same for every consequence of a request or
+    event.
 
     `client_address` is the address of the client whose HTTP request is being answered.
     """
@@ -27,13 +28,13 @@ _current: ContextVar[Context] = ContextVar("context", default=NOWHERE)
 
 
 def current() -> Context:
-    """The context of the present task; an empty one outside of requests and messages."""
+    """Return the context of the present task; an empty context outside of requests and messages."""
     return _current.get()
 
 
 @contextmanager
 def during(context: Context) -> Iterator[None]:
-    """Let `context` be the current one until the end of the block."""
+    """Make `context` the current context until the end of the block."""
     token = _current.set(context)
     try:
         yield

@@ -1,7 +1,7 @@
 """The errors that Vouchsafe answers with.
 
-Each has a stable `code`. `functions.edge.http` turns it into an RFC 9457 problem and
-`functions.edge.queues` into the reason of a parked message; nothing else catches them.
+Each error has a stable `code`. `functions.edge.problems` turns the error into an RFC 9457 problem,
+and `functions.edge.queues` into the reason of a parked message; no other code catches the errors.
 """
 
 import traceback
@@ -9,10 +9,10 @@ from typing import ClassVar
 
 
 class RefusalError(Exception):
-    """A request or message that can never succeed as it stands.
+    """A request or message that can never succeed unchanged.
 
-    `code` is stable and becomes the problem type; `detail` says what is wrong and `remedy` what
-    to do about it. Neither may carry a person's name, an e-mail address, a token or content.
+    `code` is stable and becomes the problem type; `detail` names the fault and `remedy` the way
+    out. Neither may carry a person's name, an e-mail address, a token or content.
     """
 
     status: ClassVar[int] = 400
@@ -36,7 +36,7 @@ class InvalidInputError(RefusalError):
 
 
 class MalformedInputError(RefusalError):
-    """Input that could not be read at all: bad JSON, unknown fields, wrong types."""
+    """Unreadable input: bad JSON, unknown fields, wrong types."""
 
     status = 400
 
@@ -48,25 +48,25 @@ class UnauthenticatedError(RefusalError):
 
 
 class ForbiddenError(RefusalError):
-    """A known caller who may not do this."""
+    """A known caller without the right."""
 
     status = 403
 
 
 class NotFoundError(RefusalError):
-    """No such thing, or not the caller's to know of."""
+    """An object that does not exist, or is not the caller's to know of."""
 
     status = 404
 
 
 class ConflictError(RefusalError):
-    """The state of the thing does not allow it."""
+    """The state of the object forbids the operation."""
 
     status = 409
 
 
 class PreconditionFailedError(RefusalError):
-    """The thing has changed since the caller read it (If-Match)."""
+    """The object has changed since the caller read the object (If-Match)."""
 
     status = 412
 
@@ -84,7 +84,7 @@ class TooLargeError(RefusalError):
 
 
 class UnavailableError(Exception):
-    """A service that Vouchsafe stands on did not answer; the same request may succeed later.
+    """A service beneath Vouchsafe did not answer; the same request may succeed later.
 
     `service` is a fixed word such as "storage", "bus", "vault" or "tokenIssuer".
     """
@@ -95,9 +95,9 @@ class UnavailableError(Exception):
 
 
 class IntegrityError(Exception):
-    """What is kept was changed past this application, and contradicts itself.
+    """Stored data was changed past this application, and contradicts itself.
 
-    `remedy` says what to do about it.
+    `remedy` says how to go on.
     """
 
     def __init__(self, text: str, remedy: str | None = None) -> None:
@@ -108,8 +108,8 @@ class IntegrityError(Exception):
 class RowConflictError(Exception):
     """A compare-and-set in Table Storage lost: reload the state and decide again.
 
-    `position` is that of the operation which lost, in the order of the transaction, where the
-    service told it.
+    `position` is the position, within the transaction, of the operation that lost; None where the
+    service did not tell.
     """
 
     def __init__(self, table: str, position: int | None = None) -> None:
@@ -118,15 +118,16 @@ class RowConflictError(Exception):
 
 
 class BlobChangedError(Exception):
-    """The blob is no longer the version that was asked for."""
+    """The blob has another version than the requested version."""
 
 
 class BlobArchivedError(Exception):
-    """The blob is in the archive tier, where it can be neither read nor copied."""
+    """The blob is in the archive tier, and so can be neither read nor copied."""
 
 
 def kind_and_place(error: BaseException) -> str:
-    """What may be logged of an unforeseen error: its class and its traceback, never its text.
+    """Return the class and the traceback of an unforeseen error, for the log, without the error's
+    text.
 
     The text could hold personal data: GDPR Art. 5(1)(c), data minimisation.
     """

@@ -11,10 +11,10 @@ _TABLE = IDEMPOTENCY_TABLE.name
 
 
 class IdempotencyKeys:
-    """Keeps which id was given to which Idempotency-Key of which caller.
+    """Keeps the id that each caller's Idempotency-Key got.
 
-    The id is reserved before the thing is created; creating by id is idempotent, so that a crash
-    in between costs nothing.
+    The id is reserved before the creation, and a creation by id is idempotent, so that a crash in
+    between costs nothing.
     """
 
     def __init__(self, tables: Tables, new_id: Callable[[], str]) -> None:

@@ -9,22 +9,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def new_id(now: datetime) -> str:
-    """A new ULID whose time part is `now`."""
-    # Imported here: it reads package metadata, which would slow every cold start.
+    """Return a new ULID whose time part is `now`."""
+    # Imported here: the module reads package metadata, and would slow every cold start.
     from ulid import ULID
 
     return str(ULID.from_datetime(now))
 
 
 def time_of(identifier: str) -> datetime:
-    """The time part of a ULID, in UTC. Raises ValueError for what is not a ULID."""
+    """Return the time part of a ULID, in UTC. Raises ValueError for any text but a ULID."""
     from ulid import ULID
 
     return ULID.from_str(identifier).datetime
 
 
 def first_id(at: datetime) -> str:
-    """The ULID that sorts before all others of the millisecond `at`, and after all before it."""
+    """Return the first ULID, in order, of the millisecond `at`."""
     from ulid import ULID
 
     # A ULID counts from 1970.
@@ -55,7 +55,7 @@ def key(*parts: str) -> str:
 
 
 def newest_first(at: datetime, identifier: str) -> str:
-    """A RowKey that sorts younger entries before older ones, unique by `identifier`."""
+    """Return a RowKey that sorts younger entries before older entries, unique by `identifier`."""
     milliseconds = _milliseconds(at)
     return key(f"{(1 << 48) - 1 - milliseconds:012x}", identifier)
 
@@ -66,7 +66,7 @@ def _milliseconds(at: datetime) -> int:
 
 
 def in_milliseconds(at: datetime) -> datetime:
-    """`at` in UTC and as exact as `rfc3339` keeps it, so that what is answered is what is kept."""
+    """Return `at` in UTC, as precise as `rfc3339`, so that an answer equals the kept value."""
     at = at.astimezone(UTC)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 

@@ -1,6 +1,6 @@
-"""What the flows need of the outside world, as plain data and protocols.
+"""The ports of the flows to the outside world, as plain data and protocols.
 
-`shared.azure` implements them on Azure; `shared.composition` hands them to the flows.
+`shared.azure` implements the protocols on Azure; `shared.composition` hands them to the flows.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ type Value = str | int | float | bool | bytes
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One entity of a table. `etag` is what the service gave on reading, None for a new one."""
+    """An entity of a table. `etag` comes from the reading, and is None for a new entity."""
 
     partition: str
     row: str
@@ -25,35 +25,35 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """Create `row`; the transaction fails if it exists."""
+    """Create `row`; the transaction fails if the row exists."""
 
     row: Row
 
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Replace `row`; the transaction fails unless its ETag is still `row.etag`."""
+    """Replace `row`; the transaction fails unless the row's ETag is still `row.etag`."""
 
     row: Row
 
 
 @dataclass(frozen=True, slots=True)
 class Upsert:
-    """Create or replace `row`, whatever was there."""
+    """Create or replace `row`, whatever its state."""
 
     row: Row
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Create `row`, or set its columns in the one that is there, which keeps its others."""
+    """Create `row`, or set the columns in the existing row, whose remaining columns stay."""
 
     row: Row
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete one entity; with an `etag`, only if it is unchanged."""
+    """Delete an entity; with an `etag`, only the unchanged entity."""
 
     partition: str
     row: str
@@ -65,7 +65,7 @@ type Operation = Insert | Replace | Upsert | Merge | Delete
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a column must be: one of OData's comparisons ("eq", "ge", "lt", ...) with a value."""
+    """A condition on a column: one of OData's comparisons ("eq", "ge", "lt", ...) with a value."""
 
     column: str
     comparison: Literal["eq", "ne", "gt", "ge", "lt", "le"]
@@ -74,7 +74,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows, and what to pass to read on (None at the end)."""
+    """A page of rows, and the token of the next page (None at the end)."""
 
     rows: Sequence[Row]
     continuation: str | None
@@ -84,17 +84,17 @@ class Tables(Protocol):
     """Azure Table Storage."""
 
     async def get(self, table: str, partition: str, row: str) -> Row | None:
-        """One entity, or None."""
+        """Return an entity, or None."""
 
     async def commit(self, table: str, operations: Sequence[Operation]) -> Sequence[str | None]:
         """Run `operations` on one partition as one entity-group transaction, at most 100.
 
-        Returns the ETag that each row has now, None for a deleted one. Raises RowConflictError
-        when a precondition of any of them does not hold.
+        Returns the new ETag of each row, None for a deleted row. Raises RowConflictError when a
+        precondition of an operation does not hold.
         """
 
     async def delete(self, table: str, partition: str, row: str) -> None:
-        """Delete one entity; one that is not there is no error."""
+        """Delete an entity; a missing entity is no error."""
 
     async def page(
         self,
@@ -107,16 +107,16 @@ class Tables(Protocol):
         between: tuple[str, str] | None = None,
         where: Sequence[Condition] = (),
     ) -> Page:
-        """One page of a partition in RowKey order, of the rows that begin with `prefix`.
+        """Return a page of a partition in RowKey order, of the rows whose keys begin with `prefix`.
 
-        With `between`, of the rows from the first RowKey up to, not including, the second. Only
-        rows that meet every condition of `where` are returned; as the service ends a page when it
-        has looked long enough, one with conditions may come back short, or empty, and yet have a
-        continuation. Raises MalformedInputError for a continuation token that is not one of ours.
+        With `between`, the page has the rows from the first RowKey up to, not including, the
+        second. Only rows that meet every condition of `where` are returned. The service ends a page
+        after some time, so a page with conditions may be short, or empty, and still have a
+        continuation. Raises MalformedInputError for a continuation token of foreign origin.
         """
 
     def scan(self, table: str, partition: str, *, prefix: str = "") -> AsyncIterator[Row]:
-        """Every row of a partition whose RowKey begins with `prefix`, in order."""
+        """Yield every row of a partition whose RowKey begins with `prefix`, in order."""
 
     def between(
         self, table: str, partition: str, first: str, last: str, *, size: int = 1000
@@ -129,7 +129,7 @@ class Tables(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BlobInfo:
-    """What a HEAD request tells of a blob. `size` is in bytes."""
+    """The answer of a HEAD request for a blob. `size` is in bytes."""
 
     container: str
     name: str
@@ -143,24 +143,24 @@ class Blobs(Protocol):
     """Azure Blob Storage."""
 
     async def ensure_container(self, container: str) -> None:
-        """Create `container` if it is not there."""
+        """Create `container` unless the container exists."""
 
     async def head(self, container: str, name: str) -> BlobInfo | None:
-        """What is known of a blob, or None."""
+        """Return the properties of a blob, or None."""
 
     def read(self, blob: BlobInfo) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """The bytes of exactly that version, in chunks of at most 4 MiB.
+        """Open the bytes of exactly the given version, in chunks of at most 4 MiB.
 
-        Raises BlobChangedError when the blob is no longer that version, and BlobArchivedError.
+        Raises BlobChangedError when the blob has another version, and BlobArchivedError.
         """
 
     async def write(self, container: str, name: str, data: bytes, content_type: str) -> bool:
-        """Create a blob; one that exists is left as it is. Returns whether it was created."""
+        """Create a blob, and leave an existing blob unchanged. Returns True for a created blob."""
 
     async def write_stream(
         self, container: str, name: str, chunks: AsyncIterator[bytes], content_type: str
     ) -> None:
-        """Create or replace a blob of any size, which is there once all of it is written."""
+        """Create or replace a blob of any size; the blob appears once every chunk is written."""
 
     async def copy(
         self,
@@ -170,49 +170,51 @@ class Blobs(Protocol):
         metadata: Mapping[str, str],
         tags: Mapping[str, str] | None = None,
     ) -> bool:
-        """Copy that version inside the service, with `metadata`, to a name that is free.
+        """Copy the given version inside the service, with `metadata`, to a free name.
 
-        `tags` become blob index tags, where the account has such. Returns False when the name is
-        taken by a blob with other metadata; one with the same is an earlier attempt at this copy.
-        Raises BlobChangedError when `source` has changed, and BlobArchivedError.
+        `tags` become blob index tags, where the account has blob index tags. Returns False when a
+        blob with different metadata has the name; a blob with the same metadata is an earlier
+        attempt at the same copy. Raises BlobChangedError when `source` has changed, and
+        BlobArchivedError.
         """
 
     async def delete(self, container: str, name: str, etag: str | None = None) -> None:
-        """Delete a blob with its snapshots; one that is gone is no error, and a lease no hindrance.
+        """Delete a blob with the snapshots; a missing blob is no error, and a lease no hindrance.
 
-        With an `etag`, only that version: another one is left alone.
+        With an `etag`, only the version with the ETag is deleted.
         """
 
     async def rehydrate(self, container: str, name: str) -> None:
-        """Have a blob brought back from the archive tier, which may take hours.
+        """Request the rehydration of a blob from the archive tier, which may take hours.
 
-        Its ETag stays. One that is on its way, or gone, is no error.
+        The blob's ETag stays. A missing blob, or a blob in rehydration, is no error.
         """
 
     def locate(self, url: str) -> tuple[str | None, Sequence[str]]:
-        """The container and the name in it that a blob's URL of this account stands for.
+        """Return the container and the possible names of the blob that a URL of the account names.
 
-        There are two names where percent signs may be meant or may encode something. The container
-        is None for a URL that is not of this account.
+        Two names are possible where a percent sign may be literal or an encoding. The container is
+        None for a URL of another account.
         """
 
     def scan(
         self, container: str, prefix: str = "", *, size: int | None = None
     ) -> AsyncIterator[BlobInfo]:
-        """Every blob of a container whose name begins so, in their order, without metadata.
+        """Yield every blob of a container whose name begins with `prefix`, in order, without
+        metadata.
 
-        `size` is how many are asked for at once; as many as the service gives if left out.
+        `size` is the number of blobs per request; the service's own number if left out.
         """
 
     def upload_url(self, container: str, name: str, expires: datetime, *, blocks: bool) -> str:
-        """A URL with which one new blob can be created until `expires`.
+        """Return a URL for the creation of a new blob until `expires`.
 
-        With `blocks` it can be sent in blocks too, which Azure allows nobody who may not also
-        write to a blob that is there.
+        With `blocks` the blob may be sent in blocks; Azure demands the permission to write for
+        blocks, and so the URL can also overwrite an existing blob.
         """
 
     def read_url(self, container: str, name: str, expires: datetime, filename: str) -> str:
-        """A URL with which one blob can be read until `expires`, offered as `filename`."""
+        """Return a URL for the reading of a blob until `expires`, offered as `filename`."""
 
     async def ping(self) -> None:
         """Raise UnavailableError unless the account answers."""
@@ -231,15 +233,17 @@ class OutgoingMessage:
 
 
 class Sender(Protocol):
-    """What takes messages: the bus, or what stands before it."""
+    """A taker of messages, such as the bus."""
 
     async def send(self, messages: Sequence[OutgoingMessage]) -> None:
-        """Send all; when it returns, they are accepted. Raises UnavailableError as a bus does."""
+        """Send every message; the return confirms acceptance. Raises UnavailableError as a bus
+        does.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A message on a queue, and the sequence number that the queue gave it."""
+    """A message on a queue, with the queue's sequence number."""
 
     number: int
     body: bytes
@@ -249,27 +253,27 @@ class Bus(Protocol):
     """Azure Service Bus."""
 
     async def send(self, messages: Sequence[OutgoingMessage]) -> None:
-        """Send all; when it returns, the service has accepted them.
+        """Send every message; the return confirms the service's acceptance.
 
-        Raises UnavailableError when it could not; some may then have been accepted.
+        Raises UnavailableError after a failure; the service may have accepted some of the messages.
         """
 
     async def oldest(self, queue: str) -> datetime | None:
-        """When the oldest message that waits on a queue, or is worked on, came in; or None.
+        """Return the enqueue time of the oldest message, waiting or in work, of a queue; or None.
 
         Not for queues with sessions. Raises UnavailableError when the queue cannot be asked.
         """
 
     def before(self, queue: str, end: int) -> AsyncIterator[Queued]:
-        """The messages of a queue whose sequence numbers are below `end`, in order.
+        """Yield the messages of a queue whose sequence numbers are below `end`, in order.
 
-        Those that somebody has locked are among them, deferred and scheduled ones are not. It takes
-        nothing. Not for queues with sessions. Raises UnavailableError when the queue cannot be
+        Locked messages are included, deferred and scheduled messages are not. The queue keeps every
+        message. Not for queues with sessions. Raises UnavailableError when the queue cannot be
         asked.
         """
 
     async def dead_letters(self, queue: str, most: int) -> int:
-        """How many messages of a queue are dead-lettered, counted up to `most`.
+        """Count the dead-lettered messages of a queue, up to `most`.
 
         Raises UnavailableError when the queue cannot be asked.
         """
@@ -280,7 +284,7 @@ class Bus(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret of Key Vault and the version that it is."""
+    """A secret of Key Vault, with the version."""
 
     value: str
     version: str
@@ -288,7 +292,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class SecretVersion(Secret):
-    """One version of a secret, and when it was made."""
+    """A version of a secret, with the time of creation."""
 
     created: datetime
 
@@ -300,15 +304,15 @@ class Secrets(Protocol):
         """The current version. Raises UnavailableError when the vault does not answer."""
 
     async def versions(self, name: str) -> Sequence[SecretVersion]:
-        """Every version that is enabled and in force, the oldest first; there may be none.
+        """Return every enabled version in force, the oldest first; the sequence may be empty.
 
         Raises UnavailableError when the vault does not answer, or has no version at all.
         """
 
     async def disabled(self, name: str) -> Mapping[str, datetime]:
-        """When each version that is disabled was changed last: as a rule, when it was disabled.
+        """Return the time of the last change of each disabled version: as a rule, the disabling.
 
-        Raises what `versions` does.
+        Raises the errors of `versions`.
         """
 
     async def ping(self) -> None:
@@ -317,10 +321,11 @@ class Secrets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BackupJob:
-    """One run of a backup, as a recovery vault reports it.
+    """A run of a backup, in the words of a recovery vault.
 
     `item` is the protected item's friendly name, `status` a job status of Azure Backup
-    ("Completed", "CompletedWithWarnings", "Failed", "InProgress", ...), `ended` None while it runs.
+    ("Completed", "CompletedWithWarnings", "Failed", "InProgress", ...), `ended` None for a running
+    job.
     """
 
     item: str

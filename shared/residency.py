@@ -1,4 +1,4 @@
-"""Which Azure regions may keep the data of which residency zone: data, with its sources."""
+"""Residency: the Azure regions that may keep the data of each residency zone, with sources."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A residency zone: the regions that serve it, why these, and where that is written."""
+    """A residency zone: the regions of the zone, the reason, and the source of the reason."""
 
     regions: frozenset[str]
     reason: str
     source: str
 
 
-# Where each region lies: "List of Azure regions", learn.microsoft.com/azure/reliability.
+# The place of each region: "List of Azure regions", learn.microsoft.com/azure/reliability.
 ZONES: Final[Mapping[str, Zone]] = {
     "us": Zone(
         frozenset({"eastus"}),
@@ -40,9 +40,9 @@ ZONES: Final[Mapping[str, Zone]] = {
 
 
 REGIONS: Final = tuple(sorted({region for zone in ZONES.values() for region in zone.regions}))
-"""The regions that the vendor runs stamps in: those that serve a zone."""
+"""The regions of the vendor's stamps: every region that serves a zone."""
 
 
 def serves(region: str, zone: str) -> bool:
-    """Whether a stamp in `region` may keep the data of `zone`; of an unknown zone never."""
+    """Tell whether a stamp in `region` may keep the data of `zone`; never for an unknown zone."""
     return zone in ZONES and region in ZONES[zone].regions

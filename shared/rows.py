@@ -1,7 +1,7 @@
-"""Typed structs as the columns of a table row, one column a field.
+"""Typed structs as the columns of a table row, a column for each field.
 
-Numbers, booleans and strings are columns of their own kind; times are RFC 3339 strings; lists,
-maps and structs are JSON strings. None is no column at all.
+Numbers, booleans and strings are columns of the same kind; times are RFC 3339 strings; lists, maps
+and structs are JSON strings. None is no column.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from shared.ports import Value
 
 
 class Stored(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """Base of what is kept in tables: camelCase columns. Unknown columns are passed over."""
+    """Base of the records in tables: camelCase columns. Unknown columns are ignored."""
 
 
 def to_values(stored: Stored) -> dict[str, Value]:
@@ -31,7 +31,7 @@ def to_values(stored: Stored) -> dict[str, Value]:
 
 
 def from_values[T: Stored](kind: type[T], values: Mapping[str, Value]) -> T:
-    """Read a struct of `kind` back. Raises msgspec.ValidationError for columns that are not it."""
+    """Read a struct of `kind`. Raises msgspec.ValidationError for columns of any other kind."""
     fields: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         value = values.get(field.encode_name)
@@ -43,9 +43,9 @@ def from_values[T: Stored](kind: type[T], values: Mapping[str, Value]) -> T:
 
 
 def readable[T: Stored](kind: type[T], values: Mapping[str, Value]) -> T | None:
-    """The struct as `from_values` reads it; None for columns that are not it.
+    """Return the struct that `from_values` reads; None for columns of any other kind.
 
-    For rows that may have been changed past the app, where that is said, not only raised.
+    For rows that may have been changed past the app, where the reader reports the change.
     """
     try:
         return from_values(kind, values)

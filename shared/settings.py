@@ -26,45 +26,46 @@ _MAX_BLOB = 50_000 * 4000 * 1024**2
 
 
 class SettingsError(Exception):
-    """One or more settings are missing or wrong; the text has one line for each."""
+    """One or more settings are missing or wrong; the text has a line for each setting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting that the app reads, by the name it has in Azure's application settings."""
+    """Every setting of the app, under the name in Azure's application settings."""
 
     DAM_STORAGE: str
-    """Connection string of the storage account that holds blobs and tables."""
+    """Connection string of the storage account for blobs and tables."""
     SERVICE_BUS: str
     """Connection string of the Service Bus namespace."""
     KEY_VAULT_URL: str
-    """URL of the vault that holds keys and secrets, https only."""
+    """URL of the vault for keys and secrets, https only."""
     STAMP_REGION: str
-    """The Azure region of this stamp, as Azure names it: westeurope."""
+    """The Azure region of the stamp, by Azure's name: westeurope."""
     TOKEN_ISSUER: str
-    """Issuer of the bearer tokens: OpenID discovery is read below this URL."""
+    """Issuer of the bearer tokens: OpenID discovery is read below the URL."""
     TOKEN_AUDIENCE: str
-    """The audience that a token must be for."""
+    """The required audience of a token."""
     LOG_ORIGIN: str
-    """Host and path below which the API is served, without scheme; every log's origin begins so."""
+    """Host and path of the API, without scheme; the origin of every log begins with the setting."""
     UPLOAD_SIZE_LIMIT: int
-    """The largest file that is taken in, in bytes."""
+    """The largest accepted file, in bytes."""
     BLOB_TRIGGER_SOURCE: str
-    """How uploads are noticed: LogsAndContainerScan (polling) or EventGrid, as Azure names them."""
+    """The source of upload events: LogsAndContainerScan (polling) or EventGrid, by Azure's names.
+    """
     BACKUP_EXPECTATIONS_FILE: Path
-    """JSON file that declares which backups must run, and how often."""
+    """JSON file that declares the required backups and their intervals."""
     ARM_ENDPOINT: str
     """URL of Azure Resource Manager, https only: https://management.azure.com."""
     RECOVERY_SUBSCRIPTION_ID: str
-    """Id of the subscription that holds the recovery vaults, a UUID."""
+    """Id of the subscription with the recovery vaults, a UUID."""
     RECOVERY_RESOURCE_GROUP: str
-    """Name of the resource group that holds the recovery vaults."""
+    """Name of the resource group with the recovery vaults."""
     SCANNER: str
     """The engine that scans uploads: yara-x, clamd or defender."""
     SIGNATURE_MAX_AGE_DAYS: int
-    """Days after which an engine's signatures are old enough for an incident."""
+    """Days after which old signatures of an engine open an incident."""
     CLAMD_ADDRESS: str = ""
-    """Where clamd is: `host:port`, or the path of its Unix socket. Needed for clamd."""
+    """The address of clamd: `host:port`, or the path of a Unix socket. Needed for clamd."""
     CLAMD_MAX_STREAM_MIB: int = 0
     """The StreamMaxLength of clamd, in MiB. Needed for clamd."""
     SCAN_RESULT_MINUTES: int = 0
@@ -72,7 +73,7 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Read and check every setting. Raises SettingsError naming each that is missing or wrong."""
+    """Read and check every setting. Raises SettingsError naming each missing or wrong setting."""
     values: dict[str, str | int | Path] = {}
     faults = []
     scanner = environment.get("SCANNER", "").strip()
@@ -134,7 +135,7 @@ def _url(*schemes: str) -> Callable[[str], str | None]:
     def check(value: str) -> str | None:
         try:
             parts = urlsplit(value)
-            # Reading the port is what checks it.
+            # The reading of the port checks the port.
             if parts.scheme in schemes and parts.hostname and parts.port != 0:
                 return None
         except ValueError:
@@ -229,7 +230,7 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = {
     "CLAMD_MAX_STREAM_MIB": _number(4095),
     "SCAN_RESULT_MINUTES": _number(60 * 24 * 7),
 }
-# Settings that may be missing unless this scanner is chosen.
+# Settings that are needed with one scanner alone.
 _ONLY_FOR: Mapping[str, str] = {
     "CLAMD_ADDRESS": "clamd",
     "CLAMD_MAX_STREAM_MIB": "clamd",

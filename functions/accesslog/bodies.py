@@ -13,7 +13,7 @@ from shared.messages.contracts import Text
 class RedactionRequest(RequestBody, frozen=True):
     """Erase an entry of the log for a `reason`: GDPR Art. 17 or 16, or a court's order.
 
-    `ticket` is where the request is kept that leads to it.
+    `ticket` names the place of the request for the erasure.
     """
 
     reason: Literal["gdpr-art-17", "gdpr-art-16", "court-order"]
@@ -27,14 +27,14 @@ class WitnessRequest(RequestBody, frozen=True):
 
 
 class EntryPage(View, frozen=True):
-    """Entries of the access log, and what to pass to read on."""
+    """A page of entries of the access log, and the token of the next page."""
 
     entries: list[Listed]
     continuation: str | None
 
 
 class EntryProofView(View, frozen=True):
-    """An entry as it is kept, and its hash path to a checkpoint; bytes and hashes are in base64.
+    """A kept entry, and the hash path to a checkpoint; bytes and hashes are in base64.
 
     `proof` goes from the leaf's sibling up to the root's child (RFC 6962 section 2.1.1).
     """
@@ -49,7 +49,7 @@ class EntryProofView(View, frozen=True):
 
 
 class ConsistencyProofView(View, frozen=True):
-    """That the tree of one size continues another (RFC 6962 section 2.1.2); hashes in base64."""
+    """The proof that a tree continues an older tree (RFC 6962 section 2.1.2); hashes in base64."""
 
     from_: int = field(name="from")
     to: int
@@ -71,7 +71,7 @@ class Revoked(Struct, frozen=True):
 
 
 class PublicKeyView(View, frozen=True):
-    """A JSON Web Key (RFC 8037); `vkey` is the key as C2SP signed-note writes it."""
+    """A JSON Web Key (RFC 8037); `vkey` is the key in the form of C2SP signed-note."""
 
     kty: str
     crv: str

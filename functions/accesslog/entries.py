@@ -1,4 +1,4 @@
-"""The access log: what is recorded, and what the tenant sees of it."""
+"""The access log: entries are recorded, listed and proved."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,7 +24,8 @@ blueprint = func.Blueprint()
 http = HttpRoutes(blueprint, AccessLogFlow)
 
 READING = frozenset({*TENANT_ROLES, VENDOR_DPO})
-"""Who may read a log: the tenant's own people, and the vendor's DPO, whose reading is recorded."""
+"""The readers of a log: the tenant's own people, and the vendor's DPO, whose reading is recorded.
+"""
 
 FILTERS = (
     Parameter("from", "The earliest time, in RFC 3339."),
@@ -38,7 +39,7 @@ FILTERS = (
 _SOURCE = Parameter("source", "The source of the event whose id `entry` is; ours if left out.")
 _PROOF_FORMAT = Parameter("format", "`json`, or `tlog-proof` for a C2SP file that stands alone.")
 ACCEPTED: Mapping[str, Format] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
-# No id of ours is that short and all digits.
+# No id of the app is as short, and all digits.
 _LONGEST_INDEX = 15
 
 
@@ -52,7 +53,7 @@ _LONGEST_INDEX = 15
 async def record_accesses(
     flow: AccessLogFlow, deliveries: Sequence[Delivery[AccessLogFlow, AccessRecorded]]
 ) -> Sequence[Refused[AccessLogFlow, AccessRecorded]]:
-    """Add what other services report to their tenants' logs, in the queue's order."""
+    """Add the accesses that services report to the tenants' logs, in the queue's order."""
     from shared.accesslog import Recorded
     from shared.accesslog.arrivals import Arrival
 
@@ -70,10 +71,10 @@ async def record_accesses(
     query=(*FILTERS, *PAGING),
 )
 async def list_entries(call: Call[AccessLogFlow]) -> Reply:
-    """The tenant's entries, newest first: who, when, what, for what purpose.
+    """List the tenant's entries, newest first: actor, time, action, purpose.
 
-    A page may have fewer entries than the limit and go on all the same. Who accepts `text/csv` or
-    `application/x-ndjson` gets a link to all of them as a file.
+    A page may have fewer entries than the limit and still have a successor. A client that accepts
+    `text/csv` or `application/x-ndjson` gets a link to a file of every entry.
     """
     wanted = filter_of(call.request.params)
     accepted = call.request.headers.get("Accept", "")
@@ -95,9 +96,9 @@ async def list_entries(call: Call[AccessLogFlow]) -> Reply:
     query=(_SOURCE, _PROOF_FORMAT),
 )
 async def prove_entry(call: Call[AccessLogFlow]) -> Reply:
-    """The proof that an entry is in the log: its hash path to a signed checkpoint.
+    """Prove that an entry is in the log: the hash path to a signed checkpoint.
 
-    `entry` is the index of an entry, or the id of its event.
+    `entry` is the index of an entry, or the id of the entry's event.
     """
     form = call.choice("format", ("json", "tlog-proof"))
     found = await call.flow.entry_proofs.prove(call.tenant, await index_of(call))
@@ -109,13 +110,13 @@ async def prove_entry(call: Call[AccessLogFlow]) -> Reply:
 
 
 async def export_of(call: Call[AccessLogFlow], wanted: EntryFilter, form: Format) -> Reply:
-    """Answer with a link to the entries that `wanted` lets through as a file."""
+    """Answer with a link to a file of the entries that `wanted` lets through."""
     made = await call.flow.exports.listing(call.tenant, wanted, form, call.caller)
     return Reply(303, {"location": made.url}, {"Location": made.url})
 
 
 async def index_of(call: Call[AccessLogFlow]) -> int:
-    """The index of the entry that the path names. Raises NotFoundError if there is none."""
+    """Return the index of the entry that the path names. Raises NotFoundError for no such entry."""
     given, source = call.param("entry"), call.request.params.get("source")
     if source is None and given.isascii() and given.isdigit() and len(given) <= _LONGEST_INDEX:
         return int(given)

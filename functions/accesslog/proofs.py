@@ -1,8 +1,8 @@
-"""A tenant's log as C2SP tlog-tiles serves it, and what it takes to verify it.
+"""A tenant's log in the layout of C2SP tlog-tiles, with the means to verify the log.
 
-Every answer needs a token, so what caches may keep is `private`; what the vendor's people read is
-recorded each time, and so never kept. An entry bundle may change by a redaction and is kept for a
-day only; hashes never change.
+Every answer needs a token, so a cache may keep an answer as `private` alone. Reading by the
+vendor's people is recorded each time, so no cache keeps their answers. A redaction may change an
+entry bundle, so a cache keeps a bundle for a day; hashes never change.
 """
 
 import base64
@@ -40,7 +40,7 @@ _NOTE = Raw(("text/plain",))
     replies={200: _NOTE},
 )
 async def read_checkpoint(call: Call[AccessLogFlow]) -> Reply:
-    """The checkpoint that was published last, with the cosignatures of witnesses (C2SP)."""
+    """Read the newest published checkpoint, with the cosignatures of witnesses (C2SP)."""
     latest = await call.flow.checkpoints.latest(call.tenant)
     latest = await call.flow.checkpoints.witnessed(call.tenant, latest)
     return Reply(200, None, _caching(call, _FOR_SECONDS), latest.note.encode(), _TEXT)
@@ -54,7 +54,7 @@ async def read_checkpoint(call: Call[AccessLogFlow]) -> Reply:
     replies={201: _NOTE},
 )
 async def publish_checkpoint(call: Call[AccessLogFlow]) -> Reply:
-    """Sign and publish a checkpoint of the log as it is now; one that is there already stays."""
+    """Sign and publish a checkpoint of the present log; an existing checkpoint stays."""
     made = await call.flow.checkpoints.publish(call.tenant)
     location = f"/api/tenants/{call.tenant}/log/checkpoints/{made.size}"
     return Reply(201, None, {"Location": location}, made.note.encode(), _TEXT)
@@ -68,7 +68,7 @@ async def publish_checkpoint(call: Call[AccessLogFlow]) -> Reply:
     replies={200: _NOTE},
 )
 async def read_old_checkpoint(call: Call[AccessLogFlow]) -> Reply:
-    """The checkpoint of one size that was published, with its cosignatures."""
+    """Read the published checkpoint of a size, with the cosignatures."""
     size = size_of(call.param("size"), "size")
     found = await call.flow.checkpoints.at(call.tenant, size)
     found = await call.flow.checkpoints.witnessed(call.tenant, found)
@@ -120,7 +120,7 @@ async def read_tile(call: Call[AccessLogFlow]) -> Reply:
     ),
 )
 async def prove_consistency(call: Call[AccessLogFlow]) -> Reply:
-    """The proof that the log of one size continues the log of another."""
+    """Prove that the log of a size continues the log of a smaller size."""
     form = call.choice("format", ("json", "witness"))
     old = size_of(call.request.params.get("from", ""), "from")
     given = call.request.params.get("to")
@@ -162,10 +162,10 @@ async def prove_consistency(call: Call[AccessLogFlow]) -> Reply:
     query=(Parameter("tenant", "The tenant whose log's verifier keys (vkeys) are wanted too."),),
 )
 async def read_keys(call: Call[AccessLogFlow]) -> Reply:
-    """The public keys that verify checkpoints: those of all versions, as a JWK Set (RFC 7517).
+    """List the public keys that verify checkpoints, of every version, as a JWK Set (RFC 7517).
 
-    One that was disabled, and signs no more, has `revoked` with the time in `revoked_at`. RFC 7517
-    has no member for that; this is the one of OpenID Federation 1.0, "Federation Historical Keys
+    A disabled key signs no more, and has `revoked` with the time in `revoked_at`. RFC 7517 has no
+    member for the time; the member is from OpenID Federation 1.0, "Federation Historical Keys
     Response".
     """
     from shared.merkle import VerifierKey

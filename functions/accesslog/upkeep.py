@@ -36,10 +36,10 @@ _MOST_SIGNATURE_BYTES = 64 * 1024
     replies={303: Link},
 )
 async def export_log(call: Call[AccessLogFlow]) -> Reply:
-    """The whole log in one file that `verify-log` checks offline; recorded, whoever asks.
+    """Export the whole log as a file that `verify-log` checks offline; every export is recorded.
 
-    Of a damaged log, all that is there, with what is missing marked as such. Answers with a link
-    that works for minutes.
+    The file of a damaged log has every readable entry, and marks the missing entries. The answer is
+    a link that works for minutes.
     """
     made = await call.flow.exports.whole(call.tenant, call.caller)
     return Reply(303, {"location": made.url}, {"Location": made.url})
@@ -54,9 +54,10 @@ async def export_log(call: Call[AccessLogFlow]) -> Reply:
     query=(*FILTERS, Parameter("format", "`csv` or `ndjson`.")),
 )
 async def export_entries(call: Call[AccessLogFlow]) -> Reply:
-    """The entries that the filters let through as a file, newest first; recorded, whoever asks.
+    """Export the filtered entries as a file, newest first; every export is recorded.
 
-    No cell of the CSV is taken for a formula. Answers with a link that works for minutes.
+    No spreadsheet takes a cell of the CSV for a formula. The answer is a link that works for
+    minutes.
     """
     wanted = filter_of(call.request.params)
     return await export_of(call, wanted, call.choice("format", FORMATS))
@@ -71,10 +72,10 @@ async def export_entries(call: Call[AccessLogFlow]) -> Reply:
     replies={200: Listed},
 )
 async def redact_entry(call: Call[AccessLogFlow]) -> Reply:
-    """Erase an entry's payload for good; its leaf hash stays, so every proof still verifies.
+    """Erase an entry's payload for good; the leaf hash stays, so every proof still verifies.
 
-    It is recorded who did that, when and why. `entry` is the index of an entry, or the id of its
-    event.
+    The log records the redaction with author, time and reason. `entry` is the index of an entry, or
+    the id of the entry's event.
     """
     request = call.read(RedactionRequest)
     index = await index_of(call)
@@ -121,7 +122,7 @@ async def list_witnesses(call: Call[AccessLogFlow]) -> Reply:
     replies={204: None},
 )
 async def remove_witness(call: Call[AccessLogFlow]) -> Reply:
-    """Accept no more cosignatures of a witness; those that it gave are kept."""
+    """Accept no more cosignatures of a witness; earlier cosignatures are kept."""
     await call.flow.witnesses.remove(call.tenant, call.param("witness"), call.caller)
     return Reply(204)
 
@@ -135,9 +136,10 @@ async def remove_witness(call: Call[AccessLogFlow]) -> Reply:
     replies={200: Raw(("text/plain",))},
 )
 async def cosign_checkpoint(call: Call[AccessLogFlow]) -> Reply:
-    """Keep a witness's cosignature of a checkpoint, and answer with the checkpoint and all of its.
+    """Keep a witness's cosignature of a checkpoint; answer with the checkpoint and every
+    cosignature.
 
-    The body is what the witness answered to add-checkpoint: signature lines of a note (C2SP).
+    The body is the witness's answer to add-checkpoint: signature lines of a note (C2SP).
     """
     body = call.request.get_body()
     if not body:
@@ -158,7 +160,7 @@ async def cosign_checkpoint(call: Call[AccessLogFlow]) -> Reply:
 
 @blueprint.timer_trigger("timer", schedule="0 */5 * * * *")
 async def publish_checkpoints(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's parameter
-    """Publish, every five minutes, a checkpoint of each log that has grown."""
+    """Publish, every five minutes, a checkpoint of each log with new entries."""
     from shared.accesslog.integrity.rounds import publish_all
 
     flow = composition.flow(AccessLogFlow)
@@ -167,7 +169,7 @@ async def publish_checkpoints(timer: func.TimerRequest) -> None:  # noqa: ARG001
 
 @blueprint.timer_trigger("timer", schedule="0 0 3 * * *")
 async def watch_logs(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's parameter
-    """Verify, every day, what is new in each log, and all of it on the first of the month."""
+    """Verify, every day, the new entries of each log; on the first of the month every entry."""
     from shared.accesslog.integrity.rounds import watch_all
 
     flow = composition.flow(AccessLogFlow)

@@ -22,8 +22,8 @@ from shared.errors import (
 from shared.messages import Received
 from shared.messages.contracts import Contract
 
-# A message of a batch that has failed so often for no foreseen reason is parked: with it, all that
-# are delivered with it each time would be dead-lettered.
+# A message that failed this often for no foreseen reason is parked. Otherwise the messages of each
+# of its batches would be dead-lettered with the message.
 _MOST_FAILURES = 5
 
 logger = logging.getLogger("vouchsafe.messages")
@@ -40,11 +40,12 @@ def batch_consumer[F: composition.Flow, T: Contract](
 ) -> Callable[[BatchHandler[F, T]], BatchConsumer]:
     """Make a queue function for batches of a handler that takes the data of `contracts`.
 
-    The handler gets what could be read, in the queue's order, and returns what it refuses. Each
-    refused message is parked by itself and the rest is completed. A failure has the whole batch
-    delivered again, so the handler must be idempotent. One that was not foreseen may be the fault
-    of a single message, with which all others would end in the dead-letter queue: the handler gets
-    each by itself then, before the batch goes back, and one that fails again and again is parked.
+    The handler gets the readable messages, in the queue's order, and returns the refused messages.
+    Each refused message is parked alone, and the rest is completed. After a failure the queue
+    delivers the whole batch again, so the handler must be idempotent. An unforeseen failure may be
+    the fault of a single message, and would dead-letter the whole batch. So the handler then gets
+    each message alone, before the batch goes back, and a message that fails again and again is
+    parked.
     """
 
     def decorate(handler: BatchHandler[F, T]) -> BatchConsumer:
@@ -82,9 +83,9 @@ class _Batch[F, T: Contract]:
         self._failed: list[tuple[Received, Exception]] = []
 
     async def run(self) -> None:
-        """Handle it. Raises the last failure that was not foreseen, when all have had their turn.
+        """Handle the batch. Raises the last unforeseen failure, after every message had a turn.
 
-        UnavailableError and RowConflictError, which concern all, are raised at once.
+        Raises UnavailableError and RowConflictError, which concern the whole batch, at once.
         """
         try:
             if deliveries := await self._read():
@@ -93,7 +94,7 @@ class _Batch[F, T: Contract]:
                 if received.delivery_count >= _MOST_FAILURES:
                     self._refused.append((received, _unforeseen(error)))
         finally:
-            # These will never succeed, whatever becomes of the others.
+            # A refused message never succeeds, whatever becomes of the batch.
             await park(self._edge, self._refused)
         left = [
             error for received, error in self._failed if received.delivery_count < _MOST_FAILURES
@@ -102,7 +103,7 @@ class _Batch[F, T: Contract]:
             raise left[-1]
 
     async def _read(self) -> Sequence[Delivery[F, T]]:
-        """What can be handled."""
+        """Read the messages that the handler can take."""
         numbers = frozenset(received.sequence_number for received in self._received)
         served: dict[str, RefusalError | None] = {}
         deliveries: list[Delivery[F, T]] = []
@@ -116,7 +117,7 @@ class _Batch[F, T: Contract]:
         return deliveries
 
     async def _handle(self, deliveries: Sequence[Delivery[F, T]]) -> None:
-        """Give all to the handler; where that fails for no foreseen reason, each by itself."""
+        """Give the batch to the handler; after an unforeseen failure, give each message alone."""
         try:
             turned_away = await self._handler(self._flow, deliveries)
             self._refused += [(one.received, reason) for one, reason in turned_away]

@@ -1,10 +1,10 @@
 """A blob trigger parameter that only names the blob.
 
 An `InputStream` would carry the whole blob through the host's memory. An SDK-type binding gets a
-reference instead; this one hands just that to the function. The ready-made `BlobClient` of
+reference instead, and hands the reference to the function. The ready-made `BlobClient` of
 `azurefunctions-extensions-bindings-blob` would import the storage SDK at every cold start, for
-all functions, and more than double it.
-Source: "Use SDK type bindings", Azure Functions Python developer guide, learn.microsoft.com.
+every function, and more than double the cold start. Source: "Use SDK type bindings", Azure
+Functions Python developer guide, learn.microsoft.com.
 """
 
 import json
@@ -14,7 +14,7 @@ from azurefunctions.extensions.base import Datum, InConverter, SdkType
 
 
 class BlobReference(SdkType):
-    """Which blob a trigger fired for."""
+    """The name of the blob that a trigger fired for."""
 
     def __init__(self, container: str, name: str) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class BlobReference(SdkType):
         self.name = name
 
     def get_sdk_type(self) -> "BlobReference":
-        """The value that the function gets: this reference."""
+        """Return the value that the function gets: the reference."""
         return self
 
 

@@ -8,10 +8,10 @@ class RequestBody(Struct, frozen=True, forbid_unknown_fields=True, rename="camel
 
 
 class View(Struct, frozen=True, rename="camel", kw_only=True):
-    """Base of the bodies that are made for an answer alone: camelCase names."""
+    """Base of the bodies of answers: camelCase names."""
 
 
 class Link(View, frozen=True):
-    """Where an asset's bytes can be read for some minutes."""
+    """The place of an asset's bytes for some minutes."""
 
     location: str

@@ -1,4 +1,4 @@
-"""One request of a known caller, and the reply to it."""
+"""The request of a known caller, and the reply."""
 
 import hashlib
 import re
@@ -45,7 +45,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Call[F]:
-    """One request of a known caller to an endpoint of the flow `F`."""
+    """The request of a known caller to an endpoint of the flow `F`."""
 
     flow: F
     caller: "Caller"
@@ -103,7 +103,7 @@ class Call[F]:
         return int(text)
 
     def choice[T: str](self, name: str, choices: Sequence[T]) -> T:
-        """Read a parameter of the query that is one of `choices`; the first if left out.
+        """Read a parameter of the query that is one of `choices`; the first choice if left out.
 
         Raises InvalidInputError.
         """
@@ -167,10 +167,10 @@ class Call[F]:
 
 
 def client_address(headers: Mapping[str, str]) -> str | None:
-    """Return the client's address, as the front end that Azure puts before the app reports it.
+    """Return the client's address, as reported by Azure's front end.
 
-    The front end appends the address, with a port, to X-Forwarded-For; the client itself claims
-    the addresses before. None where the last part is no address.
+    The front end appends the address, with a port, to X-Forwarded-For; the client itself claims the
+    earlier addresses. None where the last part is no address.
     """
     forwarded = headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
     for host in (forwarded, forwarded.rpartition(":")[0].strip("[]")):

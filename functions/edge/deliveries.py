@@ -1,4 +1,4 @@
-"""Deliveries: messages as they came from a queue, read and admitted."""
+"""Deliveries: messages from a queue, read and admitted."""
 
 import json
 import logging
@@ -30,7 +30,8 @@ class Delivery[F, T: Contract]:
     batch: Collection[int] = ()
 
     def require_session(self, tenant: str) -> None:
-        """Hold a message of a session queue to the session of its tenant, which keeps its order.
+        """Hold a message of a session queue to the session of the message's tenant, which keeps the
+        order.
 
         Raises InvalidInputError for another session.
         """

@@ -1,7 +1,7 @@
-"""Disclosures: how an endpoint records in the tenant's access log what its answer gives away.
+"""Disclosures: the record, in the tenant's access log, of an endpoint's answer.
 
-The way in records, and not the handler, so that no endpoint forgets to record. An endpoint whose
-path names a tenant must declare a disclosure.
+The way in records the answer, and not the handler, so that no endpoint forgets the record. An
+endpoint whose path names a tenant must declare a disclosure.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    # For their names alone; a cold start would pay for them.
+    # Imported for the names alone; a cold start would pay for the modules.
     from shared.accesslog import AccessLog
     from shared.identity import Caller
 

@@ -1,4 +1,4 @@
-"""The one way in for HTTP: caller, input, record and errors of every endpoint."""
+"""The way in for HTTP: caller, input, record and errors of every endpoint."""
 
 import re
 import uuid
@@ -44,11 +44,11 @@ class HttpRoutes[F: composition.Flow]:
     ) -> Callable[[Handler[F]], Endpoint]:
         """Make an endpoint of a handler: check the token, the role and the tenant in the path.
 
-        The caller needs one of `roles`; None is for everybody, without a token. `discloses` says
-        how the answer is recorded in the tenant's log. `of_any_tenant` leaves the refusal of other
-        tenants' people to the handler. The remaining arguments describe what the endpoint takes
-        and answers, as `Operation` has it. Raises ValueError for a path that names a tenant where
-        `discloses` is NOTHING.
+        The caller needs one of `roles`; None admits everybody, without a token. `discloses`
+        declares the record of the answer in the tenant's log. `of_any_tenant` leaves the refusal of
+        people of another tenant to the handler. The remaining arguments describe input and answers,
+        as `Operation` does. Raises ValueError for a path that names a tenant where `discloses` is
+        NOTHING.
         """
         if "{tenant}" in path and discloses is None:
             raise ValueError(f"{method} {path} must say how it records what it gives away")
@@ -98,7 +98,7 @@ class HttpRoutes[F: composition.Flow]:
 
 
 async def _answer[F](call: Call[F], handler: Handler[F], discloses: Disclosure | None) -> Reply:
-    """Return the handler's reply, once what the reply gives away is recorded."""
+    """Return the handler's reply, after the record of the disclosure."""
     if discloses is None:
         return await handler(call)
     log, tenant, parameters = call.edge.log, call.tenant, call.request.route_params

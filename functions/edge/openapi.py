@@ -40,7 +40,7 @@ def document() -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components(
         [Problem, *kinds], ref_template=_SCHEMAS + "{name}"
     )
-    # Types need not be hashable, so that each is found by its place.
+    # A type need not be hashable, so each type is found by position.
     by_kind = dict(zip(map(id, [Problem, *kinds]), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for path, method, operation in served:
@@ -97,7 +97,7 @@ def _operation(
         "tags": [path.split("/")[3 if path.startswith("/tenants/{tenant}/") else 1]],
         "parameters": list(_parameters(path, operation, schemas)),
         "responses": _responses(path, operation, schemas),
-        # Any one of the roles will do, so each is an alternative of its own.
+        # Any role of the list suffices, so each role is an alternative.
         "security": [{"entra": [role]} for role in sorted(operation.roles or ())],
     }
     if description:
@@ -157,7 +157,7 @@ def _alternatives(answer: Answer) -> Iterable[type | Raw]:
 
 
 def _refusals(path: str, operation: Operation) -> Iterable[int]:
-    """The statuses of the problems that can be foreseen from what the endpoint takes."""
+    """Yield the statuses of the problems that follow from the endpoint's input."""
     if operation.roles is not None:
         yield from (401, 403, 503)
     if "{" in path:

@@ -1,4 +1,4 @@
-"""The description of each endpoint, for the OpenAPI document that is made of it."""
+"""The description of each endpoint, for the OpenAPI document."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from functions.edge.disclosures import Disclosure
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """An answer that is no JSON of ours: bytes of one of `media_types`."""
+    """An answer in a foreign format: bytes of one of `media_types`."""
 
     media_types: tuple[str, ...] = ("*/*",)
 

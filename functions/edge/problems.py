@@ -1,7 +1,7 @@
-"""Problems: the answers for what failed (RFC 9457).
+"""Problems: the answers to a failed request (RFC 9457).
 
-Each has a stable `type`, a `title`, a `detail` that says what is wrong, and a `remedy` that says
-what to do about it.
+A problem has a stable `type`, a `title`, a `detail` that names the fault, and a `remedy` that says
+how to go on.
 """
 
 import logging
@@ -26,7 +26,7 @@ logger = logging.getLogger("vouchsafe.http")
 
 
 class Problem(View, frozen=True):
-    """What is wrong (RFC 9457). `type` is stable; `remedy` says what to do about it."""
+    """The fault of a request (RFC 9457). `type` is stable; `remedy` says how to go on."""
 
     type: str
     title: str
@@ -36,7 +36,7 @@ class Problem(View, frozen=True):
 
 
 def problem_of(error: Exception) -> func.HttpResponse:
-    """Return the answer for an error. Logs the error, without a text that is not ours."""
+    """Return the answer for an error, and log the error without any foreign text."""
     if isinstance(error, RefusalError):
         return _problem(error.status, error.code, error.title, error.detail, error.remedy)
     if isinstance(error, UnavailableError):

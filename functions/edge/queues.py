@@ -1,4 +1,4 @@
-"""The one way in for queues: reading, typing and parking of every message.
+"""The way in for queues: reading, typing and parking of every message.
 
 `functions.edge.batches` has the functions that take several messages at once.
 """

@@ -1,4 +1,4 @@
-"""Retries: the pause before a failed message goes back, and what the host may log of it."""
+"""Retries: the pause before a failed message goes back, and the loggable error text."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ logger = logging.getLogger("vouchsafe.messages")
 
 
 class DeliveryFailedError(Exception):
-    """A delivery failed for a reason that was not foreseen; its text is the class of the error."""
+    """A delivery failed for an unforeseen reason; the text is the class of the error."""
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Whether an access is allowed, and what the log says of it: pure rules."""
+"""Accesses by support engineers, and their log entries: pure rules."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from shared.consents import Grant, Request, find_grant
 from shared.identity.rules import VENDOR_SUPPORT, Caller
 from shared.messages.contracts import AccessRecorded
 
-# A link lives no longer than this, and never longer than its grant.
+# The longest life of a link; a link never outlives the grant.
 LINK_LIFETIME = timedelta(minutes=5)
-# Why an attempt is denied whose purpose or ticket looks like an e-mail address.
+# The reason for denying an attempt whose purpose or ticket looks like an e-mail address.
 PERSON_NAMED = "person-named"
-# Why one fails that was allowed: its bytes have gone, or storage does not answer.
+# The reasons why an allowed attempt fails: the bytes are gone, or storage does not answer.
 GONE = "asset-gone"
 UNREADABLE = "storage-unavailable"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a caller asks for."""
+    """A caller's request for an asset."""
 
     tenant: str
     asset: str
@@ -35,7 +35,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class AccessDecision:
-    """The grant that allows an attempt, or None, and the entry that records it."""
+    """The grant that allows an attempt, or None, and the log entry of the attempt."""
 
     grant: Grant | None
     entry: AccessRecorded
@@ -44,11 +44,11 @@ class AccessDecision:
 def decide(
     attempt: Attempt, caller: Caller, asset: Asset | None, grants: Iterable[Grant], now: datetime
 ) -> AccessDecision:
-    """Allow `attempt` under a live grant, or say why not.
+    """Allow `attempt` under a live grant, or give the reason of the denial.
 
-    An asset that does not exist is denied as one that no grant covers, so that nothing is learned
-    of what exists. Only assets that were cleared are handed over. What was asked for may be any
-    text; where it names somebody, the attempt is denied and recorded without it.
+    A missing asset is denied like an asset without a grant, so that the denial reveals no
+    existence. Only cleared assets are handed over. The caller may write any text; where the text
+    names a person, the attempt is denied and recorded without the text.
     """
     found: Grant | str
     if VENDOR_SUPPORT not in caller.roles:
@@ -84,7 +84,7 @@ def decide(
 
 
 def failed(allowed: AccessRecorded, reason: str) -> AccessRecorded:
-    """The entry of an attempt that was allowed, and that no bytes can be handed over for."""
+    """Make the entry of an allowed attempt without bytes to hand over."""
     return msgspec.structs.replace(allowed, outcome="failed", reason=reason)
 
 
@@ -93,6 +93,6 @@ def _nameless(text: str) -> str | None:
 
 
 def link_expiry(grant: Grant, now: datetime) -> datetime:
-    """Until when a link given under `grant` may work."""
+    """Return the expiry of a link under `grant`."""
     limit = now + LINK_LIFETIME
     return limit if grant.expires_at is None else min(limit, grant.expires_at)

@@ -30,13 +30,13 @@ from shared.ids import new_id
 from shared.messages.contracts import AccessRecorded
 from shared.ports import BlobInfo, Blobs, Clock
 
-# What is larger is handed over as a short-lived link, so that it never passes through our memory.
+# A larger asset is handed over as a short-lived link, and never passes through the app's memory.
 _INLINE_LIMIT = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """An asset's bytes, or a link to them where they are too many. `entry` is the log entry."""
+    """An asset's bytes, or a link to a large asset. `entry` is the id of the log entry."""
 
     entry: str
     grant: str
@@ -58,13 +58,14 @@ class Accesses:
         self._clock = clock
 
     async def attempt(self, attempt: Attempt, caller: Caller) -> Handover:
-        """Carry an attempt out. Every attempt is in the tenant's log before this returns or raises.
+        """Carry an attempt out. The tenant's log has every attempt before the function returns or
+        raises.
 
-        One that is allowed and finds no bytes is logged as failed; where they vanish only while
-        they are read, in an entry after that of the access. Raises ForbiddenError when no live
-        grant allows it, InvalidInputError when its purpose or ticket names a person, NotFoundError
-        when the asset's bytes have gone in the meantime, and UnavailableError when storage does not
-        answer, or it could not be recorded.
+        The log calls an allowed attempt without bytes failed; where the bytes vanish during the
+        reading, in an entry after the entry of the access. Raises ForbiddenError when no live grant
+        allows the attempt, InvalidInputError when the purpose or ticket names a person,
+        NotFoundError when the asset's bytes are gone, and UnavailableError when storage does not
+        answer or the entry cannot be kept.
         """
         asset = await self._asset(attempt)
         grants = await self._consents.all(attempt.tenant)
@@ -93,7 +94,7 @@ class Accesses:
             return None
 
     async def _record(self, recorded: AccessRecorded) -> str:
-        """Add an entry to the tenant's log; returns its id."""
+        """Add an entry to the tenant's log; return the entry's id."""
         now = self._clock()
         entry = new_id(now)
         await self._log.record(recorded, entry, now)
@@ -110,7 +111,7 @@ class Accesses:
 
     async def _blob(self, asset: Asset) -> BlobInfo:
         blob = await self._blobs.head(asset.container, asset.blob)
-        # Another asset may have the place by now, when this one's erasure did not get to its end.
+        # After an unfinished erasure of the asset, the name may belong to a newer asset.
         if blob is None or blob.metadata.get("asset") != asset.id:
             raise _bytes_gone()
         return blob

@@ -1,1 +1,1 @@
-"""The adapters to Azure: the only code of the app that imports its SDKs."""
+"""The adapters to Azure: no other code of the app imports Azure's SDKs."""

@@ -37,7 +37,7 @@ _COPY_POLL_SECONDS = 0.5
 _CLIENTS = 256
 # "Copy Blob", x-ms-copy-source: "a URL of up to 2 KiB in length".
 _MAX_COPY_SOURCE = 2048
-# The service names the source's condition; Azurite answers as for any other.
+# The service names the source's condition; Azurite gives the general code.
 _TARGET_TAKEN = {
     StorageErrorCode.BLOB_ALREADY_EXISTS,
     StorageErrorCode.PENDING_COPY_OPERATION,
@@ -50,7 +50,7 @@ logger = logging.getLogger("vouchsafe.blobs")
 
 
 class AzureBlobs:
-    """`shared.ports.Blobs` on one storage account. Our containers are created when first used."""
+    """`shared.ports.Blobs` on a storage account. The first use creates a container of the app."""
 
     def __init__(self, connection_string: str, *, allow: Guard = allow_any) -> None:
         """`allow` raises for the name of a container that must not be opened."""
@@ -66,9 +66,9 @@ class AzureBlobs:
             use_env_settings=False,
         )
         self._known_containers: set[str] = set()
-        # A client costs a tenth of what a request does, and one blob sees several requests.
+        # A client costs a tenth of a request, and a blob sees several requests.
         self._client = lru_cache(_CLIENTS)(self._new_client)
-        # Until the account says otherwise.
+        # True until the account refuses tags.
         self._has_tags = True
 
     async def close(self) -> None:
@@ -83,7 +83,7 @@ class AzureBlobs:
         if container in self._known_containers:
             return
         self._allow(container)
-        # It may have been made by an earlier call or by another instance.
+        # An earlier call, or another instance, may have made the container.
         with as_unavailable("storage"), suppress(ResourceExistsError):
             await self._service.create_container(container)
         self._known_containers.add(container)
@@ -138,7 +138,7 @@ class AzureBlobs:
     ) -> None:
         await self.ensure_container(container)
         with as_unavailable("storage"):
-            # Of unknown length, it is sent in blocks of 4 MiB.
+            # A stream of unknown length is sent in blocks of 4 MiB.
             await self._client(container, name).upload_blob(
                 chunks,
                 overwrite=True,
@@ -172,7 +172,7 @@ class AzureBlobs:
                     raise BlobChangedError(source.container) from error
                 if code not in _TARGET_TAKEN:
                     raise
-                # Perhaps by an earlier attempt at this very copy.
+                # An earlier attempt at the same copy may hold the name.
                 taken = await self.head(container, name)
                 if taken is None or taken.metadata != dict(metadata):
                     return False
@@ -187,7 +187,7 @@ class AzureBlobs:
         metadata: Mapping[str, str],
         tags: dict[str, str] | None,
     ) -> bool:
-        """Begin the copy. Returns whether it is done already."""
+        """Begin the copy. Returns True for a finished copy."""
         origin = self._client(source.container, source.name)
         target = self._client(container, name)
         if len(origin.url) <= _MAX_COPY_SOURCE:
@@ -200,10 +200,10 @@ class AzureBlobs:
                 tags=tags,
             )
             return bool(copied["copy_status"] == "success")
-        # No header can name the source. Only a path that intake refuses is so long.
+        # No header can name the source. Only a path that intake refuses is too long.
         async with self.read(source) as chunks:
             await target.upload_blob(
-                # The SDK takes its own iterator for one that is not asynchronous.
+                # The SDK takes its own iterator for a synchronous iterator.
                 (chunk async for chunk in chunks),
                 length=source.size,
                 metadata=dict(metadata),
@@ -215,11 +215,11 @@ class AzureBlobs:
     async def _copy_untagged(
         self, source: BlobInfo, container: str, name: str, metadata: Mapping[str, str]
     ) -> bool:
-        """Copy without tags, and do so from now on if that was what the account refused.
+        """Copy without tags, and remember an account that refuses tags.
 
-        Accounts of an older kind, premium ones and those with a hierarchical namespace have no
-        tags, and each says so with another code: "Manage and find Azure Blob data with blob index
-        tags", learn.microsoft.com.
+        Accounts of an older kind, premium accounts, and accounts with a hierarchical namespace have
+        no tags, and each refuses with a different code: "Manage and find Azure Blob data with blob
+        index tags", learn.microsoft.com.
         """
         copied = await self.copy(source, container, name, metadata)
         logger.warning("the storage account has no blob index tags")
@@ -227,9 +227,9 @@ class AzureBlobs:
         return copied
 
     async def _finish_copy(self, container: str, name: str) -> None:
-        """Wait for a server-side copy that the service carries out in the background.
+        """Wait for a server-side copy in the background.
 
-        Raises UnavailableError when the copy failed or was aborted, so that it is tried again.
+        Raises UnavailableError for a failed or aborted copy, so that the caller tries again.
         """
         client = self._client(container, name)
         while True:
@@ -238,7 +238,7 @@ class AzureBlobs:
             if found.copy.status in (None, "success"):
                 return
             if found.copy.status != "pending":
-                # Another delivery may have seen it too, and have made a good copy since.
+                # Another delivery may have seen the failure too, and have made a good copy since.
                 await self.delete(container, name, found.etag)
                 raise UnavailableError("storage")
             await asyncio.sleep(_COPY_POLL_SECONDS)
@@ -280,7 +280,7 @@ class AzureBlobs:
         with as_unavailable("storage"):
             try:
                 async for found in blobs:
-                    # A list gives it bare, and every header in quotes.
+                    # A list gives the ETag bare, and every header gives the ETag in quotes.
                     etag = f'"{found.etag.strip('"')}"'
                     yield BlobInfo(container, found.name, etag, found.size, found.last_modified)
             except ResourceNotFoundError:
@@ -321,5 +321,5 @@ class AzureBlobs:
 
 
 def _code(error: HttpResponseError) -> str | None:
-    """The service's code for an error, where it gave one."""
+    """Return the service's code of an error, if any."""
     return getattr(error, "error_code", None)

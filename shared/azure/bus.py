@@ -22,7 +22,7 @@ from shared.catalogue import Guard, allow_any
 from shared.errors import UnavailableError
 from shared.ports import OutgoingMessage, Queued
 
-# Without a limit of its own, a send waits as long as the connection stands.
+# A send without a limit waits as long as the connection stands.
 _SEND_SECONDS = 15.0
 _CLOSE_SECONDS = 2.0
 _PEEK_SECONDS = 10.0
@@ -32,7 +32,7 @@ logger = logging.getLogger("vouchsafe.bus")
 
 
 class AzureBus:
-    """`shared.ports.Bus` on one namespace, with one link a queue and purpose kept open."""
+    """`shared.ports.Bus` on a namespace, with an open link for each queue and purpose."""
 
     def __init__(
         self, connection_string: str, *, ping_queue: str, allow: Guard = allow_any
@@ -43,13 +43,13 @@ class AzureBus:
         """
         self._allow = allow
         self._ping_queue = ping_queue
-        # One retry, for a link that the service closed while it was idle. A bus that is down is
-        # left to the outbox and to redelivery, so that no request waits for it.
+        # One retry, for a link that the service closed in an idle time. The outbox and redelivery
+        # outlast a bus that is down, so that no request waits for the bus.
         self._client = ServiceBusClient.from_connection_string(
             connection_string, retry_total=1, retry_backoff_factor=0.2
         )
         self._senders = _Links(self._client.get_queue_sender)
-        # Receivers that only peek: they ask the service for no message, and so lock none.
+        # Receivers that only peek ask the service for no message, and so lock no message.
         self._browsers = _Links(self._client.get_queue_receiver)
 
     async def close(self) -> None:
@@ -77,7 +77,7 @@ class AzureBus:
         return waiting[0].enqueued_time_utc if waiting else None
 
     async def before(self, queue: str, end: int) -> AsyncIterator[Queued]:
-        # Mostly nothing lies before what is asked about: the first answer is then of one message.
+        # In most cases no earlier message exists: the first answer then has one message.
         first, count = 1, 1
         while first < end and (peeked := await self._peek(queue, first, count)):
             for message in peeked:
@@ -88,7 +88,7 @@ class AzureBus:
             count = _PEEKED_AT_ONCE
 
     async def _peek(self, queue: str, first: int, count: int) -> list[ServiceBusReceivedMessage]:
-        """Up to `count` messages from the number `first` on, those that are locked among them."""
+        """Return up to `count` messages from the number `first` on, locked messages included."""
         self._allow(queue)
         with _as_unavailable():
             async with asyncio.timeout(_PEEK_SECONDS), self._browsers.of(queue) as browser:
@@ -118,7 +118,7 @@ def _as_unavailable() -> Iterator[None]:
 
 
 def _bytes_of(message: ServiceBusReceivedMessage) -> bytes:
-    """The body of a message; of what is neither bytes nor text, nothing."""
+    """Return the body of a message; no bytes for a body that is neither bytes nor text."""
     body: Any = message.body
     match message.body_type:
         case AmqpMessageBodyType.DATA:
@@ -129,7 +129,7 @@ def _bytes_of(message: ServiceBusReceivedMessage) -> bytes:
 
 
 class _Links[L: ServiceBusSender | ServiceBusReceiver]:
-    """Links of one kind, one a queue, kept open."""
+    """Open links of a kind, a link for each queue."""
 
     def __init__(self, opened: Callable[[str], L]) -> None:
         self._opened = opened
@@ -145,18 +145,18 @@ class _Links[L: ServiceBusSender | ServiceBusReceiver]:
             try:
                 yield self._links[queue]
             except BaseException:
-                # One that failed, or was cut off, may not recover: the next use opens a new one.
+                # A failed or interrupted link may not recover: the next use opens a new link.
                 await _discard(self._links.pop(queue))
                 raise
 
     async def close(self) -> None:
-        """Close them all."""
+        """Close every link."""
         for link in self._links.values():
             await link.close()
 
 
 async def _discard(link: ServiceBusSender | ServiceBusReceiver) -> None:
-    """Close a link that may be broken, as far as that goes."""
+    """Close a possibly broken link, and ignore a failure to close."""
     try:
         async with asyncio.timeout(_CLOSE_SECONDS):
             await link.close()
@@ -167,7 +167,7 @@ async def _discard(link: ServiceBusSender | ServiceBusReceiver) -> None:
 async def _send_all(sender: ServiceBusSender, messages: list[ServiceBusMessage]) -> None:
     """Send in as few batches as the link's size limit allows.
 
-    Raises MessageSizeExceededError for one message that is larger than the service takes.
+    Raises MessageSizeExceededError for a message above the service's limit.
     """
     if len(messages) == 1:
         await sender.send_messages(messages[0])

@@ -1,4 +1,4 @@
-"""The one place where the SDKs' transport faults become `UnavailableError`."""
+"""The place where the SDKs' transport faults become `UnavailableError`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +12,13 @@ from azure.core.exceptions import (
 
 from shared.errors import UnavailableError
 
-# What Azure answers when it asks to try again later: 408, 429 and 5xx.
+# Azure's answers that ask for a later retry: 408, 429 and 5xx.
 _TRANSIENT = {408, 429, 500, 502, 503, 504}
 
 
 @contextmanager
 def as_unavailable(service: str) -> Iterator[None]:
-    """Turn a fault that may pass into `UnavailableError(service)`; others go through unchanged."""
+    """Turn a transient fault into `UnavailableError(service)`; any other fault passes through."""
     try:
         yield
     except (ServiceRequestError, ServiceResponseError, IncompleteReadError) as error:

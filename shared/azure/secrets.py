@@ -25,7 +25,7 @@ class _Versions:
 
 
 class KeyVaultSecrets:
-    """`shared.ports.Secrets` on one vault. What was read is kept for five minutes."""
+    """`shared.ports.Secrets` on a vault. A read secret is kept for five minutes."""
 
     def __init__(self, vault_url: str) -> None:
         self._credential = ManagedIdentityCredential()
@@ -46,8 +46,7 @@ class KeyVaultSecrets:
             with as_unavailable("vault"):
                 found = await self._client.get_secret(name)
         except (ClientAuthenticationError, HttpResponseError) as error:
-            # A secret that is missing or forbidden is the operator's to mend; until then the
-            # work that needs it waits.
+            # An operator must mend a missing or forbidden secret; the work waits until then.
             raise UnavailableError("vault") from error
         if found.value is None or found.properties.version is None:
             raise UnavailableError("vault")

@@ -31,7 +31,7 @@ _CONFLICTS = {
 
 
 class AzureTables:
-    """`shared.ports.Tables` on one storage account. Tables are created when first written to."""
+    """`shared.ports.Tables` on a storage account. The first write creates a table."""
 
     def __init__(self, connection_string: str, *, allow: Guard = allow_any) -> None:
         """`allow` raises for the name of a table that must not be opened."""
@@ -43,7 +43,7 @@ class AzureTables:
         self._clients: dict[str, TableClient] = {}
 
     def _client(self, table: str) -> TableClient:
-        """The table's client, which costs too much to be made for each request."""
+        """Return the table's client; a new client for each request would cost too much."""
         if table not in self._clients:
             self._allow(table)
             self._clients[table] = self._service.get_table_client(table)
@@ -158,11 +158,11 @@ class AzureTables:
 
 
 async def _send(client: TableClient, operations: Sequence[Operation]) -> Sequence[str | None]:
-    """The ETag that each row has then."""
+    """Send operations, and return the new ETag of each row."""
     match operations:
-        # A request of its own costs less than half of what a transaction of one does. Not so for
-        # the others: alone, the SDK keeps the reason why a row could not be created to itself,
-        # and passes over one that is not there to be deleted.
+        # A single request costs less than half of a transaction with one operation. Only replacing
+        # and upserting go alone: for a lone insert the SDK hides the reason of a conflict, and a
+        # lone delete ignores a missing row.
         case [Upsert(row)]:
             answer = await client.upsert_entity(_to_entity(row), UpdateMode.REPLACE)
         case [Replace(row)]:
@@ -190,7 +190,7 @@ async def _rows(found: Any) -> AsyncIterator[Row]:  # noqa: ANN401 - as of `_que
 
 
 def _bounds(prefix: str) -> tuple[str, str]:
-    """The first RowKey that begins with `prefix`, and the first one after all that do."""
+    """Return the first RowKey that begins with `prefix`, and the first RowKey after the prefix."""
     return prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 

@@ -1,4 +1,4 @@
-"""Backup audits: what was declared to be backed up against what the recovery vaults report."""
+"""Backup audits: the declared backups compared with the jobs of the recovery vaults."""
 
 from shared.backups.rules import Report, Summary
 from shared.backups.service import BackupAudits

@@ -1,4 +1,4 @@
-"""The file that declares which backups must run."""
+"""The file that declares the required backups."""
 
 import json
 from pathlib import Path
@@ -10,15 +10,15 @@ from msgspec import Meta
 from shared.errors import InvalidInputError
 from shared.messages.contracts import Text
 
-# A year, for what is archived rather than backed up.
+# A year, for archives rather than backups.
 _MAX_HOURS = 8784
 
 
 class Expectation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """One protected item of a recovery vault, and how often a backup of it must complete.
+    """A protected item of a recovery vault, and the required interval of the backups.
 
-    `every_hours` is the longest time between two recovery points, `tolerance_hours` what a job
-    may run late before it counts as missed.
+    `every_hours` is the longest time between two recovery points, `tolerance_hours` the lateness
+    after which a job counts as missed.
     """
 
     item: Text
@@ -32,7 +32,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of the file. Raises InvalidInputError when it cannot be read."""
+    """Return the bytes of the file. Raises InvalidInputError for an unreadable file."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -40,9 +40,9 @@ def read_file(path: Path) -> bytes:
 
 
 def read_expectations(data: bytes) -> tuple[Expectation, ...]:
-    """The expectations in the JSON text `data`.
+    """Read the expectations in the JSON text `data`.
 
-    Raises InvalidInputError that names the place of what is wrong.
+    Raises InvalidInputError that names the place of the fault.
     """
     try:
         items = msgspec.convert(json.loads(data), _File).items

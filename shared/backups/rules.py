@@ -1,4 +1,4 @@
-"""Which backups ran: pure rules."""
+"""Backup audits: pure rules."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +19,12 @@ type BackupVerdict = Literal["completed", "failed", "missed", "unknown"]
 
 
 class ItemFinding(msgspec.Struct, frozen=True, rename="camel"):
-    """What an audit found about one item.
+    """The finding of an audit about an item.
 
-    `completed`: a backup completed in time. `failed`: none did, and the newest job has failed.
-    `missed`: none did. `unknown`: the vault could not be asked. `completed_at` is the end of the
-    newest job that left a recovery point, `due_by` when the next one had to be there.
+    `completed`: a backup completed in time. `failed`: no backup completed in time, and the newest
+    job has failed. `missed`: no backup completed in time. `unknown`: the vault could not be asked.
+    `completed_at` is the end of the newest job that left a recovery point, `due_by` the latest time
+    of the next job.
     """
 
     item: str
@@ -35,7 +36,7 @@ class ItemFinding(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Report(msgspec.Struct, frozen=True, rename="camel"):
-    """One audit. `expectations_sha256` is of the file it was held against, in hex."""
+    """An audit. `expectations_sha256` is the digest, in hex, of the file of expectations."""
 
     id: str
     day: str
@@ -46,7 +47,7 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Summary(Stored, frozen=True):
-    """One audit in the list of its day. `not_completed` counts every other verdict."""
+    """An audit in the list of a day. `not_completed` counts the items of any other verdict."""
 
     id: str
     day: str
@@ -57,7 +58,7 @@ class Summary(Stored, frozen=True):
 
 
 class ItemDay(Stored, frozen=True):
-    """An item on one day, as the newest audit of that day saw it."""
+    """An item on a day, from the newest audit of the day."""
 
     item: str
     vault: str
@@ -71,14 +72,14 @@ class ItemDay(Stored, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ItemDayDecision:
-    """The state to keep, and the incident to open; None where there is nothing to do."""
+    """The state to keep, and the incident to open; None where nothing is to be done."""
 
     state: ItemDay | None
     incident: IncidentOpened | None
 
 
 def judge(expectation: Expectation, jobs: Sequence[BackupJob] | None, now: datetime) -> ItemFinding:
-    """Hold the vault's `jobs` against one expectation; None for a vault that did not answer."""
+    """Compare the vault's `jobs` with an expectation; None stands for a silent vault."""
     if jobs is None:
         return ItemFinding(expectation.item, expectation.vault, "unknown")
     ours = [job for job in jobs if job.item == expectation.item and job.started <= now]
@@ -102,12 +103,12 @@ def judge(expectation: Expectation, jobs: Sequence[BackupJob] | None, now: datet
 
 
 def longest_gap(expectation: Expectation) -> timedelta:
-    """How long after a completed backup the next one has to be there."""
+    """Return the longest time from a completed backup to the next."""
     return timedelta(hours=expectation.every_hours + expectation.tolerance_hours)
 
 
 def record(previous: ItemDay | None, finding: ItemFinding, report: Report) -> ItemDayDecision:
-    """The item's day after `finding`. One day of one item opens at most one incident."""
+    """Apply `finding` to the item's day. A day of an item opens at most one incident."""
     if previous is not None and previous.audited_at > report.audited_at:
         return ItemDayDecision(None, None)
     incident = None
@@ -134,12 +135,12 @@ def record(previous: ItemDay | None, finding: ItemFinding, report: Report) -> It
 
 
 def unreadable(why: str, day: str) -> IncidentOpened:
-    """The incident for expectations that cannot be read; `why` names the place of the fault."""
+    """Make the incident for unreadable expectations; `why` names the place of the fault."""
     return IncidentOpened(
         kind="backup.expectations-invalid",
         severity="critical",
         summary=why[:512],
-        # Every audit of the day meets the same file: one incident, whichever audit is first.
+        # Every audit of the day meets the same file: the first audit opens the only incident.
         resource=f"backup-audits/{day}",
     )
 
@@ -152,7 +153,7 @@ _SUMMARIES: Final = {
 
 
 def summary(report: Report, evidence: str) -> Summary:
-    """The row that lists `report`; `evidence` is the name of its blob."""
+    """Make the row that lists `report`; `evidence` is the name of the blob."""
     return Summary(
         id=report.id,
         day=report.day,

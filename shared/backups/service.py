@@ -37,14 +37,14 @@ from shared.rows import from_values, to_values
 
 _TABLE = BACKUP_AUDITS_TABLE.name
 _EVIDENCE = EVIDENCE_CONTAINER.name
-# How much further back than due to look, so that a report can name the last backup that did run.
+# The look-back beyond the due time, so that a report can name the last completed backup.
 _LOOK_BACK = timedelta(days=7)
 
 logger = logging.getLogger("vouchsafe.backups")
 
 
 class BackupAudits:
-    """The backup audits of this stamp."""
+    """The backup audits of the stamp."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class BackupAudits:
         return report
 
     async def find(self, day: str, audit: str) -> Report:
-        """One report. Raises NotFoundError where there is none."""
+        """Return a report. Raises NotFoundError for a missing report."""
         row = await self._tables.get(_TABLE, key("audits", day), key(audit))
         report = await self._read(str(row.values["evidence"])) if row is not None else None
         if report is None:
@@ -126,7 +126,7 @@ class BackupAudits:
     async def _jobs(
         self, expectations: Sequence[Expectation], now: datetime
     ) -> Mapping[str, Sequence[BackupJob] | None]:
-        """The jobs of each vault, a while further back than is due; None for a silent one."""
+        """Return the jobs of each vault, beyond the due time; None for a silent vault."""
         reach: dict[str, timedelta] = {}
         for one in expectations:
             gap = rules.longest_gap(one) + _LOOK_BACK

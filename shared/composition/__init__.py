@@ -1,7 +1,7 @@
 """The composition: builds the adapters and each flow once a process.
 
-An adapter or a flow is built when a function first asks for it, so that a cold start imports only
-what the first function needs. A function gets its own flow and no other.
+A function's first request builds an adapter or a flow, so that a cold start imports only the needs
+of the first function. A function gets its own flow and no further flow.
 """
 
 from shared.composition.core import Composition, Flow, flow, start

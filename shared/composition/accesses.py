@@ -17,7 +17,7 @@ class AccessesFlow(Flow):
 
     @cached_property
     def accesses(self) -> "Accesses":
-        """Accesses to the assets of all tenants."""
+        """Accesses to the assets of every tenant."""
         from shared.accesses import Accesses
 
         return Accesses(

@@ -1,4 +1,4 @@
-"""The access log: its entries, proofs, exports, redactions and integrity."""
+"""The access log: entries, proofs, exports, redactions and integrity."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -38,7 +38,7 @@ class AccessLogFlow(Flow):
 
     @cached_property
     def arrivals(self) -> "Arrivals":
-        """The events that other services report."""
+        """The events that services report."""
         from shared.accesslog.arrivals import Arrivals
         from shared.catalogue import ACCESS_EVENTS_QUEUE
 

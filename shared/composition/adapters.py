@@ -1,4 +1,4 @@
-"""The adapters to Azure, each built when it is first asked for."""
+"""The adapters to Azure, each built on first request."""
 
 from functools import cached_property
 

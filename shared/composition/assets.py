@@ -1,4 +1,4 @@
-"""Assets: the cleared and the quarantined files of all tenants."""
+"""Assets: the cleared and the quarantined files of every tenant."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ class AssetsFlow(Flow):
 
     @cached_property
     def assets(self) -> "Assets":
-        """The assets of all tenants."""
+        """The assets of every tenant."""
         from shared.assets import Assets
 
         adapters, outbox = self._adapters, self._flow(MessagesFlow).outbox

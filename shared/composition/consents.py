@@ -1,4 +1,4 @@
-"""Consents: the consent grants of all tenants."""
+"""Consents: the consent grants of every tenant."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ class ConsentsFlow(Flow):
 
     @cached_property
     def consents(self) -> "Consents":
-        """The consent grants of all tenants."""
+        """The consent grants of every tenant."""
         from shared.consents import Consents
 
         return Consents(self._adapters.tables, self._flow(MessagesFlow).outbox, self.clock)

@@ -1,4 +1,4 @@
-"""The one composition of a process, and the base of every flow's part in it."""
+"""The composition of a process, and the base of each flow's part."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ def _utc_now() -> datetime:
 
 
 class Composition:
-    """The adapters and the flows of one process. Tests assign their own adapters to `adapters`."""
+    """The adapters and the flows of a process. Tests assign replacements to `adapters`."""
 
     def __init__(self, settings: Settings, clock: Clock = _utc_now) -> None:
         self.settings = settings
@@ -26,14 +26,14 @@ class Composition:
         self._flows: dict[type[Flow], Flow] = {}
 
     def flow[F: Flow](self, kind: type[F]) -> F:
-        """Return the one flow of a kind."""
+        """Return the flow of a kind, the same at every call."""
         if kind not in self._flows:
             self._flows[kind] = kind(self)
         return cast("F", self._flows[kind])
 
 
 class Flow:
-    """The services of one flow, each built when it is first asked for."""
+    """The services of a flow, each built on first request."""
 
     def __init__(self, composition: Composition) -> None:
         self._composition = composition

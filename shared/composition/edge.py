@@ -39,7 +39,7 @@ class EdgeFlow(Flow):
 
     @property
     def log(self) -> "AccessLog":
-        """The access log, to record what an answer gives away."""
+        """The access log, for the record of disclosures."""
         return self._flow(MessagesFlow).log
 
     @property

@@ -1,4 +1,4 @@
-"""Erasures: the erasure requests of all tenants."""
+"""Erasures: the erasure requests of every tenant."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ class ErasuresFlow(Flow):
 
     @cached_property
     def erasures(self) -> "Erasures":
-        """The erasure requests of all tenants."""
+        """The erasure requests of every tenant."""
         from shared.erasures import Erasures, ErasureStore
 
         messages = self._flow(MessagesFlow)

@@ -1,4 +1,4 @@
-"""Messages: the outbox, and the log that the outbox writes entries to."""
+"""Messages: the outbox, and the access log behind the outbox."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ class MessagesFlow(Flow):
 
     @cached_property
     def log(self) -> "AccessLog":
-        """The one door to the access log."""
+        """The door to the access log."""
         from shared.accesslog import AccessLog
 
         return AccessLog(self.log_store, self.clock)

@@ -1,4 +1,4 @@
-"""The app itself: whether the services that the app stands on answer."""
+"""The app itself: the health of the services beneath."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ _PING_SECONDS = 5.0
 
 
 class Check(msgspec.Struct, frozen=True, rename="camel"):
-    """The answer of one service, and the time that the answer took."""
+    """The answer of a service, and the time of the answer in milliseconds."""
 
     reachable: bool
     latency_ms: float

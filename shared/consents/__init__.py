@@ -1,4 +1,4 @@
-"""Consent grants: what a tenant lets a support engineer do, for what purpose and until when."""
+"""Consent grants: a tenant's permission for a support engineer, for a purpose, until a time."""
 
 from shared.consents.rules import Grant, Request, find_grant
 from shared.consents.service import Consents

@@ -21,11 +21,11 @@ from shared.rows import Stored
 type GrantStatus = Literal["active", "revoked", "expired"]
 
 GRANTING: Final = frozenset({TENANT_ADMIN, TENANT_DAM_MANAGER})
-"""The roles of those who may give and revoke a grant."""
+"""The roles that may give and revoke a grant."""
 
 
 class Grant(Stored, frozen=True):
-    """A consent grant. One that was revoked before it was heard of has no terms."""
+    """A consent grant. A grant whose revocation came first has no terms."""
 
     id: str
     tenant: str
@@ -51,7 +51,7 @@ class ConsentDecision:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an engineer wants to do, to which path, and why."""
+    """An engineer's request for an operation on a path, with purpose and ticket."""
 
     engineer: str
     path: str
@@ -63,11 +63,11 @@ class Request:
 def decide(
     state: Grant | None, command: ConsentGranted | ConsentRevoked, now: datetime
 ) -> ConsentDecision:
-    """What `command` makes of the grant. The same command twice changes nothing.
+    """Apply `command` to the grant. The same command twice changes nothing.
 
-    A revocation may overtake its grant: it is kept, and the grant is then revoked from the start.
-    Raises ForbiddenError for one who may not give or revoke, InvalidInputError for terms that
-    cannot be, ConflictError for a grant id that stands for other terms.
+    A revocation may overtake the grant: the revocation is kept, and the later grant is revoked from
+    the start. Raises ForbiddenError for an actor without the role, InvalidInputError for impossible
+    terms, ConflictError for a grant id with different terms.
     """
     actor = command.revoked_by if isinstance(command, ConsentRevoked) else command.granted_by
     if actor.role not in GRANTING:
@@ -78,7 +78,7 @@ def decide(
         )
     if isinstance(command, ConsentRevoked):
         return _revoke(state, command, now)
-    # At the ends of the calendar a time in another zone has none in UTC.
+    # At the ends of the calendar a time in another zone has no UTC.
     if not MINYEAR < command.expires_at.year < MAXYEAR:
         raise InvalidInputError(
             "consent-grant-expiry-invalid",
@@ -130,16 +130,16 @@ def _revoke(state: Grant | None, command: ConsentRevoked, now: datetime) -> Cons
 
 
 def _nameless(grant: Grant) -> Grant:
-    """The grant without a text that the log would refuse: whatever was granted can be revoked."""
+    """Return the grant without a text that the log would refuse: every grant can be revoked."""
     texts = {"purpose": grant.purpose, "ticket": grant.ticket}
     named = {name: "" for name, text in texts.items() if names_person(text)}
     return msgspec.structs.replace(grant, **named)
 
 
 def find_grant(grants: Iterable[Grant], request: Request, now: datetime) -> Grant | str:
-    """The live grant that allows `request`, or the reason why none does.
+    """Return the live grant that allows `request`, or the reason of the denial.
 
-    Where several grants come close, the reason is that of the one that comes closest.
+    Among several near misses, the reason is the reason of the nearest miss.
     """
     reasons = []
     for grant in grants:
@@ -151,19 +151,19 @@ def find_grant(grants: Iterable[Grant], request: Request, now: datetime) -> Gran
 
 
 def is_live(grant: Grant, now: datetime) -> bool:
-    """Whether a grant can be used at `now`."""
+    """Tell whether a grant can be used at `now`."""
     return grant.revoked_at is None and grant.expires_at is not None and now < grant.expires_at
 
 
 def status(grant: Grant, now: datetime) -> GrantStatus:
-    """Whether the grant holds at `now`, and if not, why."""
+    """Return the status of the grant at `now`."""
     if grant.revoked_at is not None:
         return "revoked"
     return "active" if is_live(grant, now) else "expired"
 
 
 def grant_not_found() -> NotFoundError:
-    """The answer for a grant that the tenant does not have."""
+    """Make the answer for a grant that the tenant does not have."""
     return NotFoundError(
         "consent-grant-not-found",
         "The tenant has no such consent grant.",
@@ -197,7 +197,7 @@ def _why_not(grant: Grant, request: Request, now: datetime) -> str | None:
 
 
 def covers(prefix: str, path: str) -> bool:
-    """Whether `path` lies under `prefix`: whole segments, so that `a/b` does not cover `a/bc`."""
+    """Tell whether `path` lies under `prefix`, by whole segments: `a/b` does not cover `a/bc`."""
     return prefix in ("", path) or path.startswith(prefix.removesuffix("/") + "/")
 
 

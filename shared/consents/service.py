@@ -16,7 +16,7 @@ _TABLE = CONSENTS_TABLE.name
 
 
 class Consents:
-    """The consent grants of all tenants."""
+    """The consent grants of every tenant."""
 
     def __init__(self, tables: Tables, outbox: Outbox, clock: Clock) -> None:
         self._tables = tables
@@ -24,10 +24,10 @@ class Consents:
         self._clock = clock
 
     async def apply(self, command: ConsentGranted | ConsentRevoked) -> ConsentDecision:
-        """Carry a command out; the same one twice is once. Raises what `rules.decide` does.
+        """Carry a command out, once however often repeated. Raises the errors of `rules.decide`.
 
-        What has changed is in the log; where nothing has, the decision is without an entry. Raises
-        RowConflictError when others keep changing the same grant.
+        The log has every change; a decision without a change has no entry. Raises RowConflictError
+        when concurrent commands keep changing the grant.
         """
 
         async def attempt() -> ConsentDecision:
@@ -40,7 +40,7 @@ class Consents:
         return await compare_and_set(attempt)
 
     async def find(self, tenant: str, grant: str) -> Grant:
-        """A tenant's grant. Raises NotFoundError if it has none with that id."""
+        """Return a tenant's grant. Raises NotFoundError where the tenant has no such grant."""
         row = await self._row(tenant, grant)
         if row is None:
             raise grant_not_found()
@@ -49,7 +49,9 @@ class Consents:
     async def page(
         self, tenant: str, *, size: int, continuation: str | None
     ) -> tuple[Sequence[Grant], str | None]:
-        """One page of a tenant's grants, in the order of their ids, and where to read on."""
+        """Return a page of a tenant's grants, in the order of the ids, and the token of the next
+        page.
+        """
         page = await self._tables.page(
             _TABLE, key(tenant), prefix=_grant_row(""), size=size, continuation=continuation
         )

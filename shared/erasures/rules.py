@@ -13,7 +13,7 @@ from shared.errors import ConflictError, ForbiddenError, NotFoundError
 from shared.messages.contracts import AccessRecorded, Actor
 from shared.rows import Stored
 
-# What one message erases: small enough to be done well within a message's lock.
+# The assets of a message: few enough to be erased well within a message's lock.
 BATCH_SIZE: Final = 25
 
 SYSTEM: Final = Actor(id="vouchsafe.erasures", role="system", organisation="vendor")
@@ -46,9 +46,9 @@ class Erasure(Stored, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What discovery found. `bytes` is the sum of the assets' sizes.
+    """The result of a discovery. `bytes` is the sum of the assets' sizes.
 
-    Uploads that are still being taken in count as assets, and with nothing else yet.
+    Uploads in intake count as assets, without bytes and index rows.
     """
 
     assets: int
@@ -58,7 +58,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class ErasureDecision:
-    """The request to keep, and the entry for the tenant's log; None when nothing changes."""
+    """The request to keep, and the entry for the tenant's log; None without a change."""
 
     state: Erasure
     entry: AccessRecorded | None
@@ -80,7 +80,7 @@ def open_request(
 
 
 def discovered(state: Erasure, preview: Preview, discovery: str, now: datetime) -> ErasureDecision:
-    """The request with the preview of one run of discovery. One that has gone on stays as it is."""
+    """Add the preview of a run of discovery to the request. A later status stays unchanged."""
     if state.status != "discovering":
         return ErasureDecision(state, None)
     state = msgspec.structs.replace(
@@ -96,10 +96,10 @@ def discovered(state: Erasure, preview: Preview, discovery: str, now: datetime) 
 
 
 def approve(state: Erasure, actor: Actor, now: datetime) -> ErasureDecision:
-    """The request approved by a second person.
+    """Approve the request by a second person.
 
-    Raises ForbiddenError for the requester, ConflictError where there is nothing to approve.
-    Approving again what the same person has approved changes nothing.
+    Raises ForbiddenError for the requester, ConflictError without a preview to approve. A repeated
+    approval by the same person changes nothing.
     """
     if actor.id == state.requested_by.id:
         raise ForbiddenError(
@@ -120,7 +120,7 @@ def approve(state: Erasure, actor: Actor, now: datetime) -> ErasureDecision:
 
 
 def batches(state: Erasure) -> int:
-    """How many batches the previewed assets make."""
+    """Return the number of batches of the previewed assets."""
     return -(-(state.assets or 0) // BATCH_SIZE)
 
 
@@ -133,7 +133,7 @@ def complete(state: Erasure, batches_done: int, now: datetime) -> ErasureDecisio
 
 
 def entry(state: Erasure, action: str, actor: Actor, resource: str = "") -> AccessRecorded:
-    """The log entry of one step; `resource` where it is not the request itself."""
+    """Make the log entry of a step; `resource` for a step on anything but the request itself."""
     return AccessRecorded(
         tenant=state.tenant,
         actor=actor,
@@ -146,7 +146,7 @@ def entry(state: Erasure, action: str, actor: Actor, resource: str = "") -> Acce
 
 
 def erasure_not_found() -> NotFoundError:
-    """The answer for a request that the tenant does not have."""
+    """Make the answer for a request that the tenant does not have."""
     return NotFoundError(
         "erasure-request-not-found",
         "The tenant has no such erasure request.",

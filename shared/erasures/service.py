@@ -26,14 +26,14 @@ _SECRET = "erasure-identifiers"  # noqa: S105 - the name of the secret, not the 
 _CONCURRENT_ASSETS = 8
 
 if TYPE_CHECKING:
-    # For its name alone; a cold start would pay for it.
+    # Imported for the name alone; a cold start would pay for the module.
     from shared.accesslog import AccessLog
 
 logger = logging.getLogger("vouchsafe.erasures")
 
 
 class Erasures:
-    """Erasure requests of all tenants."""
+    """Erasure requests of every tenant."""
 
     def __init__(
         self,
@@ -50,10 +50,10 @@ class Erasures:
         self._clock = clock
 
     async def request(self, tenant: str, name: str, actor: Actor, request: str) -> ErasureDecision:
-        """Open an erasure request for the person called `name`; `request` is its id.
+        """Open an erasure request for the person called `name`; `request` is the request's id.
 
-        The same id twice is one request, and the decision then is without an entry. Raises
-        InvalidInputError for a name that says nothing.
+        The same id twice is one request, and the second decision has no entry. Raises
+        InvalidInputError for a name without letters and digits.
         """
         if not any(character.isalnum() for character in name):
             raise InvalidInputError(
@@ -80,7 +80,7 @@ class Erasures:
         return decision
 
     async def discover(self, tenant: str, request: str) -> None:
-        """Find the assets in which the person is named, and set the preview up for approval."""
+        """Find the assets that name the person, and prepare the preview for approval."""
         state, etag = await self._store.load(tenant, request)
         preview, discovery = Preview(0, 0, 0), new_id(self._clock())
         if state.status == "discovering" and state.identifier is not None:
@@ -98,17 +98,17 @@ class Erasures:
         await self._store.commit(decision, etag)
 
     async def find(self, tenant: str, request: str) -> tuple[Erasure, str]:
-        """A request and its ETag. Raises NotFoundError if the tenant has none with that id."""
+        """Return a request and the ETag. Raises NotFoundError for a missing request."""
         return await self._store.load(tenant, request)
 
     async def page(
         self, tenant: str, *, size: int, continuation: str | None
     ) -> tuple[Sequence[Erasure], str | None]:
-        """One page of a tenant's requests, oldest first, and where to read on."""
+        """Return a page of a tenant's requests, oldest first, and the token of the next page."""
         return await self._store.page(tenant, size, continuation)
 
     async def found(self, tenant: str, request: str) -> AsyncIterator[str]:
-        """The ids of the assets that a request found."""
+        """Yield the ids of the assets that a request found."""
         state, _ = await self._store.load(tenant, request)
         async for asset in self._store.items(state):
             yield asset
@@ -116,9 +116,9 @@ class Erasures:
     async def approve(self, tenant: str, request: str, actor: Actor, etag: str) -> ErasureDecision:
         """Approve the preview that was seen with `etag`; the erasure then starts.
 
-        Approved again by the same person, it is a decision without an entry.
-        Raises LogDamagedError while the tenant's log takes no entries: nothing is erased unlogged.
-        Raises what `rules.approve` does, and PreconditionFailedError when the request has changed.
+        A repeated approval by the same person is a decision without an entry. Raises
+        LogDamagedError while the tenant's log takes no entries: no erasure goes unlogged. Raises
+        the errors of `rules.approve`, and PreconditionFailedError when the request has changed.
         """
         state, _ = await self._store.load(tenant, request)
         now = self._clock()
@@ -185,7 +185,7 @@ class Erasures:
                     async for asset in self._store.items(state, batch):
                         tasks.create_task(erase(asset))
             except ExceptionGroup as failed:
-                # What the caller knows how to take is the fault, not the group.
+                # The caller handles the fault, not the group.
                 raise failed.exceptions[0] from None
             step = rules.entry(state, "erasure.batch-erased", SYSTEM)
             await self._store.finish_batch(state, batch, step)

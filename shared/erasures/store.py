@@ -1,6 +1,6 @@
-"""The rows of erasure requests: their state, what they found, and their batches.
+"""The rows of erasure requests: states, found assets, and batches.
 
-All are in the tenant's partition of `erasures`: `request|id`, `item|id|discovery|batch|asset`
+Every row is in the tenant's partition of `erasures`: `request|id`, `item|id|discovery|batch|asset`
 and `batch|id|batch`.
 """
 
@@ -37,7 +37,7 @@ class ErasureStore:
         self._clock = clock
 
     async def load(self, tenant: str, request: str) -> tuple[Erasure, str]:
-        """A request and its ETag. Raises NotFoundError if the tenant has none with that id."""
+        """Return a request and the ETag. Raises NotFoundError for a missing request."""
         row = await self._tables.get(_TABLE, key(tenant), key("request", request))
         if row is None or row.etag is None:
             raise erasure_not_found()
@@ -46,7 +46,7 @@ class ErasureStore:
     async def page(
         self, tenant: str, size: int, continuation: str | None
     ) -> tuple[Sequence[Erasure], str | None]:
-        """One page of a tenant's requests, oldest first, and where to read on."""
+        """Return a page of a tenant's requests, oldest first, and the token of the next page."""
         page = await self._tables.page(
             _TABLE, key(tenant), prefix=key("request", ""), size=size, continuation=continuation
         )
@@ -55,9 +55,9 @@ class ErasureStore:
     async def commit(
         self, decision: ErasureDecision, etag: str | None, messages: Iterable[OutgoingMessage] = ()
     ) -> None:
-        """Keep a decision with its entry and messages; `etag` is None for a new request.
+        """Keep a decision with the entry and the messages; `etag` is None for a new request.
 
-        Raises RowConflictError when the request has changed since it was loaded.
+        Raises RowConflictError when the request has changed since the loading.
         """
         if decision.entry is None:
             await self.flush(decision.state.tenant)
@@ -72,14 +72,14 @@ class ErasureStore:
         )
 
     async def flush(self, tenant: str) -> None:
-        """Send what a crash left unsent in the tenant's partition."""
+        """Send the rows of the tenant's partition that a crash left in the outbox."""
         await self._outbox.flush(_TABLE, key(tenant))
 
     async def keep_items(self, state: Erasure, discovery: str, assets: Sequence[str]) -> None:
-        """Keep which assets one run of discovery found, in batches.
+        """Keep the assets that a run of discovery found, in batches.
 
-        `discovery` is the run's id: only the run that the request names counts. So one that was
-        overtaken changes nothing of what was previewed; it leaves ids that nobody reads.
+        `discovery` is the run's id: only the run that the request names counts. An overtaken run
+        changes nothing of the preview, and leaves unread ids.
         """
         partition = key(state.tenant)
         operations = [
@@ -90,7 +90,7 @@ class ErasureStore:
             await self._tables.commit(_TABLE, operations[start : start + _CHUNK])
 
     async def items(self, state: Erasure, batch: int | None = None) -> AsyncIterator[str]:
-        """The ids of the assets that were found, of one batch or of all."""
+        """Yield the ids of the found assets, of a batch or of every batch."""
         if state.discovery is None:
             return
         parts = ["item", state.id, state.discovery]
@@ -100,7 +100,7 @@ class ErasureStore:
             yield str(row.values["asset"])
 
     async def start_batches(self, state: Erasure, messages: Sequence[OutgoingMessage]) -> None:
-        """Make a row for each batch that has none, together with its message."""
+        """Make a row, together with the message, for each batch without a row."""
         partition = key(state.tenant)
         for start in range(0, len(messages), _CHUNK):
             chunk = messages[start : start + _CHUNK]
@@ -112,7 +112,7 @@ class ErasureStore:
                 await self._outbox.commit(_TABLE, partition, [Insert(r) for r in rows], chunk)
 
     async def finish_batch(self, state: Erasure, batch: int, entry: AccessRecorded) -> None:
-        """Mark a batch as done, once, with its entry."""
+        """Mark a batch as done, once, with the entry."""
         partition = key(state.tenant)
         row = await self._tables.get(_TABLE, partition, _batch(state.id, batch))
         if row is None or row.values["done"]:
@@ -122,7 +122,7 @@ class ErasureStore:
         await self._outbox.commit(_TABLE, partition, [Replace(done)], [self.log(entry)])
 
     async def batches_done(self, state: Erasure) -> int:
-        """How many batches are done."""
+        """Count the finished batches."""
         rows = self._tables.scan(_TABLE, key(state.tenant), prefix=key("batch", state.id, ""))
         return sum([bool(row.values["done"]) async for row in rows])
 

@@ -1,4 +1,4 @@
-"""Who calls, and what that lets them do."""
+"""Identity: callers, tokens and roles."""
 
 from shared.identity.rules import ANONYMOUS, ROLES, Caller, caller_of, permit
 from shared.identity.tokens import Tokens

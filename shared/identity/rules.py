@@ -1,4 +1,4 @@
-"""Callers, their roles and what they may reach: pure rules."""
+"""Callers, roles and reach: pure rules."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _APPLICATION_METHODS: Final[Mapping[str, str]] = {"1": "client-secret", "2": "cl
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated caller. `tenant` is set for a tenant's own people and no one else."""
+    """An authenticated caller. `tenant` is set for a tenant's own people alone."""
 
     id: str
     roles: frozenset[str]
@@ -39,11 +39,13 @@ class Caller:
     authentication_method: str = "bearer"
 
     def acting_role(self, allowed: Collection[str] = ROLES) -> str:
-        """The role to name in the log: the first, by name, of those that `allowed` the act."""
+        """Return the role for the log: the first role, by name, of the roles that `allowed` the
+        act.
+        """
         return min(self.roles & frozenset(allowed), default=min(self.roles, default="none"))
 
     def actor(self, allowed: Collection[str] = ROLES) -> Actor:
-        """The caller as the log names them, in the role that `acting_role` gives."""
+        """Return the caller as the actor of a log entry, in the role of `acting_role`."""
         return Actor(
             id=self.id,
             role=self.acting_role(allowed),
@@ -56,12 +58,12 @@ ANONYMOUS: Final = Caller("anonymous", frozenset(), None, "none")
 
 
 def caller_of(claims: Mapping[str, Any]) -> Caller:
-    """The caller that a valid token's claims describe.
+    """Return the caller that a valid token's claims describe.
 
     Claims: `oid` (the directory's object id), `roles`, `tenant` (the DAM tenant, for tenant roles),
-    `organisation`, and those that `authentication_method` reads. Roles that are not ours are passed
-    over. Raises UnauthenticatedError for claims that are not of this form, and for a tenant role
-    without a tenant or with a vendor role.
+    `organisation`, and the claims of `authentication_method`. Foreign roles are ignored. Raises
+    UnauthenticatedError for claims of any other form, and for a tenant role without a tenant or
+    beside a vendor role.
     """
     identifier, tenant = claims.get("oid"), claims.get("tenant") or None
     given, organisation = claims.get("roles") or [], claims.get("organisation")
@@ -83,11 +85,11 @@ def caller_of(claims: Mapping[str, Any]) -> Caller:
 
 
 def authentication_method(claims: Mapping[str, Any]) -> str:
-    """How the caller proved who they are, as far as the token says: `mfa+pwd`, `client-secret`.
+    """Return the caller's proof of identity, as far as the token says: `mfa+pwd`, `client-secret`.
 
-    `amr` lists a person's methods (RFC 8176); `azpacr`, or `appidacr` in tokens of version 1, says
-    how an application did. A token that says neither was at least a bearer token.
-    Source: "Access token claims reference", Microsoft identity platform, learn.microsoft.com.
+    `amr` lists a person's methods (RFC 8176); `azpacr`, or `appidacr` in tokens of version 1, names
+    the method of an application. A token without these claims was at least a bearer token. Source:
+    "Access token claims reference", Microsoft identity platform, learn.microsoft.com.
     """
     methods = claims.get("amr")
     if isinstance(methods, list) and methods and all(isinstance(one, str) for one in methods):
@@ -97,10 +99,10 @@ def authentication_method(claims: Mapping[str, Any]) -> str:
 
 
 def permit(caller: Caller, roles: Collection[str], tenant: str | None) -> None:
-    """Let `caller` act with one of `roles`, for `tenant` where the act is on one.
+    """Let `caller` act with one of `roles`, for `tenant` where the act is on a tenant.
 
-    A tenant's own people are told of no other tenant: NotFoundError, the same as for a tenant that
-    does not exist. Raises ForbiddenError where the role is missing.
+    A tenant's own people learn of no other tenant: NotFoundError, the same as for a missing tenant.
+    Raises ForbiddenError for a missing role.
     """
     if tenant is not None and caller.tenant is not None and caller.tenant != tenant:
         raise tenant_not_found()
@@ -113,7 +115,7 @@ def permit(caller: Caller, roles: Collection[str], tenant: str | None) -> None:
 
 
 def tenant_not_found() -> NotFoundError:
-    """The answer for a tenant that is not there, or not the caller's."""
+    """Make the answer for a tenant that is missing, or not the caller's."""
     return NotFoundError(
         "tenant-not-found",
         "There is no such tenant, or it is not yours.",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _ALGORITHMS = ["RS256", "ES256", "EdDSA"]
 _LEEWAY_SECONDS = 60
 _KEEP_SECONDS = 24 * 3600.0
-# An unknown key id makes us read the keys again, but not more often than this.
+# An unknown key id makes the app read the keys again, at most once in this time.
 _REFRESH_SECONDS = 10.0
 _TIMEOUT_SECONDS = 10.0
 

@@ -15,7 +15,7 @@ logger = logging.getLogger("vouchsafe.deadletters")
 
 
 class DeadLetterWatch:
-    """Opens an incident, once a day, for each queue that has dead-lettered messages."""
+    """Opens an incident, once a day, for each queue with dead-lettered messages."""
 
     def __init__(self, bus: Bus, incidents: Incidents, clock: Clock) -> None:
         self._bus = bus

@@ -1,4 +1,4 @@
-"""Opening incidents that no other change of state goes with."""
+"""Incidents without a change of state behind them."""
 
 from shared.catalogue import INCIDENTS_TABLE
 from shared.errors import RowConflictError
@@ -19,11 +19,11 @@ class Incidents:
         self._clock = clock
 
     async def open_once(self, incident: IncidentOpened, once: str) -> bool:
-        """Open `incident`, unless it was opened before within the same `once`.
+        """Open `incident`, unless an earlier call opened the incident within the same `once`.
 
-        `once` is what `incident_id` takes. Returns whether the incident was opened now. May be
-        repeated after a crash at any line: the row and the message are one transaction, and a
-        message that a crash left in the outbox is sent. Raises UnavailableError.
+        `once` is the argument of `incident_id`. Returns True for an incident opened by the call.
+        Safe to repeat after a crash at any line: row and message are one transaction, and the call
+        sends a message that a crash left in the outbox. Raises UnavailableError.
         """
         now = self._clock()
         table, partition = INCIDENTS_TABLE.name, key(incident.tenant or _STAMP)

@@ -1,4 +1,4 @@
-"""CloudEvents, their contracts, and the outbox that sends them."""
+"""CloudEvents, the contracts, and the outbox."""
 
 from shared.messages.cloudevents import Event, decode, encode
 from shared.messages.outbox import Outbox

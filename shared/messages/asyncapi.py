@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document: every queue, and the messages that travel on it.
+"""The AsyncAPI 3.0 document: every queue, and the messages on the queue.
 
 Source: AsyncAPI Specification 3.0.0; the envelope is CloudEvents 1.0.2 in JSON.
 """

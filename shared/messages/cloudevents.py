@@ -1,7 +1,7 @@
 """CloudEvents 1.0 in structured JSON mode (application/cloudevents+json).
 
-Source: CloudEvents specification 1.0.2, its JSON event format, and its extension "Correlation":
-`correlationid` names the request or event that all of a chain of events goes back to.
+Source: CloudEvents specification 1.0.2, the JSON event format, and the extension "Correlation":
+`correlationid` names the request or event at the beginning of a chain of events.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A message that was read: its envelope and its typed data."""
+    """A decoded message: the envelope and the typed data."""
 
     id: str
     source: str
@@ -44,13 +44,13 @@ class Event:
 
     @property
     def origin(self) -> context.Context:
-        """What the work on it goes back to: at the latest the event itself."""
+        """The origin of the work on the event: the correlation id, or the event itself."""
         return context.Context(self.correlation_id or self.id)
 
 
 # Keys of rows count milliseconds from then on.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# A later one, such as one of 9999 west of Greenwich, cannot be told in UTC.
+# A later time, such as a time of 9999 west of Greenwich, has no UTC.
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
@@ -58,7 +58,7 @@ _DATA = {name: msgspec.json.Decoder(contract) for name, contract in CONTRACTS.it
 
 
 def decode(body: bytes) -> Event:
-    """Read a message. Raises MalformedInputError with the code that says why it cannot be."""
+    """Read a message. Raises MalformedInputError with the code of the fault."""
     try:
         envelope = _ENVELOPE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -1,7 +1,7 @@
-"""One typed contract for each message type: the `data` of its CloudEvent.
+"""A typed contract for each message type: the `data` of the CloudEvent.
 
-An unknown field is refused. A change that old readers could not read gets a new version, as a
-new type beside the old one.
+An unknown field is refused. A change that old readers could not read gets a new version, as a new
+type beside the old type.
 """
 
 from datetime import datetime
@@ -31,9 +31,9 @@ class Contract(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", 
 
 
 class Actor(Contract, frozen=True, omit_defaults=True):
-    """Who did something. `id` is the directory's object id, never a name.
+    """The actor of an event. `id` is the directory's object id, never a name.
 
-    `authentication_method` is how the directory says that they proved who they are.
+    `authentication_method` is the proof of identity, in the directory's words.
     """
 
     id: Identifier
@@ -43,7 +43,7 @@ class Actor(Contract, frozen=True, omit_defaults=True):
 
 
 class BlobUploaded(Contract, frozen=True):
-    """A blob has arrived in `incoming`; `etag` and `last_modified` say which version."""
+    """A blob arrived in `incoming`; `etag` and `last_modified` name the version."""
 
     name: Annotated[str, Meta(min_length=1, max_length=1024)]
     etag: Text
@@ -51,7 +51,7 @@ class BlobUploaded(Contract, frozen=True):
 
 
 class ConsentGranted(Contract, frozen=True):
-    """A tenant lets one engineer act on the assets under a path prefix for one purpose."""
+    """A tenant lets an engineer act on the assets under a path prefix for a purpose."""
 
     grant_id: Identifier
     tenant: TenantId
@@ -73,7 +73,7 @@ class ConsentRevoked(Contract, frozen=True):
 
 
 class AccessRecorded(Contract, frozen=True):
-    """Something was done, or refused, to a tenant's data: one entry of its access log."""
+    """An act on a tenant's data, or a refusal: an entry of the tenant's access log."""
 
     tenant: TenantId
     actor: Actor
@@ -89,21 +89,23 @@ class AccessRecorded(Contract, frozen=True):
 
 
 class ErasureRequested(Contract, frozen=True):
-    """An erasure request waits for discovery. It names the request, never the data subject."""
+    """An erasure request waits for discovery. The message names the request, never the data
+    subject.
+    """
 
     tenant: TenantId
     request_id: Identifier
 
 
 class ErasureApproved(Contract, frozen=True):
-    """A second DAM manager has approved what the preview showed."""
+    """A second DAM manager has approved the preview."""
 
     tenant: TenantId
     request_id: Identifier
 
 
 class ErasureBatchReady(Contract, frozen=True):
-    """One batch of an approved erasure is ready to be carried out."""
+    """A batch of an approved erasure is ready."""
 
     tenant: TenantId
     request_id: Identifier
@@ -111,7 +113,7 @@ class ErasureBatchReady(Contract, frozen=True):
 
 
 class IncidentOpened(Contract, frozen=True):
-    """Something that a person must look at. `resource` is an id, never personal data."""
+    """A matter for a person's attention. `resource` is an id, never personal data."""
 
     kind: Text
     severity: Literal["warning", "critical"]
@@ -121,9 +123,9 @@ class IncidentOpened(Contract, frozen=True):
 
 
 class UploadInfected(Contract, frozen=True):
-    """A notice to a tenant's contacts: one of its uploads was infected and is in quarantine.
+    """A notice to a tenant's contacts: an upload was infected and is in quarantine.
 
-    Whoever delivers it looks the contacts up; no address travels on a queue.
+    The deliverer looks the contacts up; no address travels on a queue.
     """
 
     tenant: TenantId

@@ -95,10 +95,10 @@ class Outbox:
             await self._publish(table, rows)
 
     async def sweep(self) -> int:
-        """Send the rows that crashes left anywhere. Returns the number of rows that were due.
+        """Send the rows that crashes left anywhere. Returns the number of due rows.
 
-        Raises UnavailableError when a queue or a log could not be reached, once every other row is
-        sent: the next sweep tries again.
+        Raises UnavailableError when a queue or a log could not be reached, after sending every
+        other row: the next sweep tries again.
         """
         found = 0
         failed: dict[object, UnavailableError] = {}
@@ -172,7 +172,7 @@ class Outbox:
         except UnavailableError:
             raise
         except Exception as error:
-            # The entries report what was done, and so must stay until the log has them.
+            # The entries report finished work, and so stay until the log has the entries.
             logger.error("entries stay in the outbox: %s", kind_and_place(error))  # noqa: TRY400 - see there
             raise UnavailableError("log") from error
 

@@ -1,4 +1,4 @@
-"""The two kinds that the outbox carries, and the row that keeps each until it is sent: pure."""
+"""The rows of the outbox: a row keeps a message or a log entry until the sending. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,9 +21,10 @@ LOG: Final = "accesslog"
 
 @dataclass(frozen=True, slots=True)
 class OutgoingEntry:
-    """An entry for the log of the tenant that `data` names; `accesslog.new_entry` makes it.
+    """An entry for the log of the tenant in `data`; `accesslog.new_entry` makes the entry.
 
-    `id` identifies the event, which occurred at `time`. `data` is valid: nothing checks it again.
+    `id` identifies the event, which occurred at `time`. `data` is valid: no later step checks the
+    data.
     """
 
     id: str
@@ -35,7 +36,7 @@ type Outgoing = OutgoingMessage | OutgoingEntry
 
 
 class EntryLog(Protocol):
-    """The access log, as the outbox sees it."""
+    """The access log, seen from the outbox."""
 
     async def record_entries(
         self, entries: Sequence[OutgoingEntry]

@@ -1,4 +1,4 @@
-"""Setting aside a message that can never succeed."""
+"""Parking: the copy of a message that can never succeed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,10 +12,10 @@ from shared.ports import OutgoingMessage, Value
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message as it came from a queue, with its properties.
+    """A message from a queue, with the properties.
 
-    `sequence_number` is the queue's own number for it; `id` is the sender's, and may be missing or
-    used twice.
+    `sequence_number` is the queue's own number; `id` is the sender's, and may be missing or
+    repeated.
     """
 
     queue: str
@@ -29,10 +29,11 @@ class Received:
 
 
 def parked(message: Received, reason: RefusalError, now: datetime) -> OutgoingMessage:
-    """The copy of `message` for `parked-messages`: its body and properties, and the reason.
+    """Make the copy of `message` for `parked-messages`: body, properties, and the reason.
 
-    The reason travels as application properties `parked-…`, so that the body stays as it was
-    and can be replayed. A message that is delivered and parked twice is found as a duplicate.
+    The reason travels as application properties `parked-…`, so that the body stays unchanged and
+    can be replayed. The second copy of a message that was delivered and parked twice is a
+    duplicate.
     """
     return OutgoingMessage(
         PARKED_MESSAGES_QUEUE.name,
@@ -54,9 +55,9 @@ def parked(message: Received, reason: RefusalError, now: datetime) -> OutgoingMe
 
 
 def parked_entry(event: OutgoingMessage, reason: RefusalError, now: datetime) -> OutgoingMessage:
-    """The copy for `parked-messages` of a log entry of the app's own, given as its event.
+    """Make the copy for `parked-messages` of the app's own log entry, given as an event.
 
-    The entry never was on the queue `access-events`, and so has no number there: the event's id
+    The entry never was on the queue `access-events`, and so has no sequence number: the event's id
     takes the number's place.
     """
     received = Received(

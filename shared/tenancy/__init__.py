@@ -1,4 +1,4 @@
-"""Tenants, and the residency zones that say where their data may live."""
+"""Tenancy: the tenants of a stamp, and the rules of residency."""
 
 from shared.tenancy.rules import Registration, Tenant, TenantChange, check_active
 from shared.tenancy.service import Tenants

@@ -1,4 +1,4 @@
-"""Which tenants a stamp may take, and how they change: pure rules."""
+"""Registration and change of tenants: pure rules."""
 
 import re
 from datetime import datetime
@@ -19,14 +19,14 @@ _TENANT_ID = re.compile(r"[a-z0-9](?:-?[a-z0-9]){1,55}")
 _MAX_TENANT_ID = 56
 
 type TenantStatus = Literal["active", "leaving", "erased"]
-# RFC 5321 section 4.5.3.1.3: a path of 256 octets, of which two are angle brackets.
+# RFC 5321 section 4.5.3.1.3: a path of 256 octets, two angle brackets included.
 type Contact = Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$(?!\n)")]
 type Contacts = Annotated[tuple[Contact, ...], Meta(max_length=20)]
 type DisplayName = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class Registration(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """What the vendor says of a new tenant. `contacts` are the addresses that notices go to."""
+    """The vendor's registration of a new tenant. `contacts` are the addresses for notices."""
 
     id: str
     display_name: DisplayName
@@ -46,7 +46,7 @@ class Tenant(Stored, frozen=True):
 
 
 class TenantChange(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """What the vendor changes of a tenant; what is left out stays as it is."""
+    """The vendor's change of a tenant; a member that is left out stays unchanged."""
 
     display_name: DisplayName | None = None
     contacts: Contacts | None = None
@@ -54,7 +54,7 @@ class TenantChange(Struct, frozen=True, forbid_unknown_fields=True, rename="came
 
 
 def is_tenant_id(text: str) -> bool:
-    """Whether `text` has the form of a tenant id."""
+    """Tell whether `text` has the form of a tenant id."""
     return len(text) <= _MAX_TENANT_ID and _TENANT_ID.fullmatch(text) is not None
 
 
@@ -70,7 +70,7 @@ def check_tenant_id(text: str) -> None:
 
 
 def container_of(tenant: str) -> str:
-    """The container that holds a tenant's cleared assets."""
+    """Return the container of a tenant's cleared assets."""
     return tenant_container(tenant)
 
 
@@ -86,7 +86,7 @@ def check_residency(zone: str, region: str) -> None:
 
 
 def check_active(tenant: Tenant) -> None:
-    """Whether a tenant may still bring in files. Raises ConflictError for one that leaves."""
+    """Let a tenant upload files. Raises ConflictError for a leaving tenant."""
     if tenant.status != "active":
         raise ConflictError(
             "tenant-not-active",
@@ -98,10 +98,10 @@ def check_active(tenant: Tenant) -> None:
 def register(
     existing: Tenant | None, registration: Registration, region: str, now: datetime
 ) -> Tenant:
-    """The tenant to keep: a new one, or the existing one if it is the same registration.
+    """Return the tenant to keep: a new tenant, or the existing tenant of the same registration.
 
-    Raises InvalidInputError for an id or zone that cannot be, or a zone that this stamp's region
-    does not serve, and ConflictError where the id is another tenant's.
+    Raises InvalidInputError for an impossible id or zone, or a zone that the stamp's region does
+    not serve, and ConflictError where another tenant has the id.
     """
     check_tenant_id(registration.id)
     if registration.residency_zone not in ZONES:
@@ -130,15 +130,15 @@ def register(
     return existing
 
 
-# A tenant is erased by its erasure and not by a change, and what leaves does not come back:
-# it may have lost some of its data by then.
+# An erasure erases a tenant, and a change does not. A leaving tenant does not come back: the tenant
+# may have lost data.
 _TRANSITIONS: Final = {("active", "leaving")}
 
 
 def change(tenant: Tenant, changed: TenantChange) -> Tenant:
-    """The tenant after a change; the same one if nothing differs.
+    """Return the tenant after a change; the same tenant without a difference.
 
-    Raises ConflictError for a change of status that there is not.
+    Raises ConflictError for an impossible change of status.
     """
     status = changed.status or tenant.status
     if status != tenant.status and (tenant.status, status) not in _TRANSITIONS:

@@ -25,7 +25,7 @@ TABLE = TENANTS_TABLE.name
 
 
 class Tenants:
-    """The tenants of one stamp. `region` is the stamp's Azure region."""
+    """The tenants of a stamp. `region` is the stamp's Azure region."""
 
     def __init__(
         self, tables: Tables, blobs: Blobs, outbox: Outbox, clock: Clock, region: str
@@ -37,9 +37,10 @@ class Tenants:
         self._region = region
 
     async def register(self, registration: Registration, caller: Caller, identifier: str) -> Tenant:
-        """Register a tenant and make its container; the same registration twice is one.
+        """Register a tenant and make the container; the same registration twice is one.
 
-        `identifier` is the id of the entry in the tenant's log. Raises what `rules.register` does.
+        `identifier` is the id of the entry in the tenant's log. Raises the errors of
+        `rules.register`.
         """
         now = self._clock()
         existing = await self.find(registration.id)
@@ -58,11 +59,12 @@ class Tenants:
     async def change(
         self, seen: Tenant, etag: str, changed: TenantChange, caller: Caller, identifier: str
     ) -> tuple[Tenant, str, bool]:
-        """Change a tenant that was `seen` with `etag`; return it, its new ETag, and if it changed.
+        """Change a tenant that was `seen` with `etag`; return tenant, new ETag, and True for a
+        change.
 
-        A change that changes nothing is no change, and not logged. `identifier` is the id of the
-        entry in the tenant's log. Raises what `rules.change` does, and RowConflictError when the
-        tenant is another by now.
+        A change without a difference is not logged. `identifier` is the id of the entry in the
+        tenant's log. Raises the errors of `rules.change`, and RowConflictError when the tenant has
+        changed since.
         """
         now = self._clock()
         after = change(seen, changed)
@@ -75,23 +77,23 @@ class Tenants:
         return tenant, kept, after != seen
 
     async def find(self, tenant: str) -> Tenant | None:
-        """The tenant of this stamp with that id, or None."""
+        """Return the stamp's tenant with the id, or None."""
         row = await self._row(tenant)
         return None if row is None else from_values(Tenant, row.values)
 
     async def read(self, tenant: str) -> tuple[Tenant, str]:
-        """The tenant with that id, and its ETag. Raises NotFoundError if this stamp has none."""
+        """Return a tenant and the ETag. Raises NotFoundError for a tenant of another stamp."""
         row = await self._row(tenant)
         if row is None or row.etag is None:
             raise tenant_not_found()
         return from_values(Tenant, row.values), row.etag
 
     async def require(self, tenant: str) -> Tenant:
-        """The tenant with that id, whose data this stamp may keep.
+        """Return the tenant with the id, whose data the stamp may keep.
 
-        Every request and every message that names a tenant comes through here. Raises
-        NotFoundError if this stamp has no such tenant, and InvalidInputError if its zone is one
-        that the stamp's region does not serve (as when its rows were restored elsewhere).
+        Every request and every message that names a tenant comes through this method. Raises
+        NotFoundError where the stamp has no such tenant, and InvalidInputError for a zone that the
+        stamp's region does not serve (as after a restore of the rows in the wrong stamp).
         """
         found, _ = await self.read(tenant)
         check_residency(found.residency_zone, self._region)
@@ -100,7 +102,7 @@ class Tenants:
     async def page(
         self, *, size: int, continuation: str | None
     ) -> tuple[Sequence[Tenant], str | None]:
-        """One page of the stamp's tenants, by id, and where to read on."""
+        """Return a page of the stamp's tenants, by id, and the token of the next page."""
         page = await self._tables.page(TABLE, self._region, size=size, continuation=continuation)
         rows = [row for row in page.rows if is_tenant_id(row.row)]
         return [from_values(Tenant, row.values) for row in rows], page.continuation
