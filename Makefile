@@ -54,8 +54,9 @@ test-clamd: setup ## Test the scanner clamd with a real one; needs clamd
 		echo 'clamd was not found. Get it with: sudo apt-get install clamav-daemon' >&2; exit 1; }
 	@$(PYTHON) -m pytest tests/clamd
 
-bench: setup ## Run the benchmarks; results in build/bench.json
-	@$(PYTHON) -m tests.benchmarks
+bench: setup ## Run the benchmarks; SIZE=small, default or full, ONLY="uploads broker", KEEP=1
+	@$(PYTHON) -m tests.benchmarks --size $(or $(SIZE),default) \
+		$(if $(ONLY),--only $(ONLY)) $(if $(KEEP),--keep)
 
 check: lint types imports drift ## What CI checks before the tests
 
@@ -69,10 +70,10 @@ types: setup ## Check the types
 imports: setup ## Check that imports point one way
 	@.venv/bin/lint-imports
 
-docs: setup ## Write docs/openapi.json and docs/asyncapi.json from the code
+docs: setup ## Write docs/reference/ from the code
 	@$(PYTHON) -m infra.docs
 
-drift: setup ## Check that the documents in docs/ are what the code makes
+drift: setup ## Check that docs/reference/ is what the code makes
 	@$(PYTHON) -m infra.docs --check
 
 format: setup ## Format the code and fix what can be fixed

@@ -6,6 +6,7 @@ from functions import (
     backups,
     consents,
     erasures,
+    incidents,
     intake,
     messages,
     scanning,
@@ -29,6 +30,7 @@ BLUEPRINTS = tuple(
         upkeep,
         erasures,
         backups,
+        incidents,
         messages,
     )
 )

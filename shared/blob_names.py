@@ -3,11 +3,6 @@
 import unicodedata
 from typing import Final
 
-from shared.catalogue import INCOMING_CONTAINER
-
-INCOMING: Final = INCOMING_CONTAINER.name
-"""The container that uploads arrive in."""
-
 # Control characters, halves of surrogate pairs, private use, and the two separators that are
 # controls in all but name.
 _FORBIDDEN: Final = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})

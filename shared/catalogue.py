@@ -285,7 +285,7 @@ QUARANTINE_CONTAINER: Final = _container(
     personal_data="Whatever the file shows and says of persons.",
     data_subject=_SHOWN,
     partition="One folder a tenant.",
-    retention="Until the asset is erased.",
+    retention="No end; discovery for an erasure finds cleared assets alone.",
 )
 EVIDENCE_CONTAINER: Final = _container(
     "evidence",

@@ -18,6 +18,9 @@ SCANNERS = ("yara-x", "clamd", "defender")
 _ORIGIN = re.compile(r"[A-Za-z0-9.:-]+(?:/[A-Za-z0-9._~-]+)*")
 # "Azure Blob storage trigger for Azure Functions", source, learn.microsoft.com.
 BLOB_SOURCES = ("LogsAndContainerScan", "EventGrid")
+_UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# "Naming rules and restrictions for Azure resources", Microsoft.Resources, learn.microsoft.com.
+_RESOURCE_GROUP = re.compile(r"[\w.()-]{0,89}[\w()-]")
 # 50,000 blocks of 4,000 MiB: "Scalability and performance targets for Blob storage".
 _MAX_BLOB = 50_000 * 4000 * 1024**2
 
@@ -50,8 +53,12 @@ class Settings:
     """How uploads are noticed: LogsAndContainerScan (polling) or EventGrid, as Azure names them."""
     BACKUP_EXPECTATIONS_FILE: Path
     """JSON file that declares which backups must run, and how often."""
-    RECOVERY_SCENARIO_FILE: Path
-    """JSON file that stands for what the recovery vaults report."""
+    ARM_ENDPOINT: str
+    """URL of Azure Resource Manager, https only: https://management.azure.com."""
+    RECOVERY_SUBSCRIPTION_ID: str
+    """Id of the subscription that holds the recovery vaults, a UUID."""
+    RECOVERY_RESOURCE_GROUP: str
+    """Name of the resource group that holds the recovery vaults."""
     SCANNER: str
     """The engine that scans uploads: yara-x, clamd or defender."""
     SIGNATURE_MAX_AGE_DAYS: int
@@ -158,6 +165,16 @@ def _file(value: str) -> str | None:
     return "names a file that does not exist in the app's folder, or at an absolute path"
 
 
+def _subscription(value: str) -> str | None:
+    return None if _UUID.fullmatch(value) else "must be a UUID, as Azure shows it"
+
+
+def _resource_group(value: str) -> str | None:
+    if _RESOURCE_GROUP.fullmatch(value):
+        return None
+    return "must be 1 to 90 letters, digits and any of ._()- without a period at the end"
+
+
 def _one_of(*names: str) -> Callable[[str], str | None]:
     def check(value: str) -> str | None:
         return None if value in names else f"must be one of {', '.join(names)}"
@@ -202,7 +219,9 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = {
     "UPLOAD_SIZE_LIMIT": _bytes,
     "BLOB_TRIGGER_SOURCE": _one_of(*BLOB_SOURCES),
     "BACKUP_EXPECTATIONS_FILE": _file,
-    "RECOVERY_SCENARIO_FILE": _file,
+    "ARM_ENDPOINT": _url("https"),
+    "RECOVERY_SUBSCRIPTION_ID": _subscription,
+    "RECOVERY_RESOURCE_GROUP": _resource_group,
     "SCANNER": _one_of(*SCANNERS),
     "SIGNATURE_MAX_AGE_DAYS": _number(3650),
     "CLAMD_ADDRESS": _clamd,

@@ -1,7 +1,7 @@
 """The app's composition within a test's own process, on services that run."""
 
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -19,6 +19,7 @@ from shared.composition.accesslog import AccessLogFlow
 from shared.composition.assets import AssetsFlow
 from shared.composition.consents import ConsentsFlow
 from shared.composition.erasures import ErasuresFlow
+from shared.composition.incidents import IncidentsFlow
 from shared.composition.intake import IntakeFlow
 from shared.composition.messages import MessagesFlow
 from shared.composition.scanning import ScanningFlow
@@ -32,18 +33,23 @@ from shared.incidents import Incidents
 from shared.incidents.dead_letters import DeadLetterWatch
 from shared.intake import Intake
 from shared.messages import Outbox
-from shared.ports import Blobs, Bus, Clock, Secret, Secrets, Tables
+from shared.ports import Blobs, Bus, Clock, Secret, Secrets, SecretVersion, Tables
 from shared.scanning.defender import ScanResults
 from shared.scanning.scanner import Scanner
 from shared.settings import read_settings
 from shared.tenancy import Registration, Tenants
+
+_VALUE = base64.b64encode(b"a key of 32 bytes of these tests").decode()
 
 
 class OneSecret:
     """A vault with one secret, in place of the real one, for which this process has no identity."""
 
     async def get(self, _name: str) -> Secret:
-        return Secret(base64.b64encode(b"a key of these tests").decode(), "1")
+        return Secret(_VALUE, "1")
+
+    async def versions(self, _name: str) -> Sequence[SecretVersion]:
+        return [SecretVersion(_VALUE, "1", datetime(2026, 1, 1, tzinfo=UTC))]
 
 
 class App(Composition):
@@ -74,11 +80,11 @@ class App(Composition):
 
     @property
     def incidents(self) -> Incidents:
-        return self.flow(MessagesFlow).incidents
+        return self.flow(IncidentsFlow).incidents
 
     @property
     def dead_letters(self) -> DeadLetterWatch:
-        return self.flow(MessagesFlow).dead_letters
+        return self.flow(IncidentsFlow).dead_letters
 
     @property
     def log_store(self) -> LogStore:
@@ -154,8 +160,7 @@ async def composed(
 ) -> AsyncIterator[App]:
     """The app with these settings; `secrets` in place of the vault, `clock` of the real time."""
     app = App(read_settings(settings), **({"clock": clock} if clock else {}))
-    if secrets is not None:
-        app.adapters.secrets = secrets
+    app.adapters.secrets = secrets or OneSecret()
     try:
         yield app
     finally:

@@ -25,7 +25,9 @@ def environment(tmp_path):
         "UPLOAD_SIZE_LIMIT": "1024",
         "BLOB_TRIGGER_SOURCE": "EventGrid",
         "BACKUP_EXPECTATIONS_FILE": str(file),
-        "RECOVERY_SCENARIO_FILE": str(file),
+        "ARM_ENDPOINT": "https://management.azure.com",
+        "RECOVERY_SUBSCRIPTION_ID": "0b1f6471-1bf0-4dda-aec3-cb9272f09590",
+        "RECOVERY_RESOURCE_GROUP": "backups-(westeurope)_1",
         "SCANNER": "yara-x",
         "SIGNATURE_MAX_AGE_DAYS": "30",
     }
@@ -35,6 +37,12 @@ def environment(tmp_path):
 def test_addresses_of_clamd(environment, address):
     settings = read_settings(environment | {"CLAMD_ADDRESS": address})
     assert address == settings.CLAMD_ADDRESS
+
+
+@pytest.mark.parametrize("name", ["g", "g" * 90, "Größe.1", ".g"])
+def test_names_of_resource_groups(environment, name):
+    settings = read_settings(environment | {"RECOVERY_RESOURCE_GROUP": name})
+    assert name == settings.RECOVERY_RESOURCE_GROUP
 
 
 def test_settings_are_read(environment):
@@ -98,6 +106,14 @@ def test_a_scanner_needs_its_own_settings(environment, scanner, needed):
         ("UPLOAD_SIZE_LIMIT", "209715200000001"),
         ("BLOB_TRIGGER_SOURCE", "eventgrid"),
         ("BACKUP_EXPECTATIONS_FILE", "/nowhere/at/all.json"),
+        ("ARM_ENDPOINT", "http://secret.example"),
+        ("ARM_ENDPOINT", "management.azure.com"),
+        ("RECOVERY_SUBSCRIPTION_ID", "secret"),
+        ("RECOVERY_SUBSCRIPTION_ID", "0b1f64711bf04ddaaec3cb9272f09590"),
+        ("RECOVERY_SUBSCRIPTION_ID", "0b1f6471-1bf0-4dda-aec3-cb9272f09590-1"),
+        ("RECOVERY_RESOURCE_GROUP", "secret."),
+        ("RECOVERY_RESOURCE_GROUP", "secret/vaults"),
+        ("RECOVERY_RESOURCE_GROUP", "g" * 91),
         ("SCANNER", "nonsense"),
         ("SIGNATURE_MAX_AGE_DAYS", "0"),
         ("SIGNATURE_MAX_AGE_DAYS", "1.5"),

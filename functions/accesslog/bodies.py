@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from functions.edge.bodies import RequestBody, View
-from shared.accesslog.reading.views import Listed, Witness
+from shared.accesslog.proofs.cosignatures import Witness
+from shared.accesslog.reading.views import Listed
 from shared.messages.contracts import Text
 
 

@@ -38,10 +38,10 @@ class Problem(View, frozen=True):
 def problem_of(error: Exception) -> func.HttpResponse:
     """Return the answer for an error. Logs the error, without a text that is not ours."""
     if isinstance(error, RefusalError):
-        return _answer(error.status, error.code, error.title, error.detail, error.remedy)
+        return _problem(error.status, error.code, error.title, error.detail, error.remedy)
     if isinstance(error, UnavailableError):
         logger.warning("%s is unavailable", error.service)
-        return _answer(
+        return _problem(
             503,
             "service-unavailable",
             "Service unavailable",
@@ -51,7 +51,7 @@ def problem_of(error: Exception) -> func.HttpResponse:
         )
     if isinstance(error, IntegrityError):
         logger.error("%s", error)
-        return _answer(
+        return _problem(
             500,
             "log-damaged",
             "Log damaged",
@@ -59,7 +59,7 @@ def problem_of(error: Exception) -> func.HttpResponse:
             error.remedy,
         )
     if isinstance(error, RowConflictError):
-        return _answer(
+        return _problem(
             409,
             "state-changed",
             "State changed",
@@ -67,7 +67,7 @@ def problem_of(error: Exception) -> func.HttpResponse:
             "Read it again and repeat the request.",
         )
     logger.error("unforeseen %s", kind_and_place(error))
-    return _answer(
+    return _problem(
         500,
         "internal-error",
         "Internal error",
@@ -76,7 +76,7 @@ def problem_of(error: Exception) -> func.HttpResponse:
     )
 
 
-def _answer(
+def _problem(
     status: int,
     code: str,
     title: str,

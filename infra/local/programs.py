@@ -13,7 +13,7 @@ from infra.local.ports import LOOPBACK, Ports
 from infra.local.processes import STOP_SECONDS, Program
 
 # In the order of starting. The host is last, because the triggers connect at once.
-PROCESSES = ("azurite", "servicebus", "identity", "keyvault", "host")
+PROCESSES = ("azurite", "servicebus", "identity", "keyvault", "recovery", "host")
 
 # Started only on request: the app then reaches its storage through the fault proxy.
 FAULTS = "faults"
@@ -24,6 +24,7 @@ PORTS_OF = {
     "servicebus": ("service_bus",),
     "identity": ("token_issuer",),
     "keyvault": ("key_vault",),
+    "recovery": ("resource_manager",),
     "host": ("host",),
 }
 
@@ -51,6 +52,7 @@ class Programs:
     in_memory: bool
     lock_duration: str | None
     access_log: bool
+    scenario: Path
 
     def made(self, wanted: Sequence[str]) -> dict[str, Program]:
         """Return the programs with these names, in the order of starting."""
@@ -60,6 +62,7 @@ class Programs:
             "servicebus": self._servicebus,
             "identity": self._identity,
             "keyvault": self._keyvault,
+            "recovery": self._recovery,
             "host": self._host,
         }
         return {name: make() for name, make in makers.items() if name in wanted}
@@ -138,6 +141,23 @@ class Programs:
                 *("--issuer", names.endpoints(self.ports)["token_issuer"]),
                 *("--certificate", files.server, "--private-key", files.server_key),
                 *("--store", self.directory / "keyvault/secrets.json"),
+            ],
+            probes.answering(port, "/healthstatus", authority=files.authority),
+        )
+
+    def _recovery(self) -> Program:
+        port = self.ports.resource_manager
+        files = self.certificates
+        return self._program(
+            "recovery",
+            [
+                *_module("infra.local.recovery"),
+                *("--port", str(port)),
+                *("--issuer", names.endpoints(self.ports)["token_issuer"]),
+                *("--certificate", files.server, "--private-key", files.server_key),
+                *("--subscription", names.SUBSCRIPTION),
+                *("--resource-group", names.RESOURCE_GROUP),
+                *("--scenario", self.scenario),
             ],
             probes.answering(port, "/healthstatus", authority=files.authority),
         )

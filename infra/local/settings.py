@@ -9,6 +9,11 @@ from infra.local.ports import LOOPBACK, Ports
 ROOT = Path(__file__).parents[2]
 AUDIENCE = "api://vouchsafe"
 
+# Where Azure Resource Manager finds the recovery vaults.
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+RESOURCE_GROUP = "vouchsafe-local"
+SCENARIO = ROOT / "infra/local/recovery/scenario.json"
+
 # Azurite's account and key are public and the same everywhere, so the key protects nothing.
 # https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
 STORAGE_ACCOUNT = "devstoreaccount1"
@@ -32,6 +37,7 @@ def endpoints(ports: Ports) -> dict[str, str]:
         "service_bus": f"sb://localhost:{ports.service_bus}",
         "key_vault": f"https://{LOOPBACK}:{ports.key_vault}",
         "token_issuer": f"http://{LOOPBACK}:{ports.token_issuer}",
+        "resource_manager": f"https://{LOOPBACK}:{ports.resource_manager}",
     }
 
 
@@ -85,7 +91,9 @@ def app_settings(ports: Ports, authority: Path, identity_header: str) -> dict[st
         "UPLOAD_SIZE_LIMIT": str(100 * 1024**3),
         "BLOB_TRIGGER_SOURCE": "LogsAndContainerScan",
         "BACKUP_EXPECTATIONS_FILE": str(ROOT / "infra/local/backups/expectations.json"),
-        "RECOVERY_SCENARIO_FILE": str(ROOT / "infra/local/backups/scenario.json"),
+        "ARM_ENDPOINT": urls["resource_manager"],
+        "RECOVERY_SUBSCRIPTION_ID": SUBSCRIPTION,
+        "RECOVERY_RESOURCE_GROUP": RESOURCE_GROUP,
         "SCANNER": "yara-x",
         "SIGNATURE_MAX_AGE_DAYS": "365",
         # Read by a stack that is started with the scanner clamd or defender.

@@ -30,7 +30,7 @@ class Stack:
     processes to start: some tests need only a part of `PROCESSES`. With `FAULTS` among `processes`
     the app reaches its storage through the fault proxy. The proxy's rules are set at `faults_url`.
     The connection strings in `info` bypass the proxy. With `access_log` Azurite's log has a line
-    for each request, in the common log format.
+    for each request, in the common log format. `scenario` is the file of the vaults' backup jobs.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Stack:
         app: Path = names.ROOT,
         processes: Sequence[str] = PROCESSES,
         access_log: bool = False,
+        scenario: Path = names.SCENARIO,
     ) -> None:
         self.directory = directory.resolve()
         self.ports = ports or Ports.free()
@@ -65,6 +66,7 @@ class Stack:
             in_memory=in_memory,
             lock_duration=lock_duration,
             access_log=access_log,
+            scenario=scenario.resolve(),
         ).made(processes)
         self._exit = ExitStack()
         self._guard: Guard | None = None

@@ -8,11 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from shared.accesslog.entries import new_entry
     from shared.accesslog.integrity.findings import Audit, Finding
-    from shared.accesslog.rules import new_entry
     from shared.accesslog.service import AccessLog, Recorded
-    from shared.accesslog.storage.damage import LogDamagedError
-    from shared.accesslog.storage.pending import EventIdReusedError, NewEntry
+    from shared.accesslog.storage.errors import EventIdReusedError, LogDamagedError
+    from shared.accesslog.storage.pending import NewEntry
     from shared.accesslog.storage.store import LogStore
 
 __all__ = [
@@ -30,13 +30,13 @@ __all__ = [
 _MODULES = {
     "AccessLog": "service",
     "Audit": "integrity.findings",
-    "EventIdReusedError": "storage.pending",
+    "EventIdReusedError": "storage.errors",
     "Finding": "integrity.findings",
-    "LogDamagedError": "storage.damage",
+    "LogDamagedError": "storage.errors",
     "LogStore": "storage.store",
     "NewEntry": "storage.pending",
     "Recorded": "service",
-    "new_entry": "rules",
+    "new_entry": "entries",
 }
 
 

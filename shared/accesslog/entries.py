@@ -6,8 +6,7 @@ says gets the same bytes and the same hash. What is not known is left out.
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 import msgspec
@@ -16,12 +15,10 @@ from shared import context
 from shared.errors import InvalidInputError
 from shared.ids import rfc3339
 from shared.messages.contracts import AccessRecorded, Actor
+from shared.messages.outgoing import OutgoingEntry
 
 # How far a sender's clock may be ahead of ours before its time is marked as not to be trusted.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
-
-# The fields that tell when the log got the event, and not what the event says.
-_OF_RECEIPT: Final = ("receivedAt", "clockAhead")
 # In a URI, the sign may be written as an escape.
 _EMAIL: Final = re.compile(r"[^\s@/]+(?:@|%40)[^\s@/]+\.[^\s@/]+")
 
@@ -80,6 +77,17 @@ def check(recorded: AccessRecorded) -> None:
     _require_nameless(fields)
 
 
+def new_entry(recorded: AccessRecorded, identifier: str, now: datetime) -> OutgoingEntry:
+    """Make the entry that reports `recorded`, for the outbox of the change that is reported.
+
+    `identifier` becomes the id of the entry's event. Raises what `check` does, so that
+    nothing is done that the log would refuse.
+    """
+    attributed_to = attributed(recorded)
+    check(attributed_to)
+    return OutgoingEntry(identifier, now, attributed_to)
+
+
 def check_identity(source: str, identifier: str) -> None:
     """Hold the identity of an event to naming nobody. Raises InvalidInputError."""
     _require_nameless({"source": source, "id": identifier})
@@ -134,63 +142,6 @@ def payload_of(entry: Entry) -> bytes:
         return rfc8785.dumps(_known(entry))
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise _invalid("a text has characters that are not Unicode") from error
-
-
-def entry_from(payload: bytes) -> Entry:
-    """The entry in `payload`. Raises msgspec.DecodeError for what is none."""
-    try:
-        entry = msgspec.json.decode(payload, type=Entry)
-        for time in (entry.time, entry.received_at):
-            # Times without a zone, and those that UTC has no year for, are none of ours.
-            if time.tzinfo is None or not time.astimezone(UTC):
-                raise msgspec.DecodeError("the time has no zone")
-    except (UnicodeDecodeError, RecursionError, OverflowError) as error:
-        raise msgspec.DecodeError("this is no entry") from error
-    return entry
-
-
-def readable(payload: bytes) -> Entry | None:
-    """The entry in `payload`; None for what was redacted or damaged."""
-    try:
-        return entry_from(payload)
-    except msgspec.DecodeError:
-        return None
-
-
-def stated_leaf(_tenant: str, _index: int, payload: bytes) -> bytes:
-    """The leaf hash of what stands in the log: over its bytes, or as a redaction states it.
-
-    Whether the log signed the redaction is for those to ask who verify. What is neither is hashed
-    as it is, so that no proof verifies it.
-    """
-    from shared.merkle import Note, NoteError, Redaction, is_redaction, leaf_hash
-
-    if is_redaction(payload):
-        with suppress(NoteError):
-            return Redaction.parse(Note.parse(payload).text).leaf
-    return leaf_hash(payload)
-
-
-def same(one: bytes, other: bytes) -> bool:
-    """Whether two payloads of one event say the same, whenever each of them came in.
-
-    What was redacted cannot be compared any more; the event's identity must do. What cannot be
-    read says nothing, and so not the same.
-    """
-    from shared.merkle import is_redaction
-
-    if is_redaction(one) or is_redaction(other):
-        return True
-    said = _said(one)
-    return said is not None and said == _said(other)
-
-
-def _said(payload: bytes) -> dict[str, Any] | None:
-    try:
-        fields: dict[str, Any] = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return {name: value for name, value in fields.items() if name not in _OF_RECEIPT}
 
 
 def _known(entry: Entry) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Erasing one entry's payload from a log, so that the tree and every proof stay as they are.
 
-Why this may be done, and when: docs/access-log.md.
+Why this may be done, and when: docs/explanation/access-log.md, "Erasing from the log".
 """
 
 import logging
@@ -8,15 +8,15 @@ from typing import Final, Literal
 
 import msgspec
 
-from shared.accesslog.entries import Entry, entry_from, readable
+from shared.accesslog.entries import Entry
+from shared.accesslog.payloads import entry_from, readable
 from shared.accesslog.proofs.checkpoints import Checkpoints
 from shared.accesslog.proofs.entry_proofs import EntryProofs
 from shared.accesslog.proofs.keys import LogKeys
 from shared.accesslog.reading.filters import listed
 from shared.accesslog.reading.views import Listed
 from shared.accesslog.service import AccessLog
-from shared.accesslog.storage.damage import LogDamagedError
-from shared.accesslog.storage.pending import EventIdReusedError
+from shared.accesslog.storage.errors import EventIdReusedError, LogDamagedError
 from shared.accesslog.storage.store import LogStore
 from shared.errors import ConflictError, ForbiddenError
 from shared.identity.rules import TENANT_ROLES, Caller

@@ -15,8 +15,8 @@ from shared.accesslog.entries import (
     entry_of,
     payload_of,
 )
-from shared.accesslog.storage.damage import LogDamagedError
-from shared.accesslog.storage.pending import EventIdReusedError, NewEntry
+from shared.accesslog.storage.errors import EventIdReusedError, LogDamagedError
+from shared.accesslog.storage.pending import NewEntry
 from shared.accesslog.storage.store import LogStore
 from shared.context import NOWHERE, Context, during
 from shared.errors import ConflictError, RefusalError, UnavailableError

@@ -1,6 +1,6 @@
 """Assets: the files that were taken in, their place in the subject index, and their erasure."""
 
-from shared.assets.identifiers import index_keys
+from shared.assets.name_matching import index_keys
 from shared.assets.rules import Asset, AssetFilter
 from shared.assets.service import ASSETS, SUBJECTS, Assets, asset_row, subject_partition
 

@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.composition.core import Flow
+from shared.composition.incidents import IncidentsFlow
 from shared.composition.messages import MessagesFlow
 from shared.composition.tenancy import TenancyFlow
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from shared.accesslog.proofs.checkpoints import Checkpoints
     from shared.accesslog.proofs.entry_proofs import EntryProofs
     from shared.accesslog.proofs.keys import LogKeys
-    from shared.accesslog.proofs.proving import Proofs
+    from shared.accesslog.proofs.tree_proofs import Proofs
     from shared.accesslog.proofs.witnesses import Witnesses
     from shared.accesslog.reading.exports import Exports
     from shared.accesslog.reading.listing import Reading
@@ -61,7 +62,7 @@ class AccessLogFlow(Flow):
     @cached_property
     def proofs(self) -> "Proofs":
         """Proofs of the tree."""
-        from shared.accesslog.proofs.proving import Proofs
+        from shared.accesslog.proofs.tree_proofs import Proofs
 
         return Proofs(self.store)
 
@@ -99,8 +100,15 @@ class AccessLogFlow(Flow):
         """The integrity watch."""
         from shared.accesslog.integrity.watch import IntegrityWatch
 
-        outbox = self._flow(MessagesFlow).outbox
-        return IntegrityWatch(self._adapters.tables, self.checkpoints, outbox, self.clock)
+        messages = self._flow(MessagesFlow)
+        return IntegrityWatch(
+            self._adapters.tables,
+            messages.event_secret,
+            self.checkpoints,
+            messages.outbox,
+            self._flow(IncidentsFlow).incidents,
+            self.clock,
+        )
 
     @cached_property
     def redactions(self) -> "Redactions":

@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.composition.core import Flow
+from shared.composition.incidents import IncidentsFlow
 from shared.composition.messages import MessagesFlow
 
 if TYPE_CHECKING:
@@ -16,16 +17,19 @@ class BackupsFlow(Flow):
     @cached_property
     def audits(self) -> "BackupAudits":
         """The backup audits of the stamp."""
-        from shared.azure.recovery import ScenarioVaults
+        from shared.azure.recovery import AzureRecoveryVaults
         from shared.backups import BackupAudits
 
-        messages = self._flow(MessagesFlow)
         return BackupAudits(
             self._adapters.tables,
             self._adapters.blobs,
-            messages.outbox,
-            messages.incidents,
-            ScenarioVaults(self._settings.RECOVERY_SCENARIO_FILE, self.clock),
+            self._flow(MessagesFlow).outbox,
+            self._flow(IncidentsFlow).incidents,
+            AzureRecoveryVaults(
+                self._settings.ARM_ENDPOINT,
+                self._settings.RECOVERY_SUBSCRIPTION_ID,
+                self._settings.RECOVERY_RESOURCE_GROUP,
+            ),
             self.clock,
             self._settings.STAMP_REGION,
             self._settings.BACKUP_EXPECTATIONS_FILE,

@@ -1,4 +1,4 @@
-"""Messages: the outbox, the incidents, and the watch over dead letters."""
+"""Messages: the outbox, and the log that the outbox writes entries to."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -7,21 +7,26 @@ from shared.composition.core import Flow
 
 if TYPE_CHECKING:
     from shared.accesslog import AccessLog, LogStore
-    from shared.incidents import Incidents
-    from shared.incidents.dead_letters import DeadLetterWatch
+    from shared.accesslog.storage.events import EventSecret
     from shared.messages import Outbox
 
 
 class MessagesFlow(Flow):
-    """What carries messages and log entries away from a commit."""
+    """The services that carry messages and log entries away from a commit."""
 
     @cached_property
     def log_store(self) -> "LogStore":
         """The access log in Table Storage."""
         from shared.accesslog import LogStore
-        from shared.accesslog.entries import same, stated_leaf
 
-        return LogStore(self._adapters.tables, same=same, leaf=stated_leaf)
+        return LogStore(self._adapters.tables, self.event_secret)
+
+    @cached_property
+    def event_secret(self) -> "EventSecret":
+        """The HMAC key of the events' rows in the access log."""
+        from shared.accesslog.storage.events import EventSecret
+
+        return EventSecret(self._adapters.secrets)
 
     @cached_property
     def log(self) -> "AccessLog":
@@ -36,17 +41,3 @@ class MessagesFlow(Flow):
         from shared.messages import Outbox
 
         return Outbox(self._adapters.tables, self._adapters.bus, self.log, self.clock)
-
-    @cached_property
-    def incidents(self) -> "Incidents":
-        """The incidents of the stamp."""
-        from shared.incidents import Incidents
-
-        return Incidents(self.outbox, self.clock)
-
-    @cached_property
-    def dead_letters(self) -> "DeadLetterWatch":
-        """The watch over dead letters."""
-        from shared.incidents.dead_letters import DeadLetterWatch
-
-        return DeadLetterWatch(self._adapters.bus, self.incidents, self.clock)

@@ -5,12 +5,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.composition.core import Flow
+from shared.composition.incidents import IncidentsFlow
 from shared.composition.messages import MessagesFlow
 
 if TYPE_CHECKING:
     from shared.scanning.defender import ScanResults
     from shared.scanning.scanner import Scanner
-    from shared.scanning.watch import ScannerWatch
+    from shared.scanning.scanner_watch import ScannerWatch
 
 
 class ScanningFlow(Flow):
@@ -39,14 +40,20 @@ class ScanningFlow(Flow):
 
         chosen = self._settings.SCANNER == "defender"
         wait = timedelta(minutes=self._settings.SCAN_RESULT_MINUTES) if chosen else None
-        adapters, outbox = self._adapters, self._flow(MessagesFlow).outbox
-        return ScanResults(adapters.tables, adapters.blobs, outbox, self.clock, wait)
+        return ScanResults(
+            self._adapters.tables,
+            self._adapters.blobs,
+            self._flow(MessagesFlow).outbox,
+            self._flow(IncidentsFlow).incidents,
+            self.clock,
+            wait,
+        )
 
     @cached_property
     def scanner_watch(self) -> "ScannerWatch":
         """The watch over the engine."""
-        from shared.scanning.watch import ScannerWatch
+        from shared.scanning.scanner_watch import ScannerWatch
 
         max_age = timedelta(days=self._settings.SIGNATURE_MAX_AGE_DAYS)
-        outbox = self._flow(MessagesFlow).outbox
-        return ScannerWatch(self.scanner, outbox, self.clock, max_age)
+        incidents = self._flow(IncidentsFlow).incidents
+        return ScannerWatch(self.scanner, incidents, self.clock, max_age)

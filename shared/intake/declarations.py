@@ -10,7 +10,7 @@ from shared.ids import key
 from shared.ports import Delete, Row, Tables, Upsert
 from shared.rows import Stored, from_values, to_values
 
-TABLE = UPLOADS_TABLE.name
+_TABLE = UPLOADS_TABLE.name
 # A URL lives for minutes, but an upload may take much longer once it has begun. What is said of one
 # that never came says nothing of the next.
 _LIFETIME = timedelta(days=1)
@@ -42,11 +42,11 @@ class Declarations:
     async def keep(self, tenant: str, path: str, declaration: Declaration) -> None:
         """Keep what was said of the next upload to `path`, in place of what was said before."""
         row = Row(key(tenant), _row(path), to_values(declaration))
-        await self._tables.commit(TABLE, [Upsert(row)])
+        await self._tables.commit(_TABLE, [Upsert(row)])
 
     async def find(self, tenant: str, path: str, uploaded_at: datetime) -> KeptDeclaration | None:
         """What was said of the upload that came at `uploaded_at`, if anything was."""
-        row = await self._tables.get(TABLE, key(tenant), _row(path))
+        row = await self._tables.get(_TABLE, key(tenant), _row(path))
         if row is None:
             return None
         declaration = from_values(Declaration, row.values)
@@ -60,7 +60,7 @@ class Declarations:
         """Drop a declaration whose upload was filed; a later one stays."""
         try:
             delete = Delete(key(tenant), _row(path), found.etag)
-            await self._tables.commit(TABLE, [delete])
+            await self._tables.commit(_TABLE, [delete])
         except RowConflictError:
             return
 

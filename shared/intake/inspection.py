@@ -16,11 +16,11 @@ from typing import IO
 
 import msgspec
 
-from shared.assets.identifiers import index_keys
+from shared.assets.name_matching import index_keys
 from shared.assets.rules import DocumentFound, PersonFound
 from shared.intake.rules import Inspection
 from shared.metadata.collector import Collector, needs_copy
-from shared.metadata.reading import Metadata
+from shared.metadata.parsing import Metadata
 from shared.scanning.archive import is_archive
 from shared.scanning.content_notes import ContentNotes
 from shared.scanning.content_type import detect

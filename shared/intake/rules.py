@@ -9,13 +9,12 @@ from urllib.parse import quote
 
 from shared.assets.rules import Difference, DocumentFound, PersonFound, Verdict
 from shared.blob_names import is_valid_blob_name, split_name, turns_writing
-from shared.catalogue import QUARANTINE_CONTAINER
+from shared.catalogue import QUARANTINE_CONTAINER, tenant_container
 from shared.errors import InvalidInputError, TooLargeError
 from shared.residency import serves
 from shared.scanning.scanner import Engine
-from shared.tenancy.rules import Tenant, container_of, is_tenant_id
+from shared.tenancy.rules import Tenant, is_tenant_id
 
-QUARANTINE: Final = QUARANTINE_CONTAINER.name
 UPLOAD_URL_LIFETIME: Final = timedelta(minutes=15)
 # The most that a block blob takes in one request, "Put Blob"; what is larger goes in blocks.
 MAX_SINGLE_PUT: Final = 5000 * 1024**2
@@ -156,12 +155,13 @@ def destinations(filing: Filing, name: str, asset: str) -> tuple[str, tuple[str,
     """
     tenant, path = split_name(name)
     if filing.verdict != "clean":
-        return QUARANTINE, (f"{tenant if is_tenant_id(tenant) else '_unknown'}/{asset}",)
+        folder = tenant if is_tenant_id(tenant) else "_unknown"
+        return QUARANTINE_CONTAINER.name, (f"{folder}/{asset}",)
     file = PurePosixPath(path)
     versioned = str(file.with_name(f"{file.stem[:200]}.{asset}{file.suffix[:20]}"))
     if len(versioned) > _MAX_NAME:
         versioned = f"{asset}{file.suffix[:20]}"
-    return container_of(tenant), (path, versioned)
+    return tenant_container(tenant), (path, versioned)
 
 
 def places(name: str, tenant: Tenant | None, asset: str) -> list[tuple[str, str]]:

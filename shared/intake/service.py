@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from shared.assets.rules import Asset, upload_id
 from shared.assets.service import Assets
-from shared.blob_names import INCOMING, split_name
-from shared.catalogue import INTAKE_QUEUE
+from shared.blob_names import split_name
+from shared.catalogue import INCOMING_CONTAINER, INTAKE_QUEUE
 from shared.errors import BlobArchivedError, BlobChangedError, NotFoundError, RefusalError
 from shared.ids import key
 from shared.intake.declarations import Declaration, Declarations, KeptDeclaration
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     # For its name alone; a cold start would pay for it.
     from shared.accesslog import AccessLog
 
+_INCOMING = INCOMING_CONTAINER.name
 _MOST_ANNOUNCED_ANEW = 500
 
 # Where uploads are recorded that belong to no tenant of this stamp.
@@ -105,15 +106,15 @@ class Intake:
         check_size(size, self._size_limit)
         now = self._clock()
         declaration = Declaration(id=identifier, size=size, media_type=media_type, declared_at=now)
-        await self._blobs.ensure_container(INCOMING)
+        await self._blobs.ensure_container(_INCOMING)
         await self._declarations.keep(tenant.id, path, declaration)
         expires, blocks = now + UPLOAD_URL_LIFETIME, size > MAX_SINGLE_PUT
-        url = self._blobs.upload_url(INCOMING, f"{tenant.id}/{path}", expires, blocks=blocks)
+        url = self._blobs.upload_url(_INCOMING, f"{tenant.id}/{path}", expires, blocks=blocks)
         return Permit(url, expires, blocks)
 
     async def enqueue(self, name: str) -> None:
         """Put one message for the present version of an uploaded blob on the intake queue."""
-        blob = await self._blobs.head(INCOMING, name)
+        blob = await self._blobs.head(_INCOMING, name)
         if blob is not None:
             await self._bus.send([self._upload_message(blob)])
 
@@ -126,7 +127,7 @@ class Intake:
         """
         waiting_since = await self._bus.oldest(INTAKE_QUEUE.name) or self._clock()
         overdue = []
-        async for blob in self._blobs.scan(INCOMING):
+        async for blob in self._blobs.scan(_INCOMING):
             if is_overdue(blob.size, blob.last_modified, waiting_since):
                 overdue.append(self._upload_message(blob))
                 if len(overdue) == _MOST_ANNOUNCED_ANEW:
@@ -155,7 +156,7 @@ class Intake:
         if tenant is not None:
             await self._log.defer_unless_appendable(tenant.id)
         partition = key(tenant.id) if tenant else _NO_TENANT
-        blob = await self._blobs.head(INCOMING, uploaded.name)
+        blob = await self._blobs.head(_INCOMING, uploaded.name)
         declared = None
         if tenant is not None:
             declared = await self._declarations.find(tenant.id, path, uploaded.last_modified)
@@ -174,7 +175,7 @@ class Intake:
             except BlobArchivedError:
                 # Whoever uploads chooses the tier. Forgotten uploads are announced anew, this too.
                 logger.warning("asset %s: waiting until it is out of the archive", identifier)
-                await self._blobs.rehydrate(INCOMING, uploaded.name)
+                await self._blobs.rehydrate(_INCOMING, uploaded.name)
                 return
             except BlobChangedError as error:
                 # Another delivery of the same message may have been faster.
@@ -185,7 +186,7 @@ class Intake:
         )
         if tenant is not None and declared is not None:
             await self._declarations.forget(tenant.id, path, declared)
-        await self._blobs.delete(INCOMING, uploaded.name, uploaded.etag)
+        await self._blobs.delete(_INCOMING, uploaded.name, uploaded.etag)
         await self._scanner.forget(identifier)
 
     async def _file(

@@ -24,7 +24,6 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Final
 
 from shared.merkle.errors import MerkleError
@@ -34,13 +33,6 @@ from shared.merkle.tree import HASH_SIZE
 MEDIA_TYPE: Final = "application/x-ndjson"
 CHECK_SIZE: Final = 8
 _BLOCK: Final = WIDTH * WIDTH
-# What stands before an entry and behind it, the check in hexadecimal.
-_HEAD: Final = b'{"index":%d,"entry":{'
-_TAIL: Final = b',"check":"0123456789abcdef"}\n'
-_HEX: Final = b"0123456789abcdef"
-_BRACE: Final = ord("{")
-# Copied for each leaf, which is quicker than to begin anew.
-_LEAF: Final = sha256(b"\x00")
 _EXACT: Final = re.compile(
     rb'\{"index":(?:0|[1-9][0-9]*),"entry":(\{.*\}),"check":"[0-9a-f]{16}"\}'
 )
@@ -56,7 +48,7 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ExportedEntry:
     """A line with an entry. `check` is empty where the line has none."""
 
     index: int
@@ -99,7 +91,7 @@ class End:
     size: int
 
 
-type Line = Header | Entry | Hashes | Missing | Unsigned | End
+type Line = Header | ExportedEntry | Hashes | Missing | Unsigned | End
 
 
 def header_line(checkpoint: str, origin: str, size: int) -> bytes:
@@ -168,69 +160,6 @@ def parse_line(line: bytes) -> Line:
         raise MerkleError("This line is not one of a log's export.") from None
 
 
-def leaves_of(lines: bytes, at: int, until: int, first: int, count: int) -> tuple[list[bytes], int]:
-    """The leaf hashes of up to `count` entries in `lines` from `at` on, and where reading ended.
-
-    It ends at `until`, which is a line's beginning, where the indices grow by a digit, or where the
-    line of entry `first`, then `first + 1` and so on, is not as `entry_line` writes that of an
-    ordinary entry. All around the entry is compared, and what is hashed is all of the rest: no JSON
-    reader can find another entry or index in the line. The entry itself is looked at by nothing but
-    its hash.
-    """
-    start, cut, leaves, frames = at, at, list[bytes](), list[bytes]()
-    find, copy, add, add_frame = lines.find, _LEAF.copy, leaves.append, frames.append
-    size, beyond = len(_HEAD % first) - 1, len(_TAIL) - 1
-    if not lines.startswith(_TAIL[: _TAIL.index(_HEX)], find(b"\n", at) - beyond):
-        # As with none, perhaps, that some tool has written anew: nothing is hashed in vain then.
-        return [], at
-    for _ in range(min(count, 10 ** len(str(first)) - first)):
-        begin = at + size
-        if begin >= until or lines[begin] != _BRACE:
-            break
-        # The end of the line before, and the beginning of this one.
-        add_frame(lines[cut : begin + 1])
-        end = find(b"\n", begin)
-        cut = end - beyond
-        digest = copy()
-        digest.update(lines[begin:cut])
-        add(digest.digest())
-        at = end + 1
-    add_frame(lines[cut:at])
-    # All at once is quicker than one by one.
-    if _are_frames(b"".join(frames), first, len(leaves)):
-        return leaves, at
-    for number in range(len(leaves)):
-        if not _are_frames(_frame(lines, start, size), first + number, 1):
-            return leaves[:number], start
-        start = find(b"\n", start) + 1
-    return leaves, start
-
-
-def _frame(lines: bytes, at: int, size: int) -> bytes:
-    """What the line at `at` has around its entry, which begins `size` bytes further on."""
-    end = lines.find(b"\n", at) + 1
-    return lines[at : at + size + 1] + lines[max(at, end - len(_TAIL)) : end]
-
-
-def _are_frames(frames: bytes, first: int, count: int) -> bool:
-    """Whether these are what `count` lines have around entries `first`, `first + 1` and so on.
-
-    The indices must have the same number of digits.
-    """
-    expected = (_HEAD + _TAIL) * count % tuple(range(first, first + count))
-    if len(frames) != len(expected):
-        return False
-    if not count:
-        return True
-    # Column by column: those of the checks have any digits, all others what is expected.
-    width = len(expected) // count
-    digits = range(width - len(_TAIL) + _TAIL.index(_HEX), width)[: len(_HEX)]
-    exact = (*range(digits.start), *range(digits.stop, width))
-    return all(frames[at::width] == expected[at::width] for at in exact) and not b"".join(
-        [frames[at::width] for at in digits]
-    ).translate(None, _HEX)
-
-
 def _line(said: dict[str, Any]) -> bytes:
     return json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
@@ -262,7 +191,7 @@ def _header(said: dict[str, Any], _: bytes) -> Header:
     return Header(said["checkpoint"], said["origin"], _count(said["size"]))
 
 
-def _entry(said: dict[str, Any], line: bytes) -> Entry:
+def _entry(said: dict[str, Any], line: bytes) -> ExportedEntry:
     entry, exact = said["entry"], _EXACT.fullmatch(line.rstrip(b"\r\n"))
     if isinstance(entry, str):
         data = entry.encode()
@@ -272,12 +201,12 @@ def _entry(said: dict[str, Any], line: bytes) -> Entry:
         data = json.dumps(entry, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
     else:
         raise TypeError
-    return Entry(_count(said["index"]), data, bytes.fromhex(said.get("check", "")))
+    return ExportedEntry(_count(said["index"]), data, bytes.fromhex(said.get("check", "")))
 
 
-def _bytes(said: dict[str, Any], _: bytes) -> Entry:
+def _bytes(said: dict[str, Any], _: bytes) -> ExportedEntry:
     data = base64.b64decode(said["bytes"], validate=True)
-    return Entry(_count(said["index"]), data, bytes.fromhex(said.get("check", "")))
+    return ExportedEntry(_count(said["index"]), data, bytes.fromhex(said.get("check", "")))
 
 
 def _hashes(said: dict[str, Any], _: bytes) -> Hashes:

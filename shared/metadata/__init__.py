@@ -1,1 +1,1 @@
-"""Metadata: what a file says of people and documents, read within limits of memory and time."""
+"""Metadata: the people and documents that a file names, read within limits of memory and time."""

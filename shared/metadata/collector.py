@@ -1,13 +1,20 @@
-"""The metadata of one upload, gathered while its bytes stream past."""
+"""Collect the metadata of one upload from the stream of its bytes."""
 
 from collections.abc import Mapping
 from typing import IO, Final
 
-from shared.metadata.boxes import BoxWalker
-from shared.metadata.packets import PacketFinder, Packets
-from shared.metadata.reading import PICTURES, Metadata, read, read_document
+from shared.metadata.film_xmp import BoxWalker
+from shared.metadata.parsing import PICTURES, Metadata, read, read_document
 from shared.metadata.worker import MARKUP, PACKAGE, PDF
-from shared.metadata.worker.found import CUT, NOT_SUPPORTED, TOO_LARGE, UNREADABLE, XMP_ONLY, merged
+from shared.metadata.worker.result import (
+    CUT,
+    NOT_SUPPORTED,
+    TOO_LARGE,
+    UNREADABLE,
+    XMP_ONLY,
+    merged,
+)
+from shared.metadata.xmp_packets import PacketFinder, Packets
 
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument"
 _OPEN_DOCUMENT: Final = "application/vnd.oasis.opendocument"
@@ -25,22 +32,22 @@ DOCUMENTS: Final[Mapping[str, bytes]] = {
 }
 FILMS: Final = frozenset({"audio/mp4", "video/3gpp", "video/3gpp2", "video/mp4", "video/quicktime"})
 
-# A text has no metadata of its own, though XMP may stand in it.
+# A text has no metadata of its own, but may hold XMP.
 _PLAIN: Final = frozenset({"text/plain"})
 
 
 def needs_copy(media_type: str) -> bool:
-    """Whether metadata of this type is read at random, from a copy of the file."""
+    """Tell whether metadata of this media type is read at random, from a copy of the file."""
     return media_type in PICTURES or media_type in DOCUMENTS
 
 
 class Collector:
-    """Takes a file's bytes in chunks, and says what its metadata is when all are there.
+    """Take a file's bytes in chunks, and return the metadata after the last chunk.
 
-    Pictures are read by Exiv2, PDF by pypdf, SVG and the properties of Office files by expat, all
-    from a copy of the file. A film's boxes are walked for XMP as they pass, whatever its size, and
-    any other file is searched for it: a document or a picture for the pictures in it, and what is
-    too large to be copied.
+    Exiv2 reads pictures, pypdf reads PDF, and expat reads SVG and the properties of Office files,
+    each from a copy of the file. XMP in the boxes of a film is found in the stream, for a film of
+    any size. The stream of every other file is searched for XMP packets: for the pictures within a
+    document or a picture, and for files too large to be copied.
     """
 
     def __init__(self, media_type: str) -> None:
@@ -56,31 +63,31 @@ class Collector:
             self._finder.feed(chunk)
 
     def finish(self, copy: IO[bytes] | None) -> Metadata:
-        """What the file says, once all bytes were fed. Blocks, and raises OSError, as `read`.
+        """Return the metadata, after the last byte was fed. Blocks, and raises OSError, as `read`.
 
-        `copy` is the whole file, where it is kept.
+        `copy` is the whole file, where a copy was kept.
         """
         parts = [self._own(copy)]
         if parts[0].note == NOT_SUPPORTED:
-            # A variety of its type that Exiv2 does not know, such as Photoshop's large files.
+            # Exiv2 does not know this variety of the type, such as Photoshop's large files.
             parts[0] = Metadata(note=XMP_ONLY)
         found = self._walker or self._finder
         if found is not None and not self._was_read(parts[0], found.packets):
             parts.append(Metadata(note=CUT if found.packets.cut else None))
             for packet in found.packets.found:
-                parts.append(read(packet))
-                # A hostile file has no more than one packet's time.
+                parts.append(_read_packet(packet))
+                # A hostile file takes the time of one packet at most.
                 if parts[-1].note == TOO_LARGE:
                     break
         return merged(parts)
 
     def _was_read(self, metadata: Metadata, packets: Packets) -> bool:
-        """Whether the packets are none but the one in its place, which Exiv2 has read."""
+        """Tell whether the file has one packet at most, in its place, which Exiv2 has read."""
         only = len(packets.found) + packets.cut <= 1
         return self._media_type in PICTURES and metadata.has_xmp and only
 
     def _own(self, copy: IO[bytes] | None) -> Metadata:
-        """What the type's own reader says."""
+        """Read the metadata by the reader of the file's type."""
         if needs_copy(self._media_type):
             if copy is None:
                 return Metadata(note=TOO_LARGE)
@@ -90,3 +97,9 @@ class Collector:
             return Metadata()
         broken = self._walker is not None and not self._walker.complete
         return Metadata(note=UNREADABLE if broken else XMP_ONLY)
+
+
+def _read_packet(packet: bytes) -> Metadata:
+    """Read a packet. A packet that Exiv2 cannot tell to be XMP is broken."""
+    metadata = read(packet)
+    return Metadata(note=UNREADABLE) if metadata.note == NOT_SUPPORTED else metadata

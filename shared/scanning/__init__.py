@@ -1,1 +1,1 @@
-"""Scanning: the engines that look for malware, and what they need to know of a file's format."""
+"""Scanning: the engines that look for malware, and the file formats that scanning must know."""

@@ -1,4 +1,4 @@
-"""Looking into archives with bounded memory, work and depth."""
+"""Look into archives with bounded memory, work and depth."""
 
 import gzip
 import io
@@ -13,20 +13,20 @@ from typing import IO, Final
 from shared.scanning.png_chunks import SIGNATURE as PNG
 from shared.scanning.png_chunks import packed_texts
 from shared.scanning.scanner import RefusedArchiveError
-from shared.scanning.unpacking import Readable, bzip2, is_tar, tar_members, xz
+from shared.scanning.tar_bzip2_xz import Readable, bzip2, is_tar, tar_members, xz
 from shared.scanning.zips import BROKEN, STARTS, Directory, has_directory, hides_entries
 
 _PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 1024 * 1024
-# A member that is no archive by its beginning is looked into up to this size, as a file of any type
-# may have one at its end.
+# A file of any type may have a zip directory at its end. A member up to this size is copied, so
+# that the end of the member can be searched for a directory.
 _MAX_COPY: Final = 64 * 1024 * 1024
 
 _GZIP: Final = b"\x1f\x8b"
 _XZ: Final = b"\xfd7zXZ\0"
-# The size of its blocks, and the mark of the first of them or of the end.
+# The block size, then the magic number of the first block or of the end of the stream.
 _BZIP2: Final = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
-# What would have to be unpacked before it could be scanned, by the bytes at an offset.
+# Formats that the scanner cannot unpack, by the bytes at an offset.
 _UNSUPPORTED: Final = (
     (0, b"7z\xbc\xaf\x27\x1c"),
     (0, b"Rar!\x1a\x07"),
@@ -44,34 +44,34 @@ _UNSUPPORTED: Final = (
     (0, b"xar!"),
 )
 HEAD_SIZE: Final = 512
-"""How many of a file's first bytes `is_archive` wants to see."""
+"""Number of a file's first bytes that `is_archive` needs."""
 
-# Members in other methods cannot be unpacked in bounded memory by the standard library.
+# The standard library unpacks no other method in bounded memory.
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is looked into before an archive is refused."""
+    """Limits above which an archive is refused."""
 
     depth: int = 5
     """Archives within archives; an Office document in a zip is at depth 2."""
     members: int = 10_000
-    """Members in all, those of inner archives included."""
+    """Members in total, with the members of inner archives."""
     size: int = 2 * 1024**3
-    """Unpacked bytes in all."""
+    """Unpacked bytes in total."""
     ratio: int = 200
-    """Unpacked bytes in all for each byte of the outermost archive."""
+    """Unpacked bytes in total for each byte of the outermost archive."""
     free: int = 64 * 1024**2
-    """Unpacked bytes that are allowed whatever the ratio."""
+    """Unpacked bytes that are allowed at any ratio."""
 
 
 def is_archive(head: bytes) -> bool:
-    """Whether a file that begins with `head` must be unpacked to be scanned.
+    """Tell whether a file that begins with `head` must be unpacked to be scanned.
 
-    True for zip and all that is a zip (Office and OpenDocument files, EPUB), tar, gzip, bzip2
-    and xz.
+    True for zip and for every format built on zip (Office and OpenDocument files, EPUB), tar, gzip,
+    bzip2 and xz.
     """
     return head.startswith((*STARTS, _GZIP, _XZ)) or bool(_BZIP2.match(head)) or is_tar(head)
 
@@ -83,12 +83,12 @@ def refuse_unsupported(head: bytes) -> None:
 
 
 def contents(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
-    """Yield what is in the archive `file`, in pieces of at most 256 KiB, and b"" after each member.
+    """Yield the content of the archive `file`: pieces of at most 256 KiB, b"" after each member.
 
-    Inner archives are yielded as members and then looked into themselves; so is what a PNG has
-    packed beside its pixels, of `file` itself too. A file that is no archive
-    by its beginning is looked into if a zip directory stands at its end, as unzip would. Reads
-    from wherever it likes in `file`. Raises RefusedArchiveError.
+    An inner archive is yielded as a member, and then unpacked in turn. The packed chunks of a PNG
+    are yielded as well, also where `file` itself is the PNG. A file without an archive's magic
+    number is unpacked if a zip directory stands at the end, as unzip does. Moves the position in
+    `file`. Raises RefusedArchiveError.
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -98,15 +98,15 @@ def contents(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
         yield from packed_texts(file)
     if is_archive(head) or has_directory(file):
         allowed = min(limits.size, max(limits.free, size * limits.ratio))
-        yield from _Walk(limits.depth, limits.members, allowed).archive(file, head, 1)
+        yield from _ArchiveWalk(limits.depth, limits.members, allowed).archive(file, head, 1)
 
 
-# An xz may take much memory, so one is unpacked at a time in this process.
+# One xz may take much memory, so the process unpacks one xz at a time.
 _xz_turn: Final = threading.Lock()
 
 
-class _Walk:
-    """One look into one upload; counts what it has cost."""
+class _ArchiveWalk:
+    """Walk through the archives of one upload, and count the cost."""
 
     def __init__(self, depth: int, members: int, size: int) -> None:
         self._depth = depth
@@ -115,7 +115,7 @@ class _Walk:
         self._within_xz = False
 
     def archive(self, file: IO[bytes], head: bytes, depth: int) -> Iterator[bytes]:
-        """What is in `file`, which begins with `head`."""
+        """Yield the content of `file`, which begins with `head`."""
         if depth > self._depth:
             raise RefusedArchiveError("archive-too-deep")
         file.seek(0)
@@ -131,14 +131,14 @@ class _Walk:
             return self._unxz
         if _BZIP2.match(head):
             return self._bunzip2
-        # A zip may begin with anything.
+        # A zip may begin with any bytes.
         return self._untar if not head.startswith(STARTS) and is_tar(head) else self._unzip
 
     def _unzip(self, file: IO[bytes], depth: int) -> Iterator[bytes]:
         with zipfile.ZipFile(Directory(file)) as archive:
             members = archive.infolist()
             self._members_left -= len(members)
-            # The sizes are what the archive claims; one that unpacks to more is a broken one.
+            # The sizes are the archive's claims; a zip that unpacks to more bytes counts as broken.
             if self._members_left < 0 or sum(m.file_size for m in members) > self._size_left:
                 raise RefusedArchiveError("archive-too-large")
             if hides_entries(file, members, archive.start_dir):

@@ -1,33 +1,35 @@
-"""The engine clamd, ClamAV's daemon, to which uploads are streamed with INSTREAM."""
+"""The engine clamd, ClamAV's daemon: uploads are streamed to clamd with INSTREAM."""
 
 import asyncio
+import io
 import logging
 import struct
+import zipfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cache
 from typing import IO, Final
 
 from shared.errors import UnavailableError
 from shared.ports import BlobInfo
 from shared.scanning.clamd_protocol import TOO_LARGE, Connection, engine_of, findings_of
-from shared.scanning.probes import encrypted_archive, nested_archive
 from shared.scanning.scanner import Engine, Findings, Scan
 
-_ALERTS: Final = (
-    ("AlertExceedsMax", nested_archive),
-    ("AlertEncryptedArchive", encrypted_archive),
-)
-# Seconds in all before the message is handed back, so that its ten deliveries outlast a restart.
+# Deeper than the recursion of any engine: clamd.conf(5), MaxRecursion.
+_LEVELS: Final = 101
+_ENCRYPTED: Final = 0x1
+_FLAGS_AT: Final = ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8))
+# Seconds before the message is handed back: ten deliveries of a message outlast a restart.
 _PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
-# Seconds that clamd may take to answer once it has all: more than the 120 of MaxScanTime, after
-# which clamd itself gives up.
+# Seconds that clamd may take to answer after the last byte: more than the 120 seconds of
+# MaxScanTime, after which clamd itself gives up.
 _ANSWER_TIMEOUT: Final = 180.0
 
 logger = logging.getLogger("vouchsafe.clamd")
 
 
 class ClamdScanner:
-    """Scans with a clamd that is reached over TCP or a Unix socket."""
+    """Scan with a clamd that is reached over TCP or a Unix socket."""
 
     def __init__(
         self,
@@ -39,7 +41,7 @@ class ClamdScanner:
     ) -> None:
         """`address` is `host:port`, or the path of a Unix socket.
 
-        `max_stream` is clamd's StreamMaxLength in bytes; what is longer is refused, not sent.
+        `max_stream` is clamd's StreamMaxLength in bytes; a longer upload is refused and not sent.
         `pauses` are the seconds to wait after each failed attempt to begin a scan.
         """
         self._address = address
@@ -49,11 +51,11 @@ class ClamdScanner:
         self._tested = False
 
     async def engine(self) -> Engine:
-        """What clamd says of itself. Raises UnavailableError."""
+        """Return what clamd says of itself. Raises UnavailableError."""
         return await asyncio.to_thread(self._engine)
 
     async def begin(self, upload: str, blob: BlobInfo) -> Scan:  # noqa: ARG002 - as the port has it
-        """Begin a scan. Raises UnavailableError after half a minute of trying."""
+        """Begin a scan. Raises UnavailableError after half a minute of attempts."""
         for pause in self._pauses:
             try:
                 return await asyncio.to_thread(self._begin, blob.size)
@@ -62,7 +64,7 @@ class ClamdScanner:
         return await asyncio.to_thread(self._begin, blob.size)
 
     async def forget(self, upload: str) -> None:
-        """Nothing is kept."""
+        """Do nothing: the engine keeps no result."""
 
     def _begin(self, size: int) -> Scan:
         engine = self._engine()
@@ -79,7 +81,7 @@ class ClamdScanner:
             return engine_of(connection.answer())
 
     def _test(self) -> None:
-        """Hold clamd to reporting what it could not look into, which by default it passes."""
+        """Require that clamd reports archives that it cannot unpack, which by default pass."""
         for option, probe in _ALERTS:
             scan = ClamdScan(Engine("clamd", None, None, None), self._connection())
             try:
@@ -95,7 +97,7 @@ class ClamdScanner:
 
 
 class ClamdScan:
-    """The scan of one upload: see `scanner.Scan`. It holds nothing of the upload."""
+    """The scan of one upload: see `scanner.Scan`. Holds no bytes of the upload."""
 
     def __init__(self, engine: Engine, connection: Connection) -> None:
         self.engine = engine
@@ -107,19 +109,19 @@ class ClamdScan:
             undo.pop_all()
 
     def feed(self, chunk: bytes) -> None:
-        """Stream the next bytes. A part of no bytes would end the stream."""
+        """Stream the next bytes. A part of zero bytes would end the stream."""
         if chunk and self._early is None:
             self._send(chunk)
 
     def finish(self, file: IO[bytes] | None) -> Findings:  # noqa: ARG002 - clamd unpacks on its own
-        """End the stream and read what clamd found."""
+        """End the stream and read clamd's findings."""
         if self._early is None:
             self._send(b"")
         answer = self._connection.answer() if self._early is None else self._early
         return findings_of(answer)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._connection.close()
 
     def _send(self, part: bytes) -> None:
@@ -127,22 +129,53 @@ class ClamdScan:
             self._connection.send(struct.pack("!L", len(part)))
             self._connection.send(part)
         except UnavailableError:
-            # When the stream becomes too long clamd says so and hangs up.
+            # When the stream becomes too long, clamd says so and closes the connection.
             self._early = self._connection.answer()
 
 
 class _TooLarge:
-    """The scan of an upload that clamd would not take."""
+    """The scan of an upload that is too long for clamd."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     def feed(self, chunk: bytes) -> None:
-        """Pass over the bytes."""
+        """Ignore the bytes."""
 
     def finish(self, file: IO[bytes] | None) -> Findings:  # noqa: ARG002 - as the port has it
-        """The refusal."""
+        """Return the refusal."""
         return Findings(refusal=TOO_LARGE)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the scan holds no resource."""
+
+
+@cache
+def nested_archive() -> bytes:
+    """Make a zip within a zip, 101 levels deep and about 10 kB long."""
+    data = b"x"
+    for _ in range(_LEVELS):
+        data = _zip(data)
+    return data
+
+
+@cache
+def encrypted_archive() -> bytes:
+    """Make a zip whose member is marked as encrypted."""
+    data = bytearray(_zip(bytes(28)))
+    for signature, offset in _FLAGS_AT:
+        struct.pack_into("<H", data, data.index(signature) + offset, _ENCRYPTED)
+    return bytes(data)
+
+
+def _zip(member: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("a"), member)
+    return buffer.getvalue()
+
+
+_ALERTS: Final = (
+    ("AlertExceedsMax", nested_archive),
+    ("AlertEncryptedArchive", encrypted_archive),
+)

@@ -1,9 +1,9 @@
-"""What is said to clamd, and what its answers mean.
+"""The commands to clamd, and the meaning of clamd's answers.
 
-The protocol is in clamd(8); each command has a connection of its own. We speak it here rather than
-with a package: the one that is kept up, clamav-client, is under GPL 2 only, which does not go with
-our licence, pulls what it scans from a file in pieces of 1 KiB, and loses clamd's reason when clamd
-hangs up before the end.
+Source: clamd(8). Each command has a connection of its own. The protocol is spoken here and not by a
+package. The one maintained package, clamav-client, is under GPL 2 only, which is incompatible with
+this project's licence. The package also reads the scanned file in pieces of 1 KiB, and loses
+clamd's reason when clamd closes the connection early.
 """
 
 import logging
@@ -17,18 +17,18 @@ from shared.errors import UnavailableError
 from shared.scanning.scanner import Engine, Findings
 
 TOO_LARGE: Final = "scan-too-large"
-"""Why an upload is refused that is longer than clamd takes."""
+"""Reason for the refusal of an upload that is longer than clamd takes."""
 
 _TOO_LONG: Final = "INSTREAM size limit exceeded. ERROR"
 _ANSWER: Final = re.compile(r"stream: (?:(OK)|(\S+) FOUND)")
-# What clamd reports as found where its limits or a password kept it from looking; clamd.conf(5),
+# Names that clamd reports as found where a limit or a password stopped the scan: clamd.conf(5),
 # AlertExceedsMax and AlertEncryptedArchive.
 _REFUSALS: Final = (
     ("Heuristics.Limits.Exceeded", "scan-limit-exceeded"),
     ("Heuristics.Encrypted", "archive-encrypted"),
 )
 _MAX_ANSWER: Final = 4096
-# Seconds that clamd may take to accept a connection, and bytes.
+# Seconds that clamd may take to accept a connection, and to accept bytes.
 _SEND_TIMEOUT: Final = 60.0
 
 logger = logging.getLogger("vouchsafe.clamd")
@@ -51,7 +51,7 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._socket.close()
 
     def command(self, name: str) -> None:
@@ -59,14 +59,14 @@ class Connection:
         self.send(f"z{name}\0".encode())
 
     def send(self, data: bytes) -> None:
-        """Send bytes, all of them."""
+        """Send the bytes, to the last byte."""
         try:
             self._socket.sendall(data)
         except OSError as error:
             raise UnavailableError("scanner") from error
 
     def answer(self) -> str:
-        """The one answer, up to its NUL. Raises UnavailableError when it does not end."""
+        """Read the one answer, up to its NUL. Raises UnavailableError where the NUL is missing."""
         self._socket.settimeout(self._answer_timeout)
         answer = b""
         try:
@@ -95,12 +95,12 @@ def _connected(address: str) -> socket.socket:
 
 
 def findings_of(answer: str) -> Findings:
-    """What an answer to INSTREAM says. Raises UnavailableError for one that is no verdict."""
+    """Read the answer to INSTREAM. Raises UnavailableError for an answer without a verdict."""
     if answer == _TOO_LONG:
         return Findings(refusal=TOO_LARGE)
     said = _ANSWER.fullmatch(answer)
     if said is None:
-        # It has no name of ours in it: what is streamed has none.
+        # The answer names no file of a tenant: a stream has no name.
         logger.error("clamd gave no verdict: %.200r", answer)
         raise UnavailableError("scanner")
     name = said[2]
@@ -111,10 +111,10 @@ def findings_of(answer: str) -> Findings:
 
 
 def engine_of(answer: str) -> Engine:
-    """What an answer to VERSION says: `ClamAV 1.4.3/27817/Tue Nov 18 09:44:31 2026`.
+    """Read the answer to VERSION, such as `ClamAV 1.4.3/27817/Tue Nov 18 09:44:31 2026`.
 
-    The signatures' version and time are missing where clamd has none of ClamAV's own. The time is
-    that of the host of clamd, which we take to keep UTC.
+    The version and the time of the signatures are missing where clamd has no signatures of ClamAV's
+    own. The time is the time of clamd's host, which is taken to keep UTC.
     """
     program, _, rest = answer.partition("/")
     if not program.startswith("ClamAV "):

@@ -1,11 +1,12 @@
-"""What is worth knowing of a file before it is served, and no reason to turn it away.
+"""Notes on content that is no reason for a refusal, but matters where the file is served.
 
-"active-content": it holds a program that runs where the file is opened or served inline: script in
-an SVG, HTML, actions of a PDF, macros of an Office document. Told by what stands there in plain
-text; what is packed or disguised is not seen, so its absence promises nothing.
+"active-content": the file holds a program that runs where the file is opened or served inline:
+script in an SVG, HTML, actions of a PDF, macros of an Office document. The search covers plain text
+and not packed or disguised content, so a missing note promises nothing.
 
-"polyglot": it is a second type besides the one that its beginning says: an archive at the end, a
-PDF behind the start, a GIF whose size opens a script's comment. The archive is looked into.
+"polyglot": the file has a second type besides the type of its beginning: an archive at the end, a
+PDF behind the start, a GIF whose size opens a script's comment. The archive is unpacked and
+scanned.
 """
 
 import re
@@ -17,14 +18,15 @@ from shared.scanning.zips import has_directory
 ACTIVE_CONTENT: Final = "active-content"
 POLYGLOT: Final = "polyglot"
 
-# Scripting of SVG 2 (section 15), and what HTML may stand in it. Without NULs this reads UTF-16.
+# Scripting of SVG 2 (section 15), and HTML elements that SVG may hold. With its NULs removed,
+# UTF-16 reads the same.
 _SVG: Final = re.compile(
     rb"<(?:[\w-]+:)?(?:script|iframe|object|embed|handler)\b|[\s'\"]on[a-z]{3,24}\s*=|javascript\s*:",
     re.IGNORECASE,
 )
 # ISO 32000-1 sections 12.6.4.5, 12.6.4.16 and 13.7.
 _PDF: Final = re.compile(rb"/JavaScript|/Launch|/RichMedia")
-# The part of an Office Open XML package, and the storage of an older document, that macros are in:
+# The part of an Office Open XML package, and the storage of an older document, that hold macros:
 # [MS-OFFMACRO] section 2.2, [MS-OVBA] section 2.2.1.
 _PACKAGE: Final = re.compile(rb"vbaProject\.bin")
 _STORAGE: Final = re.compile("_VBA_PROJECT".encode("utf-16-le"))
@@ -35,7 +37,7 @@ _PATTERNS: Final = (
     ("application/vnd.openxmlformats-officedocument.", _PACKAGE),
     ("application/zip", _PACKAGE),
 )
-# Longer than any match but an absurd one.
+# Longer than any match but an absurd match.
 _OVERLAP: Final = 64
 
 _ZIPPED: Final = ("application/zip", "application/vnd.o", "application/epub")
@@ -43,10 +45,10 @@ _PDF_START: Final = 1024
 
 
 class ContentNotes:
-    """Takes a file's bytes in chunks, and makes the notes when all are there."""
+    """Take a file's bytes in chunks, and make the notes after the last chunk."""
 
     def __init__(self, media_type: str, head: bytes) -> None:
-        """`head` are the file's first bytes, at least 1,024 of them or all."""
+        """`head` is the first 1,024 bytes of the file or more, or the whole file."""
         self._media_type = media_type
         patterns = (one for start, one in _PATTERNS if media_type.startswith(start))
         self._pattern = next(patterns, None)
@@ -65,7 +67,7 @@ class ContentNotes:
         self._tail = window[-_OVERLAP:]
 
     def finish(self, copy: IO[bytes] | None) -> tuple[str, ...]:
-        """The notes, sorted. `copy` is the whole file, where there is one."""
+        """Return the notes, sorted. `copy` is the whole file, where a copy was kept."""
         polyglot = self._polyglot or (copy is not None and self._ends_as_another(copy))
         found = ((self._active, ACTIVE_CONTENT), (polyglot, POLYGLOT))
         return tuple(note for holds, note in found if holds)
@@ -76,7 +78,7 @@ class ContentNotes:
         try:
             return has_directory(copy)
         except RefusedArchiveError:
-            # There is one, and it is too large to be read.
+            # A directory stands at the end, and is too large to be read.
             return True
 
 

@@ -1,4 +1,4 @@
-"""The media type of a file by what it holds, never by its name."""
+"""The media type of a file by its content, never by its name."""
 
 import codecs
 import re
@@ -10,13 +10,14 @@ import puremagic
 from shared.scanning.raw_photos import raw_photo
 
 HEAD_SIZE: Final = 8192
-"""How many of a file's first bytes `detect` wants to see."""
+"""Number of a file's first bytes that `detect` needs."""
 
 UNKNOWN: Final = "application/octet-stream"
 
-# puremagic answers with every signature that fits, in no useful order; the first of these that it
-# names wins. Its file extensions are used as the key because its media types are often empty or
-# out of date. The names on the right are IANA's where there is one.
+# puremagic answers with every signature that matches, in no useful order. The first extension of
+# this table that puremagic names decides. The key is puremagic's file extension, because
+# puremagic's media types are often empty or out of date. The media types on the right are IANA's
+# where IANA has registered one.
 _BY_EXTENSION: Final = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -64,8 +65,8 @@ _BY_EXTENSION: Final = {
     ".zip": "application/zip",
     ".doc": "application/x-ole-storage",
 }
-# Signatures of one or two letters fit any text that happens to begin with them, so they count
-# only for what is not text.
+# Signatures of one or two letters match any text that begins with the letters. Hence these
+# signatures count for binary files only.
 _BY_SHORT_EXTENSION: Final = {
     ".exe": "application/vnd.microsoft.portable-executable",
     ".bmp": "image/bmp",
@@ -73,8 +74,8 @@ _BY_SHORT_EXTENSION: Final = {
     ".aac": "audio/aac",
     ".mp1": "audio/mpeg",
 }
-# ISO/IEC 14496-12: the major brand says what a box-structured file is. Brands of video are many
-# and grow, so every other one is taken for MP4.
+# ISO/IEC 14496-12: the major brand names the type of a file made of boxes. Brands of video are many
+# and grow, so an unknown brand counts as MP4.
 _BY_BRAND: Final = {
     b"qt  ": "video/quicktime",
     b"heic": "image/heic",
@@ -97,12 +98,12 @@ _BY_BRAND: Final = {
 }
 # Phones' brands are numbered by release: 3GPP TS 26.244 section 5.
 _BY_BRAND_START: Final = {b"3gp": "video/3gpp", b"3g2": "video/3gpp2"}
-# The general brands of HEIF leave the coding to the compatible ones: ISO/IEC 23008-12 section 10.
+# The general brands of HEIF leave the coding to the compatible brands: ISO/IEC 23008-12 section 10.
 _GENERAL: Final = (b"mif1", b"msf1", b"miaf")
-# QuickTime files of before there were brands begin with one of these.
+# A QuickTime file from the time before brands begins with one of these boxes.
 _QUICKTIME: Final = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 # Readers look for the header in the first 1,024 bytes: ISO 32000-1 Annex H, implementation note 13
-# of the PDF Reference 1.7. What may be a text about PDF must go on like one.
+# of the PDF Reference 1.7. A text about PDF also has a header, so an object must follow.
 _PDF: Final = re.compile(rb"%PDF-[12]\.[0-9]")
 _PDF_START: Final = 1024
 _OBJECT: Final = re.compile(rb"[0-9] obj\b")
@@ -111,17 +112,16 @@ _OFFICE: Final = {
     b"xl/": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     b"ppt/": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
 }
-# Signatures that say only what a file is wrapped in, and are listed for every type so wrapped.
+# Signatures of a container format, which puremagic lists for every type in the container.
 _WRAPPERS: Final = (b"RIFF", b"PK\x03\x04")
 _BIG_TIFF: Final = (b"II+\0", b"MM\0+")
-# What may stand before the first element: a declaration, comments, a document type. The groups
-# are atomic, so that hostile text cannot make the search backtrack.
+# The prologue before the first element: a declaration, comments, a document type. The groups are
+# atomic, so that hostile text cannot make the search backtrack.
 _ROOT: Final = re.compile(
     rb"\A(?>\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>)*+<([A-Za-z_][\w.:-]*)",
     re.DOTALL | re.IGNORECASE,
 )
-# What browsers take for HTML by its first element, or by its document type: WHATWG MIME Sniffing
-# Standard, section 7.1.
+# Elements that make a file HTML to a browser: WHATWG MIME Sniffing Standard, section 7.1.
 _HTML: Final = frozenset(
     b"a b body br div font h1 head html iframe p script style table title".split()
 )
@@ -137,14 +137,14 @@ _BYTE_ORDER_MARKS: Final = (
 def detect(head: bytes, size: int) -> str:
     """Return the media type of a file of `size` bytes that begins with `head`.
 
-    `head` is the file's first `HEAD_SIZE` bytes, or all of it. The answer depends on nothing
-    else; what is not recognised is `application/octet-stream`.
+    `head` is the file's first `HEAD_SIZE` bytes, or the whole file. The answer depends on the two
+    arguments alone. An unknown type is `application/octet-stream`.
     """
     head = head[:HEAD_SIZE]
     return _detected(head, size <= len(head))
 
 
-# An upload's type is asked for by its pass and by its scan.
+# Both the inspection and the scan of an upload ask for the type.
 @lru_cache(maxsize=32)
 def _detected(head: bytes, whole: bool) -> str:
     if not head:
@@ -153,11 +153,11 @@ def _detected(head: bytes, whole: bool) -> str:
 
 
 def _by_structure(head: bytes) -> str | None:
-    """The type of a file whose beginning is laid out in boxes or as TIFF is."""
+    """Return the type of a file that begins with boxes or with a TIFF header."""
     if head[4:8] == b"ftyp":
         return _branded(head)
     length = int.from_bytes(head[:4])
-    # One says that the length follows: ISO/IEC 14496-12 section 4.2.
+    # A length of 1 means that the length follows: ISO/IEC 14496-12 section 4.2.
     if head[4:8] in _QUICKTIME and (length == 1 or length >= 8):
         return "video/quicktime"
     return "image/tiff" if head.startswith(_BIG_TIFF) else raw_photo(head)
@@ -171,7 +171,7 @@ def _by_signature(head: bytes) -> str | None:
 
 
 def _by_text(head: bytes, whole: bool) -> str | None:
-    """The type of text, of PDF after something else, and of what two letters begin."""
+    """Return the type of text, of PDF after other bytes, or by a two-letter signature."""
     text = _text(head, whole)
     header = _PDF.search(head, 0, _PDF_START)
     if header and (text is None or _OBJECT.search(head, header.end())):
@@ -181,7 +181,7 @@ def _by_text(head: bytes, whole: bool) -> str | None:
 
 
 def _branded(head: bytes) -> str:
-    """The type of a file that begins with an ftyp box: by its major brand, or one it agrees to."""
+    """Return the type by the major brand of the ftyp box, or by a compatible brand."""
     major = head[8:12]
     named = _BY_BRAND.get(major) or _BY_BRAND_START.get(major[:3])
     if major in _GENERAL:
@@ -193,7 +193,7 @@ def _branded(head: bytes) -> str:
 
 
 def _signatures(head: bytes) -> tuple[set[str], set[str]]:
-    """The file extensions whose signatures fit: those of three bytes and more, and the others."""
+    """Return the file extensions whose signatures match: three bytes or longer, and shorter."""
     long, short = set[str](), set[str]()
     for match in puremagic.magic_string(head):
         # A negative offset is a signature at a file's end, which `head` does not hold.
@@ -207,7 +207,7 @@ def _first(table: dict[str, str], extensions: set[str]) -> str | None:
 
 
 def _office(head: bytes) -> str | None:
-    """The kind of Office Open XML package (ECMA-376 part 2), told by its folders."""
+    """Return the kind of Office Open XML package (ECMA-376 part 2), told by its folders."""
     if b"[Content_Types].xml" not in head and b"_rels/.rels" not in head:
         return None
     return next((name for folder, name in _OFFICE.items() if folder in head), None)
@@ -219,7 +219,7 @@ def _text(head: bytes, whole: bool) -> str | None:
     )
     decoder = codecs.getincrementaldecoder(encoding)()
     try:
-        # A head that ends within a character is complete only when the file ends there as well.
+        # A head that ends within a character is complete only where the file ends as well.
         text = decoder.decode(head[len(mark) :], final=whole)
     except UnicodeDecodeError:
         return None

@@ -1,9 +1,9 @@
-"""The engine Microsoft Defender for Storage, which scans uploads where they lie.
+"""The engine Microsoft Defender for Storage, which scans uploads in place.
 
-Its results come on the queue `scan-results`, before or after intake first looks at an upload, and
-are kept in one row for each version of a blob. Intake that finds no result leaves a row that it
-waits, and ends; the result, once kept, has the upload taken in again. So none is lost in whichever
-order they come: the result is always kept before it is announced.
+Defender's results come on the queue `scan-results`, before or after intake first inspects an
+upload. The table has one row for each version of a blob. Intake without a result leaves a row that
+it waits, and ends. A result is always kept before the upload is announced again, so no result is
+lost in either order.
 """
 
 import hashlib
@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from typing import IO, Final
 
 from shared.assets.rules import upload_id
-from shared.blob_names import INCOMING, split_name
-from shared.catalogue import INCIDENTS_QUEUE, INTAKE_QUEUE
+from shared.blob_names import split_name
+from shared.catalogue import INCOMING_CONTAINER, INTAKE_QUEUE, SCANS_TABLE
+from shared.compare_and_set import compare_and_set
 from shared.errors import InvalidInputError, RowConflictError
 from shared.ids import key
+from shared.incidents import Incidents
 from shared.messages import Outbox, encode
 from shared.messages.contracts import BlobUploaded, IncidentOpened
 from shared.ports import BlobInfo, Blobs, Clock, Delete, Insert, Replace, Row, Tables
@@ -24,8 +26,9 @@ from shared.scanning.defender_events import ScanResult, read_result
 from shared.scanning.scanner import Engine, Findings, Scan, ScanPendingError
 from shared.tenancy.rules import is_tenant_id
 
-SCANS: Final = "scans"
-# Microsoft keeps the engine and its signatures current, and does not say which they are.
+_SCANS: Final = SCANS_TABLE.name
+_INCOMING: Final = INCOMING_CONTAINER.name
+# Microsoft keeps engine and signatures current, and does not name their versions.
 _ENGINE: Final = Engine("defender", None, None, None, self_updating=True)
 _PARTITION: Final = key("defender")
 
@@ -33,10 +36,9 @@ logger = logging.getLogger("vouchsafe.defender")
 
 
 class AwaitedScan(Stored, frozen=True):
-    """What is known of the scan of an upload: since when it is waited for, or its result.
+    """The scan of one upload: the time since which it is awaited, or the result.
 
-    `name` and `etag` are the blob's, which is in `incoming` until it is filed; `reported_on` is the
-    last day (YYYY-MM-DD) on which an incident said that the result is missing.
+    `name` and `etag` are the name and ETag of the blob in `incoming`, until the upload is filed.
     """
 
     name: str
@@ -46,30 +48,29 @@ class AwaitedScan(Stored, frozen=True):
     matches: tuple[str, ...] = ()
     refusal: str | None = None
     sha256: str | None = None
-    reported_on: str | None = None
 
 
 class DefenderScanner:
-    """Gives intake what Defender has found."""
+    """Give intake the findings of Defender."""
 
     def __init__(self, tables: Tables, clock: Clock) -> None:
         self._tables = tables
         self._clock = clock
 
     async def engine(self) -> Engine:
-        """Defender tells neither its version nor its signatures'."""
+        """Return an engine without versions: Defender tells neither its own nor its signatures'."""
         return _ENGINE
 
     async def begin(self, upload: str, blob: BlobInfo) -> Scan:
-        """The scan that has been. Raises ScanPendingError where the result is to come."""
-        row = await self._tables.get(SCANS, _PARTITION, _row_key(upload))
+        """Return the finished scan. Raises ScanPendingError where the result is to come."""
+        row = await self._tables.get(_SCANS, _PARTITION, _row_key(upload))
         if row is None:
             awaited = AwaitedScan(name=blob.name, etag=blob.etag, since=self._clock())
             row = Row(_PARTITION, _row_key(upload), to_values(awaited))
             try:
-                await self._tables.commit(SCANS, [Insert(row)])
+                await self._tables.commit(_SCANS, [Insert(row)])
             except RowConflictError:
-                # The result has come meanwhile, and has the upload taken in again.
+                # The result came meanwhile, and announces the upload again.
                 logger.info("the scan result of %s came in between", upload)
         kept = from_values(AwaitedScan, row.values)
         if kept.finished_at is None:
@@ -78,11 +79,11 @@ class DefenderScanner:
 
     async def forget(self, upload: str) -> None:
         """Forget the result."""
-        await self._tables.delete(SCANS, _PARTITION, _row_key(upload))
+        await self._tables.delete(_SCANS, _PARTITION, _row_key(upload))
 
 
 class _Scanned:
-    """A scan that is over."""
+    """A finished scan."""
 
     engine = _ENGINE
 
@@ -90,34 +91,41 @@ class _Scanned:
         self._findings = findings
 
     def feed(self, chunk: bytes) -> None:
-        """Pass over the bytes: Defender has read them."""
+        """Ignore the bytes: Defender has read the blob."""
 
     def finish(self, file: IO[bytes] | None) -> Findings:  # noqa: ARG002 - as the port has it
-        """What Defender found."""
+        """Return the findings of Defender."""
         return self._findings
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the scan holds no resource."""
 
 
 class ScanResults:
-    """Takes Defender's results in, and reports those that do not come."""
+    """Keep Defender's results, and report missing results."""
 
     def __init__(
-        self, tables: Tables, blobs: Blobs, outbox: Outbox, clock: Clock, wait: timedelta | None
+        self,
+        tables: Tables,
+        blobs: Blobs,
+        outbox: Outbox,
+        incidents: Incidents,
+        clock: Clock,
+        wait: timedelta | None,
     ) -> None:
-        """`wait` is how long a result may take; None where another engine scans."""
+        """`wait` is the longest time that a result may take; None where another engine scans."""
         self._tables = tables
         self._blobs = blobs
         self._outbox = outbox
+        self._incidents = incidents
         self._clock = clock
         self._wait = wait
 
     async def take(self, body: bytes) -> None:
-        """Keep the result that an event tells of, and have its upload taken in.
+        """Keep the result of an event, and announce its upload for intake.
 
-        One for a version that is no longer in `incoming` changes nothing. Raises a RefusalError
-        for an event that is broken, or about what is none of ours.
+        A result for a version that has left `incoming` changes nothing. Raises a RefusalError for
+        an event that is broken, or about a blob outside this stamp's `incoming`.
         """
         if self._wait is None:
             raise InvalidInputError(
@@ -132,47 +140,45 @@ class ScanResults:
             return
         uploaded = BlobUploaded(name=blob.name, etag=blob.etag, last_modified=blob.last_modified)
         upload = upload_id(blob)
-        while not await self._keep(result, uploaded, upload):
-            logger.info("the scan of %s was changed meanwhile; looking again", upload)
+        await compare_and_set(lambda: self._keep(result, uploaded, upload))
 
     async def report_missing(self) -> None:
-        """Open an incident, once a day, for each upload that waits too long for its result."""
+        """Open an incident, once a day, for each upload whose scan result is overdue."""
         if self._wait is None:
             return
         now = self._clock()
-        async for row in self._tables.scan(SCANS, _PARTITION, prefix=_row_key("")):
+        async for row in self._tables.scan(_SCANS, _PARTITION, prefix=_row_key("")):
             awaited = from_values(AwaitedScan, row.values)
             if now - awaited.since <= self._wait:
                 continue
-            blob = await self._blobs.head(INCOMING, awaited.name)
-            try:
-                if blob is None or blob.etag != awaited.etag:
-                    # Filed, or gone: a crash or a late duplicate of the result has left the row.
-                    await self._tables.commit(SCANS, [Delete(row.partition, row.row, row.etag)])
-                elif awaited.finished_at is None:
-                    await self._report(row, awaited, upload_id(blob), now)
-            except RowConflictError:
-                logger.info("a result came while it was about to be reported missing")
+            blob = await self._blobs.head(_INCOMING, awaited.name)
+            if blob is None or blob.etag != awaited.etag:
+                # The upload was filed, or is gone: a crash or a late duplicate of the result left
+                # the row.
+                await self._forget(row)
+            elif awaited.finished_at is None:
+                incident = missing_result(awaited.name, upload_id(blob))
+                await self._incidents.open_once(incident, once=now.date().isoformat())
 
     async def _version(self, result: ScanResult) -> BlobInfo | None:
-        """The blob that the result is about, if that very version is still in `incoming`."""
+        """Compile the rules, grouped by media types: one pass over one group is faster."""
         container, names = self._blobs.locate(result.uri)
-        if container != INCOMING:
+        if container != _INCOMING:
             raise InvalidInputError(
                 "scan-result-not-ours",
                 "The scanned blob is not in `incoming` of this stamp's storage account.",
                 "Let the Event Grid subscription pass only subjects in that container.",
             )
         for name in names:
-            blob = await self._blobs.head(INCOMING, name)
+            blob = await self._blobs.head(_INCOMING, name)
             if blob is not None and blob.etag.strip('"') == result.etag:
                 return blob
         return None
 
-    async def _keep(self, result: ScanResult, uploaded: BlobUploaded, upload: str) -> bool:
-        """Keep a result unless a later one is kept. False when the row was changed meanwhile."""
+    async def _keep(self, result: ScanResult, uploaded: BlobUploaded, upload: str) -> None:
+        """Keep a result unless a later result is kept. Raises RowConflictError."""
         now = self._clock()
-        row = await self._tables.get(SCANS, _PARTITION, _row_key(upload))
+        row = await self._tables.get(_SCANS, _PARTITION, _row_key(upload))
         before = from_values(AwaitedScan, row.values) if row is not None else None
         findings = result.findings
         awaited = AwaitedScan(
@@ -183,45 +189,40 @@ class ScanResults:
             matches=findings.matches,
             refusal=findings.refusal,
             sha256=findings.sha256,
-            reported_on=before.reported_on if before is not None else None,
         )
         if before is not None and before.finished_at is not None:
             if before == awaited:
-                # An earlier delivery; its message may still wait to be sent.
-                await self._outbox.flush(SCANS, _PARTITION)
-                return True
+                # The result was delivered before; its message may still wait in the outbox.
+                await self._outbox.flush(_SCANS, _PARTITION)
+                return
             if before.finished_at > result.finished_at:
-                return True
+                return
         kept = Row(_PARTITION, _row_key(upload), to_values(awaited), row.etag if row else None)
         said = hashlib.sha256(repr((result.finished_at, findings)).encode()).hexdigest()
         message = encode(
             INTAKE_QUEUE.name, uploaded, identifier=f"{upload}-scanned-{said[:16]}", now=now
         )
-        try:
-            await self._outbox.commit(
-                SCANS, _PARTITION, [Insert(kept) if row is None else Replace(kept)], [message]
-            )
-        except RowConflictError:
-            return False
-        return True
+        operation = Insert(kept) if row is None else Replace(kept)
+        await self._outbox.commit(_SCANS, _PARTITION, [operation], [message])
 
-    async def _report(self, row: Row, awaited: AwaitedScan, upload: str, now: datetime) -> None:
-        day = now.date().isoformat()
-        if awaited.reported_on == day:
-            return
-        tenant, _ = split_name(awaited.name)
-        incident = IncidentOpened(
-            kind="scan.result-missing",
-            severity="critical",
-            summary="Defender has not said what it found in an upload; it waits in `incoming`.",
-            resource=f"assets/{upload}",
-            tenant=tenant if is_tenant_id(tenant) else None,
-        )
-        message = encode(
-            INCIDENTS_QUEUE.name, incident, identifier=f"scan-missing-{upload}-{day}", now=now
-        )
-        reported = Row(row.partition, row.row, {**row.values, "reportedOn": day}, row.etag)
-        await self._outbox.commit(SCANS, _PARTITION, [Replace(reported)], [message])
+    async def _forget(self, row: Row) -> None:
+        """Delete the row of an awaited scan, unless the row was changed since it was read."""
+        try:
+            await self._tables.commit(_SCANS, [Delete(row.partition, row.row, row.etag)])
+        except RowConflictError:
+            logger.info("a result came while the row of its scan was about to be removed")
+
+
+def missing_result(name: str, upload: str) -> IncidentOpened:
+    """Make the incident for the upload of the blob `name`, whose scan result is overdue."""
+    tenant, _ = split_name(name)
+    return IncidentOpened(
+        kind="scan.result-missing",
+        severity="critical",
+        summary="Defender has not said what it found in an upload; it waits in `incoming`.",
+        resource=f"assets/{upload}",
+        tenant=tenant if is_tenant_id(tenant) else None,
+    )
 
 
 def _row_key(upload: str) -> str:

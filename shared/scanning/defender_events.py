@@ -1,9 +1,9 @@
-"""Reading what Microsoft Defender for Storage reports of a blob it has scanned on upload.
+"""Read the result of Microsoft Defender for Storage for a blob that was scanned on upload.
 
-Event Grid brings it as an event of type `Microsoft.Security.MalwareScanningResult`, in its own
-schema or as a CloudEvent, whichever the subscription asks for. Sources, learn.microsoft.com:
-"Set up response to malware scanning" and "Understand malware scanning results" (Defender for
-Cloud); "Event Grid event schema" and "CloudEvents v1.0 schema with Azure Event Grid".
+Event Grid delivers the result as an event of type `Microsoft.Security.MalwareScanningResult`, in
+Event Grid's own schema or as a CloudEvent, by the choice of the subscription. Sources,
+learn.microsoft.com: "Set up response to malware scanning" and "Understand malware scanning results"
+(Defender for Cloud); "Event Grid event schema" and "CloudEvents v1.0 schema with Azure Event Grid".
 """
 
 from datetime import datetime
@@ -18,7 +18,7 @@ from shared.scanning.scanner import Findings
 
 EVENT_TYPE: Final = "Microsoft.Security.MalwareScanningResult"
 
-# Names of malware that are kept, and characters of each.
+# Names of malware that are kept, and characters of each name.
 _MAX_NAMES: Final = 20
 _MAX_NAME: Final = 128
 
@@ -37,7 +37,7 @@ class _Data(msgspec.Struct, rename="camel"):
 
 
 class _Event(msgspec.Struct):
-    """What both schemas have; the one calls its type `eventType`, the other `type`."""
+    """The attributes common to both schemas; the type is `eventType` in Event Grid's schema."""
 
     data: msgspec.Raw
     eventType: str = ""  # noqa: N815 - as Event Grid writes it
@@ -45,7 +45,7 @@ class _Event(msgspec.Struct):
 
 
 class ScanResult(msgspec.Struct, frozen=True):
-    """What Defender says of one version of a blob: its URI, its ETag without quotes, and when."""
+    """Defender's result for one version of a blob: URI, ETag without quotes, and time."""
 
     uri: str
     etag: str
@@ -54,13 +54,13 @@ class ScanResult(msgspec.Struct, frozen=True):
 
 
 def read_result(body: bytes) -> ScanResult:
-    """Read an event. Raises a RefusalError for one that is broken, or of another type."""
+    """Read an event. Raises a RefusalError for a broken event, or for an event of another type."""
     try:
         event = _EVENTS.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _invalid(error) from error
     if isinstance(event, list):
-        # Event Grid's own schema allows of an array; a queue gets its events one by one.
+        # Event Grid's own schema allows an array; a queue receives single events.
         [event] = event
     if EVENT_TYPE not in (event.eventType, event.type):
         raise InvalidInputError(
@@ -81,7 +81,7 @@ def read_result(body: bytes) -> ScanResult:
 
 
 def _findings(kind: str, details: _Details) -> Findings:
-    """A result of any type that is not known clears nothing."""
+    """Read the findings. An unknown kind of result clears nothing."""
     sha256 = details.sha256.lower() if details.sha256 else None
     if kind == "No threats found":
         return Findings(sha256=sha256)

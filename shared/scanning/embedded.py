@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class EmbeddedScanner:
-    """Scans with the bundled signatures, which are compiled for the first upload."""
+    """Scan with the bundled signatures, which are compiled for the first upload."""
 
     async def engine(self) -> Engine:
-        """The engine and its signatures. Never unavailable."""
+        """Return the engine and its signatures. Never unavailable."""
         return (await self._compiled()).engine
 
     async def begin(self, upload: str, blob: BlobInfo) -> Scan:  # noqa: ARG002 - as the port has it
@@ -23,7 +23,7 @@ class EmbeddedScanner:
         return (await self._compiled()).begin()
 
     async def forget(self, upload: str) -> None:
-        """Nothing is kept."""
+        """Do nothing: the engine keeps no result."""
 
     async def _compiled(self) -> "Signatures":
         return await asyncio.to_thread(lambda: self._signatures)

@@ -1,4 +1,4 @@
-"""Looking into the packed texts and profiles of a PNG, where its bytes do not show what they hold.
+"""Unpack the compressed texts and profiles of a PNG, whose bytes hide their content.
 
 Source: Portable Network Graphics (PNG) Specification, 3rd edition, sections 5 and 11.3.
 """
@@ -14,33 +14,34 @@ from shared.scanning.scanner import RefusedArchiveError
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 _MAX_CHUNKS: Final = 1_000_000
-# Bytes of all texts, unpacked, of which each is scanned and forgotten; metadata has far less.
+# Unpacked bytes of the texts in total; metadata has far less. Each text is scanned, then dropped.
 _MAX_UNPACKED: Final = 256 * 1024 * 1024
-# Bytes of a profile in hexadecimal, which is put together before it is scanned.
+# Bytes of a profile in hexadecimal, which is joined before the scan.
 _MAX_PROFILE: Final = 16 * 1024 * 1024
 _PIECE: Final = 256 * 1024
 
 _KEYWORD: Final = rb"(?P<keyword>[^\0]{1,79})\0"
-# What stands before the text, and after it in the group `text`; packed where it is zlib's.
+# The bytes before the text, and the group that the text follows: `packed` where zlib compressed the
+# text, and otherwise `text`.
 _LAYOUTS: Final = {
     b"tEXt": re.compile(_KEYWORD + rb"(?P<text>)", re.DOTALL),
     b"zTXt": re.compile(_KEYWORD + rb"\0(?P<packed>)", re.DOTALL),
     b"iCCP": re.compile(_KEYWORD + rb"\0(?P<packed>)", re.DOTALL),
     b"iTXt": re.compile(_KEYWORD + rb"\x01\0[^\0]{0,255}\0[^\0]{0,65535}\0(?P<packed>)", re.DOTALL),
 }
-# More than stands before a text.
+# More than the bytes before a text.
 _MAX_LAYOUT: Final = 80 + 2 + 256 + 65536
-# ImageMagick and Exiv2 write other kinds of metadata as hexadecimal text under such a keyword:
-# a name, a length and the digits.
+# ImageMagick and Exiv2 write other kinds of metadata as hexadecimal text under a keyword with this
+# prefix: a name, a length and the digits.
 _PROFILE: Final = b"Raw profile type "
 _DIGITS: Final = re.compile(rb"\s*\S+\s+[0-9]+\s(?P<digits>[0-9A-Fa-f\s]*)")
 
 
 def packed_texts(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield what the packed chunks of a PNG hold, in pieces, and b"" after each chunk.
+    """Yield the content of a PNG's packed chunks, in pieces, and b"" after each chunk.
 
-    Broken chunks are passed over as viewers do. Raises RefusedArchiveError, "archive-too-large",
-    for more than belongs to a picture.
+    Broken chunks are skipped, as viewers do. Raises RefusedArchiveError, "archive-too-large", for
+    more than belongs to a picture.
     """
     left = _MAX_UNPACKED
     file.seek(len(SIGNATURE))
@@ -62,7 +63,7 @@ def packed_texts(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _text(file: IO[bytes], length: int, layout: re.Pattern[bytes]) -> Iterator[bytes]:
-    """The text of a chunk of `length` bytes, in pieces, unless it stands there as it is."""
+    """Yield the text of a chunk of `length` bytes, in pieces, unless the text is plain."""
     start = file.read(min(length, _MAX_LAYOUT))
     found = layout.match(start)
     if found is None:
@@ -72,7 +73,7 @@ def _text(file: IO[bytes], length: int, layout: re.Pattern[bytes]) -> Iterator[b
     if packed:
         pieces = _inflated(pieces)
     if not found["keyword"].startswith(_PROFILE):
-        # What is not packed was scanned with the file.
+        # A plain text was scanned with the file.
         yield from pieces if packed else ()
         return
     profile = _DIGITS.match(b"".join(_bounded(pieces)))

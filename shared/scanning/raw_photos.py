@@ -1,8 +1,9 @@
-"""Telling a camera's raw photo from the TIFF that most of them are.
+"""Tell a camera's raw photo from an ordinary TIFF; most raw formats are TIFF.
 
-A raw is a TIFF whose first directory (TIFF 6.0 section 2) holds a small preview and points to the
-sensor's data in sub-directories; one that was developed and saved as TIFF keeps the camera's name
-and has neither. A DNG says so itself (DNG Specification 1.7, DNGVersion).
+The first directory of a raw (TIFF 6.0 section 2) holds a small preview, and points to the sensor's
+data in sub-directories. A photo that was developed and saved as TIFF keeps the camera's name, but
+has neither preview nor sub-directories. A DNG has a tag of its own (DNG Specification 1.7,
+DNGVersion).
 """
 
 import struct
@@ -29,7 +30,7 @@ _REDUCED: Final = 1
 
 
 def raw_photo(head: bytes) -> str | None:
-    """The media type of a raw photo that begins with `head`, or None."""
+    """Return the media type of a raw photo that begins with `head`, or None."""
     for start, media_type in _STARTS:
         if head.startswith(start):
             return media_type
@@ -50,7 +51,7 @@ def raw_photo(head: bytes) -> str | None:
 
 
 def _first_directory(head: bytes, order: str) -> Mapping[int, tuple[int, int]]:
-    """The count and the value or offset of each tag that `head` holds of the first directory."""
+    """Return the count and the value or offset of each tag of the first directory within `head`."""
     tags = {}
     try:
         (start,) = struct.unpack_from(f"{order}L", head, 4)
@@ -59,6 +60,6 @@ def _first_directory(head: bytes, order: str) -> Mapping[int, tuple[int, int]]:
             tag, _, length, value = struct.unpack_from(f"{order}HHLL", head, position)
             tags[tag] = (length, value)
     except struct.error:
-        # It ends beyond what was read; what was found of it counts.
+        # The directory continues beyond `head`; the tags within `head` count.
         return tags
     return tags

@@ -1,8 +1,8 @@
-"""The port through which intake has an upload scanned; the engines behind it are adapters.
+"""The port to the scanner; the engines behind the port are adapters.
 
-Whatever the engine, an upload is cleared only on its word that it was scanned and nothing was
+An upload is cleared only on the engine's word that the upload was scanned and that nothing was
 found. An engine that does not answer raises `UnavailableError`, so that the message is delivered
-again; what no engine could ever scan is a refusal, and goes to quarantine.
+again. Content that no engine can scan is a refusal, and goes to quarantine.
 """
 
 from dataclasses import dataclass
@@ -14,25 +14,26 @@ from shared.ports import BlobInfo
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What scans. A field is None where the engine does not tell."""
+    """The engine of a scan. A field is None where the engine does not tell."""
 
     name: str
     version: str | None
     signatures: str | None
-    """The version of its signatures."""
+    """Version of the signatures."""
     signatures_made_at: datetime | None
-    """When the newest of its signatures were made."""
+    """Time of the newest signature."""
     self_updating: bool = False
-    """Whether its maker keeps it current, so that nobody here need watch the signatures' age."""
+    """True where the maker updates the signatures, so that their age needs no watch here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a scan came to: clean when `matches` and `refusal` are empty.
+    """The findings of a scan: clean when `matches` and `refusal` are empty.
 
-    `matches` are the names of the signatures that matched, sorted. `refusal` says why the upload
-    cannot be cleared although nothing matched, for example "archive-encrypted". `sha256` is what
-    the engine says that it scanned, in hexadecimal; None when it was fed the bytes.
+    `matches` are the names of the signatures that matched, sorted. `refusal` is the reason why the
+    upload cannot be cleared although no signature matched, for example "archive-encrypted".
+    `sha256` is the hash of the scanned bytes by the engine's account, in hexadecimal; None when the
+    engine was fed the bytes.
     """
 
     matches: tuple[str, ...] = ()
@@ -41,37 +42,37 @@ class Findings:
 
 
 class Scan(Protocol):
-    """The scan of one upload, fed in order. Not for two threads at once; blocks, so not for a loop.
+    """The scan of one upload, fed in order, by one thread at a time. Blocks: keep it off the loop.
 
-    Holds a few chunks at most, whatever the upload's size.
+    Holds a few chunks at most, for an upload of any size.
     """
 
     @property
     def engine(self) -> Engine:
-        """What scans."""
+        """Engine of the scan."""
 
     def feed(self, chunk: bytes) -> None:
         """Scan the next bytes; chunks may be of any size. Raises UnavailableError."""
 
     def finish(self, file: IO[bytes] | None) -> Findings:
-        """Say what was found. Raises UnavailableError.
+        """Return the findings. Raises UnavailableError.
 
-        `file` is a seekable file of the bytes fed, or None where they are too many to keep.
+        `file` is a seekable file of the bytes fed, or None where the bytes are too many to keep.
         """
 
     def close(self) -> None:
-        """Give back what the scan holds, finished or not."""
+        """Release the resources of the scan, finished or not."""
 
 
 class ScanPendingError(Exception):
-    """The engine scans on its own and has not said yet what it found."""
+    """The engine scans on its own, and the result is still to come."""
 
 
 class Scanner(Protocol):
     """An engine. Build one a process."""
 
     async def engine(self) -> Engine:
-        """What would scan now. Raises UnavailableError."""
+        """Return the engine that would scan at this moment. Raises UnavailableError."""
 
     async def begin(self, upload: str, blob: BlobInfo) -> Scan:
         """Begin the scan of `blob`, which is the upload with the id `upload`.
@@ -80,11 +81,11 @@ class Scanner(Protocol):
         """
 
     async def forget(self, upload: str) -> None:
-        """Forget what was kept of an upload that has been filed."""
+        """Forget the result of an upload that was filed."""
 
 
 class RefusedArchiveError(Exception):
-    """An archive that cannot be looked into wholly, and so cannot be cleared.
+    """An archive that cannot be unpacked in full, and so cannot be cleared.
 
     `reason` is "archive-broken", "archive-encrypted", "archive-too-deep", "archive-too-large" or
     "archive-unsupported".

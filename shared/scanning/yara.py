@@ -1,4 +1,4 @@
-"""Scanning an upload for malware as it streams by, with YARA rules and in flat memory."""
+"""Scan an upload for malware in a stream, with YARA rules and in flat memory."""
 
 import hashlib
 from collections.abc import Sequence, Set
@@ -25,7 +25,7 @@ _SIGNATURES: Final = Path(__file__).parent / "signatures"
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """Rules; `within` are the beginnings of the media types that they are for."""
+    """Compiled rules; `within` are the prefixes of the media types that the rules are for."""
 
     compiled: yara_x.Rules
     within: tuple[str, ...]
@@ -37,8 +37,8 @@ class Signatures:
     def __init__(self, signatures: Path = _SIGNATURES, limits: Limits | None = None) -> None:
         """Compile the `*.yar` files in `signatures`.
 
-        Raises yara_x.CompileError for a rule that does not compile, and ValueError for one without
-        its reach or its date (see the README beside them).
+        Raises yara_x.CompileError for a rule that does not compile, and ValueError for a rule
+        without its reach or its date (see the README beside the rules).
         """
         sources = [path.read_bytes() for path in sorted(signatures.glob("*.yar"))]
         self._rules = _grouped(sources)
@@ -48,7 +48,7 @@ class Signatures:
         self.engine = Engine(
             name="yara-x",
             version=version("yara-x"),
-            # The beginning of the SHA-256 of all signatures.
+            # The first 16 hexadecimal digits of the SHA-256 of the signatures.
             signatures=hashlib.sha256(b"\0".join(sources)).hexdigest()[:16],
             signatures_made_at=max(_made_at(rule) for rule in every),
         )
@@ -62,7 +62,7 @@ class Signatures:
 class YaraScan:
     """The scan of one upload: see `scanner.Scan`.
 
-    Holds the chunk at hand and the few kilobytes of the one before that a match may reach back.
+    Holds the current chunk, and as many kilobytes of the previous chunk as a match may span.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class YaraScan:
         self._stream.feed(chunk)
 
     def finish(self, file: IO[bytes] | None) -> Findings:
-        """Say what was found in the bytes fed, and look into them if they are an archive.
+        """Return the findings in the bytes fed; an archive among the bytes is unpacked and scanned.
 
         Without its `file` an archive (`archive.is_archive`) is refused as "archive-too-large".
         """
         matches = self._stream.matches()
         refusal = None
         try:
-            # What is infected already needs no second look.
+            # An infected upload needs no second scan.
             if not matches:
                 matches = self._look_into(file)
         except RefusedArchiveError as error:
@@ -93,7 +93,7 @@ class YaraScan:
         return Findings(tuple(sorted(matches)), refusal)
 
     def close(self) -> None:
-        """Nothing is held that must be given back."""
+        """Do nothing: the scan holds no resource."""
 
     def _look_into(self, file: IO[bytes] | None) -> Set[str]:
         if file is None:
@@ -113,7 +113,7 @@ class YaraScan:
 
 
 class _Stream:
-    """One run of bytes, scanned in windows that overlap, with the rules for its type."""
+    """One stream of bytes, scanned in overlapping windows, with the rules for its type."""
 
     def __init__(self, rules: Sequence[_Rules], overlap: int) -> None:
         self._rules = rules
@@ -125,7 +125,7 @@ class _Stream:
 
     def feed(self, chunk: bytes) -> None:
         if self._chosen is None:
-            # The first bytes are held until they are enough to tell the type by.
+            # The first bytes are held until the type can be told.
             self._tail += chunk
             if len(self._tail) < HEAD_SIZE:
                 return
@@ -133,7 +133,7 @@ class _Stream:
         self._scan(chunk)
 
     def matches(self) -> Set[str]:
-        """The rules that matched, once all was fed."""
+        """Return the rules that matched, after the last byte was fed."""
         if self._chosen is None:
             self._scan(self._begin())
         return self._matches
@@ -150,7 +150,7 @@ class _Stream:
         return start
 
     def _scan(self, chunk: bytes) -> None:
-        # A large chunk is not copied: what crosses its border is within so much on either side.
+        # A large chunk is not copied: a match across the border lies within the overlap.
         border = self._tail + chunk[: self._overlap]
         windows = (border, chunk) if len(chunk) > self._overlap else (border,)
         for rules in self._chosen or ():
@@ -160,7 +160,7 @@ class _Stream:
 
 
 def _grouped(sources: Sequence[bytes]) -> tuple[_Rules, ...]:
-    """The rules of all files, those for the same media types together, as one pass is faster."""
+    """Compile the rules, grouped by media types: one pass over one group is faster."""
     groups: dict[tuple[str, ...], list[bytes]] = {}
     for source in sources:
         within, *others = {
@@ -180,7 +180,7 @@ def _compiled(*sources: bytes) -> yara_x.Rules:
 
 
 def _reach(rule: yara_x.Rule) -> int:
-    """The greatest length of a match of `rule`, in bytes, as its author states it."""
+    """Return the greatest length of a match of `rule`, in bytes, as the author states it."""
     reach = dict(rule.metadata).get("reach")
     if not isinstance(reach, int) or reach < 2:
         raise ValueError(f"the rule {rule.identifier} must state its reach in bytes")
@@ -188,7 +188,7 @@ def _reach(rule: yara_x.Rule) -> int:
 
 
 def _made_at(rule: yara_x.Rule) -> datetime:
-    """When `rule` was written or last changed, as its author states it."""
+    """Return the day on which `rule` was written or last changed, as the author states it."""
     written = dict(rule.metadata).get("date")
     try:
         return datetime.combine(date.fromisoformat(str(written)), time(), UTC)

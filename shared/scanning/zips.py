@@ -1,4 +1,4 @@
-"""Reading a zip's directory in bounded memory, and holding it to what the zip has."""
+"""Read a zip's directory in bounded memory, and compare the directory with the entries."""
 
 import gzip
 import io
@@ -10,9 +10,9 @@ from typing import IO, Final
 from shared.scanning.scanner import RefusedArchiveError
 
 STARTS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-"""What a zip begins with: an entry, an empty directory, or the first of several parts."""
+"""First bytes of a zip: an entry, an empty directory, or the first of several parts."""
 
-# What the standard library raises on bytes that are not what they should be.
+# Exceptions of the standard library for malformed bytes.
 BROKEN: Final = (
     zipfile.BadZipFile,
     gzip.BadGzipFile,
@@ -25,14 +25,13 @@ BROKEN: Final = (
 )
 
 _PIECE: Final = 256 * 1024
-# A zip's directory is read as one: this is room for the most members that are allowed.
+# A zip's directory is read at once: this is room for the greatest number of members.
 _MAX_READ: Final = 4 * 1024 * 1024
-# A local header, of which the lengths of the name and of the extra field count here: APPNOTE.TXT
-# section 4.3.7.
+# A local header, with the lengths of the name and of the extra field: APPNOTE.TXT section 4.3.7.
 _ENTRY: Final = struct.Struct("<26xHH")
-# The record at the end, with the size and the place of the directory before it, and a comment of at
-# most 64 KiB after it; the mark of an entry of the directory; and that of the locator which stands
-# before the end of a large zip: APPNOTE.TXT sections 4.3.16, 4.3.12 and 4.3.15.
+# The end record has the size and the place of the directory, and a comment of at most 64 KiB
+# follows the record. The marks are those of the end record, of a directory entry, and of the
+# locator before the end record of a large zip: APPNOTE.TXT sections 4.3.16, 4.3.12 and 4.3.15.
 _END: Final = struct.Struct("<12xLLH")
 _END_MARK: Final = b"PK\x05\x06"
 _MAX_END: Final = _END.size + 0xFFFF
@@ -42,10 +41,10 @@ _LOCATOR_SIZE: Final = 20
 
 
 def hides_entries(file: IO[bytes], members: list[zipfile.ZipInfo], end: int) -> bool:
-    """Whether a zip, whose directory begins at `end`, has entries that the directory leaves out.
+    """Tell whether a zip, whose directory begins at `end`, has entries outside the directory.
 
-    Some programs read the entries from the start and not by the directory at the end; of two zips
-    one after the other they show the first.
+    Some programs read the entries from the start, and not by the directory at the end. Of two zips
+    in a row these programs show the first.
     """
     position = 0
     for member in sorted(members, key=lambda one: one.header_offset):
@@ -61,7 +60,7 @@ def hides_entries(file: IO[bytes], members: list[zipfile.ZipInfo], end: int) -> 
 
 
 def _has_entry(file: IO[bytes], start: int, end: int) -> bool:
-    """Whether an entry of a zip begins in that part of `file`."""
+    """Tell whether an entry of a zip begins between `start` and `end` of `file`."""
     file.seek(start)
     tail = b""
     while start < end and (piece := file.read(min(_PIECE, end - start))):
@@ -73,11 +72,11 @@ def _has_entry(file: IO[bytes], start: int, end: int) -> bool:
 
 
 def has_directory(file: IO[bytes]) -> bool:
-    """Whether a readable zip directory that lists anything stands at the end of `file`.
+    """Tell whether a readable, non-empty zip directory stands at the end of `file`.
 
     The mark that `zipfile.is_zipfile` looks for occurs in pictures by chance; a directory does not.
-    Raises RefusedArchiveError, "archive-broken", for one that is there and cannot be read, or that
-    an empty one follows: other programs may well read it.
+    Raises RefusedArchiveError, "archive-broken", for a directory that cannot be read, or that an
+    empty directory follows: other programs may well read it.
     """
     file.seek(0)
     try:
@@ -94,9 +93,9 @@ def has_directory(file: IO[bytes]) -> bool:
 
 
 def _has_end(file: IO[bytes]) -> bool:
-    """Whether the last 64 KiB of `file` hold the end of a zip, and its directory is where it says.
+    """Tell whether a zip ends in the last 64 KiB of `file`, and its directory stands in place.
 
-    A directory's place counts from the start of the zip, which may stand behind something else.
+    A directory's place counts from the start of the zip, and other bytes may precede the zip.
     """
     size = file.seek(0, io.SEEK_END)
     start = max(0, size - _MAX_END)
@@ -121,7 +120,7 @@ def _stands(file: IO[bytes], mark: bytes, place: int) -> bool:
 
 
 class Directory:
-    """A file as `zipfile` wants it, that refuses to read a giant directory into memory."""
+    """A file for `zipfile` that refuses to read a giant directory into memory."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

@@ -12,13 +12,9 @@ import signal
 import sys
 from pathlib import Path
 
-from shared.accesslog import LogStore
-from shared.accesslog.storage.nodes import Shape
 from shared.azure.tables import AzureTables
-from tests.accesslog.logs import entry
+from tests.accesslog.logs import entry, log_store
 
-# Of the index: so small that records go down all the time, and kills meet that too.
-SHAPE = Shape(recent=40, full=60)
 # In portions of several sizes, as callers come: 51 events in 5 commits.
 PORTIONS = (1, 7, 2, 40, 1)
 
@@ -51,7 +47,7 @@ def noted(file):
 async def append(tenant, source, events, file, commit, moment):
     """Append the events in their order."""
     tables = AzureTables(os.environ["STORAGE"])
-    store = LogStore(KillingTables(tables, commit, moment), shape=SHAPE)
+    store = log_store(KillingTables(tables, commit, moment))
     done = noted(file)
     with file.open("a") as notes:
         for portion in PORTIONS * events:

@@ -2,9 +2,8 @@
 
 import pytest
 
-from shared.accesslog import LogStore
 from shared.azure.tables import AzureTables
-from tests.accesslog.logs import new_tenant
+from tests.accesslog.logs import log_store, new_tenant
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +17,7 @@ async def kept(stack):
 @pytest.fixture
 def store(kept):
     """A log store of its own: what another one knows of a head, it does not."""
-    return LogStore(kept)
+    return log_store(kept)
 
 
 @pytest.fixture

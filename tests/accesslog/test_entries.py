@@ -11,12 +11,10 @@ from shared.accesslog.entries import (
     attributed,
     check,
     check_identity,
-    entry_from,
     entry_of,
     payload_of,
-    readable,
-    same,
 )
+from shared.accesslog.payloads import entry_from, readable, same_content
 from shared.accesslog.reading.filters import listed
 from shared.errors import InvalidInputError
 from shared.messages.contracts import AccessRecorded, Actor
@@ -84,9 +82,9 @@ def test_the_same_event_says_the_same_whenever_it_comes_in():
     ahead = payload(time=NOW + late)
     again = payload(time=NOW + late, received=NOW + late)
     assert ahead != again
-    assert same(ahead, again)
-    assert not same(payload(), payload(recorded(outcome="failed")))
-    assert not same(payload(), payload(time=NOW + late))
+    assert same_content(ahead, again)
+    assert not same_content(payload(), payload(recorded(outcome="failed")))
+    assert not same_content(payload(), payload(time=NOW + late))
 
 
 @pytest.mark.parametrize(
@@ -105,12 +103,12 @@ def test_what_a_filter_or_a_file_could_not_take_is_no_entry(time):
     assert readable(sound) is not None
     assert readable(changed) is None
     assert listed(3, changed).damaged
-    assert not same(changed, sound)
+    assert not same_content(changed, sound)
 
 
 def test_what_was_redacted_is_held_for_the_same():
     redacted = b"vouchsafe.test/log\nredaction/v1\n"
-    assert same(redacted, payload())
+    assert same_content(redacted, payload())
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,10 @@ import asyncio
 
 import pytest
 
-from shared.accesslog import LogStore
 from shared.accesslog.storage.layout import GROUP_ENTRIES
 from shared.errors import UnavailableError
 from tests.accesslog.faulty import DiedError, FaultyTables
-from tests.accesslog.logs import assert_sound, entries, kept_ids
+from tests.accesslog.logs import assert_sound, entries, kept_ids, log_store
 
 
 @pytest.fixture
@@ -19,7 +18,7 @@ def faulty(kept):
 @pytest.fixture
 def failing(faulty):
     """A log store on tables that fail as told."""
-    return LogStore(faulty)
+    return log_store(faulty)
 
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["new log", "old log"])
@@ -46,7 +45,7 @@ async def test_the_same_call_again_adds_what_is_missing(
     wanted = entries(*range(2 * GROUP_ENTRIES))
     (answer,) = await asyncio.gather(failing.append(tenant, wanted), return_exceptions=True)
     assert isinstance(answer, UnavailableError) == is_told
-    again = await LogStore(kept).append(tenant, wanted)
+    again = await log_store(kept).append(tenant, wanted)
     assert again == list(range(len(wanted)))
     assert await kept_ids(failing, tenant) == [str(number) for number in range(len(wanted))]
     await assert_sound(failing, tenant)
@@ -76,7 +75,7 @@ async def test_a_crash_leaves_a_sound_log_which_another_instance_goes_on_with(
     faulty.faults = [fault]
     with pytest.raises(DiedError):
         await failing.append(tenant, entries("b", "c"))
-    other = LogStore(kept)
+    other = log_store(kept)
     was_committed = fault == "die after"
     assert await kept_ids(other, tenant) == (["a", "b", "c"] if was_committed else ["a"])
     await assert_sound(other, tenant)
@@ -103,13 +102,13 @@ async def test_a_caller_who_goes_away_harms_nobody(failing, faulty, tenant):
     await assert_sound(failing, tenant)
 
 
-async def test_nobody_waits_for_ever_for_an_appender_that_ended(failing, faulty, tenant):
+async def test_nobody_waits_for_ever_for_an_group_commit_that_ended(failing, faulty, tenant):
     callers = [asyncio.create_task(failing.append(tenant, entries(n))) for n in range(3)]
     await faulty.began.wait()
     callers.append(asyncio.create_task(failing.append(tenant, entries(3))))
     await asyncio.sleep(0)
     # As when the loop ends with all of its tasks.
-    failing._appender(tenant)._running.cancel()
+    failing._group_commit(tenant)._running.cancel()
     assert all(
         isinstance(answer, asyncio.CancelledError)
         for answer in await asyncio.gather(*callers, return_exceptions=True)
@@ -135,7 +134,7 @@ def columns(operations):
 
 
 async def test_an_entry_that_storage_refuses_fails_its_caller_alone(kept, tenant):
-    store = LogStore(Choosy(kept))
+    store = log_store(Choosy(kept))
     calls = [entries("a"), entries("b", "poison"), entries("c"), entries("d")]
     answers = await asyncio.gather(
         *(store.append(tenant, call) for call in calls), return_exceptions=True
@@ -161,7 +160,7 @@ class Contended(FaultyTables):
 
 
 async def test_who_loses_against_other_instances_gets_its_turn(kept, tenant):
-    store = LogStore(Contended(kept, LogStore(kept), tenant, 6))
+    store = log_store(Contended(kept, log_store(kept), tenant, 6))
     assert await store.append(tenant, entries("a", "other-3")) == [6, 2]
     assert await kept_ids(store, tenant) == [f"other-{n}" for n in range(5, -1, -1)] + ["a"]
     await assert_sound(store, tenant)

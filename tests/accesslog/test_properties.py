@@ -6,12 +6,10 @@ import json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.accesslog import EventIdReusedError, LogStore
-from shared.accesslog.storage.known import KnownIndices
-from shared.accesslog.storage.nodes import Shape
+from shared.accesslog import EventIdReusedError
 from shared.errors import UnavailableError
 from tests.accesslog.faulty import DiedError, FaultyTables
-from tests.accesslog.logs import assert_sound, entry, new_tenant, payloads
+from tests.accesslog.logs import assert_sound, audit, entry, log_store, new_tenant, payloads
 
 FAULTS = st.sampled_from(["ok", "ok", "before", "after", "late", "die before", "die after"])
 # Few events, so that they come again; now and then with other content.
@@ -23,23 +21,6 @@ STEPS = st.lists(
     min_size=1,
     max_size=5,
 )
-
-# The usual index; one in which most events share their digest; and those of which records go down
-# at almost every commit, and far.
-SHAPES = [
-    Shape(),
-    Shape(digest_bits=2),
-    Shape(recent=0, full=0),
-    Shape(recent=3, full=2),
-    Shape(recent=5, full=4, runs=1),
-    Shape(digest_bits=6, recent=2, full=1),
-]
-
-
-def forgetful(store, most):
-    """A store that keeps so many digests in memory, of all logs."""
-    store._known = KnownIndices(most_digests=most)
-    return store
 
 
 def call_of(events):
@@ -55,23 +36,15 @@ def identity(payload):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(
-    steps=STEPS,
-    instances=st.integers(1, 3),
-    shape=st.sampled_from(SHAPES),
-    most=st.sampled_from([2, 20, 1000]),
-)
-async def test_any_sequence_of_appends_and_crashes_makes_a_sound_log(
-    kept, steps, instances, shape, most
-):
+@given(steps=STEPS, instances=st.integers(1, 3))
+async def test_any_sequence_of_appends_and_crashes_makes_a_sound_log(kept, steps, instances):
     tenant = new_tenant()
-    sound = LogStore(kept, shape=shape)
+    sound = log_store(kept)
     before = []
     for calls, faults in steps:
         # Whoever died was replaced meanwhile.
         stores = [
-            forgetful(LogStore(FaultyTables(kept, faults[number::instances]), shape=shape), most)
-            for number in range(instances)
+            log_store(FaultyTables(kept, faults[number::instances])) for number in range(instances)
         ]
         answers = await asyncio.gather(
             *(
@@ -91,7 +64,7 @@ async def test_any_sequence_of_appends_and_crashes_makes_a_sound_log(
                 assert_in_order(len(before), call, indices, others)
         before = now
     await assert_nothing_missing(sound, tenant, [call for calls, _ in steps for call in calls])
-    assert list((await sound.audit(tenant)).findings) == []
+    assert list((await audit(kept, tenant)).findings) == []
 
 
 def told(answer):

@@ -8,7 +8,9 @@ from shared.accesslog.integrity.watch import IntegrityWatch
 from shared.azure.bus import AzureBus
 from shared.catalogue import INCIDENTS_QUEUE
 from shared.errors import UnavailableError
+from shared.incidents import Incidents
 from shared.messages import Outbox
+from tests.accesslog.logs import EVENT_SECRET
 from tests.entrylogs import NoLog
 from tests.journeys.logs import incidents
 
@@ -33,7 +35,14 @@ async def watch(stack, kept):
 
     def make(error, now=NOW):
         outbox = Outbox(kept, sender, NoLog(), lambda: now)
-        return IntegrityWatch(kept, Failing(error), outbox, lambda: now)
+        return IntegrityWatch(
+            kept,
+            EVENT_SECRET,
+            Failing(error),
+            outbox,
+            Incidents(outbox, lambda: now),
+            lambda: now,
+        )
 
     yield make
     await sender.close()

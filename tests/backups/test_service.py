@@ -1,6 +1,7 @@
 """Audits on the stack's own storage and bus: reports, rows and incidents."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -9,21 +10,39 @@ import pytest
 
 from shared.azure.blobs import AzureBlobs
 from shared.azure.bus import AzureBus
-from shared.azure.recovery import ScenarioVaults
 from shared.azure.tables import AzureTables
 from shared.backups import BackupAudits
 from shared.catalogue import INCIDENTS_TABLE, PARKED_MESSAGES_QUEUE
-from shared.errors import InvalidInputError, NotFoundError
+from shared.errors import InvalidInputError, NotFoundError, UnavailableError
 from shared.ids import key, new_id
 from shared.incidents import Incidents
 from shared.messages import Outbox
+from shared.ports import BackupJob
 from tests.entrylogs import NoLog
 
 TABLE = "backupaudits"
 
 
+class Vaults:
+    """Recovery vaults that report what a test says, in place of Azure's."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, list[BackupJob]] = {}
+
+    async def backup_jobs(
+        self, vault: str, since: datetime, until: datetime
+    ) -> Sequence[BackupJob]:
+        if vault not in self.jobs:
+            raise UnavailableError("recovery")
+        return [
+            job
+            for job in self.jobs[vault]
+            if job.started < until and (job.ended is None or job.ended >= since)
+        ]
+
+
 class Setting:
-    """One stamp with a clock, expectations and a scenario of its own."""
+    """One stamp with a clock, expectations and recovery vaults of its own."""
 
     def __init__(self, stack, directory: Path) -> None:
         strings = stack.info["connection_strings"]
@@ -31,7 +50,7 @@ class Setting:
         self.now = datetime(2000, 1, 1, 6, tzinfo=UTC) + timedelta(days=uuid4().int % 100_000)
         self.vault = f"rsv-{new_id(datetime.now(UTC))}"
         self.expectations = directory / "expectations.json"
-        self.scenario = directory / "scenario.json"
+        self.vaults = Vaults()
         self.tables = AzureTables(strings["storage"])
         self.blobs = AzureBlobs(strings["storage"])
         self.bus = AzureBus(strings["service_bus"], ping_queue=PARKED_MESSAGES_QUEUE.name)
@@ -41,7 +60,7 @@ class Setting:
             self.blobs,
             outbox,
             Incidents(outbox, self.clock),
-            ScenarioVaults(self.scenario, self.clock),
+            self.vaults,
             self.clock,
             "westeurope",
             self.expectations,
@@ -57,11 +76,15 @@ class Setting:
 
     def report(self, *jobs: tuple[str, str, float]) -> None:
         """Let the vault report jobs: item, status, and how many hours ago they ended."""
-        listed = [
-            {"item": item, "status": status, "startedHoursAgo": ago + 1, "endedHoursAgo": ago}
+        self.vaults.jobs[self.vault] = [
+            BackupJob(
+                item,
+                status,
+                started=self.now - timedelta(hours=ago + 1),
+                ended=self.now - timedelta(hours=ago),
+            )
             for item, status, ago in jobs
         ]
-        self.scenario.write_text(json.dumps({"vaults": {self.vault: listed}}))
 
     async def audit(self):
         return await self.audits.audit(new_id(self.now))
@@ -109,7 +132,6 @@ async def test_the_same_audit_again_is_the_same_report(setting):
 
 
 async def test_a_vault_that_does_not_answer_is_unknown_not_completed(setting):
-    setting.scenario.write_text("{}")
     report = await setting.audit()
     assert [one.verdict for one in report.findings] == ["unknown"]
     assert "incidentAt" in (await setting.row("films")).values

@@ -1,1 +1,1 @@
-"""Benchmarks of the app and of its local stack; `make bench` runs them all."""
+"""Benchmarks of the app and of the local stack; `make bench` runs every benchmark."""

@@ -1,98 +1,82 @@
-"""`python -m tests.benchmarks [name ...]`: run all benchmarks, or those named.
+"""`python -m tests.benchmarks`: run the benchmarks; `--help` lists the names.
 
-Prints a table and writes build/bench.json. Ends with status 1 when a goal is missed, and leaves
-no process behind, however it ends.
+Every figure is in build/bench.json as soon as the figure is known. Ends with status 1 when a
+benchmark fails or a goal is missed, and with 130 when interrupted. No process is left behind.
 """
 
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Mapping
 from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from infra.local.errors import StackError
 from infra.local.settings import ROOT
-from tests.benchmarks import (
-    accesslog,
-    broker,
-    cold_start,
-    depth,
-    film,
-    invocations,
-    memory,
-    metadata,
-    start,
-    uploads,
-    verify_log,
-)
-from tests.benchmarks.progress import Step
-from tests.benchmarks.results import Result, table, write
+from tests.benchmarks import history
+from tests.benchmarks.benchmark import Size
+from tests.benchmarks.record import Origin, Record
+from tests.benchmarks.registry import BENCHMARKS
+from tests.benchmarks.report import Bars, complaints, figures, listing
+from tests.benchmarks.runner import expected_seconds, run_all
 
 FILE: Final = ROOT / "build/bench.json"
-BENCHMARKS: Final[Mapping[str, Callable[[Step], list[Result]]]] = {
-    "cold-start": cold_start.run,
-    "stack-start": start.run,
-    "http": invocations.run,
-    "broker": broker.run,
-    "broker-depth": depth.run,
-    "uploads": uploads.run,
-    "film": film.run,
-    "memory": memory.run,
-    "metadata": metadata.run,
-    "access-log": accesslog.run,
-    "access-log-growth": accesslog.grow,
-    "verify-log": verify_log.run,
-}
+LOG: Final = ROOT / "build/bench.log"
+# The shell's status for a program that SIGINT ended: 128 and the number of the signal.
+INTERRUPTED: Final = 130
 
 
-def main() -> None:
-    """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
-    parser.add_argument(
-        "names", nargs="*", metavar="name", help=f"one of: {', '.join(BENCHMARKS)}; all if none"
-    )
-    names = parser.parse_args().names or list(BENCHMARKS)
-    if unknown := [name for name in names if name not in BENCHMARKS]:
-        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-    # As with Ctrl-C, whatever was started is stopped on the way out.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Terminated."))
+def main() -> int:
+    """Run the command and return its status."""
+    arguments = _arguments()
+    chosen = [one for one in BENCHMARKS if one.name in (arguments.only or [one.name])]
+    record = Record(Origin.of_now(arguments.size), FILE)
+    runs = history.load()
     console = Console()
+    # SIGTERM ends a run as Ctrl-C does: the stacks are stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    is_interrupted = False
+    expected = expected_seconds(
+        chosen, arguments.size, history.newest(runs, arguments.size, "seconds")
+    )
     try:
-        results = _run(names, console)
-    except StackError as error:
-        sys.exit(str(error))
+        with Bars(console, expected) as bars:
+            run_all(chosen, record, bars, LOG)
     except KeyboardInterrupt:
-        sys.exit("Interrupted.")
-    write(results, FILE)
-    console.print(table(results))
+        is_interrupted = True
+    before = history.newest(runs, arguments.size, "figures")
+    console.print(figures(record, before, history.last(runs, arguments.size)))
     console.print(f"Written to {FILE.relative_to(ROOT)}.")
-    if missed := [result for result in results if result.holds is False]:
-        sys.exit(
-            "\n".join(
-                f"{result.name} misses its goal: {result.value:.3g} {result.unit},"
-                f" not {result.goal}"
-                for result in missed
-            )
-        )
+    if is_interrupted:
+        console.print("Interrupted: the figures until then are kept in the file.")
+        return INTERRUPTED
+    if arguments.keep:
+        history.keep(record)
+        console.print(f"Added to {history.HISTORY.relative_to(ROOT)}.")
+    problems = complaints(record, str(LOG.relative_to(ROOT)))
+    for problem in problems:
+        console.print(problem, style="red", markup=False)
+    return 1 if problems else 0
 
 
-def _run(names: list[str], console: Console) -> list[Result]:
-    results = []
-    columns = (TextColumn("{task.fields[name]}: {task.description}"), BarColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        for name in names:
-            task = progress.add_task("starting", name=name, total=None)
-
-            def step(what: str, done: int, of: int, task: int = task) -> None:
-                progress.update(task, description=what, completed=done, total=of)
-
-            results += BENCHMARKS[name](step)
-            progress.update(task, description="done", completed=1, total=1)
-    return results
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description="Run the benchmarks and compare the figures with the last kept run.",
+        epilog=listing(BENCHMARKS),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    names = [one.name for one in BENCHMARKS]
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=names, help="run these alone")
+    parser.add_argument(
+        "--size",
+        type=Size,
+        choices=list(Size),
+        default=Size.DEFAULT,
+        help="small: 3 minutes, held to no goal; default: under 10 minutes; full: half an hour",
+    )
+    parser.add_argument("--keep", action="store_true", help="add the run to the history")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,9 +1,8 @@
 """The broker: messages a second through the unmodified `azure-servicebus`.
 
-Messages sent one by one and in batches, by four senders at once, and messages received (peek-lock)
-and completed by one receiver. All are open before the clock starts. The client's own work, in one
-process, is in every figure; so each is also told against the same through a peer that keeps nothing
-(`peer.py`), in turns with it.
+Four senders send single messages and batches. One receiver receives (peek-lock) and completes. All
+clients are open before the clock starts. The clients' own work, in one process, is in every figure.
+Beside each rate is the rate of a peer that keeps nothing (`peer.py`). The two take turns.
 """
 
 import asyncio
@@ -13,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,11 +27,11 @@ from infra.local.ports import Ports
 from infra.local.processes import Guard, Program
 from infra.local.settings import ROOT, base_environment, connection_strings
 from infra.local.stack import Stack
-from tests.benchmarks.progress import Step
+from tests.benchmarks.benchmark import Benchmark, BySize, Size, Step
 from tests.benchmarks.results import Result
 
-MESSAGES: Final = 2000
-ROUNDS: Final = 3
+MESSAGES: Final = BySize(200, 1000, 2000)
+ROUNDS: Final = BySize(1, 3, 3)
 BATCH: Final = 100
 SENDERS: Final = 4
 QUEUE: Final = "notices"
@@ -43,39 +42,42 @@ WAIT_SECONDS: Final = 10
 
 @dataclass
 class Bench:
-    """One peer's clients, all of them open, and its rates by what was done."""
+    """The open clients of a broker, and the rates by kind of work on `messages` messages."""
 
     senders: list[ServiceBusSender]
     receiver: ServiceBusReceiver
+    messages: int
     rates: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     async def round(self, name: str) -> None:
-        """Send one by one, send in batches, and receive and complete as many."""
+        """Send single messages, send batches, and receive and complete the first half."""
         work = {
-            "send": _send(self.senders, f"{name}-single", MESSAGES, _send_single),
-            "send-batch": _send(self.senders, f"{name}-batched", MESSAGES, _send_batched),
-            "receive-complete": _receive(self.receiver, MESSAGES),
+            "send": _send(self.senders, f"{name}-single", self.messages, _send_single),
+            "send-batch": _send(self.senders, f"{name}-batched", self.messages, _send_batched),
+            "receive-complete": _receive(self.receiver, self.messages),
         }
         for kind, doing in work.items():
-            self.rates[kind].append(await _rate(doing))
-        # The second half of what was sent.
-        await _receive(self.receiver, MESSAGES)
+            started = time.perf_counter()
+            await doing
+            self.rates[kind].append(self.messages / (time.perf_counter() - started))
+        # The second half.
+        await _receive(self.receiver, self.messages)
 
 
-def run(step: Step) -> list[Result]:
-    """Send and receive on a broker of their own, and on one that keeps nothing, in turns."""
+def run(step: Step, size: Size) -> Iterable[Result]:
+    """Send and receive on a new broker and on a peer without a queue, in turns."""
     with (
         tempfile.TemporaryDirectory(prefix="vouchsafe-bench-") as folder,
         Stack(Path(folder), processes=["servicebus"]) as stack,
         _peer(Path(folder)) as peer,
     ):
         real = stack.info["connection_strings"]["service_bus"]
-        return asyncio.run(_measure(real, connection_strings(peer)["service_bus"], step))
+        return asyncio.run(_measure(real, connection_strings(peer)["service_bus"], step, size))
 
 
 @contextmanager
 def _peer(folder: Path) -> Iterator[Ports]:
-    """The broker that keeps nothing; yields its ports."""
+    """Run the peer; yields the ports."""
     ports = Ports.free()
     program = Program(
         name="peer",
@@ -94,12 +96,13 @@ def _peer(folder: Path) -> Iterator[Ports]:
             program.end(guard)
 
 
-async def _measure(real: str, peer: str, step: Step) -> list[Result]:
+async def _measure(real: str, peer: str, step: Step, size: Size) -> list[Result]:
     async with AsyncExitStack() as opened:
-        broker, nothing = [await _opened(connection, opened) for connection in (real, peer)]
-        # The first round finds connections cold, and is not counted.
-        for number in range(ROUNDS + 1):
-            step("sending and receiving in turns", number, ROUNDS + 1)
+        messages, rounds = MESSAGES.at(size), ROUNDS.at(size) + 1
+        broker, nothing = [await _opened(each, opened, messages) for each in (real, peer)]
+        # The first round finds connections cold and does not count.
+        for number in range(rounds):
+            step("sending and receiving in turns", number, rounds)
             for bench in (broker, nothing):
                 await bench.round(str(number))
     results = []
@@ -112,19 +115,13 @@ async def _measure(real: str, peer: str, step: Step) -> list[Result]:
     return results
 
 
-async def _opened(connection: str, opened: AsyncExitStack) -> Bench:
+async def _opened(connection: str, opened: AsyncExitStack, messages: int) -> Bench:
     client = await opened.enter_async_context(ServiceBusClient.from_connection_string(connection))
     senders = [
         await opened.enter_async_context(client.get_queue_sender(QUEUE)) for _ in range(SENDERS)
     ]
-    return Bench(senders, await opened.enter_async_context(client.get_queue_receiver(QUEUE)))
-
-
-async def _rate(work: Awaitable[None]) -> float:
-    """Messages a second, of work on as many as `MESSAGES`."""
-    started = time.perf_counter()
-    await work
-    return MESSAGES / (time.perf_counter() - started)
+    receiver = await opened.enter_async_context(client.get_queue_receiver(QUEUE))
+    return Bench(senders, receiver, messages)
 
 
 async def _send(
@@ -154,13 +151,23 @@ async def _receive(receiver: ServiceBusReceiver, expected: int) -> None:
         found = await receiver.receive_messages(min(BATCH, expected), WAIT_SECONDS)
         if not found:
             raise StackError(f"{expected} messages were sent and did not arrive.")
-        # One after another, as a receiver takes only one call at a time anyway.
+        # In turn, as a receiver takes one call at a time.
         for one in found:
             await receiver.complete_message(one)
         expected -= len(found)
 
 
 def message(identifier: str) -> ServiceBusMessage:
-    """A message as large as the app's, with an id of its own."""
-    # With an id each, as the app's messages have: the broker looks for duplicates.
+    """Return a message as large as the app's.
+
+    The broker looks for duplicates of the identifier, as it does for the app's messages.
+    """
     return ServiceBusMessage(BODY, message_id=identifier, content_type=CONTENT_TYPE)
+
+
+BENCHMARK: Final = Benchmark(
+    "broker",
+    "messages a second through the SDK, against a broker that keeps nothing",
+    run,
+    BySize(12, 20, 30),
+)

@@ -1,7 +1,7 @@
 """The storage calls of a flow: counted in Azurite's access log, and made again by a bare loop.
 
-A call is told by its method, by what it is about and by how it was answered: a look-up that finds
-nothing costs an SDK's user an exception, and so is another call than one that finds something.
+A kind is a method, a subject and an answer. A look-up without a result is a kind
+by itself, as the SDK raises an exception for the missing blob or row.
 """
 
 import re
@@ -17,12 +17,13 @@ from azure.storage.blob.aio import ContainerClient
 
 from infra.local.errors import StackError
 from infra.local.settings import STORAGE_ACCOUNT
+from tests.benchmarks.resent import create_rows, delete_blob
 
 type Calls = Mapping[str, int]
-"""How many calls of each kind."""
+"""The number of calls of each kind."""
 
-# What is not done for one photo but once in a while: containers, tables (and the first rows for
-# them, before they are there), and what the host keeps.
+# Calls that no photo causes: the making of containers and of tables (with the first row of a table,
+# which is refused before), the host's own blobs, and the table `outbox` that the sweep reads.
 _ONCE: Final = re.compile(
     r"restype=container|^\S+ Tables\b|^PUT \S+ 4|^\S+ azure-webjobs-|^\S+ outbox\b"
 )
@@ -40,16 +41,16 @@ KINDS: Final = (
     "blob HEAD missing",
     "blob DELETE",
 )
-"""The kinds of calls that the bare loop can make, in the order in which it makes them."""
+"""The kinds of calls that the bare loop makes, in its order."""
 
-# A row with about as much in it as that of an asset, and one with nothing but its keys.
+# The columns of a row as large as the row of an asset.
 _ROW: Final = {f"column{number:02}": "x" * 40 for number in range(16)}
 
 
 def count(log: Path, start: int) -> Calls:
-    """The calls in Azurite's access log from the byte `start` on, the host's own left out.
+    """Count the calls in Azurite's access log from the byte `start` on, without the host's own.
 
-    Raises StackError for a kind of call that is not one of `KINDS`.
+    Raises StackError for a kind of call beyond `KINDS`.
     """
     with log.open("rb") as file:
         file.seek(start)
@@ -65,16 +66,16 @@ def count(log: Path, start: int) -> Calls:
 
 
 def share(calls: Calls, number: int, of: int) -> Calls:
-    """The calls that are made for one of `of` photos, so that those of all of them come to all."""
+    """Return the calls for photo `number` of `of`; the shares of all photos add up to `calls`."""
     return {
         kind: (number + 1) * total // of - number * total // of for kind, total in calls.items()
     }
 
 
 def _kind(method: str, path: str, status: str) -> str:
-    """Such as "blob HEAD", "blob HEAD missing", "row PUT", "rows GET" or "transaction POST"."""
+    """Return a kind such as "blob HEAD", "blob HEAD missing", "row PUT" or "transaction POST"."""
     place, _, query = path.partition("?")
-    # A second segment is the name of a blob; rows are named in brackets.
+    # The second segment of a path is the name of a blob. The keys of a row are in brackets.
     if "/" in place:
         component = re.search(r"\bcomp=(\w+)", query)
         what = f"blob {component[1]}" if component else "blob"
@@ -86,7 +87,7 @@ def _kind(method: str, path: str, status: str) -> str:
 
 
 class Bare:
-    """Makes such calls with nothing but the SDK, in containers and a table of its own."""
+    """Make the calls with the SDK alone, in containers and a table of its own."""
 
     def __init__(
         self, source: ContainerClient, target: ContainerClient, table: TableClient
@@ -117,7 +118,7 @@ class Bare:
                 copy = self._target.get_blob_client(name)
                 await copy.start_copy_from_url(upload.url, metadata={"asset": "x" * 26})
             case "blob DELETE":
-                await upload.delete_blob(delete_snapshots="include")
+                await delete_blob(upload)
 
     async def _on_rows(self, kind: str, name: str) -> None:
         keys = {"PartitionKey": self._target.container_name, "RowKey": name}
@@ -132,8 +133,8 @@ class Bare:
             case "row PUT":
                 await self._table.upsert_entity(keys, UpdateMode.REPLACE)
             case "transaction POST":
-                rows = ({**keys, "RowKey": f"{of} {name}", **_ROW} for of in ("asset", "outbox"))
-                await self._table.submit_transaction([("create", row) for row in rows])
+                rows = [{**keys, "RowKey": f"{of} {name}", **_ROW} for of in ("asset", "outbox")]
+                await create_rows(self._table, rows)
             case "row DELETE":
                 await self._table.delete_entity(keys)
 

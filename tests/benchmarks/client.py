@@ -1,5 +1,6 @@
-"""A portal of the app, as far as the benchmarks need one."""
+"""A tenant's portal, as far as the benchmarks need a portal."""
 
+from pathlib import Path
 from typing import Any, Self
 
 import httpx
@@ -7,21 +8,22 @@ from azure.data.tables import TableClient
 from azure.storage.blob import BlobClient, ContainerClient
 
 from infra.local.stack import Stack
+from tests.benchmarks.resent import create_file
 
 INCOMING = "incoming"
 # The greatest size of one Put Blob, which needs the permission to create; Put Block needs the one
 # to write. "Put Blob" and "Create an account SAS", learn.microsoft.com.
 _WHOLE = 5000 * 1024 * 1024
-# How long Azurite may take nothing of a file, as it does while a disk is busy; the SDK's 20 seconds
-# are too few for 4 GiB.
+# Azurite may take no bytes of a file while a disk is busy; the SDK's 20 seconds are too few for
+# 4 GiB.
 _PATIENCE_SECONDS = 300
 
 
 class Portal:
     """One tenant's portal on a running stack; a context manager.
 
-    What it learns of uploads it reads from storage rather than from the app, so that asking does
-    not add to what is measured.
+    The portal reads the state of uploads from storage: questions to the app would add to the
+    measured work.
     """
 
     def __init__(self, stack: Stack, tenant: str = "acme") -> None:
@@ -48,13 +50,13 @@ class Portal:
         self._post("/api/tenants", registration, {"roles": "vendor.service"})
 
     def upload(self, path: str) -> BlobClient:
-        """A client that can upload one file to `path`, with the SAS that the app signed for it.
+        """Return a client for the upload of a file to `path`, with the SAS of the app.
 
-        The URL is good for 15 minutes. The client sends a file whole and not in blocks, as the
-        SAS is for creating only, which blocks are not (`_WHOLE`).
+        The URL is valid for 15 minutes. The client sends a file whole: the SAS allows to create,
+        and blocks need more (`_WHOLE`).
         """
         who = {"roles": "tenant.admin", "tenant": self.tenant}
-        # What comes may be another size and type: the asset's record then says so.
+        # The file may differ: the asset's record has the size and the type of the file.
         declared = {"path": path, "size": 1, "mediaType": "application/octet-stream"}
         granted = self._post(f"/api/tenants/{self.tenant}/uploads", declared, who)
         return BlobClient.from_blob_url(
@@ -64,13 +66,21 @@ class Portal:
             read_timeout=_PATIENCE_SECONDS,
         )
 
+    def send(self, upload: BlobClient, file: Path) -> None:
+        """Upload a file with a client of `upload`; the SAS in `upload` does not allow to read."""
+        stored = BlobClient.from_connection_string(
+            self._strings["storage"], upload.container_name, upload.blob_name
+        )
+        with file.open("rb") as content, upload, stored:
+            create_file(upload, content, stored)
+
     def waiting(self) -> int:
-        """How many uploads have not been filed yet: removing an upload is the last step of all."""
+        """Return the number of uploads not filed yet; the removal is the last step of filing."""
         with ContainerClient.from_connection_string(self._strings["storage"], INCOMING) as incoming:
             return sum(1 for _ in incoming.list_blob_names(name_starts_with=f"{self.tenant}/"))
 
     def assets(self) -> list[dict[str, Any]]:
-        """The rows of the tenant's assets."""
+        """Return the rows of the tenant's assets."""
         with TableClient.from_connection_string(self._strings["storage"], "assets") as table:
             rows = table.query_entities(
                 "PartitionKey eq @tenant", parameters={"tenant": self.tenant}

@@ -1,4 +1,4 @@
-"""Large files of several shapes, made when they are needed and the same every time."""
+"""Large files of several shapes, made on demand and the same every time."""
 
 import random
 import zipfile
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+MIB: Final = 1024**2
 GIB: Final = 1024**3
 _BLOCK: Final = 4 * 1024 * 1024
 # The beginning of every JFIF file: start of image, then the JFIF segment (ITU-T T.871).
@@ -18,12 +19,12 @@ def film(file: Path, size: int = GIB) -> Path:
 
 
 def giant_picture(file: Path, size: int = GIB) -> Path:
-    """Write a file that begins as a JPEG does, and is far larger than one."""
+    """Write a file that begins as a JPEG does, and is far larger than any JPEG."""
     return _write(file, _JPEG, size)
 
 
 def archive(file: Path, size: int = GIB) -> Path:
-    """Write a sound zip file of one member of `size` bytes, stored as it is."""
+    """Write a sound zip file with a member of `size` bytes, stored without compression."""
     with zipfile.ZipFile(file, "w") as made, made.open("film.bin", "w", force_zip64=True) as member:
         for block in _noise(size):
             member.write(block)
@@ -39,7 +40,7 @@ def _write(file: Path, head: bytes, size: int) -> Path:
 
 
 def _noise(size: int) -> Iterator[bytes]:
-    """`size` bytes in all: one random block again and again, each time at another offset."""
+    """Yield `size` bytes: a random block again and again, each time turned by a byte more."""
     block = random.Random(1).randbytes(_BLOCK)
     number = 0
     while size > 0:

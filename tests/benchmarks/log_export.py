@@ -1,31 +1,42 @@
-"""The verifiable export of a log: what an instance of the app holds meanwhile, and its rate.
+"""The verifiable export of a log: the memory of an instance of the app, and the rate.
 
-An instance of its own, with the stack's settings, has exported the log of a tenant that has no more
-than one entry: what it holds then is *idle*, as every library on the way is loaded. Then it exports
-the log that is measured.
+A new instance with the stack's settings (`export_instance`) exports a log of at most one entry. The
+instance has every library loaded then, and its memory is *idle*. Next the instance exports the
+measured log. A short log and a long log are exported, each by a new instance.
 
-python -m tests.benchmarks.log_export TENANT    is that instance; see `main`
+The logs are filled in memory and copied to Azurite row by row, as the filling is not measured.
 """
 
 import asyncio
-import os
 import subprocess
 import sys
-import time
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from infra.local.errors import StackError
 from infra.local.settings import ROOT
 from infra.local.stack import Stack
-from shared.identity.rules import TENANT_ADMIN, Caller
-from shared.settings import read_settings
+from shared.azure.tables import AzureTables
+from shared.ports import Row, Upsert
+from tests.benchmarks.benchmark import Benchmark, BySize, Size, Step
+from tests.benchmarks.logs import TABLE, entries, new_store
+from tests.benchmarks.memory_tables import MOST_OPERATIONS, MemoryTables, size_of
 from tests.benchmarks.results import Result
 from tests.benchmarks.watch import Watch
-from tests.compositions import App
 
-# What Azure gives a request over HTTP.
+FEW: Final = BySize(2_000, 20_000, 100_000)
+MANY: Final = BySize(20_000, 100_000, 1_000_000)
+CALL: Final = 1_000
+# A transaction is at most 4 MiB, with values in base64.
+COPIED_BYTES: Final = 2 * 1024 * 1024
+COPIES_AT_ONCE: Final = 4
+# The time limit of a request over HTTP: "Azure Functions HTTP trigger", learn.microsoft.com.
 REQUEST_SECONDS: Final = 230
+# An export streams: its memory does not depend on the length of the log (docs/access-log.md).
+GOALS: Final = {"log-export-memory": "<= 1.1"}
 
 
 @dataclass(frozen=True)
@@ -38,10 +49,65 @@ class Exported:
     idle: float
 
 
-def exported(stack: Stack, tenant: str, entries: int) -> Exported:
-    """Export the log of a tenant, which has so many entries and gets one more."""
+def run(step: Step, size: Size) -> Iterable[Result]:
+    """Fill two logs, and export each by an instance of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="vouchsafe-bench-") as folder,
+        # The instances need the identity and the vault.
+        Stack(Path(folder), in_memory=True, processes=["azurite", "identity", "keyvault"]) as stack,
+    ):
+        done = []
+        for tenant, count in (("few", FEW.at(size)), ("many", MANY.at(size))):
+            asyncio.run(_fill(stack, tenant, count, step))
+            step(f"exporting {count:,} entries", 0, 1)
+            done.append(_export(stack, tenant, count))
+    return _results(*done)
+
+
+async def _fill(stack: Stack, tenant: str, count: int, step: Step) -> None:
+    made = MemoryTables()
+    store = new_store(made)
+    for first in range(0, count, CALL):
+        step(f"making {count:,} entries", first, count)
+        await store.append(tenant, entries(first, min(CALL, count - first)))
+    rows = list(made.rows(TABLE))
+    tables = AzureTables(stack.info["connection_strings"]["storage"])
+    limit = asyncio.Semaphore(COPIES_AT_ONCE)
+    copied = 0
+
+    async def copy(group: list[Row]) -> None:
+        nonlocal copied
+        async with limit:
+            await tables.commit(TABLE, [Upsert(row) for row in group])
+        copied += len(group)
+        step(f"copying {count:,} entries", copied, len(rows))
+
+    try:
+        groups = _grouped(rows)
+        # The first commit makes the table.
+        await copy(next(groups))
+        await asyncio.gather(*map(copy, groups))
+    finally:
+        await tables.close()
+
+
+def _grouped(rows: list[Row]) -> Iterator[list[Row]]:
+    """Yield the rows in groups, each for a transaction."""
+    group: list[Row] = []
+    held = 0
+    for row in rows:
+        size = size_of(row.values)
+        if group and (len(group) == MOST_OPERATIONS or held + size > COPIED_BYTES):
+            yield group
+            group, held = [], 0
+        group.append(row)
+        held += size
+    yield group
+
+
+def _export(stack: Stack, tenant: str, count: int) -> Exported:
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.log_export", tenant],
+        [sys.executable, "-m", "tests.benchmarks.export_instance", tenant],
         cwd=ROOT,
         env=stack.settings,
         stdin=subprocess.PIPE,
@@ -55,23 +121,11 @@ def exported(stack: Stack, tenant: str, entries: int) -> Exported:
         except BaseException:
             instance.kill()
             raise
-    return Exported(entries, seconds, watch.peak, watch.idle)
-
-
-def results(few: Exported, many: Exported) -> list[Result]:
-    """The figures of two exports, of which the second is of more entries."""
-    rate = many.entries / many.seconds
-    return [
-        Result("log-export-memory", many.held / few.held, f"x {few.entries:,} entries", "<= 1.1"),
-        Result("log-export-above-idle", many.held - many.idle, "MiB"),
-        Result("log-export-above-idle-few", few.held - few.idle, "MiB"),
-        Result("log-export-rate", rate / 1000, "thousand entries/s"),
-        Result("log-export-in-a-request", rate * REQUEST_SECONDS / 1e6, "million entries"),
-    ]
+    return Exported(count, seconds, watch.peak, watch.idle)
 
 
 def _answer(instance: "subprocess.Popen[str]") -> str:
-    """Tell an instance to go on, and wait for what it says then."""
+    """Tell an instance to go on, and wait for its line."""
     assert instance.stdin is not None
     assert instance.stdout is not None
     instance.stdin.write("\n")
@@ -81,20 +135,22 @@ def _answer(instance: "subprocess.Popen[str]") -> str:
     return answer
 
 
-async def main(tenant: str) -> None:
-    """Export a log for each line on standard input, and say each time how long it took."""
-    app = App(read_settings(os.environ))
-    caller = Caller("benchmark", frozenset({TENANT_ADMIN}), tenant, "benchmark")
-    for log in (f"{tenant}-idle", tenant):
-        sys.stdin.readline()
-        started = time.perf_counter()
-        await app.log_exports.whole(log, caller)
-        print(time.perf_counter() - started, flush=True)  # noqa: T201 - what `exported` reads
-    # Until nobody watches any more.
-    sys.stdin.readline()
-    for client in (app.tables, app.blobs, app.bus, app.secrets):
-        await client.close()
+def _results(few: Exported, many: Exported) -> list[Result]:
+    rate = many.entries / many.seconds
+    memory, goal = "log-export-memory", GOALS["log-export-memory"]
+    return [
+        Result(memory, many.held / few.held, f"x {few.entries:,} entries", goal),
+        Result("log-export-above-idle", many.held - many.idle, "MiB"),
+        Result("log-export-above-idle-few", few.held - few.idle, "MiB"),
+        Result("log-export-rate", rate / 1000, "thousand entries/s"),
+        Result("log-export-in-a-request", rate * REQUEST_SECONDS / 1e6, "million entries"),
+    ]
 
 
-if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+BENCHMARK: Final = Benchmark(
+    "log-export",
+    "the export of a short log and a long log: memory of the instance, rate",
+    run,
+    BySize(8, 40, 400),
+    GOALS,
+)

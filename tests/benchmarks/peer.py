@@ -1,8 +1,8 @@
-"""A broker that keeps nothing: the wire as it is, and behind it a queue that does no work.
+"""A broker that keeps nothing: the real wire, and behind the wire a queue without work.
 
-`python -m tests.benchmarks.peer PORT QUEUE`. Whatever is sent is accepted and forgotten; whoever
-asks gets the same message again and again. What the real broker takes longer than this is the cost
-of its queue and of its file.
+`python -m tests.benchmarks.peer PORT QUEUE`. Every message sent is accepted and forgotten; every
+receiver gets the same message again and again. The real broker's time above the peer's time is the
+cost of the queue and of the file.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ LOCK_SECONDS: Final = 60.0
 
 
 class NoQueue:
-    """As much of a queue as sending, receiving and completing ask for."""
+    """The part of a queue that sending, receiving and completing need."""
 
     def __init__(self, settings: QueueSettings) -> None:
         self.settings = settings
@@ -44,7 +44,7 @@ class NoQueue:
         """Forget it."""
 
     def receive(self, now: float, _session_id: str | None = None) -> Message[AnnotatedMessage]:
-        """The one message, under a token of its own."""
+        """Return the message, under a new token."""
         return replace(
             self._message,
             token=f"peer{next(self._numbers):012d}",

@@ -1,7 +1,7 @@
-"""Photos of about 200 kB, as many as are wanted, each with people in its metadata.
+"""Photos of about 200 kB, each with people in its metadata.
 
-They are the repository's sample JPEGs, grown to the size of a photo from a portal by noise at the
-end of their pixels: what a reader of metadata looks at stays as it is, and no two are the same.
+Each photo is a sample JPEG of the repository with noise behind the pixels, up to the size of a
+photo from a portal. The metadata stays, and no two photos have the same bytes.
 """
 
 import asyncio
@@ -12,18 +12,19 @@ from typing import Final
 from azure.storage.blob.aio import ContainerClient
 
 from infra.local.settings import ROOT
+from tests.benchmarks.resent import create_blob
 
 SIZE: Final = 200_000
 """Bytes of one photo."""
 _SAMPLES: Final = ("astronaut.jpg", "cat.jpg", "launch.jpg")
 _UPLOADS_AT_ONCE: Final = 16
-# ISO/IEC 10918-1 B.1.1.2: the end of an image, and the byte that noise must not have in it.
+# ISO/IEC 10918-1 B.1.1.2: the end of an image, and the byte that begins every marker.
 _END: Final = b"\xff\xd9"
 _MARKER: Final = 0xFF
 
 
 def photos(count: int) -> Iterator[tuple[str, bytes]]:
-    """The names and the bytes of `count` photos, the same ones every time."""
+    """Yield the names and the bytes of `count` photos, the same at every call."""
     samples = [(ROOT / "samples" / name).read_bytes() for name in _SAMPLES]
     noise = random.Random(1).randbytes(SIZE).replace(bytes([_MARKER]), b"\0")
     for number in range(count):
@@ -39,6 +40,6 @@ async def upload(storage: str, container: str, prefix: str, count: int) -> None:
 
         async def put(name: str, content: bytes) -> None:
             async with limit:
-                await target.upload_blob(prefix + name, content)
+                await create_blob(target, prefix + name, content)
 
         await asyncio.gather(*(put(*photo) for photo in photos(count)))

@@ -1,4 +1,4 @@
-"""How much memory a process and its children hold, watched while they work."""
+"""The memory of a process and of the children at work."""
 
 import threading
 from pathlib import Path
@@ -11,11 +11,11 @@ SAMPLE_SECONDS = 0.01
 
 
 class Watch:
-    """Watches the resident memory of a process and all its children; a context manager.
+    """Watch the resident memory of a process and of every child; a context manager.
 
-    `idle` is what they held when the watch began. The peak is the greater of what a sampler saw
-    every 10 ms and, on Linux, of the kernel's own high-water mark of the process, which misses
-    nothing between two samples.
+    `idle` is their memory at the beginning of the watch. `peak` is the greater of
+    two figures. A sampler looks every 10 ms. On Linux the kernel's own high-water mark of the
+    process misses nothing between two samples.
     """
 
     def __init__(self, pid: int) -> None:
@@ -25,14 +25,14 @@ class Watch:
         self.idle = 0.0
         """MiB."""
         self.peak = 0.0
-        """MiB; whole once the watch has ended."""
+        """MiB; final after the end of the watch."""
 
     def __enter__(self) -> Self:
         self.idle = self.peak = self._held()
         reset = Path(f"/proc/{self._process.pid}/clear_refs")
         self._marked = reset.exists()
         if self._marked:
-            # 5 resets the high-water mark to what is held now: proc(5).
+            # 5 resets the high-water mark to the memory of the moment: proc(5).
             reset.write_text("5")
         self._sampler.start()
         return self
@@ -45,7 +45,7 @@ class Watch:
 
     @property
     def above_idle(self) -> float:
-        """MiB that the peak lies above what was held at the beginning."""
+        """Return the peak above `idle`, in MiB."""
         return self.peak - self.idle
 
     def _sample(self) -> None:
@@ -58,7 +58,7 @@ class Watch:
             try:
                 held += process.memory_info().rss
             except psutil.NoSuchProcess:
-                # A child that has just ended holds nothing.
+                # The child has just ended and holds nothing.
                 continue
         return held / MIB
 

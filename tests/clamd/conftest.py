@@ -11,7 +11,6 @@ import pytest
 
 from samples.eicar import eicar
 
-PATIENCE_SECONDS = 60
 MIB = 1024 * 1024
 MAX_STREAM = 8 * MIB
 HASHED = b"what only its hash is known of"
@@ -50,10 +49,8 @@ class Clamd:
     def start(self) -> None:
         command = ["clamd", "--config-file", str(self._configuration)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + PATIENCE_SECONDS
         while not self._listens():
             assert self._process.poll() is None, "clamd has ended"
-            assert time.monotonic() < deadline, "clamd does not listen"
             time.sleep(0.05)
 
     def stop(self) -> None:

@@ -15,8 +15,7 @@ import pytest
 from samples.eicar import eicar, eicar_nested_zip, eicar_zip
 from shared.errors import UnavailableError
 from shared.ports import BlobInfo
-from shared.scanning.clamd import ClamdScanner
-from shared.scanning.probes import encrypted_archive, nested_archive
+from shared.scanning.clamd import ClamdScanner, encrypted_archive, nested_archive
 from shared.scanning.scanner import Findings
 from tests.clamd.conftest import HASHED, MAX_STREAM, MIB
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from samples.eicar import eicar
-from shared.assets.identifiers import index_keys
+from shared.assets.name_matching import index_keys
 from shared.intake.inspection import Pass
 from shared.intake.rules import Filing, Inspection, decide
 from shared.scanning.scanner import Engine, Findings

@@ -74,7 +74,7 @@ async def do(services):
     free: asyncio.Queue[asyncio.subprocess.Process] = asyncio.Queue()
     workers = [
         await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.metadata.dying_worker", json.dumps(services.settings)),
+            *(sys.executable, "-m", "tests.intake.dying_worker", json.dumps(services.settings)),
             cwd=ROOT,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from azure.servicebus.aio import ServiceBusClient
 
+from infra.local.settings import SCENARIO
 from infra.local.stack import Stack
 from shared.catalogue import INCIDENTS_QUEUE
 from shared.ids import new_id
 from tests.journeys.portal import Portal, eventually
 from tests.queues import data_of, peeked
 
-# infra/local/backups: all four are expected, and the scenario's tables have not run for two days.
+# infra/local/backups expects all four; in infra/local/recovery the tables are two days late.
 VERDICTS = {
     "dam-blobs": "completed",
     "dam-tables": "missed",
@@ -114,13 +115,22 @@ def expectations(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def own_stack(tmp_path_factory, expectations):
-    """A stack that is told to read that file."""
+def scenario(tmp_path_factory):
+    """The file of what the vaults of a stack of its own report."""
+    file = tmp_path_factory.mktemp("scenario") / "scenario.json"
+    file.write_text(SCENARIO.read_text())
+    return file
+
+
+@pytest.fixture(scope="module")
+def own_stack(tmp_path_factory, expectations, scenario):
+    """A stack that is told to read those files."""
     with Stack(
         tmp_path_factory.mktemp("stack"),
         in_memory=True,
         settings={"BACKUP_EXPECTATIONS_FILE": str(expectations)},
-        processes=("azurite", "servicebus", "identity", "host"),
+        processes=("azurite", "servicebus", "identity", "recovery", "host"),
+        scenario=scenario,
     ) as started:
         yield started
 
@@ -176,3 +186,18 @@ async def test_once_the_file_is_mended_the_audit_runs(own_stack, expectations):
         report = await audited(portal)
         verdicts = {finding["item"]: finding["verdict"] for finding in report["findings"]}
         assert verdicts == {"dam-blobs": "completed", "films": "unknown"}
+
+
+async def test_a_vault_that_fails_is_unknown_until_it_answers(own_stack, expectations, scenario):
+    reported = json.loads(scenario.read_text())
+    items = {"items": [ITEM, {"vault": "rsv-other", "item": "films", "everyHours": 24}]}
+    films = [{"item": "films", "status": "Completed", "startedHoursAgo": 3, "endedHoursAgo": 2}]
+    reported["vaults"]["rsv-other"] = films
+    failing = reported | {"faults": {"rsv-other": {"status": 503, "retryAfter": 1}}}
+    await asyncio.to_thread(expectations.write_text, json.dumps(items))
+    async with Portal(own_stack, "backups-failing") as portal:
+        for written, verdict in ((failing, "unknown"), (reported, "completed")):
+            await asyncio.to_thread(scenario.write_text, json.dumps(written))
+            report = await audited(portal)
+            verdicts = {finding["item"]: finding["verdict"] for finding in report["findings"]}
+            assert verdicts == {"dam-blobs": "completed", "films": verdict}

@@ -7,10 +7,11 @@ import uuid
 import pytest
 from azure.data.tables import EdmType, EntityProperty, UpdateMode
 
-from shared.accesslog import LogDamagedError, LogStore
+from shared.accesslog import LogDamagedError
 from shared.accesslog.proofs.evidence import Evidence
 from shared.azure.blobs import AzureBlobs
 from shared.azure.tables import AzureTables
+from shared.catalogue import LOG_CHECKPOINTS_TABLE
 from shared.merkle import (
     Checkpoint,
     Note,
@@ -22,6 +23,7 @@ from shared.merkle import (
     open_checkpoint,
     root_of,
 )
+from tests.accesslog.logs import log_store
 from tests.journeys.logs import found, grow, incidents, instance, size_of, tamper, verifiers
 from tests.journeys.portal import Portal
 from tests.journeys.test_log_damaged import segment
@@ -41,7 +43,7 @@ def log(tables):
 
 @pytest.fixture
 def checkpoints(tables):
-    return tables.get_table_client("checkpoints")
+    return tables.get_table_client(LOG_CHECKPOINTS_TABLE.name)
 
 
 async def published(portal):
@@ -223,7 +225,7 @@ async def test_another_checkpoint_in_the_place_of_one_is_damage(portal, adapters
     evidence_of = Evidence(adapters[1])
     await evidence_of.keep(portal.tenant, size, note)
     signatures = Note.parse(note).signatures
-    edge = await LogStore(adapters[0]).edge_at(portal.tenant, size - 1)
+    edge = await log_store(adapters[0]).edge_at(portal.tenant, size - 1)
     other = Checkpoint(note.split("\n", 1)[0], size, edge.root())
     forged = str(Note(other.text, signatures))
     with pytest.raises(LogDamagedError):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.accesslog.storage.layout import first_of
+from shared.catalogue import LOG_CHECKPOINTS_TABLE
 from shared.merkle import Note, decode_bundle
 from shared.ports import Row
 from tests.journeys.logs import exported, grow, size_of, tamper, verify, vkeys
@@ -97,7 +98,7 @@ async def test_a_log_that_cannot_be_signed_any_more_is_exported_as_far_as_it_was
     size = await published(portal)
     note = (await portal.mine("GET", "log/checkpoint")).text
     await tamper(tables.get_table_client("accesslog"), portal.tenant, "head", 0)
-    table = tables.get_table_client("checkpoints")
+    table = tables.get_table_client(LOG_CHECKPOINTS_TABLE.name)
     if checkpoints == "gone":
         await table.delete_entity(portal.tenant, "latest")
     if checkpoints == "forged":

@@ -8,6 +8,7 @@ import pytest
 from azure.data.tables import UpdateMode
 
 from shared.accesslog.proofs.cosignatures import cosignature_row
+from shared.catalogue import LOG_WITNESSES_TABLE
 from shared.merkle import COSIGNATURE, Note, SigningKey
 from tests.journeys.logs import found, grow, size_of, verifiers
 from tests.journeys.portal import Portal
@@ -61,7 +62,7 @@ async def test_cosignatures_of_registered_witnesses_are_kept_and_served(stack, t
     assert "witness.example/w2" not in served.text
     assert await asyncio.to_thread(found, stack, portal.tenant) == []
     # A line that the witness has not made is left out, and told.
-    table = tables.get_table_client("checkpoints")
+    table = tables.get_table_client(LOG_WITNESSES_TABLE.name)
     name = cosignature_row(size, listed[0]["id"])
     false = line(WITNESS, note.replace(f"\n{size}\n", f"\n{size + 1}\n"))
     for instead in (false, false + later, later[:-9] + "\n", "", None, 5):

@@ -16,7 +16,7 @@ from azure.storage.blob.aio import BlobClient, ContainerClient
 from samples.eicar import eicar, eicar_nested_zip, eicar_zip
 from shared.azure.blobs import AzureBlobs
 from shared.catalogue import INCIDENTS_QUEUE, NOTICES_QUEUE
-from shared.metadata.worker.fields import KEYWORDS
+from shared.metadata.worker.iptc_exif_xmp_fields import KEYWORDS
 from tests.journeys.portal import Portal, eventually
 from tests.queues import data_of, peeked
 

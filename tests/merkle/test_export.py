@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.merkle import MerkleError, Tile, leaf_hash
 from shared.merkle.export import (
     End,
-    Entry,
+    ExportedEntry,
     Hashes,
     Header,
     Missing,
@@ -18,13 +18,13 @@ from shared.merkle.export import (
     end_line,
     entry_line,
     header_line,
-    leaves_of,
     missing_line,
     parse_line,
     tile_line,
     tiles_before,
     unsigned_line,
 )
+from shared.merkle.export_hashing import leaves_of
 
 CHECK = bytes(range(8))
 
@@ -34,7 +34,7 @@ def test_any_bytes_come_back(index: int, entry: bytes):
     line = entry_line(index, entry, CHECK)
     assert line.count(b"\n") == 1
     assert json.loads(line)["index"] == index
-    assert parse_line(line) == Entry(index, entry, CHECK)
+    assert parse_line(line) == ExportedEntry(index, entry, CHECK)
 
 
 VALUES = st.recursive(
@@ -52,7 +52,7 @@ def test_an_entry_stands_there_as_it_is(index: int, said: dict):
         return
     line = entry_line(index, entry, leaf_hash(entry))
     assert entry in line
-    assert parse_line(line) == Entry(index, entry, leaf_hash(entry)[:8])
+    assert parse_line(line) == ExportedEntry(index, entry, leaf_hash(entry)[:8])
     # Another program may have written the line anew.
     assert parse_line(json.dumps(json.loads(line)).encode()) == parse_line(line)
     assert leaves_of(line, 0, len(line), index, 1) == ([leaf_hash(entry)], len(line))

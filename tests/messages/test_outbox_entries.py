@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.accesslog import AccessLog, LogStore, new_entry
-from shared.accesslog.entries import same
+from shared.accesslog import AccessLog, new_entry
 from shared.accesslog.reading.filters import EntryFilter
 from shared.accesslog.reading.listing import Reading
 from shared.azure.tables import AzureTables
@@ -22,6 +21,7 @@ from shared.ids import new_id
 from shared.messages import Outbox, encode
 from shared.messages.contracts import AccessRecorded, Actor, IncidentOpened
 from shared.ports import Row, Upsert
+from tests.accesslog.logs import log_store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TABLE = ASSETS_TABLE.name
@@ -56,7 +56,7 @@ async def kept(stack):
 
 @pytest.fixture
 def store(kept):
-    return LogStore(kept, same=same)
+    return log_store(kept)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from samples.eicar import eicar
 from shared.metadata.collector import Collector
-from shared.metadata.reading import Person
+from shared.metadata.parsing import NamedPerson
 from shared.scanning.content_type import HEAD_SIZE, detect
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ def test_people_and_documents(sample):
         while chunk := file.read(1000):
             collector.feed(chunk)
         metadata = collector.finish(file)
-    expected = [Person(person["identifier"], person["field"]) for person in sample["people"]]
+    expected = [NamedPerson(person["identifier"], person["field"]) for person in sample["people"]]
     assert list(metadata.people) == expected
     assert metadata.note == sample["note"]
     assert [document.identifier for document in metadata.documents] == sample["documents"]

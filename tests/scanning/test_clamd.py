@@ -84,26 +84,37 @@ def daemon(*streams, **given):
         running.close()
 
 
-def scanner_of(address, **given):
-    return ClamdScanner(address, 100, pauses=(), answer_timeout=0.5, **given)
+def scanner_of(address):
+    return ClamdScanner(address, 100, pauses=())
 
 
-async def scan(scanner, data=b"text", blob=BLOB):
+async def begun(scanner, blob=BLOB, patience=None):
+    """A scan that waits `patience` seconds for its answer, or as long as is the rule."""
     scan = await scanner.begin("an-asset", blob)
+    if patience is not None:
+        scan._connection._answer_timeout = patience
+    return scan
+
+
+def finished(scan):
     try:
-        scan.feed(data)
+        scan.feed(b"text")
         return scan.finish(None)
     finally:
         scan.close()
 
 
+async def scanned(scanner, blob=BLOB):
+    return finished(await begun(scanner, blob))
+
+
 async def test_verdicts():
     with daemon(b"stream: OK\0", b"stream: Win.Worm-1 FOUND\0", ENCRYPTED, LIMIT) as clamd:
         scanner = scanner_of(clamd.address)
-        assert await scan(scanner) == Findings()
-        assert await scan(scanner) == Findings(("Win.Worm-1",))
-        assert await scan(scanner) == Findings(refusal="archive-encrypted")
-        assert await scan(scanner) == Findings(refusal="scan-limit-exceeded")
+        assert await scanned(scanner) == Findings()
+        assert await scanned(scanner) == Findings(("Win.Worm-1",))
+        assert await scanned(scanner) == Findings(refusal="archive-encrypted")
+        assert await scanned(scanner) == Findings(refusal="scan-limit-exceeded")
         # The first two were to see whether it reports what it cannot look into.
         assert clamd.received[2:] == [b"text"] * 4
 
@@ -131,21 +142,22 @@ async def test_verdicts():
 async def test_what_is_no_verdict_clears_nothing(answer):
     with daemon(answer, b"stream: OK\0") as clamd:
         scanner = scanner_of(clamd.address)
+        scan = await begun(scanner, patience=0.01 if answer == "silence" else None)
         with pytest.raises(UnavailableError) as unavailable:
-            await scan(scanner)
+            finished(scan)
         assert unavailable.value.service == "scanner"
-        assert await scan(scanner) == Findings()
+        assert await scanned(scanner) == Findings()
 
 
 async def test_a_stream_that_clamd_finds_too_long_is_refused():
     with daemon(b"INSTREAM size limit exceeded. ERROR\0") as clamd:
-        assert await scan(scanner_of(clamd.address)) == Findings(refusal="scan-too-large")
+        assert await scanned(scanner_of(clamd.address)) == Findings(refusal="scan-too-large")
 
 
 async def test_a_stream_that_we_know_to_be_too_long_is_not_sent():
     with daemon() as clamd:
         blob = BlobInfo("incoming", "acme/a", '"0x1"', 101, datetime.now(UTC))
-        findings = await scan(scanner_of(clamd.address), blob=blob)
+        findings = await scanned(scanner_of(clamd.address), blob=blob)
         assert findings == Findings(refusal="scan-too-large")
         assert len(clamd.received) == 2
 
@@ -155,7 +167,7 @@ async def test_nobody_listens(tmp_path):
         port = server.getsockname()[1]
     for address in (f"127.0.0.1:{port}", str(tmp_path / "no-socket"), str(tmp_path)):
         with pytest.raises(UnavailableError):
-            await scan(scanner_of(address))
+            await scanned(scanner_of(address))
         with pytest.raises(UnavailableError):
             await scanner_of(address).engine()
 
@@ -176,7 +188,7 @@ async def test_one_that_starts_meanwhile_is_waited_for():
             yield 0
 
     scanner = ClamdScanner(f"127.0.0.1:{port}", 100, pauses=Pauses())
-    assert await scan(scanner) == Findings()
+    assert await scanned(scanner) == Findings()
     started[0].close()
 
 
@@ -206,6 +218,6 @@ async def test_a_clamd_that_passes_what_it_cannot_look_into_is_not_used(position
     careless = Daemon()
     careless._streams = iter(answers * 2)
     with pytest.raises(UnavailableError):
-        await scan(scanner_of(careless.address))
+        await scanned(scanner_of(careless.address))
     careless.close()
     assert ["AlertExceedsMax", "AlertEncryptedArchive"][position] in caplog.text

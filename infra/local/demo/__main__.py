@@ -48,7 +48,7 @@ def _where_to_look(transcript: Transcript, stack: Stack) -> None:
     transcript.say(f"health    {urls['app']}/api/health/ready")
     transcript.say(f"evidence  {urls['blob']}/evidence")
     transcript.say(f"logs of this run: {(DIRECTORY / 'logs').relative_to(ROOT)}")
-    transcript.say("README.md goes through all of it with curl and the Azure SDKs.")
+    transcript.say("docs/tutorial.md goes through the same steps with curl and the Azure SDKs.")
 
 
 def main() -> None:

@@ -24,7 +24,8 @@ from infra.ops.logs.export_file import LONGEST_LINE, ExportFile
 from infra.ops.logs.growth import Growth
 from infra.ops.logs.outcome import Progress
 from shared.merkle import WIDTH, Checkpoint, MerkleError, VerifierKey, is_redaction, leaf_of
-from shared.merkle.export import End, Entry, Hashes, Line, leaves_of, parse_line
+from shared.merkle.export import End, ExportedEntry, Hashes, Line, parse_line
+from shared.merkle.export_hashing import leaves_of
 from shared.merkle.tiles import fold
 
 RANGE: Final = 8 << 20
@@ -169,7 +170,7 @@ class _Hasher:
         match line:
             case End():
                 self.part.end = line.size
-            case Entry():
+            case ExportedEntry():
                 if self.expected is None:
                     self.part.first = self.expected = line.index
                 if line.index != self.expected:

@@ -27,7 +27,7 @@ from infra.ops.logs.outcome import (
     unsigned,
 )
 from shared.merkle import WIDTH, Checkpoint, Edge, MerkleError, ProofError, is_redaction, leaf_of
-from shared.merkle.export import Entry, Hashes, Missing, Unsigned, parse_line
+from shared.merkle.export import ExportedEntry, Hashes, Missing, Unsigned, parse_line
 from shared.merkle.tiles import fold, split
 from shared.merkle.tree import HASH_SIZE
 
@@ -74,7 +74,7 @@ class _ExportWalk:
         gone, size = 0, self.export.checkpoint.size
         for reached, line in lines_of(self.export):
             self.progress("looking closely", reached, self.export.length)
-            if isinstance(line, Entry):
+            if isinstance(line, ExportedEntry):
                 yield self._entry(line)
             elif isinstance(line, Hashes):
                 self._learn(line)
@@ -88,7 +88,7 @@ class _ExportWalk:
                 # Not a line of an export, or a line of more entries than the log has.
                 yield _Line(None, b"")
 
-    def _entry(self, line: Entry) -> _Line:
+    def _entry(self, line: ExportedEntry) -> _Line:
         try:
             leaf = leaf_of(line.entry, line.index, self.export.checkpoint.origin, self.export.keys)
         except MerkleError:
@@ -267,5 +267,5 @@ def leaves_of_export(export: ExportFile) -> Iterator[bytes]:
     """Yield the leaf hashes of an intact export."""
     origin = export.checkpoint.origin
     for _, line in lines_of(export):
-        if isinstance(line, Entry):
+        if isinstance(line, ExportedEntry):
             yield leaf_of(line.entry, line.index, origin, export.keys)

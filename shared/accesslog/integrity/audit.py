@@ -1,30 +1,57 @@
-"""Holding the rows of a log against each other: what was changed past this application, and where.
+"""The audit of a log: compare the rows with each other, and find changes past this application.
 
-Each entry is there three times over: its bytes, the beginning of its leaf hash beside them, and its
-part in the tiles and the head. Two that agree tell which is the third. Where all agree and history
-was rewritten, the roots that were published before tell.
+The log has each entry three times: the payload, the first bytes of the leaf hash in the segment,
+and the entry's part in tiles and head. Where two of the three agree, the third was changed. Where
+all agree and somebody rewrote the history, the roots that were published before differ.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
-from shared.accesslog.integrity.findings import Audit, Kind
-from shared.accesslog.integrity.index_audit import IndexAudit
+from shared.accesslog.integrity.event_audit import EventAudit
+from shared.accesslog.integrity.findings import Audit, FindingKind
+from shared.accesslog.payloads import Leaf, stated_leaf
 from shared.accesslog.storage import layout
+from shared.accesslog.storage.events import EventSecret
+from shared.accesslog.storage.store import LogStore
+from shared.ids import key
 from shared.merkle import HASH_SIZE, WIDTH, Edge, MerkleError, ProofError, Tile, leaf_hash
 from shared.ports import Row, Tables
 
-# So many indices are looked through by one query, as the rows come newest first.
+# One query covers this many indices, because rows come newest first.
 _INDICES_AT_ONCE: Final = 4096
-# A larger gap is not gone through: what says that the log goes on behind it is wrong.
+# The audit stops at a larger gap: the row that claims entries behind the gap is wrong.
 _LARGEST_GAP: Final = 65_536
-# Stands for the leaf hash of an entry that is not there.
+# The leaf hash in the place of an absent entry.
 _NOTHING: Final = bytes(HASH_SIZE)
 
 
+async def audit_log(
+    tables: Tables,
+    secret: EventSecret,
+    tenant: str,
+    from_size: int = 0,
+    roots: Mapping[int, bytes] | None = None,
+    *,
+    leaf: Leaf = stated_leaf,
+) -> Audit:
+    """Compare all rows of the entries from about `from_size` on with each other.
+
+    `roots` are published roots by size, to which the entries must lead; roots below `from_size` are
+    ignored. For entries before `from_size` the audit relies on the tiles. Only an audit from 0
+    finds rows of events that lead to no entry. Entries that are appended meanwhile are left to the
+    next audit. Raises LogDamagedError when the tiles before `from_size` cannot be read.
+    """
+    start = await LogStore(tables, secret, leaf=leaf).edge_at(tenant, from_size // WIDTH * WIDTH)
+    partition = key(tenant)
+    events = EventAudit(tables, partition, await secret.load(), start.size)
+    return await Auditor(tables, partition, start, partial(leaf, tenant), events, roots or {}).run()
+
+
 class Auditor:
-    """One audit of one log, from the edge `start` on."""
+    """One audit of one log, from the right edge `start` on."""
 
     def __init__(
         self,
@@ -32,51 +59,51 @@ class Auditor:
         partition: str,
         start: Edge,
         leaf: Callable[[int, bytes], bytes],
-        records: IndexAudit,
+        events: EventAudit,
         roots: Mapping[int, bytes],
     ) -> None:
         self._tables = tables
         self._partition = partition
         self._leaf = leaf
-        self._records = records
+        self._events = events
         self._roots = {size: roots[size] for size in sorted(roots) if size >= start.size}
         self._audit = Audit(start)
         self._edge = start
         self._size = start.size
-        # The largest size whose published root fits.
+        # The largest size whose published root the entries lead to.
         self._fitting = 0
-        # Entries whose leaf hash does not begin as its check says, and the rows they are in. Which
-        # of the two was changed is known when the next hash above them is.
+        # The indices of entries whose check does not match, and the RowKeys of their segments. The
+        # hash above an entry tells later whether the entry or the check was changed.
         self._suspects: dict[int, str] = {}
 
     async def run(self) -> Audit:
-        """Look at everything."""
+        """Compare all rows."""
         head = await self._tables.get(layout.TABLE, self._partition, layout.HEAD)
         self._size = layout.size_of(head) or await self._size_by_rows()
         self._compare_roots()
         async for row in self._segments():
-            await self._take(row)
+            await self._add_segment(row)
         if self._size - self._edge.size <= _LARGEST_GAP:
-            await self._miss(self._size)
+            await self._add_absent(self._size)
             self._compare_head(head)
         else:
             self._audit.add("head-changed", self._edge.size, self._size, layout.HEAD)
         for index, name in self._suspects.items():
             self._audit.add("entry-changed", index, index + 1, name)
         self._compare_roots()
-        await self._look_behind()
-        await self._records.finish(self._audit)
+        await self._check_beyond_end()
+        await self._events.finish(self._audit)
         self._audit.edge = self._edge
         return self._audit
 
     async def _segments(self) -> AsyncIterator[Row]:
-        """The rows with entries from the start up to the head's size, by their first index."""
+        """Yield the rows with entries from the start up to the head's size, oldest first."""
         start = self._edge.size
         for first in range(start, self._size, _INDICES_AT_ONCE):
             end = min(first + _INDICES_AT_ONCE, self._size)
             newest, oldest = layout.keys_of_rows(first, end)
             if first == start:
-                # The first of them may be in a segment that begins earlier.
+                # The segment of the first entry may begin earlier.
                 oldest = layout.segment_keys(first, end)[1]
             found = self._tables.between(layout.TABLE, self._partition, newest, oldest)
             for row in reversed([row async for row in found]):
@@ -84,11 +111,11 @@ class Auditor:
             if end - self._edge.size > _LARGEST_GAP:
                 return
 
-    async def _take(self, row: Row) -> None:
+    async def _add_segment(self, row: Row) -> None:
         try:
             segment = layout.segment_of(row)
         except ProofError:
-            # What it held is then missing.
+            # The entries of the row are then absent.
             if not layout.is_segment(row):
                 self._audit.add("row-astray", self._edge.size, self._edge.size, row.row)
             return
@@ -98,8 +125,8 @@ class Auditor:
         if segment.first < expected != start or not segment.entries:
             self._audit.add("entries-inserted", segment.first, segment.end, row.row)
             return
-        await self._miss(segment.first)
-        # What has no check was not in the segment when it was appended.
+        await self._add_absent(segment.first)
+        # An entry without a check was added to the segment after the commit.
         end = min(segment.first + segment.count, segment.end, self._size)
         if segment.end > end:
             self._audit.add("entries-inserted", end, segment.end, row.row)
@@ -111,29 +138,29 @@ class Auditor:
             if layout.checks_of([leaf]) != segment.check(offset):
                 self._suspects[index] = row.row
             leaves.append(leaf)
-            self._records.take(offset, entry)
+            self._events.add(offset, entry)
         await self._grow(leaves)
 
     def _leaf_of(self, index: int, entry: bytes, name: str) -> bytes:
         try:
             return self._leaf(index, entry)
         except MerkleError:
-            # A redaction that nobody signed is a changed entry, whatever the tree has.
+            # A redaction without a valid signature is a changed entry, whatever the tree has.
             self._audit.add("entry-changed", index, index + 1, name)
             return leaf_hash(entry)
 
-    async def _miss(self, end: int) -> None:
-        """Go on at `end`; the entries up to there are not there."""
+    async def _add_absent(self, end: int) -> None:
+        """Add the entries up to `end` as absent."""
         first = self._edge.size
         if first >= end:
             return
         self._audit.add("entries-missing", first, end, layout.segment_key(first))
         for _ in range(first, end):
-            self._records.take(0, None)
+            self._events.add(0, None)
         await self._grow([_NOTHING] * (end - first))
 
     async def _grow(self, leaves: list[bytes]) -> None:
-        """Add the leaves to the tree, stopping at the sizes of published roots."""
+        """Add the leaves to the tree, and compare at each size of a published root."""
         while leaves:
             size = self._edge.size
             upto = min((known - size for known in self._roots if known > size), default=len(leaves))
@@ -145,7 +172,7 @@ class Auditor:
             self._compare_roots()
 
     def _compare_roots(self) -> None:
-        """Compare with the root that was published for this size, and for what is cut off."""
+        """Compare with the published root of this size, and with the roots beyond the end."""
         size = self._edge.size
         published = self._roots.pop(size, None)
         if published == self._edge.root():
@@ -164,7 +191,7 @@ class Auditor:
         self._compare("tile-changed", name, tile, kept, computed)
 
     async def _size_by_rows(self) -> int:
-        """Up to where entries are kept, where no head says it."""
+        """Return the end of the newest segment, for a log without a readable head."""
         keys = layout.keys_of_rows_from(0)
         async for row in self._tables.between(layout.TABLE, self._partition, *keys):
             with suppress(ProofError):
@@ -186,21 +213,23 @@ class Auditor:
             pair = kept.levels[level], self._edge.levels[level]
             self._compare("head-changed", layout.HEAD, tile, *pair)
 
-    def _compare(self, kind: Kind, name: str, tile: Tile, kept: bytes, computed: bytes) -> None:
-        """Say of each hash that differs which entries are to blame, or else what holds the hash."""
+    def _compare(
+        self, kind: FindingKind, name: str, tile: Tile, kept: bytes, computed: bytes
+    ) -> None:
+        """Report, for each hash that differs, the changed entries, or else the row of the hash."""
         for at in range(0, len(computed), HASH_SIZE):
             first = tile.index * WIDTH + at // HASH_SIZE << 8 * tile.level
             end = first + (1 << 8 * tile.level)
             fits = kept[at : at + HASH_SIZE] == computed[at : at + HASH_SIZE]
             suspects = [index for index in self._suspects if first <= index < end]
             for index in suspects:
-                changed: Kind = "check-changed" if fits else "entry-changed"
+                changed: FindingKind = "check-changed" if fits else "entry-changed"
                 self._audit.add(changed, index, index + 1, self._suspects.pop(index))
             if not fits and not suspects and not self._audit.explains(first, end):
                 self._audit.add(kind, first, end, name)
 
-    async def _look_behind(self) -> None:
-        """Whatever was inserted behind the end of the log, and not appended since."""
+    async def _check_beyond_end(self) -> None:
+        """Report rows beyond the end of the log that no append has added meanwhile."""
         keys = layout.keys_of_rows_from(self._size)
         found = self._tables.between(layout.TABLE, self._partition, *keys)
         rows = [row async for row in found]

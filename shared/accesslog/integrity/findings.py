@@ -9,7 +9,7 @@ from shared.merkle import Edge
 # More than this tell nothing more of what happened.
 MOST_FINDINGS: Final = 1000
 
-type Kind = Literal[
+type FindingKind = Literal[
     # The head cannot be read, or does not fit the entries that it is over.
     "head-changed",
     # No row has these entries, or it cannot be read.
@@ -22,12 +22,10 @@ type Kind = Literal[
     "check-changed",
     # A tile is not there, or does not fit the entries below it.
     "tile-changed",
-    # No record of the index leads to the entry of an event.
+    # An entry that is not redacted has no row of its event that leads to the entry.
     "event-missing",
-    # A record of the index does not lead to the entry of its event.
+    # The row of an event leads to no entry, to a redacted entry, or to another event's entry.
     "event-astray",
-    # A row of the index cannot be read, or its counts do not fit what lies below it.
-    "index-changed",
     # A row that is none of the log's, however it is named.
     "row-astray",
     # The entries do not lead to a root that was published.
@@ -53,7 +51,7 @@ class Finding:
 
     first: int
     end: int
-    kind: Kind
+    kind: FindingKind
     row: str
 
 
@@ -69,13 +67,18 @@ class Audit:
         """What was found, by the index of the entries."""
         return sorted(self.found)
 
+    @property
+    def is_full(self) -> bool:
+        """Tell whether no more findings are added."""
+        return len(self.found) >= MOST_FINDINGS
+
     def explains(self, first: int, end: int) -> bool:
         """Whether an entry between `first` and `end` is known to be wrong."""
         return any(
             one.kind in _OF_ENTRIES and one.first < end and first < one.end for one in self.found
         )
 
-    def add(self, kind: Kind, first: int, end: int, row: str) -> None:
+    def add(self, kind: FindingKind, first: int, end: int, row: str) -> None:
         """Note something, unless there is too much of it."""
-        if len(self.found) < MOST_FINDINGS:
+        if not self.is_full:
             self.found.append(Finding(first, end, kind, row))

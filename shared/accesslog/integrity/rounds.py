@@ -8,7 +8,7 @@ from typing import Final
 from shared.accesslog.integrity.watch import IntegrityWatch
 from shared.accesslog.proofs.checkpoints import Checkpoints
 from shared.accesslog.proofs.keys import KeyChangedError
-from shared.accesslog.storage.damage import LogDamagedError
+from shared.accesslog.storage.errors import LogDamagedError
 from shared.errors import kind_and_place
 
 _AT_ONCE: Final = 8

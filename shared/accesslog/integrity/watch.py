@@ -10,32 +10,31 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from shared.accesslog.entries import same
-from shared.accesslog.integrity.findings import Audit, Finding, Kind
+from shared.accesslog.integrity.audit import audit_log
+from shared.accesslog.integrity.findings import Audit, Finding, FindingKind
+from shared.accesslog.integrity.witness_rows import false_cosignatures, false_witnesses
 from shared.accesslog.proofs.checkpoints import Checkpoints
-from shared.accesslog.proofs.cosignatures import (
-    TABLE,
-    cosignature_rows,
-    false_cosignatures,
-    false_witnesses,
-)
-from shared.accesslog.storage.damage import LogDamagedError
+from shared.accesslog.proofs.cosignatures import cosignature_rows
+from shared.accesslog.storage.errors import LogDamagedError
+from shared.accesslog.storage.events import EventSecret
 from shared.accesslog.storage.store import LogStore
-from shared.catalogue import INCIDENTS_QUEUE
+from shared.catalogue import LOG_WATCH_TABLE
 from shared.errors import RowConflictError, UnavailableError, kind_and_place
 from shared.ids import key
+from shared.incidents import Incidents, incident_message
 from shared.merkle import HASH_SIZE, MAX_SIZE, leaf_of
-from shared.messages import Outbox, encode
+from shared.messages import Outbox
 from shared.messages.contracts import IncidentOpened
 from shared.ports import Clock, Insert, Row, Tables, Upsert
 from shared.rows import Stored, readable, to_values
 
+TABLE: Final = LOG_WATCH_TABLE.name
 _WATCHED: Final = "watched"
 # So many findings are told apart from those before; more tell nothing more of what happened.
 _MOST_TOLD: Final = 50
 _NAMED: Final = 3
 # What is said of that which is no change itself.
-_ONLY_ITSELF: Final[dict[Kind, str]] = {
+_ONLY_ITSELF: Final[dict[FindingKind, str]] = {
     "watch-failed": "The access log could not be verified",
     "publishing-refused": "The access log is not signed any more, and no change was found in it",
 }
@@ -64,11 +63,19 @@ class IntegrityWatch:
     """Watches over the logs of all tenants."""
 
     def __init__(
-        self, tables: Tables, checkpoints: Checkpoints, outbox: Outbox, clock: Clock
+        self,
+        tables: Tables,
+        secret: EventSecret,
+        checkpoints: Checkpoints,
+        outbox: Outbox,
+        incidents: Incidents,
+        clock: Clock,
     ) -> None:
         self._tables = tables
+        self._secret = secret
         self._checkpoints = checkpoints
         self._outbox = outbox
+        self._incidents = incidents
         self._clock = clock
 
     async def verify(self, tenant: str, *, whole: bool = False) -> Sequence[Finding]:
@@ -89,26 +96,18 @@ class IntegrityWatch:
             raise
 
     async def refused(self, tenant: str, index: int) -> None:
-        """Tell that nothing is signed, for damage near `index` of which `look` finds nothing."""
+        """Tell that nothing is signed, for damage near `index` of which `verify` finds nothing."""
         await self._tell(tenant, [Finding(index, index, "publishing-refused", "")])
 
     async def tell_of_key(self, version: str) -> None:
         """Open one incident for a version of the key whose public key in `evidence` is another."""
-        partition = key("key", version)
         incident = IncidentOpened(
             kind="log.integrity",
             severity="critical",
             summary=f"The public key in evidence of version {version} of the log's key is another.",
             resource=f"keys/{version}",
         )
-        identifier = hashlib.sha256(partition.encode()).hexdigest()[:32]
-        message = encode(INCIDENTS_QUEUE.name, incident, identifier=identifier, now=self._clock())
-        told = Insert(Row(partition, "told", {}))
-        try:
-            await self._outbox.commit(TABLE, partition, [told], [message])
-        except RowConflictError:
-            # It was told before.
-            await self._outbox.flush(TABLE, partition)
+        await self._incidents.open_once(incident, version)
 
     async def _verify(self, tenant: str, *, whole: bool) -> Sequence[Finding]:
         row = await self._tables.get(TABLE, key(tenant), _WATCHED)
@@ -157,14 +156,20 @@ class IntegrityWatch:
         def signed_leaf(_tenant: str, index: int, payload: bytes) -> bytes:
             return leaf_of(payload, index, origin, keys)
 
-        store = LogStore(self._tables, same=same, leaf=signed_leaf)
+        store = LogStore(self._tables, self._secret)
+
+        async def audit(first: int) -> Audit:
+            return await audit_log(
+                self._tables, self._secret, tenant, first, roots, leaf=signed_leaf
+            )
+
         try:
             if (await store.head(tenant)).size >= start:
-                return await store.audit(tenant, start, roots)
+                return await audit(start)
         except LogDamagedError:
-            # From the beginning on, it needs nothing but the entries to say what is damaged.
-            return await store.audit(tenant, 0, roots)
-        return await store.audit(tenant, 0, roots)
+            # An audit from entry 0 needs only the entries to find the damage.
+            return await audit(0)
+        return await audit(0)
 
     async def _tell(self, tenant: str, findings: Sequence[Finding]) -> None:
         """Open one incident for those of `findings` that are new."""
@@ -188,8 +193,7 @@ class IntegrityWatch:
             resource=f"log/entries/{new[0][1].first}",
             tenant=tenant,
         )
-        identifier = hashlib.sha256("\n".join([tenant, *(n for n, _ in new)]).encode()).hexdigest()
-        message = encode(INCIDENTS_QUEUE.name, incident, identifier=identifier[:32], now=now)
+        message = incident_message(incident, "\n".join(name for name, _ in new), now)
         rows = [Insert(Row(partition, name, {"kind": one.kind})) for name, one in new]
         try:
             await self._outbox.commit(TABLE, partition, rows, [message])

@@ -17,11 +17,12 @@ from typing import Final
 import msgspec
 
 from shared.accesslog.proofs.continuity import hold
-from shared.accesslog.proofs.cosignatures import TABLE, cosigned
+from shared.accesslog.proofs.cosignatures import cosigned
 from shared.accesslog.proofs.evidence import Evidence
 from shared.accesslog.proofs.keys import LogKeys
-from shared.accesslog.storage.damage import LogDamagedError
+from shared.accesslog.storage.errors import LogDamagedError
 from shared.accesslog.storage.store import LogStore
+from shared.catalogue import LOG_CHECKPOINTS_TABLE
 from shared.errors import NotFoundError, RowConflictError, UnavailableError
 from shared.ids import key
 from shared.merkle import (
@@ -37,6 +38,7 @@ from shared.merkle import (
 from shared.ports import Blobs, Clock, Insert, Replace, Row, Tables, Upsert
 from shared.rows import Stored, readable, to_values
 
+TABLE: Final = LOG_CHECKPOINTS_TABLE.name
 _LATEST = "latest"
 _SET_ASIDE = "set-aside"
 _MOST_TRIES: Final = 10

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from shared.accesslog.storage.damage import LogDamagedError
+from shared.accesslog.storage.errors import LogDamagedError
 from shared.accesslog.storage.store import LogStore
 from shared.errors import NotFoundError
 from shared.merkle import Checkpoint, Edge, MerkleError, VerifierKey, leaf_of

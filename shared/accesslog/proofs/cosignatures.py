@@ -1,11 +1,11 @@
-"""The rows of witnesses and of what they cosigned, as far as they are what the app wrote there."""
+"""The witnesses of logs and their cosignatures, as the rows of the table keep both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
-from shared.accesslog.integrity.findings import Finding
-from shared.accesslog.reading.views import Witness
+from shared.catalogue import LOG_WITNESSES_TABLE
 from shared.ids import key
 from shared.merkle import (
     COSIGNATURE,
@@ -16,13 +16,24 @@ from shared.merkle import (
     cosignatures,
     parse_signatures,
 )
+from shared.messages.contracts import Actor
 from shared.ports import Row, Tables
-from shared.rows import readable
+from shared.rows import Stored, readable
 
-TABLE: Final = "checkpoints"
+TABLE: Final = LOG_WITNESSES_TABLE.name
 _PREFIX: Final = "cosignature|"
 _END: Final = "cosignature}"
-_WITNESSES: Final = key("witness", "")
+WITNESSES: Final = key("witness", "")
+
+
+class Witness(Stored, frozen=True):
+    """A witness whose cosignatures are accepted. `id` is its key's id in hexadecimal."""
+
+    id: str
+    name: str
+    vkey: str
+    added_by: Actor
+    added_at: datetime
 
 
 def cosignature_row(size: int, witness: str) -> str:
@@ -33,7 +44,7 @@ def cosignature_row(size: int, witness: str) -> str:
 def witness_of(row: Row) -> Witness | None:
     """The witness that a row keeps; None when the row is not what was written there."""
     witness = readable(Witness, row.values)
-    if witness is None or row.row != _WITNESSES + witness.id:
+    if witness is None or row.row != WITNESSES + witness.id:
         return None
     with suppress(NoteError):
         verifier = VerifierKey.parse(witness.vkey)
@@ -44,7 +55,7 @@ def witness_of(row: Row) -> Witness | None:
 
 async def witnesses_of(tables: Tables, tenant: str) -> Sequence[Witness]:
     """The witnesses of a tenant's log."""
-    rows = tables.scan(TABLE, key(tenant), prefix=_WITNESSES)
+    rows = tables.scan(TABLE, key(tenant), prefix=WITNESSES)
     return [one async for row in rows if (one := witness_of(row)) is not None]
 
 
@@ -57,18 +68,9 @@ async def cosigned(tables: Tables, tenant: str, size: int, note: str) -> str:
     rows = [row async for row in tables.scan(TABLE, key(tenant), prefix=prefix)]
     if not rows:
         return note
-    keys = await _keys(tables, tenant)
-    made = [one for row in rows if (one := _signature(row, size, note, keys)) is not None]
+    keys = await witness_keys(tables, tenant)
+    made = [one for row in rows if (one := cosignature_of(row, size, note, keys)) is not None]
     return str(Note.parse(note).with_signatures(made))
-
-
-async def false_witnesses(tables: Tables, tenant: str) -> list[Finding]:
-    """The rows of witnesses that are not what was written there."""
-    return [
-        Finding(0, 0, "witness-changed", row.row)
-        async for row in tables.scan(TABLE, key(tenant), prefix=_WITNESSES)
-        if witness_of(row) is None
-    ]
 
 
 async def cosignature_rows(tables: Tables, tenant: str, smallest: int) -> list[Row]:
@@ -77,24 +79,11 @@ async def cosignature_rows(tables: Tables, tenant: str, smallest: int) -> list[R
     return [row async for row in tables.between(TABLE, key(tenant), first, _END)]
 
 
-async def false_cosignatures(
-    tables: Tables, tenant: str, rows: Sequence[Row], notes: Mapping[int, str]
-) -> list[Finding]:
-    """Those of `rows` that are no cosignature of one of the checkpoints `notes`, by their size."""
-    keys = await _keys(tables, tenant)
-    found = []
-    for row in rows:
-        size = _size_of(row)
-        if size not in notes or _signature(row, size, notes[size], keys) is None:
-            found.append(Finding(size, size, "cosignature-changed", row.row))
-    return found
-
-
-async def _keys(tables: Tables, tenant: str) -> Sequence[VerifierKey]:
+async def witness_keys(tables: Tables, tenant: str) -> Sequence[VerifierKey]:
     return [VerifierKey.parse(one.vkey) for one in await witnesses_of(tables, tenant)]
 
 
-def _signature(row: Row, size: int, note: str, keys: Sequence[VerifierKey]) -> Signature | None:
+def cosignature_of(row: Row, size: int, note: str, keys: Sequence[VerifierKey]) -> Signature | None:
     """The cosignature that a row keeps; None for what is none of this checkpoint.
 
     Whether it verifies can be said as long as its witness is one of the log's.
@@ -108,7 +97,7 @@ def _signature(row: Row, size: int, note: str, keys: Sequence[VerifierKey]) -> S
     return None
 
 
-def _size_of(row: Row) -> int:
+def size_of(row: Row) -> int:
     """The size in the key of a cosignature's row; 0 where none stands there."""
     with suppress(ValueError):
         return int(row.row.removeprefix(_PREFIX).split("|")[0], 16)

@@ -4,9 +4,9 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from shared.accesslog.entries import stated_leaf
+from shared.accesslog.payloads import stated_leaf
 from shared.accesslog.proofs.checkpoints import Checkpoints, Published
-from shared.accesslog.proofs.proving import Proofs
+from shared.accesslog.proofs.tree_proofs import Proofs
 from shared.accesslog.storage.store import LogStore
 from shared.errors import NotFoundError
 from shared.merkle import TlogProof

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from shared.accesslog.storage.damage import LogDamagedError
+from shared.accesslog.storage.errors import LogDamagedError
 from shared.merkle import MAX_SIZE, Checkpoint, Note, NoteError, VerifierKey, open_checkpoint
 from shared.ports import BlobInfo, Blobs
 

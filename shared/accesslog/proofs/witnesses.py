@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
+from shared.accesslog.entries import new_entry
 from shared.accesslog.proofs.checkpoints import Checkpoints, Published
-from shared.accesslog.proofs.cosignatures import TABLE, cosignature_row, witnesses_of
-from shared.accesslog.reading.views import Witness
-from shared.accesslog.rules import new_entry
+from shared.accesslog.proofs.cosignatures import TABLE, Witness, cosignature_row, witnesses_of
 from shared.errors import (
     ConflictError,
     InvalidInputError,

@@ -20,7 +20,7 @@ from shared.accesslog.reading.filters import EntryFilter
 from shared.accesslog.reading.formats import MEDIA_TYPES, Format, encoded
 from shared.accesslog.reading.listing import Reading
 from shared.accesslog.service import AccessLog
-from shared.accesslog.storage.damage import LogDamagedError
+from shared.accesslog.storage.errors import LogDamagedError
 from shared.accesslog.storage.store import LogStore
 from shared.errors import NotFoundError
 from shared.identity.rules import Caller

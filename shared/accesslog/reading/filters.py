@@ -9,7 +9,8 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from shared.accesslog.entries import CLOCK_TOLERANCE, Entry, entry_from
+from shared.accesslog.entries import CLOCK_TOLERANCE, Entry
+from shared.accesslog.payloads import entry_from
 from shared.accesslog.reading.views import Listed, Outcome, Redacted
 from shared.errors import InvalidInputError, MalformedInputError
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Final, cast
 
-from shared.accesslog.entries import readable
+from shared.accesslog.payloads import readable
 from shared.accesslog.reading.filters import EntryFilter, before_of, continuation_of, listed
 from shared.accesslog.reading.views import Listed
 from shared.accesslog.storage.store import LogStore

@@ -1,4 +1,4 @@
-"""What is shown of a log: its entries and its witnesses."""
+"""Views of a log's entries."""
 
 from datetime import datetime
 from typing import Literal
@@ -6,7 +6,6 @@ from typing import Literal
 import msgspec
 
 from shared.messages.contracts import Actor
-from shared.rows import Stored
 
 type Outcome = Literal["allowed", "denied", "failed"]
 
@@ -45,13 +44,3 @@ class Listed(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     correlation_id: str | None = None
     redacted: Redacted | None = None
     damaged: bool = False
-
-
-class Witness(Stored, frozen=True):
-    """A witness whose cosignatures are accepted. `id` is its key's id in hexadecimal."""
-
-    id: str
-    name: str
-    vkey: str
-    added_by: Actor
-    added_at: datetime

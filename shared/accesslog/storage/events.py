@@ -1,92 +1,140 @@
-"""Which events are in a tenant's log, and where."""
+"""The events of a tenant's log: the secret of their rows, and the entry that each row leads to."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+import base64
+import binascii
+import logging
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from shared.accesslog.payloads import event_of
 from shared.accesslog.storage import layout
-from shared.accesslog.storage.content import Identify
-from shared.accesslog.storage.damage import readable_segment
-from shared.accesslog.storage.index import Index, get_all
-from shared.accesslog.storage.nodes import Root, read_place
-from shared.ports import Tables
+from shared.errors import UnavailableError
+from shared.ports import Row, Secrets, Tables
+
+SECRET: Final = "log-event-hmac"  # noqa: S105 - the name of the secret, not the secret
+
+_SECRET_BYTES: Final = 32
+_READS_AT_ONCE: Final = 16
+
+logger = logging.getLogger("vouchsafe.accesslog")
+
+
+class EventSecret:
+    """The HMAC key under which the RowKeys of events are computed: one secret of the vault.
+
+    The value is 32 random bytes in base64. The log always uses the oldest version that is enabled,
+    so that a new version of the secret changes no RowKey. Never disable the oldest version: under
+    another key the log would take every event for a new event. A process reads the secret once.
+    """
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self._lock = asyncio.Lock()
+        self._value: bytes | None = None
+
+    async def load(self) -> bytes:
+        """Return the HMAC key.
+
+        Raises UnavailableError("vault") when the vault does not answer, when no version is enabled,
+        and when the oldest version is no key.
+        """
+        async with self._lock:
+            if self._value is None:
+                self._value = await self._read()
+            return self._value
+
+    async def _read(self) -> bytes:
+        versions = await self._secrets.versions(SECRET)
+        if not versions:
+            raise UnavailableError("vault")
+        oldest = versions[0]
+        try:
+            value = base64.b64decode(oldest.value, validate=True)
+        except binascii.Error:
+            value = b""
+        if len(value) < _SECRET_BYTES:
+            # An operator must mend the secret; appends wait until then.
+            logger.error("version %s of %s is no key of 32 bytes", oldest.version, SECRET)
+            raise UnavailableError("vault")
+        return value
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """An event to look for; `digest` is `Shape.digest` of it."""
+class EventKey:
+    """The identity of an event, and the RowKey of the event's row."""
 
     source: str
     id: str
-    digest: int
+    row: str
+
+    @classmethod
+    def of(cls, secret: bytes, partition: str, source: str, identifier: str) -> "EventKey":
+        """Compute the RowKey under `secret`."""
+        digest = layout.event_digest(secret, partition, source, identifier)
+        return cls(source, identifier, layout.event_key(digest))
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Where an event's entry is, and its payload; None for a redacted one."""
+class LoggedEvent:
+    """An event that has a row, and the entry that the row leads to.
 
-    index: int
-    payload: bytes | None
-
-
-class Events:
-    """Looks events up in the index, and tells those apart that share a digest by their entries.
-
-    A record that leads to no entry, or to another event's, counts as another event's: the event is
-    appended then rather than lost.
+    `payload` is None for a redacted entry. `index` is None where the row leads to no entry, or to
+    an entry of another event: somebody changed the row or the entry. `etag` is the ETag of the row.
     """
 
-    def __init__(self, tables: Tables, partition: str, identify: Identify, index: Index) -> None:
-        self._tables = tables
-        self._partition = partition
-        self._identify = identify
-        self._index = index
+    etag: str | None
+    index: int | None = None
+    payload: bytes | None = None
 
-    async def find(self, root: Root, events: Sequence[Event]) -> Sequence[Found | None]:
-        """Where each event is in the log whose index has this root, or None.
 
-        Raises LogDamagedError when one of their segments cannot be read.
-        """
-        likely = set(await self._index.among(root, [event.digest for event in events]))
-        left = [event for event in dict.fromkeys(events) if event.digest in likely]
-        found: dict[Event, Found] = {}
-        if left:
-            async for places in self._index.levels(root, likely):
-                found |= await self._found(left, places)
-                left = [event for event in left if event not in found]
-                likely.intersection_update([event.digest for event in left])
-        return [found.get(event) for event in events]
+async def find_events(
+    tables: Tables, partition: str, events: Sequence[EventKey]
+) -> Sequence[LoggedEvent | None]:
+    """Find each event of a log by the event's row; None for an event without a row.
 
-    async def _found(
-        self, events: Iterable[Event], places: Mapping[int, Sequence[int]]
-    ) -> Mapping[Event, Found]:
-        """Those of the events whose entries are at the places of their digests."""
-        where = {digest: [read_place(at) for at in found] for digest, found in places.items()}
-        segments = await self._segments({first for found in where.values() for _, first in found})
-        looked = {
-            event: self._look(event, where.get(event.digest, ()), segments) for event in events
-        }
-        return {event: found for event, found in looked.items() if found}
+    Takes one point read for each event, and one for each segment that the rows lead to. Raises
+    LogDamagedError for a segment that cannot be read.
+    """
+    rows = await get_all(tables, partition, [event.row for event in events])
+    firsts = {layout.place_of(row)[1] for row in rows if row} - {-1}
+    found = await get_all(tables, partition, [layout.segment_key(first) for first in firsts])
+    segments = [layout.readable_segment(row) for row in found if row]
+    by_first = {segment.first: segment for segment in segments}
+    return [
+        _logged(event, row, by_first) if row else None
+        for event, row in zip(events, rows, strict=True)
+    ]
 
-    def _look(
-        self,
-        event: Event,
-        places: Iterable[tuple[int, int]],
-        segments: dict[int, layout.Segment],
-    ) -> Found | None:
-        for index, first in places:
-            segment = segments.get(first)
-            if segment is None or not segment.first <= index < segment.end:
-                continue
-            payload = segment.entries[index - first]
-            identity = self._identify(payload)
-            if identity is None:
-                return Found(index, None)
-            if identity == (event.source, event.id):
-                return Found(index, payload)
-        return None
 
-    async def _segments(self, firsts: Iterable[int]) -> dict[int, layout.Segment]:
-        keys = [layout.segment_key(first) for first in firsts]
-        rows = await get_all(self._tables, self._partition, keys)
-        segments = [readable_segment(row) for row in rows if row]
-        return {segment.first: segment for segment in segments}
+def _logged(event: EventKey, row: Row, segments: dict[int, layout.Segment]) -> LoggedEvent:
+    index, first = layout.place_of(row)
+    segment = segments.get(first)
+    if segment is None or not segment.first <= index < segment.end:
+        return LoggedEvent(row.etag)
+    payload = segment.entries[index - first]
+    identity = event_of(payload)
+    if identity is None:
+        # A redaction came between the two reads.
+        return LoggedEvent(row.etag, index)
+    is_same = identity == (event.source, event.id)
+    return LoggedEvent(row.etag, index, payload) if is_same else LoggedEvent(row.etag)
+
+
+async def get_all(tables: Tables, partition: str, keys: Sequence[str]) -> Sequence[Row | None]:
+    """Read the rows of a log with `keys`, at most 16 at the same time."""
+    rows: list[Row | None] = []
+    for start in range(0, len(keys), _READS_AT_ONCE):
+        part = keys[start : start + _READS_AT_ONCE]
+        rows += await _all([tables.get(layout.TABLE, partition, key) for key in part])
+    return rows
+
+
+async def _all[T](asked: Iterable[Awaitable[T]]) -> Sequence[T]:
+    """Wait for every answer, then return all answers or raise the first error."""
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return [answer for answer in answers if not isinstance(answer, BaseException)]

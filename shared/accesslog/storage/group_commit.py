@@ -1,8 +1,8 @@
-"""Group commit: one commit at a time to a tenant's log, with the entries of all who wait.
+"""Group commit: one commit at a time to a tenant's log, with the entries of all waiting calls.
 
-The head's ETag serialises the appenders of all instances, and the index, whose root is in the head,
-tells which events are in the log already. So a commit can be tried again whatever became of the one
-before: where it was done and only the answer was lost, its events are found.
+The head's ETag serialises the commits of all instances. The service refuses a second row of an
+event. So a commit may be repeated, whatever became of the commit before: after a commit whose
+answer was lost, the repetition meets the rows of the events, and the rows lead to the entries.
 """
 
 import asyncio
@@ -11,62 +11,51 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from shared.accesslog.storage import layout, nodes
-from shared.accesslog.storage.commits import HEAD_POSITION, Head, commit_of
-from shared.accesslog.storage.content import Same
-from shared.accesslog.storage.damage import LogDamagedError
-from shared.accesslog.storage.events import Event, Events
-from shared.accesslog.storage.index import Index
-from shared.accesslog.storage.nodes import Root, Shape
+from shared.accesslog.storage import layout
+from shared.accesslog.storage.commits import HEAD_POSITION, commit_of
+from shared.accesslog.storage.errors import LogDamagedError
+from shared.accesslog.storage.events import EventKey, EventSecret, find_events
+from shared.accesslog.storage.head import Head, load_head
 from shared.accesslog.storage.pending import NewEntry, PendingAppend, PendingEntry, distinct
 from shared.errors import RowConflictError, UnavailableError
-from shared.merkle import Edge, ProofError
 from shared.ports import Tables
 
-# What an entry costs in a segment beside its own bytes, at most.
+# The most bytes that an entry adds to a segment beside the payload.
 _OVERHEAD_BYTES: Final = 16
-# Who loses against other instances waits, each time up to twice as long, but never so long that one
-# which commits without a pause would leave it no chance. Who has always lost gives up after these
-# tries, some 20 seconds.
+# After a conflict an instance waits, each time up to twice as long. The longest wait is short, so
+# that an instance that commits without a pause leaves a chance to the others. After 200 conflicts,
+# some 20 seconds, an instance gives up.
 _FIRST_WAIT_SECONDS: Final = 0.005
 _LONGEST_WAIT_SECONDS: Final = 0.2
 _MOST_TRIES: Final = 200
-# So many conflicts that no other instance explains, are damage.
+# More conflicts than this, explained neither by another instance nor by a known event, are damage.
 _MOST_UNEXPLAINED: Final = 4
 
 
 class GroupCommit:
-    """Appends to the log of one tenant. One an instance; any number of instances."""
+    """Appends of one instance to the log of one tenant. Any number of instances may append."""
 
-    def __init__(
-        self,
-        tables: Tables,
-        partition: str,
-        index: Index,
-        events: Events,
-        same: Same,
-        shape: Shape,
-    ) -> None:
+    def __init__(self, tables: Tables, partition: str, secret: EventSecret) -> None:
         self._tables = tables
         self._partition = partition
-        self._index = index
-        self._events = events
-        self._same = same
-        self._shape = shape
+        self._secret = secret
         self._waiting: deque[PendingAppend] = deque()
         self._running: asyncio.Task[None] | None = None
         self._head: Head | None = None
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody waits for it."""
+        """Tell whether no call waits."""
         return self._running is None
 
-    async def append(self, entries: Iterable[NewEntry]) -> Sequence[int]:
-        """As `LogStore.append`. Cancelling it harms nobody else; its entries may be kept or not."""
-        call = PendingAppend(entries, self._shape)
-        if not call.items:
+    async def append(self, entries: Sequence[NewEntry]) -> Sequence[int]:
+        """Append as `LogStore.append` does.
+
+        A cancelled call harms no other call; the log may have the call's entries or not.
+        """
+        if not entries:
             return []
+        call = PendingAppend(entries, await self._secret.load(), self._partition)
         self._waiting.append(call)
         if self._running is None:
             self._running = asyncio.create_task(self._run())
@@ -76,14 +65,14 @@ class GroupCommit:
         group: Sequence[PendingEntry] = []
         try:
             while True:
-                # Who has just had an answer may come again before the next group is made.
+                # A caller with an answer may append again before the next group is made.
                 await asyncio.sleep(0)
                 group = self._next_group()
                 if not group:
                     return
                 await self._flush(group)
         except BaseException as error:
-            # Whatever it is, all others would only wait for the same, or for ever.
+            # Every waiting call would fail in the same way, or wait for ever.
             for call in self._abandon(group):
                 call.fail(error)
             if not isinstance(error, UnavailableError):
@@ -92,18 +81,18 @@ class GroupCommit:
             self._running = None
 
     def _abandon(self, group: Sequence[PendingEntry]) -> Iterable[PendingAppend]:
-        """The calls of `group` and all that wait, which are then waited for no more."""
+        """Return the calls of `group` and all waiting calls, and forget the waiting calls."""
         calls = [*dict.fromkeys(item.call for item in group), *self._waiting]
         self._waiting.clear()
         return calls
 
     def _next_group(self) -> Sequence[PendingEntry]:
-        """The entries that wait longest, in their order, as many as go into one commit."""
+        """Return the entries that have waited longest, in order, as many as fit one commit."""
         group: list[PendingEntry] = []
         size = 0
         while self._waiting:
             call = self._waiting[0]
-            # Nothing is left of a call whose caller went away or has an error for its answer.
+            # A call that was cancelled, or failed, has no entries left to append.
             left = [] if call.answer.done() else call.items[call.taken :]
             for item in left:
                 size += len(item.entry.payload) + _OVERHEAD_BYTES
@@ -115,12 +104,12 @@ class GroupCommit:
         return group
 
     async def _flush(self, group: Sequence[PendingEntry]) -> None:
-        """Commit `group`; where that fails for no known reason, each of its calls by itself."""
+        """Commit `group`; after an unforeseen error, commit each call of the group alone."""
         try:
             await self._commit(distinct(group))
         except UnavailableError:
             raise
-        except Exception as error:  # noqa: BLE001 - the callers get it
+        except Exception as error:  # noqa: BLE001 - the callers get the error
             calls = dict.fromkeys(item.call for item in group)
             if len(calls) == 1:
                 group[0].call.fail(error)
@@ -134,86 +123,54 @@ class GroupCommit:
         unexplained = 0
         is_answer_lost = False
         for _ in range(_MOST_TRIES):
+            if not items:
+                return
             head = self._head or await load_head(self._tables, self._partition)
             if head.etag != lost_against:
                 unexplained = 0
-            items = await self._without_kept(head, items)
-            if not items:
-                return
-            lets_down = head.root.count + len(items) > self._shape.recent
-            if lets_down:
-                await self._index.make_room(head.root)
-            # Not known again until a commit has answered.
+            # The head is unknown until the commit answers.
             self._head = None
-            commit = commit_of(self._partition, head, items, lets_down=lets_down)
+            commit = commit_of(self._partition, head, items)
             try:
                 etags = await self._tables.commit(layout.TABLE, commit.operations)
             except RowConflictError as conflict:
                 is_same_head = head.etag is not None and head.etag == lost_against
                 lost_against = head.etag
                 if conflict.position != HEAD_POSITION or is_same_head:
-                    unexplained += 1
+                    left = await self._without_logged(items)
+                    unexplained = unexplained + 1 if len(left) == len(items) else 0
+                    items = left
                 if unexplained > _MOST_UNEXPLAINED:
                     raise LogDamagedError(head.edge.size) from conflict
             except UnavailableError:
-                # It may be done all the same, or be done yet; the next try would lose against it.
+                # The service may have done the commit, or may do the commit later. The rows of the
+                # events tell; a commit that arrives later meets the head's ETag or the rows.
                 if is_answer_lost:
                     raise
                 is_answer_lost = True
+                items = await self._without_logged(items)
             else:
-                self._head = Head(commit.edge, etags[HEAD_POSITION], commit.root)
+                self._head = Head(commit.edge, etags[HEAD_POSITION])
                 for index, item in enumerate(items, head.edge.size):
-                    item.settle(index, item.entry.payload, self._same)
+                    item.resolve(index, item.entry.payload)
                 return
-            await asyncio.sleep(random.uniform(0, wait))  # noqa: S311 - it only spreads the tries
+            await asyncio.sleep(random.uniform(0, wait))  # noqa: S311 - spreads the tries only
             wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
         raise UnavailableError("storage")
 
-    async def _without_kept(
-        self, head: Head, items: Sequence[PendingEntry]
-    ) -> Sequence[PendingEntry]:
-        """Settle the items whose events are in the log that ends in `head`; the others are left."""
-        events = [Event(*item.identity, item.digest) for item in items]
+    async def _without_logged(self, items: Sequence[PendingEntry]) -> Sequence[PendingEntry]:
+        """Resolve the entries whose events the log has, and return the other entries.
+
+        An event whose row leads astray is appended again rather than lost: the next commit replaces
+        the row, and the audit finds the entry without a row.
+        """
+        keys = [EventKey(item.entry.source, item.entry.id, item.row_key) for item in items]
         left = []
-        for item, known in zip(items, await self._events.find(head.root, events), strict=True):
-            if known is None:
-                left.append(item)
+        found = await find_events(self._tables, self._partition, keys)
+        for item, logged in zip(items, found, strict=True):
+            if logged is not None and logged.index is not None:
+                item.resolve(logged.index, logged.payload)
             else:
-                item.settle(known.index, known.payload, self._same)
+                item.astray = logged.etag if logged else None
+                left.append(item)
         return left
-
-
-async def load_head(tables: Tables, partition: str) -> Head:
-    """The head as it is in storage. Raises LogDamagedError when it is no head of a log."""
-    row = await tables.get(layout.TABLE, partition, layout.HEAD)
-    if row is None:
-        return Head(Edge.empty(), None, Root())
-    try:
-        edge = layout.edge_of(row)
-        return Head(edge, row.etag, nodes.root_of(row, edge.size))
-    except ProofError as error:
-        raise LogDamagedError(0) from error
-
-
-async def load_edge(tables: Tables, partition: str) -> Edge:
-    """The right edge in the head. Raises LogDamagedError when it is not that of its size."""
-    row = await tables.get(layout.TABLE, partition, layout.HEAD)
-    try:
-        return layout.edge_of(row) if row else Edge.empty()
-    except ProofError as error:
-        raise LogDamagedError(0) from error
-
-
-async def require_appendable(tables: Tables, partition: str) -> None:
-    """Raise LogDamagedError for a log that takes no entries, found out with few reads.
-
-    Its head cannot be read, or says that the log ends before an entry that is there: it was
-    deleted, or put back to what it was once.
-    """
-    head = await load_head(tables, partition)
-    while await tables.get(layout.TABLE, partition, layout.segment_key(head.edge.size)):
-        # An entry came in between, or else the head does not know of it.
-        later = await load_head(tables, partition)
-        if later.etag == head.etag:
-            raise LogDamagedError(head.edge.size)
-        head = later

@@ -1,45 +1,64 @@
-"""How a tenant's log lies in Table Storage: keys and columns. Pure.
+"""The rows of a tenant's log in Table Storage: keys and columns. Pure.
 
-One partition a tenant, so that one entity-group transaction can hold all that an append changes:
+A log is one partition, so that one entity-group transaction holds all rows of an append:
 
 - `head`: the size, and in `edge0`, `edge1`, ... the partial tile of each level. Every append
-  replaces it under its ETag, which serialises all appenders.
-- `s|{inverted index}`: a *segment*, the entries that one commit appended, as a C2SP entry bundle
-  cut into binary columns `e0`, `e1`, ... A key counts down from the index of the first entry, so
-  that the newest come first. `checks` has the first bytes of each leaf hash: they only tell which
-  entry of a segment was changed, the tree tells that one was.
-- `t|{level}|{index}`: a full tile of level 1 or above. Full tiles of level 0 are computed from
-  their 256 entries, which saves 32 bytes an entry; partial tiles are in `head`.
-- `i|{digits}`: a node of the index of events, which tells where the entry of each is; see `nodes`.
-  Its root is in the head, so that the same event cannot be appended twice.
+  replaces the head under its ETag, and the ETag serialises the appends of all instances.
+- `s|{inverted index}`: a *segment*, the entries of one commit, as a C2SP entry bundle cut into
+  binary columns `e0`, `e1`, ... The key counts down from the index of the first entry, so that the
+  newest segment comes first. `checks` has the first 8 bytes of each leaf hash. A check only names
+  the changed entry of a segment; the tree proves that an entry was changed.
+- `t|{level}|{index}`: a full tile of level 1 or above. A full tile of level 0 is computed from
+  its 256 entries, which saves 32 bytes an entry; the partial tiles are in `head`.
+- `e|{HMAC}`: an event; `at` has the place of the event's entry. The transaction that appends the
+  entry inserts the row, and the service refuses a second row with the same key. So no event gets
+  two entries, whichever instance appends, and no instance remembers events. The key is an HMAC
+  under a secret of the vault: without the secret, nobody can look an event up or forge a row. The
+  transaction that redacts an entry deletes the row.
+
+The row of an event costs 4 + 2 x (18 + length of the PartitionKey) + 20 bytes of storage, some 75
+for a short tenant id. A commit takes at most 93 entries: with head and segment, 95 rows.
 
 Source of the limits: "Understanding the Table service data model" and "Performing entity group
-transactions", learn.microsoft.com.
+transactions", learn.microsoft.com. Source of the HMAC: RFC 2104.
 """
 
+import hmac
 import re
-from collections.abc import Mapping, Sequence
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
+from shared.accesslog.storage.errors import LogDamagedError
+from shared.catalogue import ACCESS_LOG_TABLE
 from shared.merkle import Edge, ProofError, Tile, decode_bundle, encode_bundle
 from shared.ports import Row, Value
 
-TABLE: Final = "accesslog"
+TABLE: Final = ACCESS_LOG_TABLE.name
 HEAD: Final = "head"
-# So many entries are one segment at most.
+EVENTS: Final = "e|"
+"""The prefix of the RowKeys of events."""
+# A transaction has at most 100 operations: the head, the segment, 93 events, and a tile of each of
+# the levels 1 to 5, which may become full at once.
 GROUP_ENTRIES: Final = 93
-# An entity is at most 1 MiB and a transaction 4 MiB, of which base64 takes its share.
+# A transaction is at most 4 MiB and an entity 1 MiB; base64 adds a third to the bundle.
 GROUP_BYTES: Final = 700_000
+# 96 bits of the HMAC: in a log of 1,000,000,000 events, two share a key with a chance of 2^-37.
+EVENT_BYTES: Final = 12
 _COLUMN_BYTES: Final = 65_536
 _CHECK_BYTES: Final = 8
 _LAST: Final = (1 << 48) - 1
 _SEGMENT: Final = re.compile(r"s\|[0-9a-f]{12}", re.ASCII)
+# An entry's place is the entry's index, shifted by the bits of the offset within the segment.
+_OFFSET_BITS: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """The entries that one commit appended; `checks` are the beginnings of their leaf hashes."""
+    """The entries of one commit. `checks` has the first 8 bytes of each leaf hash."""
 
     first: int
     entries: Sequence[bytes]
@@ -48,72 +67,98 @@ class Segment:
 
     @property
     def count(self) -> int:
-        """How many entries it had when it was appended."""
+        """The number of entries when the segment was appended."""
         return len(self.checks) // _CHECK_BYTES
 
     @property
     def end(self) -> int:
-        """The index behind its last entry."""
+        """The index after the last entry."""
         return self.first + len(self.entries)
 
     def check(self, offset: int) -> bytes:
-        """What is kept of the leaf hash of an entry."""
+        """Return the first 8 bytes of an entry's leaf hash, as the segment has them."""
         return self.checks[offset * _CHECK_BYTES : (offset + 1) * _CHECK_BYTES]
 
 
 def segment_key(first: int) -> str:
-    """The RowKey of the segment whose first entry has this index."""
+    """Return the RowKey of the segment whose first entry has the index `first`."""
     return f"s|{_LAST - first:012x}"
 
 
 def segment_keys(first: int, end: int) -> tuple[str, str]:
-    """The RowKeys between which every segment with an entry from `first` up to `end` lies.
+    """Return the range of RowKeys of all segments with an entry from `first` up to `end`.
 
-    The first of them may begin earlier, by less than a group; some may end before `first`.
+    The first segment of the range may begin up to 92 entries earlier, or even end before `first`.
     """
     return segment_key(end - 1), segment_key(max(0, first - GROUP_ENTRIES + 1))
 
 
 def keys_of_rows(first: int, end: int) -> tuple[str, str]:
-    """The RowKeys between which all rows with the prefix of segments lie, whatever they are.
+    """Return the range of RowKeys of all rows with a segment's prefix from `first` below `end`.
 
-    Those whose place is from `first` up to but without `end`, and without gaps between two ranges.
+    Adjacent ranges leave no gap, so that a malformed key lies in some range.
     """
     return f"{segment_key(end)}!", segment_key(first)
 
 
 def keys_of_rows_from(first: int) -> tuple[str, str]:
-    """The RowKeys between which all such rows lie whose place is `first` or behind it."""
+    """Return the range of RowKeys of all rows with a segment's prefix at `first` or after."""
     return "s|", segment_key(first)
 
 
 def keys_of_rows_below() -> tuple[str, str]:
-    """The RowKeys between which all such rows lie that no segment of any log can have."""
+    """Return the range of RowKeys with a segment's prefix that no segment can have."""
     return f"{segment_key(0)}!", "s}"
 
 
 def tile_key(level: int, index: int) -> str:
-    """The RowKey of a full tile."""
+    """Return the RowKey of a full tile."""
     return f"t|{level}|{index:012x}"
 
 
-def head_row(
-    partition: str, edge: Edge, etag: str | None, root: Mapping[str, Value] | None = None
-) -> Row:
-    """The row of a log's head; `root` are the columns that the index of events has in it."""
-    values: dict[str, Value] = {"size": edge.size, **(root or {})}
+def event_digest(secret: bytes, partition: str, source: str, identifier: str) -> bytes:
+    """Return the first 12 bytes of the HMAC-SHA-256 of an event: tenant, source and id."""
+    event = msgspec.json.encode((partition, source, identifier))
+    return hmac.digest(secret, event, "sha256")[:EVENT_BYTES]
+
+
+def event_key(digest: bytes) -> str:
+    """Return the RowKey of an event: the digest in base64url, 16 characters."""
+    return f"{EVENTS}{urlsafe_b64encode(digest).decode()}"
+
+
+def event_row(partition: str, row_key: str, index: int, first: int, etag: str | None = None) -> Row:
+    """Make the row of an event whose entry is `index`, in the segment that begins at `first`."""
+    return Row(partition, row_key, {"at": index << _OFFSET_BITS | index - first}, etag)
+
+
+def place_of(row: Row) -> tuple[int, int]:
+    """Return the index of an event's entry, and the index of the first entry of the segment.
+
+    Both are -1, which no entry has, for a row that cannot be read.
+    """
+    at = row.values.get("at")
+    if type(at) is not int or at < 0:
+        return -1, -1
+    index, offset = at >> _OFFSET_BITS, at & (1 << _OFFSET_BITS) - 1
+    return index, index - offset
+
+
+def head_row(partition: str, edge: Edge, etag: str | None) -> Row:
+    """Make the row of a log's head."""
+    values: dict[str, Value] = {"size": edge.size}
     values |= {f"edge{level}": hashes for level, hashes in enumerate(edge.levels) if hashes}
     return Row(partition, HEAD, values, etag)
 
 
 def size_of(head: Row | None) -> int:
-    """How many entries a log with this head has; 0 for what cannot be read."""
+    """Return the number of entries of a log with this head; 0 for a head that cannot be read."""
     size = head.values.get("size") if head else 0
     return size if type(size) is int and 0 < size <= _LAST else 0
 
 
 def edge_of(row: Row) -> Edge:
-    """The right edge that a head keeps. Raises ProofError when it is not that of its size."""
+    """Return the right edge that a head has. Raises ProofError where edge and size differ."""
     size = size_of(row)
     if not size:
         raise ProofError("The head of a log states how many entries it has.")
@@ -122,12 +167,12 @@ def edge_of(row: Row) -> Edge:
 
 
 def checks_of(leaves: Sequence[bytes]) -> bytes:
-    """The beginnings of leaf hashes, as a segment keeps them."""
+    """Return the first 8 bytes of each leaf hash, as a segment has them."""
     return b"".join([leaf[:_CHECK_BYTES] for leaf in leaves])
 
 
 def segment_row(partition: str, segment: Segment) -> Row:
-    """The row of a segment: its bundle in columns of the size that one may have."""
+    """Make the row of a segment, with the bundle in columns of at most 64 KiB."""
     bundle = encode_bundle(segment.entries)
     starts = range(0, len(bundle), _COLUMN_BYTES)
     values: dict[str, Value] = {"checks": segment.checks}
@@ -136,19 +181,19 @@ def segment_row(partition: str, segment: Segment) -> Row:
 
 
 def is_segment(row: Row) -> bool:
-    """Whether a row has the key of a segment, and not only its prefix."""
+    """Tell whether a row has the whole key of a segment, and not only the prefix."""
     return _SEGMENT.fullmatch(row.row) is not None
 
 
 def first_of(row: Row) -> int:
-    """The index of the first entry of a segment's row. Raises ProofError for any other row."""
+    """Return the index of a segment's first entry. Raises ProofError for any other row."""
     if not is_segment(row):
         raise ProofError("The row has not the key of a segment.")
     return _LAST - int(row.row.removeprefix("s|"), 16)
 
 
 def segment_of(row: Row) -> Segment:
-    """The segment that a row keeps. Raises ProofError when its entries cannot be read."""
+    """Return the segment that a row has. Raises ProofError when the entries cannot be read."""
     parts: list[bytes] = []
     while f"e{len(parts)}" in row.values:
         parts.append(_binary(row.values[f"e{len(parts)}"]))
@@ -156,13 +201,22 @@ def segment_of(row: Row) -> Segment:
     return Segment(first_of(row), entries, _binary(row.values.get("checks")), row.etag)
 
 
+def readable_segment(row: Row) -> Segment:
+    """Return the segment of a segment's row. Raises LogDamagedError for unreadable entries."""
+    first = first_of(row)
+    try:
+        return segment_of(row)
+    except ProofError as error:
+        raise LogDamagedError(first) from error
+
+
 def tile_row(partition: str, tile: Tile, hashes: bytes) -> Row:
-    """The row of a full tile."""
+    """Make the row of a full tile."""
     return Row(partition, tile_key(tile.level, tile.index), {"hashes": hashes})
 
 
 def hashes_of(row: Row | None) -> bytes:
-    """The hashes of a full tile; none for what cannot be read."""
+    """Return the hashes of a full tile; no bytes for a row that cannot be read."""
     return _binary(row.values.get("hashes")) if row else b""
 
 

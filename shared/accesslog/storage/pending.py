@@ -1,20 +1,21 @@
-"""Calls to append, the entries in them, and what becomes of each. No I/O."""
+"""Calls to append, the entries of each call, and the answer to each. No I/O."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from shared.accesslog.storage.content import Same
-from shared.accesslog.storage.nodes import Shape
-from shared.errors import ConflictError, TooLargeError, UnavailableError
+from shared.accesslog.payloads import same_content
+from shared.accesslog.storage import layout
+from shared.accesslog.storage.errors import EventIdReusedError
+from shared.errors import TooLargeError, UnavailableError
 from shared.merkle import MAX_ENTRY, leaf_hash
 
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """An entry to append. `source` and `id` identify its event, as CloudEvents does.
+    """An entry to append. `source` and `id` identify the event, as in CloudEvents.
 
-    `payload` is the entry's exact bytes, at most 65,535.
+    `payload` has the entry's exact bytes, at most 65,535.
     """
 
     source: str
@@ -22,66 +23,57 @@ class NewEntry:
     payload: bytes
 
 
-class EventIdReusedError(ConflictError):
-    """An event's identity came again with other content; the first content stays.
+class PendingEntry:
+    """One entry of a call that waits for a commit.
 
-    `refused` are the positions in the call of the entries that are not in the log. All others of
-    the call are: `indices` tells where, None for a refused one.
+    `astray` is the ETag of the event's row, where the row leads to no entry of the event; the
+    commit replaces such a row. `repeats` are entries of the same event in the same group.
     """
 
-    def __init__(self, indices: Sequence[int | None]) -> None:
-        super().__init__(
-            "event-id-reused",
-            "The log has an entry with other content for an event of this source and id.",
-            "Give each event an id of its own, and send a repeated one unchanged.",
-        )
-        self.indices = indices
-        self.refused = [at for at, index in enumerate(indices) if index is None]
+    __slots__ = ("astray", "call", "entry", "leaf", "position", "repeats", "row_key")
 
-
-class PendingEntry:
-    """One entry of a call on its way into the log."""
-
-    __slots__ = ("call", "digest", "entry", "leaf", "position", "repeats")
-
-    def __init__(self, entry: NewEntry, call: "PendingAppend", position: int, shape: Shape) -> None:
+    def __init__(self, entry: NewEntry, call: "PendingAppend", position: int, row_key: str) -> None:
         self.entry = entry
         self.call = call
         self.position = position
         self.leaf = leaf_hash(entry.payload)
-        self.digest = shape.digest(entry.source, entry.id)
-        # The same event in this or another call of the same group.
+        self.row_key = row_key
+        self.astray: str | None = None
         self.repeats: list[PendingEntry] = []
 
     @property
-    def identity(self) -> tuple[str, str]:
-        """What tells one event from all others."""
-        return self.entry.source, self.entry.id
+    def is_resolved(self) -> bool:
+        """Tell whether the entry has an index, or was refused."""
+        return self.call.is_resolved(self.position)
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether it is known where it is, or that it is refused."""
-        return self.call.is_settled(self.position)
+    def resolve(self, index: int, logged: bytes | None) -> None:
+        """Note that the log has the event at `index`, with the payload `logged`.
 
-    def settle(self, index: int, kept: bytes | None, same: Same) -> None:
-        """It, or another of its event, is in the log as `kept`; None for a redacted entry.
-
-        What has other content than that is refused.
+        None stands for the payload of a redacted entry. Refuses the entry, and each repeat, whose
+        content differs from `logged`.
         """
         for item in (self, *self.repeats):
-            is_same = kept is None or same(kept, item.entry.payload)
-            item.call.settle(item.position, index if is_same else None)
+            is_same = logged is None or same_content(logged, item.entry.payload)
+            item.call.resolve(item.position, index if is_same else None)
 
 
 class PendingAppend:
-    """The entries of one caller, and how far they have come.
+    """The entries of one call to append, and the answer to the caller.
 
-    Hashes all of them when it is made, so that this happens while another commit is under way.
-    Raises TooLargeError for an entry that no bundle can hold.
+    Computes all hashes at once, so that the work overlaps with the commit under way. `secret` is
+    the HMAC key of events. Raises TooLargeError for an entry above 65,535 bytes.
     """
 
-    def __init__(self, entries: Iterable[NewEntry], shape: Shape) -> None:
-        self.items = [PendingEntry(entry, self, at, shape) for at, entry in enumerate(entries)]
+    def __init__(self, entries: Iterable[NewEntry], secret: bytes, partition: str) -> None:
+        self.items = [
+            PendingEntry(
+                entry,
+                self,
+                position,
+                layout.event_key(layout.event_digest(secret, partition, entry.source, entry.id)),
+            )
+            for position, entry in enumerate(entries)
+        ]
         if any(len(item.entry.payload) > MAX_ENTRY for item in self.items):
             raise TooLargeError(
                 "log-entry-too-large",
@@ -92,12 +84,12 @@ class PendingAppend:
         self.answer: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
         self._indices: dict[int, int | None] = {}
 
-    def is_settled(self, position: int) -> bool:
-        """Whether it is known what has become of the entry at `position`."""
+    def is_resolved(self, position: int) -> bool:
+        """Tell whether the entry at `position` has an index, or was refused."""
         return position in self._indices
 
-    def settle(self, position: int, index: int | None) -> None:
-        """Note where an entry is, None for one that is refused; the last one gives the answer."""
+    def resolve(self, position: int, index: int | None) -> None:
+        """Note the index of an entry, None for a refused entry; answer after the last entry."""
         self._indices[position] = index
         if len(self._indices) < len(self.items) or self.answer.done():
             return
@@ -109,12 +101,12 @@ class PendingAppend:
             self.answer.set_result(known)
 
     def fail(self, error: BaseException) -> None:
-        """Give the caller an error, unless it has its answer or went away."""
+        """Answer with `error`, unless the caller has an answer or was cancelled."""
         if self.answer.done():
             return
         match error:
             case UnavailableError(service=service):
-                # One of its own, as each caller adds its traceback.
+                # Each caller adds a traceback to the exception, so each caller gets a new one.
                 self.answer.set_exception(UnavailableError(service))
             case asyncio.CancelledError():
                 self.answer.cancel()
@@ -123,13 +115,13 @@ class PendingAppend:
 
 
 def distinct(items: Iterable[PendingEntry]) -> list[PendingEntry]:
-    """The unsettled items of different events; a repeat goes with the first of its event."""
-    firsts: dict[tuple[str, str], PendingEntry] = {}
+    """Return the first unresolved entry of each event; attach the repeats to the first."""
+    firsts: dict[str, PendingEntry] = {}
     for item in items:
-        if item.is_settled:
+        if item.is_resolved:
             continue
         item.repeats = []
-        first = firsts.setdefault(item.identity, item)
+        first = firsts.setdefault(item.row_key, item)
         if first is not item:
             first.repeats.append(item)
     return list(firsts.values())

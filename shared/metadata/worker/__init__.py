@@ -1,7 +1,7 @@
-"""What files say of people, read by native parsers that run in a process of their own.
+"""The worker process that reads names of people from files, with native parsers.
 
-A package beside the flows, and without imports of its own, so that such a process starts in little
-more than the time that the parsers take (see `shared.metadata.reader` for its other end).
+The package imports nothing else of the app, so that a worker starts in little more than the time
+that the parsers take to load (see `shared.metadata.worker_process` for the process that asks).
 """
 
 from typing import Final
@@ -10,8 +10,8 @@ PICTURE: Final = b"P"
 PDF: Final = b"D"
 MARKUP: Final = b"M"
 PACKAGE: Final = b"O"
-"""What a file that is handed over is; a bare XMP packet is a picture as well."""
+"""Kinds of files that are handed over; a bare XMP packet is a picture as well."""
 
 FAILED: Final = 1
 OUT_OF_MEMORY: Final = 3
-"""Exit statuses of the process: a parser raised something, or had too little memory."""
+"""Exit statuses of the process: a parser raised an error, or ran out of memory."""

@@ -1,9 +1,9 @@
-"""The process of limited means in which files are parsed, one after another.
+"""The worker process, limited in memory and time, which parses one file after the next.
 
-Its standard input is a socket. A request is one byte, what the file is, and with it the open file
-(SCM_RIGHTS); the answer is its length in four bytes, and JSON. It ends when the other end closes
-the socket or dies, and whenever a file takes too much; it goes by itself, and says so in its last
-answer, when it has grown.
+Standard input is a socket. A request is one byte, the kind of the file, and the open file
+(SCM_RIGHTS); the answer is its length in four bytes, and JSON. The worker ends when the peer closes
+the socket or dies, and when a file takes too much. A worker whose memory has grown marks its answer
+as the last, and ends.
 """
 
 import json
@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Final
 
 from shared.metadata.worker import FAILED, MARKUP, OUT_OF_MEMORY, PACKAGE, PDF, PICTURE
-from shared.metadata.worker.documents import read_pdf
-from shared.metadata.worker.found import Metadata
-from shared.metadata.worker.markup import read_markup, read_package
+from shared.metadata.worker.office_properties import read_package
+from shared.metadata.worker.pdf import read_pdf
 from shared.metadata.worker.pictures import read_picture
+from shared.metadata.worker.result import Metadata
+from shared.metadata.worker.svg_and_sidecars import read_markup
 
 _READERS: Final[Mapping[bytes, Callable[[str], Metadata]]] = {
     PICTURE: read_picture,
@@ -31,18 +32,19 @@ _READERS: Final[Mapping[bytes, Callable[[str], Metadata]]] = {
     PACKAGE: read_package,
 }
 
-# Bytes on the heap, and seconds of computing for one file, after which the kernel ends the process.
+# Bytes on the heap, and seconds of processor time for one file, after which the kernel ends the
+# process.
 _MEMORY: Final = 192 * 1024 * 1024
 _SECONDS: Final = 5.0
-# Bytes above what it had at its start that a process may keep.
+# Bytes that a process may keep above its memory at the start.
 _GROWTH: Final = 32 * 1024 * 1024
-# Files after which a process goes anyway, as native libraries may leak.
+# Files after which a process ends in any case, because native libraries may leak.
 _FILES: Final = 10_000
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
-    # Ctrl-C reaches every process of a terminal; the one at the other end says when it is over.
+    """Answer requests until the peer closes the socket."""
+    # Ctrl-C reaches every process of a terminal; the peer decides when the worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
@@ -62,7 +64,7 @@ def main() -> None:
 
 
 def _read(kind: bytes, descriptor: int) -> Metadata:
-    """What the open file says. SIGPROF ends the process when that takes too much computing."""
+    """Read the open file. SIGPROF ends the process when the file takes too much processor time."""
     signal.setitimer(signal.ITIMER_PROF, _SECONDS)
     try:
         return _READERS[kind](f"/dev/fd/{descriptor}")
@@ -72,7 +74,7 @@ def _read(kind: bytes, descriptor: int) -> Metadata:
 
 
 def _resident() -> int:
-    """Bytes of memory of this process; 0 where the system has no /proc."""
+    """Return the bytes of memory of this process; 0 where the system has no /proc."""
     status = Path("/proc/self/statm")
     return (
         int(status.read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -85,6 +87,6 @@ if __name__ == "__main__":
     try:
         main()
     except (MemoryError, SystemError) as error:
-        # What a C++ library throws that is no error of its own comes as a SystemError.
+        # A C++ exception that is none of the library's own errors arrives as a SystemError.
         memory = isinstance(error, MemoryError) or "bad_alloc" in str(error)
         sys.exit(OUT_OF_MEMORY if memory else FAILED)

@@ -1,7 +1,7 @@
-"""XMP of a JPEG that is longer than a segment, which Exiv2 does not put together.
+"""Join the extended XMP of a JPEG: XMP longer than a segment, which Exiv2 does not join.
 
-Its main packet then holds a part, and segments of another name the rest, in portions: XMP
-Specification part 3, "Extended XMP in JPEG".
+The main packet then holds a part of the XMP. Segments of another name hold the rest, in portions:
+XMP Specification part 3, "Extended XMP in JPEG".
 """
 
 import struct
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, Final
 
 NAME: Final = b"http://ns.adobe.com/xmp/extension/\0"
-"""What a segment with a portion begins with."""
+"""First bytes of a segment with a portion."""
 
-# The digest that all portions of one packet have, the packet's length, and the portion's place.
+# The digest that the portions of one packet share, the packet's length, and the portion's place.
 _PORTION: Final = struct.Struct(">32sII")
 _APP1: Final = 0xE1
 _END_OF_HEADERS: Final = (0xD9, 0xDA)
@@ -20,7 +20,7 @@ _MAX_LENGTH: Final = 1024 * 1024
 
 
 class Extended:
-    """The packets of a JPEG. `broken` says that a part is missing, `cut` that one is too long."""
+    """The packets of a JPEG. `broken` marks a missing portion, `cut` a packet that is too long."""
 
     def __init__(self, path: str) -> None:
         self.packets: list[bytes] = []
@@ -43,7 +43,7 @@ class Extended:
 
 
 def _segments(file: IO[bytes]) -> Iterator[bytes]:
-    """The portions with their headers, as they come before the pixels (ISO/IEC 10918-1 B.1.1.4)."""
+    """Yield the portions with their headers, up to the pixels (ISO/IEC 10918-1 B.1.1.4)."""
     if file.read(2) != b"\xff\xd8":
         return
     while len(header := file.read(4)) == 4:

@@ -1,4 +1,4 @@
-"""Exiv2 at work: what EXIF, IPTC-IIM and XMP say of people, and the ids of documents in XMP."""
+"""Read people from EXIF, IPTC-IIM and XMP by Exiv2, and the ids of documents from XMP."""
 
 import logging
 import re
@@ -7,14 +7,14 @@ from typing import Final
 
 import exiv2
 
-from shared.metadata.worker import fields
+from shared.metadata.worker import iptc_exif_xmp_fields as fields
 from shared.metadata.worker.extended_xmp import Extended
-from shared.metadata.worker.found import NOT_SUPPORTED, Found, Metadata
+from shared.metadata.worker.result import NOT_SUPPORTED, Metadata, MetadataBuilder
 
 _INDEX: Final = re.compile(r"\[\d+\]")
 _PREFIX: Final = re.compile(r"(?<=/)[^/:]*:")
-# Of the later pages of a TIFF Exiv2 gives the XMP as the bytes that it is. So many pages, of so
-# many bytes each, are looked into.
+# Exiv2 gives the XMP of a TIFF's later pages as raw bytes. Limits of the pages that are read, and
+# of the bytes of each page's XMP.
 _PAGE: Final = re.compile(r"Exif\.(?!Image\.)\w+\.XMLPacket")
 _MAX_PAGES: Final = 16
 _MAX_PACKET: Final = 1024 * 1024
@@ -27,12 +27,12 @@ _UNKNOWN_TYPE: Final = (
 
 
 def read_picture(path: str) -> Metadata:
-    """Return what the picture, or the bare XMP packet, at `path` says.
+    """Return the metadata of the picture, or of the bare XMP packet, at `path`.
 
-    Not for two threads at once: Exiv2's XMP toolkit and its log handler are one for the process.
+    For one thread at a time: the process has one XMP toolkit of Exiv2, and one log handler.
     """
     with _Complaints() as complaints:
-        found = Found()
+        found = MetadataBuilder()
         try:
             _read(path, found)
         except exiv2.Exiv2Error as error:
@@ -40,8 +40,8 @@ def read_picture(path: str) -> Metadata:
                 return Metadata(note=NOT_SUPPORTED)
             complaints.serious = True
         finally:
-            # The XMP toolkit keeps the namespaces of every file, for the whole process: one file
-            # could give "dc" another meaning for those after it, and many could fill the memory.
+            # The XMP toolkit keeps the namespaces of every file for the whole process. One file
+            # could give "dc" another meaning for later files, and many files could fill the memory.
             exiv2.XmpParser.terminate()
         found.broken |= complaints.serious
     extended = Extended(path)
@@ -51,8 +51,8 @@ def read_picture(path: str) -> Metadata:
     return found.metadata()
 
 
-def read_packets(packets: list[bytes], found: Found) -> None:
-    """Add what bare XMP packets say."""
+def read_packets(packets: list[bytes], found: MetadataBuilder) -> None:
+    """Add the people in bare XMP packets."""
     for packet in packets:
         with _Complaints() as complaints:
             try:
@@ -64,11 +64,11 @@ def read_packets(packets: list[bytes], found: Found) -> None:
             found.broken |= complaints.serious
 
 
-def _read(source: str | bytes, found: Found) -> None:
+def _read(source: str | bytes, found: MetadataBuilder) -> None:
     image = exiv2.ImageFactory.open(source)
     image.readMetadata()
     _xmp(image, found)
-    # Of a bare packet Exiv2 makes up EXIF and IPTC as well.
+    # Exiv2 makes up EXIF and IPTC for a bare packet.
     if image.imageType() == exiv2.ImageType.xmp:
         return
     _iptc(image, found)
@@ -77,7 +77,7 @@ def _read(source: str | bytes, found: Found) -> None:
         _read(packet, found)
 
 
-def _xmp(image: exiv2.Image, found: Found) -> None:
+def _xmp(image: exiv2.Image, found: MetadataBuilder) -> None:
     names: dict[str, str] = {}
     others: set[str] = set()
     for datum in image.xmpData():
@@ -105,18 +105,18 @@ def _texts(value: exiv2.Value) -> Iterator[str]:
     elif isinstance(value, exiv2.LangAltValue):
         yield from value.values()
     elif not (value.xmpStruct() or value.xmpArrayType()):
-        # Not the head of a structure or an array, which has no text of its own.
+        # The head of a structure or an array has no text of its own.
         yield value.toString()
 
 
-def _iptc(image: exiv2.Image, found: Found) -> None:
+def _iptc(image: exiv2.Image, found: MetadataBuilder) -> None:
     for datum in image.iptcData():
         if field := fields.IPTC.get(datum.key()):
             found.add(_decoded(_raw(datum.value())), field)
 
 
-def _exif(image: exiv2.Image, found: Found) -> list[bytes]:
-    """Add what EXIF says, and return the XMP packets that stand in it."""
+def _exif(image: exiv2.Image, found: MetadataBuilder) -> list[bytes]:
+    """Add the people in EXIF, and return the XMP packets within EXIF."""
     packets: list[bytes] = []
     for datum in image.exifData():
         key = datum.key()
@@ -133,16 +133,14 @@ def _exif(image: exiv2.Image, found: Found) -> list[bytes]:
 
 
 def _raw(value: exiv2.Value) -> bytes:
-    """The bytes of a value of text or undefined type; of a number, where text should be, none."""
+    """Return the bytes of a value of text or undefined type; b"" for a number in its place."""
     if isinstance(value, exiv2.DataValue | exiv2.StringValueBase):
         return bytes(value.data())
     return b""
 
 
 def _decoded(raw: bytes) -> str:
-    """`raw` as it was meant: EXIF and IPTC-IIM want ASCII or UTF-8, and older writers put the
-    letters of their Windows code page.
-    """
+    """Decode `raw`: EXIF and IPTC-IIM demand ASCII or UTF-8, but older writers use Windows-1252."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -150,10 +148,10 @@ def _decoded(raw: bytes) -> str:
 
 
 class _Complaints(logging.Handler):
-    """Listens to Exiv2, whose messages may quote names and so go no further.
+    """Listen to Exiv2's messages, which may quote names and so are not logged.
 
-    It reports metadata that it cannot parse as an error, and a block that it skips as a warning
-    that begins with "Failed to"; other warnings are about oddities that lose nothing.
+    Exiv2 reports metadata that cannot be parsed as an error, and a skipped block as a warning that
+    begins with "Failed to". Other warnings are about oddities that lose no metadata.
     """
 
     def __init__(self) -> None:

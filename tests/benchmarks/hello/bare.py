@@ -1,4 +1,4 @@
-"""``python bare.py <port>``: what the app beside it answers, on uvicorn alone."""
+"""`python bare.py PORT`: the handler of the hello-world app, on uvicorn alone."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The smallest function app that is one: what others are measured against."""
+"""The smallest function app, as a measure."""
 
 import azure.functions as func
 

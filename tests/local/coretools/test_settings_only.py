@@ -1,4 +1,4 @@
-"""The app on the stack by settings alone: the sample's, and the README's additions.
+"""The app on the stack by settings alone: the sample's, and the documents' additions.
 
 The local host stands in for Core Tools. The host passes on the settings that Core Tools would: the
 `Values` of the settings file and the environment of the start ("Code and test Azure Functions
@@ -104,10 +104,10 @@ def test_the_sample_has_each_connection_and_the_environment_is_read_in_known_pla
     # The second file gives a child process the system's variables (PATH and the like), and no
     # setting.
     readers = {name for name, text in sources.items() if ENVIRONMENT.search(text)}
-    assert readers == {"shared/composition.py", "shared/intake/reader.py"}
+    assert readers == {"shared/composition/core.py", "shared/metadata/reader.py"}
 
 
-async def test_an_upload_is_filed_by_an_app_that_has_only_settings(services, app, tmp_path):
+async def test_an_app_with_settings_alone_files_an_upload_and_audits(services, app, tmp_path):
     host = Host(app, tmp_path, sample(services.ports) | environment(services, tmp_path))
     host.port = services.ports.host
     await host.start()
@@ -120,6 +120,9 @@ async def test_an_upload_is_filed_by_an_app_that_has_only_settings(services, app
             await portal.upload("shoot/launch.png", (ROOT / "samples/launch.png").read_bytes())
             [asset] = await eventually(portal.assets, bool)
             assert (asset["path"], asset["verdict"]) == ("shoot/launch.png", "clean")
+            audit = await portal.call("POST", "backup-audits", who="service")
+            verdicts = {found["verdict"] for found in audit.json()["findings"]}
+            assert verdicts == {"completed", "missed"}
     finally:
         assert await host.stop() == 0
 

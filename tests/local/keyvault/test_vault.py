@@ -53,7 +53,7 @@ def test_the_sdk_reads_secrets_with_nothing_but_the_apps_settings(vault: Stack) 
     read = seen["sync"]
     assert len(base64.b64decode(read["seeded"], validate=True)) == 32
     assert seen["async"]["seeded"] == read["seeded"]
-    seeded = ["erasure-identifiers", "log-signing-key", "subject-index-hmac"]
+    seeded = ["erasure-identifiers", "log-event-hmac", "log-signing-key", "subject-index-hmac"]
     assert read["names"] == ["colour", *seeded]
     assert read["current"] == "green"
     assert read["first"] == "blue"

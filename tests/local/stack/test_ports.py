@@ -39,7 +39,7 @@ def test_two_services_on_one_port_are_named() -> None:
 def test_free_ports_are_free_and_differ() -> None:
     ports = Ports.free()
     ports.check_free(["blob", "queue", "table", "service_bus", "host"])
-    assert len(set(astuple(ports))) == 11
+    assert len(set(astuple(ports))) == 12
 
 
 def test_every_taken_port_is_named_with_its_setting(taken: int) -> None:

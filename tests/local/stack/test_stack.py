@@ -56,6 +56,7 @@ def test_an_idle_connection_outlives_the_clients_patience(tmp_path: Path) -> Non
             f"{urls['app']}/api/health",
             f"{urls['token_issuer']}/.well-known/openid-configuration",
             f"{urls['key_vault']}/secrets",
+            f"{urls['resource_manager']}/healthstatus",
             urls["faults"],
         ]
         trusted = ssl.create_default_context(cafile=stack.info["ca_file"])

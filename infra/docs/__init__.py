@@ -1,0 +1,1 @@
+"""The documents in `docs/reference` that are made from the code, a module for each."""

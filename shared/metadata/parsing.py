@@ -1,0 +1,117 @@
+"""Read a file's own metadata in a worker process, within limits of memory and time.
+
+Exiv2's time grows with the square of an XMP packet's size, and Exiv2 copies a value of EXIF for
+each tag that points to the value. So a picture with much metadata waits for a patient worker
+process (see `worker_process`). Nearly all pictures have little metadata, and use a quick worker.
+"""
+
+import atexit
+import io
+import os
+import shutil
+import tempfile
+from typing import IO, Final
+
+from shared.metadata.block_sizes import largest_block, metadata_size
+from shared.metadata.worker import PDF, PICTURE
+from shared.metadata.worker.result import (
+    MAX_LENGTH,
+    MAX_PEOPLE,
+    TOO_LARGE,
+    DocumentId,
+    Metadata,
+    NamedPerson,
+)
+from shared.metadata.worker_process import WorkerProcess
+
+__all__ = [
+    "MAX_LENGTH",
+    "MAX_PEOPLE",
+    "PICTURES",
+    "DocumentId",
+    "Metadata",
+    "NamedPerson",
+    "read",
+    "read_document",
+]
+
+PICTURES: Final = frozenset(
+    {
+        "image/avif",
+        "image/heic",
+        "image/heic-sequence",
+        "image/heif",
+        "image/heif-sequence",
+        "image/jp2",
+        "image/jpeg",
+        "image/jxl",
+        "image/png",
+        "image/tiff",
+        "image/vnd.adobe.photoshop",
+        "image/webp",
+        "image/x-adobe-dng",
+        "image/x-canon-cr2",
+        "image/x-canon-cr3",
+        "image/x-fuji-raf",
+        "image/x-nikon-nef",
+        "image/x-olympus-orf",
+        "image/x-panasonic-rw2",
+        "image/x-pentax-pef",
+        "image/x-sony-arw",
+    }
+)
+"""The media types whose metadata Exiv2 reads; of GIF and BMP Exiv2 reads only the dimensions."""
+
+# Bytes of one block of a picture that may be read into memory. Exiv2 copies some blocks three
+# times.
+_MAX_BLOCK: Final = 16 * 1024 * 1024
+# Bytes of metadata that count as little. The worst cost of so many bytes was measured at 95 MiB and
+# a tenth of a second.
+_LITTLE: Final = 64 * 1024
+# Bytes of a file that is handed over as a copy in memory; a larger file is, or goes, on disk.
+_MAX_COPY: Final = 4 * 1024 * 1024
+
+_quick: Final = WorkerProcess()
+_patient: Final = WorkerProcess()
+atexit.register(_quick.close)
+atexit.register(_patient.close)
+
+
+def read(source: IO[bytes] | bytes) -> Metadata:
+    """Return the metadata of a picture, or of a bare XMP packet.
+
+    `source` is the picture, or a real file that holds the picture. A large file is read in place
+    and not into memory (a `SpooledTemporaryFile` is then rolled over to disk). Useful for the media
+    types in `PICTURES`. Blocks: call it on a worker thread. Broken metadata raises no error but is
+    noted, because a picture that can be shown is an asset nevertheless. Raises OSError where no
+    process can be started.
+    """
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    if largest_block(file) > _MAX_BLOCK:
+        return Metadata(note=TOO_LARGE)
+    return _read(PICTURE, file, _quick if metadata_size(file) <= _LITTLE else _patient)
+
+
+def read_document(kind: bytes, source: IO[bytes] | bytes) -> Metadata:
+    """Return the metadata of a document of a `kind` of `metadata.worker`; otherwise as `read`."""
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    little = kind != PDF and file.seek(0, io.SEEK_END) <= _LITTLE
+    return _read(kind, file, _quick if little else _patient)
+
+
+def _read(kind: bytes, file: IO[bytes], reader: WorkerProcess) -> Metadata:
+    if file.seek(0, io.SEEK_END) > _MAX_COPY and not isinstance(file, io.BytesIO):
+        file.flush()
+        return reader.read(kind, file.fileno())
+    file.seek(0)
+    with _unnamed() as copy:
+        shutil.copyfileobj(file, copy, _MAX_COPY)
+        copy.flush()
+        return reader.read(kind, copy.fileno())
+
+
+def _unnamed() -> IO[bytes]:
+    """Open a new file without a name: in memory where the system can (Linux), or on disk."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("metadata"), "wb")
+    return tempfile.TemporaryFile()

@@ -1,0 +1,135 @@
+"""The metadata of a file, and the notes on unread metadata."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from dataclasses import field as column
+from typing import Final
+
+from shared.metadata.worker.iptc_exif_xmp_fields import KEYWORDS, Field
+
+MAX_LENGTH: Final = 256
+"""Characters of an identifier that are kept."""
+
+MAX_PEOPLE: Final = 1000
+"""People of one file that are kept."""
+
+MAX_DOCUMENTS: Final = 30
+"""Ids of documents that are kept of one file."""
+
+UNREADABLE: Final = "metadata-unreadable"
+TOO_LARGE: Final = "metadata-too-large"
+NOT_SUPPORTED: Final = "metadata-not-supported"
+CUT: Final = "metadata-cut"
+ENCRYPTED: Final = "metadata-encrypted"
+XMP_ONLY: Final = "metadata-xmp-only"
+
+# An id is a GUID or a digest under a prefix of Adobe's (XMP part 2, xmpMM). The fields are plain
+# text and could also hold a name, which must not be kept.
+_DOCUMENT: Final = re.compile(
+    r"(?:xmp\.(?:did|iid|oid):|(?:urn:)?uuid:|adobe:docid:[a-z]{1,20}:)?"
+    r"(?=.{16,64}\Z)[0-9a-f]+(?:-[0-9a-f]+)*\Z",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class NamedPerson:
+    """A name, an e-mail address, or a keyword that may name a person; and the field of the text."""
+
+    identifier: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DocumentId:
+    """The id of a document, of a version, or of a source document; and the field's name."""
+
+    identifier: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """People and documents, each once, sorted with keywords last; and a note on unread metadata.
+
+    `note` is None, or the first applicable note of:
+    - "metadata-too-large": the metadata takes more memory or time than is given, so a part is
+      unread;
+    - "metadata-unreadable": the metadata is broken, wholly or in part, and holds the readable part;
+    - "metadata-encrypted": the file needs a password;
+    - "metadata-not-supported": no reader knows the type;
+    - "metadata-cut": the file has more names, or longer names, than are kept;
+    - "metadata-xmp-only": only the XMP of this type is read, and not its other metadata.
+
+    `has_xmp` says that XMP stands in the type's own place for XMP.
+    """
+
+    people: tuple[NamedPerson, ...] = ()
+    note: str | None = None
+    documents: tuple[DocumentId, ...] = ()
+    has_xmp: bool = column(default=False, compare=False)
+
+
+class MetadataBuilder:
+    """Collect people and documents, within the limits."""
+
+    def __init__(self) -> None:
+        self.broken = False
+        self.cut = False
+        self.has_xmp = False
+        self._people: set[NamedPerson] = set()
+        self._documents: set[DocumentId] = set()
+
+    def add(self, text: str, field: Field) -> None:
+        """Keep the identifiers in the text of a field, each cut to `MAX_LENGTH`."""
+        for part in field.parts(_clean(text)):
+            name = " ".join(part.split())
+            if not name:
+                continue
+            self.cut |= len(name) > MAX_LENGTH
+            person = NamedPerson(name[:MAX_LENGTH].rstrip(), field.name)
+            if len(self._people) < MAX_PEOPLE:
+                self._people.add(person)
+            elif person not in self._people:
+                self.cut = True
+
+    def add_document(self, text: str, field: str) -> None:
+        """Keep the id of a document, if the text has the form of an id."""
+        identifier = _clean(text).strip()
+        if _DOCUMENT.match(identifier) and len(self._documents) < MAX_DOCUMENTS:
+            self._documents.add(DocumentId(identifier, field))
+
+    def metadata(self) -> Metadata:
+        """Return the metadata collected, with its note."""
+        note = UNREADABLE if self.broken else CUT if self.cut else None
+        people = sorted(self._people, key=_keywords_last)
+        return Metadata(tuple(people), note, tuple(sorted(self._documents)), self.has_xmp)
+
+
+def merged(parts: Iterable[Metadata]) -> Metadata:
+    """Merge the metadata of several parts of one file."""
+    people, documents, notes = set[NamedPerson](), set[DocumentId](), set[str | None]()
+    for part in parts:
+        people.update(part.people)
+        documents.update(part.documents)
+        notes.add(part.note)
+    if len(people) > MAX_PEOPLE:
+        notes.add(CUT)
+    return Metadata(
+        tuple(sorted(people, key=_keywords_last)[:MAX_PEOPLE]),
+        next((note for note in _NOTES if note in notes), None),
+        tuple(sorted(documents)[:MAX_DOCUMENTS]),
+    )
+
+
+_NOTES: Final = (TOO_LARGE, UNREADABLE, ENCRYPTED, NOT_SUPPORTED, CUT, XMP_ONLY)
+
+
+def _keywords_last(person: NamedPerson) -> tuple[bool, NamedPerson]:
+    return person.field in KEYWORDS, person
+
+
+def _clean(text: str) -> str:
+    # Exiv2 gives bytes that are not UTF-8 as lone surrogates, which cannot be encoded.
+    return text.encode("utf-8", "replace").decode().replace("\0", " ")

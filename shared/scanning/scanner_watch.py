@@ -1,0 +1,57 @@
+"""Watch that the scanner answers, and that the scanner's signatures are recent."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from shared.errors import UnavailableError
+from shared.incidents import Incidents
+from shared.messages.contracts import IncidentOpened
+from shared.ports import Clock
+from shared.scanning.scanner import Engine, Scanner
+
+
+class ScannerWatch:
+    """Open an incident, once a day for each engine and fault."""
+
+    def __init__(
+        self, scanner: Scanner, incidents: Incidents, clock: Clock, max_age: timedelta
+    ) -> None:
+        self._scanner = scanner
+        self._incidents = incidents
+        self._clock = clock
+        self._max_age = max_age
+
+    async def check(self) -> None:
+        """Check the scanner once. May be repeated after a crash at any line."""
+        now = self._clock()
+        try:
+            incident = fault_of(await self._scanner.engine(), now, self._max_age)
+        except UnavailableError:
+            incident = _incident(
+                "unavailable", "critical", "The scanner does not answer.", "scanner"
+            )
+        if incident is not None:
+            await self._incidents.open_once(incident, once=now.date().isoformat())
+
+
+def fault_of(engine: Engine, now: datetime, max_age: timedelta) -> IncidentOpened | None:
+    """Return the incident for the age of an engine's signatures, or None."""
+    resource = f"scanner/{engine.name}"
+    if engine.self_updating:
+        return None
+    if engine.signatures_made_at is None:
+        summary = "The scanner does not say how old its signatures are."
+        return _incident("signatures-undated", "warning", summary, resource)
+    if now - engine.signatures_made_at <= max_age:
+        return None
+    made = engine.signatures_made_at.date().isoformat()
+    summary = f"The newest of the scanner's signatures are of {made}."
+    return _incident("signatures-old", "critical", summary, resource)
+
+
+def _incident(
+    kind: str, severity: Literal["warning", "critical"], summary: str, resource: str
+) -> IncidentOpened:
+    return IncidentOpened(
+        kind=f"scanner.{kind}", severity=severity, summary=summary, resource=resource
+    )
