@@ -2,13 +2,14 @@
 
 import pytest
 
-from shared.azure.tables import AzureTables
 from tests.accesslog.logs import log_store, new_tenant
 
 
 @pytest.fixture(scope="session")
 async def kept(stack):
     """The adapter of the stack's tables."""
+    from shared.azure.tables import AzureTables
+
     tables = AzureTables(stack.info["connection_strings"]["storage"])
     yield tables
     await tables.close()
