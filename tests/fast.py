@@ -34,8 +34,8 @@ PURE: Final = ("infra.local.servicebus",)
 SERVICES: Final = frozenset(
     {"broker", "client", "new_host", "proxied", "services", "stack", "storage", "vault"}
 )
-# `tree` runs import-linter for each planted violation.
-SLOW_FIXTURES: Final = SERVICES | {"tree"}
+# They start import-linter and pytest for each planted violation.
+SLOW_FIXTURES: Final = SERVICES | {"run_fast", "tree"}
 
 
 class SlowImportError(RuntimeError):
