@@ -1,8 +1,8 @@
 """The tests of `make test-fast`: those that need no service and no library of Azure.
 
 A test is fast unless its module imports one of `SLOW`, itself or through helpers of the tests, or
-it uses one of the fixtures `SLOW_FIXTURES`. No list of fast tests is kept. During a fast run an import
-of `REFUSED` fails, so that a pure module which begins to need Azure cannot pass unseen.
+the test uses one of `SLOW_FIXTURES`. No list of fast tests is kept. In a fast run an import of
+`REFUSED` fails, so a pure module that begins to need Azure cannot pass unseen.
 """
 
 import ast
