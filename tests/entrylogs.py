@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.messages.outgoing import OutgoingEntry
+from shared.messages.outbox_rows import OutgoingEntry
 
 
 class NoLog:

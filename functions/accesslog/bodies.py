@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from functions.edge.bodies import RequestBody, View
-from shared.accesslog.proofs.cosignatures import Witness
+from shared.accesslog.proofs.witness import Witness
 from shared.accesslog.reading.views import Listed
 from shared.messages.contracts import Text
 

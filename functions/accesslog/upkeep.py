@@ -14,7 +14,7 @@ from functions.edge.disclosures import LogRead, RecordedByFlow
 from functions.edge.http import HttpRoutes
 from functions.edge.operations import Parameter, Raw
 from shared import composition
-from shared.accesslog.proofs.cosignatures import Witness
+from shared.accesslog.proofs.witness import Witness
 from shared.accesslog.reading.filters import filter_of
 from shared.accesslog.reading.formats import FORMATS
 from shared.accesslog.reading.views import Listed

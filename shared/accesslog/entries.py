@@ -15,7 +15,7 @@ from shared import context
 from shared.errors import InvalidInputError
 from shared.ids import rfc3339
 from shared.messages.contracts import AccessRecorded, Actor
-from shared.messages.outgoing import OutgoingEntry
+from shared.messages.outbox_rows import OutgoingEntry
 
 # How far a sender's clock may be ahead of ours before its time is marked as not to be trusted.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)

@@ -24,7 +24,7 @@ from shared.identity.rules import VENDOR_ROLES, Caller
 from shared.ids import new_id
 from shared.messages.cloudevents import SOURCE, Event
 from shared.messages.contracts import AccessRecorded
-from shared.messages.outgoing import OutgoingEntry
+from shared.messages.outbox_rows import OutgoingEntry
 from shared.ports import Clock
 
 LOG_DAMAGED: Final = "log-damaged"
@@ -134,7 +134,7 @@ class AccessLog:
     async def record_entries(
         self, entries: Sequence[OutgoingEntry]
     ) -> Sequence[RefusalError | LogDamagedError | None]:
-        """Add entries of our own, as `messages.outgoing.EntryLog` describes."""
+        """Add entries of our own, as `messages.outbox_rows.EntryLog` describes."""
         tenants = [entry.data.tenant for entry in entries]
         made = [self._entry(entry.data, SOURCE, entry.id, entry.time) for entry in entries]
         return await self._append(tenants, made)

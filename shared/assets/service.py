@@ -14,7 +14,7 @@ from shared.errors import NotFoundError, RowConflictError
 from shared.ids import first_id, key, new_id
 from shared.messages import Outbox
 from shared.messages.contracts import AccessRecorded
-from shared.messages.outgoing import Outgoing
+from shared.messages.outbox_rows import Outgoing
 from shared.ports import (
     Blobs,
     Clock,

@@ -14,7 +14,7 @@ from shared.intake.declarations import Declaration
 from shared.intake.rules import Filing, Inspection, age_in_days, differences
 from shared.messages import encode
 from shared.messages.contracts import AccessRecorded, Actor, IncidentOpened, UploadInfected
-from shared.messages.outgoing import Outgoing
+from shared.messages.outbox_rows import Outgoing
 from shared.ports import BlobInfo
 from shared.tenancy import Tenant
 

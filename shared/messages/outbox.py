@@ -24,7 +24,7 @@ from shared.errors import (
 )
 from shared.ids import key, rfc3339
 from shared.messages.cloudevents import encode
-from shared.messages.outgoing import (
+from shared.messages.outbox_rows import (
     LOG,
     PREFIX,
     EntryLog,

@@ -12,8 +12,9 @@ import signal
 import sys
 from pathlib import Path
 
+from shared.accesslog import LogStore
 from shared.azure.tables import AzureTables
-from tests.accesslog.logs import entry, log_store
+from tests.accesslog.logs import SECRET, entry
 
 # In portions of several sizes, as callers come: 51 events in 5 commits.
 PORTIONS = (1, 7, 2, 40, 1)
@@ -47,7 +48,7 @@ def noted(file):
 async def append(tenant, source, events, file, commit, moment):
     """Append the events in their order."""
     tables = AzureTables(os.environ["STORAGE"])
-    store = log_store(KillingTables(tables, commit, moment))
+    store = LogStore(KillingTables(tables, commit, moment), SECRET)
     done = noted(file)
     with file.open("a") as notes:
         for portion in PORTIONS * events:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.accesslog.logs import log_store, new_tenant
+from shared.accesslog import LogStore
+from tests.accesslog.logs import SECRET, new_tenant
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +19,7 @@ async def kept(stack):
 @pytest.fixture
 def store(kept):
     """A log store of its own: what another one knows of a head, it does not."""
-    return log_store(kept)
+    return LogStore(kept, SECRET)
 
 
 @pytest.fixture

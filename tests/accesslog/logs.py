@@ -1,46 +1,24 @@
 """What the tests of the log's storage share: entries, tenants and what a sound log is."""
 
-import base64
 import itertools
 import json
 import os
-from datetime import UTC, datetime
 
 from shared.accesslog import LogStore, NewEntry
 from shared.accesslog.integrity.audit import audit_log
 from shared.accesslog.storage.events import EventKey, EventSecret
 from shared.ids import key
 from shared.merkle import leaf_hash, root_of
-from shared.ports import SecretVersion
+from tests.compositions import OneSecret
+
+SECRET = EventSecret(OneSecret())
 
 _numbers = itertools.count()
-_KEY = b"an HMAC key for these tests only"
 
 
-class FixedVault:
-    """A vault with one version of each secret, in place of the real one."""
-
-    async def versions(self, _name):
-        value = base64.b64encode(_KEY).decode()
-        return [SecretVersion(value, "1", datetime(2026, 1, 1, tzinfo=UTC))]
-
-
-EVENT_SECRET = EventSecret(FixedVault())
-
-
-def log_store(tables, **given):
-    """A store of logs whose events' rows have keys under the secret of these tests."""
-    return LogStore(tables, EVENT_SECRET, **given)
-
-
-async def audit(tables, tenant, from_size=0, roots=None, **given):
-    """An audit of a log."""
-    return await audit_log(tables, EVENT_SECRET, tenant, from_size, roots, **given)
-
-
-def event_name(tenant, identifier, source="tests"):
-    """The RowKey of an event."""
-    return EventKey.of(_KEY, key(tenant), source, str(identifier)).row
+def log_store(tables):
+    """A store of logs whose events have keys under the secret of these tests."""
+    return LogStore(tables, SECRET)
 
 
 def new_tenant():
@@ -57,6 +35,17 @@ def entry(identifier, *, source="tests", **fields):
 def entries(*identifiers, **fields):
     """An entry of each event."""
     return [entry(identifier, **fields) for identifier in identifiers]
+
+
+async def row_of(identifier, tenant, *, source="tests"):
+    """The RowKey of an event of a tenant's log."""
+    return EventKey.of(await SECRET.load(), key(tenant), source, str(identifier)).row
+
+
+async def audited(store, tenant, from_size=0, roots=None):
+    """What an audit of a store's log finds."""
+    tables, secret = store._tables, store._secret
+    return await audit_log(tables, secret, tenant, from_size, roots, leaf=store._leaf)
 
 
 async def payloads(store, tenant):

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from shared.accesslog import EventIdReusedError
+from shared.accesslog import EventIdReusedError, LogStore
 from shared.accesslog.storage.layout import GROUP_ENTRIES
 from shared.errors import TooLargeError
-from tests.accesslog.logs import assert_sound, entries, entry, kept_ids, log_store, new_tenant
+from tests.accesslog.logs import SECRET, assert_sound, entries, entry, kept_ids, new_tenant
 
 
 async def test_entries_get_the_next_indices_in_their_order(store, tenant):
@@ -31,7 +31,7 @@ async def test_a_call_of_more_than_a_group_keeps_its_order(store, tenant):
 
 async def test_an_event_that_comes_again_is_where_it_was(store, kept, tenant):
     await store.append(tenant, entries("a", "b", "c"))
-    for again in (store, log_store(kept)):
+    for again in (store, LogStore(kept, SECRET)):
         assert await again.append(tenant, entries("c", "d", "a")) == [2, 3, 0]
     assert await kept_ids(store, tenant) == ["a", "b", "c", "d"]
 
@@ -86,7 +86,7 @@ async def test_groups_of_large_entries_fit_into_the_service(store, tenant):
 
 async def test_what_waits_meanwhile_goes_with_the_next_commit(kept, tenant):
     counted = Counting(kept)
-    store = log_store(counted)
+    store = LogStore(counted, SECRET)
     callers = [store.append(tenant, entries(number)) for number in range(GROUP_ENTRIES)]
     indices = [index for (index,) in await asyncio.gather(*callers)]
     assert indices == list(range(GROUP_ENTRIES))
@@ -103,7 +103,7 @@ async def test_tenants_do_not_wait_for_each_other_or_see_each_other(store):
 
 
 async def test_many_instances_at_once_make_one_log(kept, tenant):
-    stores = [log_store(kept) for _ in range(4)]
+    stores = [LogStore(kept, SECRET) for _ in range(4)]
 
     async def some(number, store):
         return [

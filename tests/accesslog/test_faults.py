@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
+from shared.accesslog import LogStore
 from shared.accesslog.storage.layout import GROUP_ENTRIES
 from shared.errors import UnavailableError
 from tests.accesslog.faulty import DiedError, FaultyTables
-from tests.accesslog.logs import assert_sound, entries, kept_ids, log_store
+from tests.accesslog.logs import SECRET, assert_sound, entries, kept_ids
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def faulty(kept):
 @pytest.fixture
 def failing(faulty):
     """A log store on tables that fail as told."""
-    return log_store(faulty)
+    return LogStore(faulty, SECRET)
 
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["new log", "old log"])
@@ -45,7 +46,7 @@ async def test_the_same_call_again_adds_what_is_missing(
     wanted = entries(*range(2 * GROUP_ENTRIES))
     (answer,) = await asyncio.gather(failing.append(tenant, wanted), return_exceptions=True)
     assert isinstance(answer, UnavailableError) == is_told
-    again = await log_store(kept).append(tenant, wanted)
+    again = await LogStore(kept, SECRET).append(tenant, wanted)
     assert again == list(range(len(wanted)))
     assert await kept_ids(failing, tenant) == [str(number) for number in range(len(wanted))]
     await assert_sound(failing, tenant)
@@ -75,7 +76,7 @@ async def test_a_crash_leaves_a_sound_log_which_another_instance_goes_on_with(
     faulty.faults = [fault]
     with pytest.raises(DiedError):
         await failing.append(tenant, entries("b", "c"))
-    other = log_store(kept)
+    other = LogStore(kept, SECRET)
     was_committed = fault == "die after"
     assert await kept_ids(other, tenant) == (["a", "b", "c"] if was_committed else ["a"])
     await assert_sound(other, tenant)
@@ -102,7 +103,7 @@ async def test_a_caller_who_goes_away_harms_nobody(failing, faulty, tenant):
     await assert_sound(failing, tenant)
 
 
-async def test_nobody_waits_for_ever_for_an_group_commit_that_ended(failing, faulty, tenant):
+async def test_nobody_waits_for_ever_for_an_appender_that_ended(failing, faulty, tenant):
     callers = [asyncio.create_task(failing.append(tenant, entries(n))) for n in range(3)]
     await faulty.began.wait()
     callers.append(asyncio.create_task(failing.append(tenant, entries(3))))
@@ -134,7 +135,7 @@ def columns(operations):
 
 
 async def test_an_entry_that_storage_refuses_fails_its_caller_alone(kept, tenant):
-    store = log_store(Choosy(kept))
+    store = LogStore(Choosy(kept), SECRET)
     calls = [entries("a"), entries("b", "poison"), entries("c"), entries("d")]
     answers = await asyncio.gather(
         *(store.append(tenant, call) for call in calls), return_exceptions=True
@@ -160,7 +161,7 @@ class Contended(FaultyTables):
 
 
 async def test_who_loses_against_other_instances_gets_its_turn(kept, tenant):
-    store = log_store(Contended(kept, log_store(kept), tenant, 6))
+    store = LogStore(Contended(kept, LogStore(kept, SECRET), tenant, 6), SECRET)
     assert await store.append(tenant, entries("a", "other-3")) == [6, 2]
     assert await kept_ids(store, tenant) == [f"other-{n}" for n in range(5, -1, -1)] + ["a"]
     await assert_sound(store, tenant)

@@ -9,7 +9,8 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.accesslog.logs import assert_sound, audit
+from shared.accesslog import LogStore
+from tests.accesslog.logs import SECRET, assert_sound, audited
 
 ROOT = Path(__file__).parents[2]
 PROCESSES = 8
@@ -21,9 +22,8 @@ KILLS = [(1, 0), (5, 4), (2, 100)]
 NEVER = (0, 0)
 
 
-async def test_eight_processes_that_are_killed_make_one_sound_log(
-    stack, kept, store, tenant, tmp_path
-):
+async def test_eight_processes_that_are_killed_make_one_sound_log(stack, kept, tenant, tmp_path):
+    store = LogStore(kept, SECRET)
     environment = os.environ | {"STORAGE": stack.info["connection_strings"]["storage"]}
     chosen = random.Random(1)
 
@@ -44,10 +44,10 @@ async def test_eight_processes_that_are_killed_make_one_sound_log(
         assert await start(number, NEVER) == 0
 
     await asyncio.gather(*(run(number) for number in range(PROCESSES)))
-    logged = [json.loads(payload) for payload in await assert_sound(store, tenant)]
-    logged.sort(key=lambda entry: entry["source"])
-    sources = itertools.groupby(logged, key=lambda entry: entry["source"])
+    kept = [json.loads(payload) for payload in await assert_sound(store, tenant)]
+    kept.sort(key=lambda entry: entry["source"])
+    sources = itertools.groupby(kept, key=lambda entry: entry["source"])
     assert {source: [entry["id"] for entry in mine] for source, mine in sources} == {
         f"source-{number}": [str(event) for event in range(EVENTS)] for number in range(PROCESSES)
     }
-    assert list((await audit(kept, tenant)).findings) == []
+    assert list((await audited(store, tenant)).findings) == []

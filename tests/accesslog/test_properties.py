@@ -6,10 +6,10 @@ import json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.accesslog import EventIdReusedError
+from shared.accesslog import EventIdReusedError, LogStore
 from shared.errors import UnavailableError
 from tests.accesslog.faulty import DiedError, FaultyTables
-from tests.accesslog.logs import assert_sound, audit, entry, log_store, new_tenant, payloads
+from tests.accesslog.logs import SECRET, assert_sound, audited, entry, new_tenant, payloads
 
 FAULTS = st.sampled_from(["ok", "ok", "before", "after", "late", "die before", "die after"])
 # Few events, so that they come again; now and then with other content.
@@ -39,12 +39,13 @@ def identity(payload):
 @given(steps=STEPS, instances=st.integers(1, 3))
 async def test_any_sequence_of_appends_and_crashes_makes_a_sound_log(kept, steps, instances):
     tenant = new_tenant()
-    sound = log_store(kept)
+    sound = LogStore(kept, SECRET)
     before = []
     for calls, faults in steps:
         # Whoever died was replaced meanwhile.
         stores = [
-            log_store(FaultyTables(kept, faults[number::instances])) for number in range(instances)
+            LogStore(FaultyTables(kept, faults[number::instances]), SECRET)
+            for number in range(instances)
         ]
         answers = await asyncio.gather(
             *(
@@ -64,7 +65,7 @@ async def test_any_sequence_of_appends_and_crashes_makes_a_sound_log(kept, steps
                 assert_in_order(len(before), call, indices, others)
         before = now
     await assert_nothing_missing(sound, tenant, [call for calls, _ in steps for call in calls])
-    assert list((await audit(kept, tenant)).findings) == []
+    assert list((await audited(sound, tenant)).findings) == []
 
 
 def told(answer):

@@ -21,7 +21,7 @@ from shared.ids import new_id
 from shared.merkle import open_redaction
 from shared.messages.contracts import AccessRecorded, Actor
 from shared.ports import SecretVersion
-from tests.accesslog.logs import EVENT_SECRET
+from tests.accesslog.logs import SECRET as EVENT_SECRET
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ADA = Caller("ada", frozenset({TENANT_ADMIN}), "t", "t")
@@ -148,8 +148,8 @@ async def test_those_that_meet_leave_one_record_and_one_valid_note(log):
     keys = await log.checkpoints.verifiers(log.tenant)
     origin = log.checkpoints.origin(log.tenant)
     assert open_redaction(note, 0, origin, keys).reason == "gdpr-art-17"
-    # The row of the event went with the content.
     assert await log.store.find(log.tenant, "/vouchsafe", "e1") is None
+    assert await log.store.find(log.tenant, "/vouchsafe", "redaction-0") == 1
 
 
 async def test_another_event_under_the_id_of_the_record_does_not_stand_for_it(log):

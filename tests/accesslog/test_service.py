@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.accesslog import AccessLog, EventIdReusedError, LogDamagedError, Recorded
+from shared.accesslog import AccessLog, EventIdReusedError, LogDamagedError, LogStore, Recorded
 from shared.accesslog.reading.filters import EntryFilter, continuation_of
 from shared.accesslog.reading.listing import Reading
 from shared.accesslog.storage import layout
@@ -15,7 +15,7 @@ from shared.identity.rules import TENANT_DAM_MANAGER, VENDOR_DPO, Caller
 from shared.ids import new_id
 from shared.messages.contracts import AccessRecorded, Actor
 from shared.ports import Row, Upsert
-from tests.accesslog.logs import log_store
+from tests.accesslog.logs import SECRET
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TENANTS_OWN = Caller("mia", frozenset({TENANT_DAM_MANAGER}), None, "t")
@@ -40,7 +40,7 @@ def clock():
 @pytest.fixture
 async def store(stack):
     tables = AzureTables(stack.info["connection_strings"]["storage"])
-    yield log_store(tables)
+    yield LogStore(tables, SECRET)
     await tables.close()
 
 
@@ -171,7 +171,7 @@ async def test_a_head_that_cannot_be_read_parks_no_event_of_another_tenant(
     head = await kept.get(layout.TABLE, damaged, layout.HEAD)
     changed = Row(damaged, layout.HEAD, head.values | {"size": size})
     await kept.commit(layout.TABLE, [Upsert(changed)])
-    fresh = AccessLog(log_store(kept), lambda: NOW)
+    fresh = AccessLog(LogStore(kept, SECRET), lambda: NOW)
     reasons = await fresh.record_events([event(damaged, "e1"), event(tenant, "e1")])
     assert [reason and reason.code for reason in reasons] == ["log-damaged", None]
     assert [entry.id for entry in (await read(store, tenant))[0]] == ["e1"]
@@ -304,7 +304,7 @@ class FailingTables:
 
 
 async def test_what_cannot_be_recorded_does_not_happen(tenant):
-    log = AccessLog(log_store(FailingTables()), lambda: NOW)
+    log = AccessLog(LogStore(FailingTables(), SECRET), lambda: NOW)
     with pytest.raises(UnavailableError):
         await log.record(recorded(tenant), "e1", NOW)
     with pytest.raises(UnavailableError):

@@ -2,11 +2,11 @@
 
 import pytest
 
-from shared.accesslog import LogDamagedError
+from shared.accesslog import LogDamagedError, LogStore
 from shared.accesslog.storage import layout
 from shared.ports import Delete, Row, Upsert
 from tests.accesslog.faulty import FaultyTables
-from tests.accesslog.logs import entries, log_store
+from tests.accesslog.logs import SECRET, entries
 
 
 async def head_of(kept, tenant):
@@ -39,7 +39,7 @@ async def test_one_whose_head_was_changed_takes_none(kept, store, tenant, how):
     with pytest.raises(LogDamagedError):
         await store.require_appendable(tenant)
     with pytest.raises(LogDamagedError):
-        await log_store(kept).append(tenant, entries(2))
+        await LogStore(kept, SECRET).append(tenant, entries(2))
 
 
 class Growing(FaultyTables):
@@ -47,7 +47,7 @@ class Growing(FaultyTables):
 
     def __init__(self, tables, tenant, times):
         super().__init__(tables)
-        self._other, self._tenant, self.times = log_store(tables), tenant, times
+        self._other, self._tenant, self.times = LogStore(tables, SECRET), tenant, times
 
     async def get(self, *args):
         row = await super().get(*args)
@@ -59,5 +59,5 @@ class Growing(FaultyTables):
 
 async def test_one_that_grows_meanwhile_takes_them(kept, tenant):
     tables = Growing(kept, tenant, 5)
-    await log_store(tables).require_appendable(tenant)
+    await LogStore(tables, SECRET).require_appendable(tenant)
     assert tables.times == 0

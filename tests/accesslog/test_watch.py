@@ -10,7 +10,7 @@ from shared.catalogue import INCIDENTS_QUEUE
 from shared.errors import UnavailableError
 from shared.incidents import Incidents
 from shared.messages import Outbox
-from tests.accesslog.logs import EVENT_SECRET
+from tests.accesslog.logs import SECRET
 from tests.entrylogs import NoLog
 from tests.journeys.logs import incidents
 
@@ -37,7 +37,7 @@ async def watch(stack, kept):
         outbox = Outbox(kept, sender, NoLog(), lambda: now)
         return IntegrityWatch(
             kept,
-            EVENT_SECRET,
+            SECRET,
             Failing(error),
             outbox,
             Incidents(outbox, lambda: now),

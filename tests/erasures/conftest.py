@@ -6,12 +6,12 @@ import pytest
 from cryptography.fernet import Fernet
 
 from shared.ports import Secret
-from tests.compositions import composed, registered
+from tests.compositions import OneSecret, composed, registered
 
 FERNET = Fernet.generate_key().decode()
 
 
-class TwoSecrets:
+class TwoSecrets(OneSecret):
     """A vault in place of the real one, for which this process has no identity."""
 
     async def get(self, name):

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Final
 
+from shared.accesslog.proofs.witness import Witness
 from shared.catalogue import LOG_WITNESSES_TABLE
 from shared.ids import key
 from shared.merkle import (
@@ -16,24 +16,13 @@ from shared.merkle import (
     cosignatures,
     parse_signatures,
 )
-from shared.messages.contracts import Actor
 from shared.ports import Row, Tables
-from shared.rows import Stored, readable
+from shared.rows import readable
 
 TABLE: Final = LOG_WITNESSES_TABLE.name
 _PREFIX: Final = "cosignature|"
 _END: Final = "cosignature}"
 WITNESSES: Final = key("witness", "")
-
-
-class Witness(Stored, frozen=True):
-    """A witness whose cosignatures are accepted. `id` is its key's id in hexadecimal."""
-
-    id: str
-    name: str
-    vkey: str
-    added_by: Actor
-    added_at: datetime
 
 
 def cosignature_row(size: int, witness: str) -> str:

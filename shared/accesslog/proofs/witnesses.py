@@ -11,7 +11,8 @@ from typing import Final
 
 from shared.accesslog.entries import new_entry
 from shared.accesslog.proofs.checkpoints import Checkpoints, Published
-from shared.accesslog.proofs.cosignatures import TABLE, Witness, cosignature_row, witnesses_of
+from shared.accesslog.proofs.cosignatures import TABLE, cosignature_row, witnesses_of
+from shared.accesslog.proofs.witness import Witness
 from shared.errors import (
     ConflictError,
     InvalidInputError,

@@ -1,8 +1,8 @@
 """Group commit: one commit at a time to a tenant's log, with the entries of all waiting calls.
 
 The head's ETag serialises the commits of all instances. The service refuses a second row of an
-event. So a commit may be repeated, whatever became of the commit before: after a commit whose
-answer was lost, the repetition meets the rows of the events, and the rows lead to the entries.
+event. So a commit may be repeated, whatever became of the commit before: where the commit was done
+and only the answer was lost, the rows of the events lead to the entries.
 """
 
 import asyncio

@@ -104,7 +104,7 @@ def test_the_sample_has_each_connection_and_the_environment_is_read_in_known_pla
     # The second file gives a child process the system's variables (PATH and the like), and no
     # setting.
     readers = {name for name, text in sources.items() if ENVIRONMENT.search(text)}
-    assert readers == {"shared/composition/core.py", "shared/metadata/reader.py"}
+    assert readers == {"shared/composition/core.py", "shared/metadata/worker_process.py"}
 
 
 async def test_an_app_with_settings_alone_files_an_upload_and_audits(services, app, tmp_path):
