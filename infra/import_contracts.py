@@ -1,6 +1,6 @@
-"""Kinds of contract for `make imports` that import-linter does not bring along.
+"""Kinds of contract for `make imports`, beside the kinds of import-linter.
 
-`pyproject.toml` states the contracts. `tests/architecture/` plants violations and sees each caught.
+`pyproject.toml` states the contracts. `tests/architecture/` plants violations and sees every violation caught.
 """
 
 import re
@@ -15,7 +15,7 @@ type Chain = tuple[str, ...]
 
 
 class _ChainsContract(Contract):
-    """A contract that is broken by chains of imports, each from an importer to the imported."""
+    """A contract on chains of imports, from an importer to the imported module."""
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002 - the base's
         """Check the contract against a graph of imports."""
@@ -23,20 +23,20 @@ class _ChainsContract(Contract):
         return ContractCheck(kept=not chains, metadata={"chains": chains})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        """Print each chain of imports that breaks the contract."""
+        """Print the chains of imports against the contract."""
         for chain in check.metadata["chains"]:
             output.print_error(" -> ".join(chain), bold=False)
 
     def find_chains(self, graph: ImportGraph) -> Iterable[Chain]:
-        """Return the chains of imports that break the contract."""
+        """Return the chains of imports against the contract."""
         raise NotImplementedError
 
 
 class ReachOnlyContract(_ChainsContract):
-    """Modules that import nothing but listed modules and libraries, directly or indirectly.
+    """Modules with imports, direct or indirect, of listed modules and libraries alone.
 
-    A list of what is allowed also stops a library that nobody thought of. `source_modules` are
-    packages with all their modules, with wildcards; `allowed_modules` are packages or libraries.
+    A list of allowed libraries also stops an unforeseen library. `source_modules` name packages
+    with the modules inside, also by wildcards; `allowed_modules` name packages or libraries.
     """
 
     type_name = "reach_only"
@@ -45,7 +45,7 @@ class ReachOnlyContract(_ChainsContract):
     allowed_modules: Any = fields.SetField(subfield=fields.ModuleExpressionField())
 
     def find_chains(self, graph: ImportGraph) -> Iterable[Chain]:
-        """Return one shortest chain to each module that is not allowed, cut where it leaves."""
+        """Return the imports from the sources, or from allowed modules, of a module not allowed."""
         sources = _names(graph, self.source_modules)
         allowed = sources | _names(graph, self.allowed_modules)
         reached = set(sources)
@@ -59,7 +59,7 @@ class ReachOnlyContract(_ChainsContract):
 
 
 class LibraryPartsContract(_ChainsContract):
-    """Modules that import only some parts of a library.
+    """Modules with imports of some parts of a library alone.
 
     import-linter knows a library by its first name alone: `azure` for `azure.storage.blob`.
     The contract therefore reads the line of the import.
@@ -72,7 +72,7 @@ class LibraryPartsContract(_ChainsContract):
     allowed_parts: Any = fields.SetField(subfield=fields.StringField())
 
     def find_chains(self, graph: ImportGraph) -> Iterable[Chain]:
-        """Return each import of a part that is not allowed."""
+        """Return the imports of parts not allowed."""
         if self.library not in graph.modules:
             return
         for importer in _names(graph, self.source_modules):
@@ -83,14 +83,14 @@ class LibraryPartsContract(_ChainsContract):
 
 
 class NoCirclesContract(_ChainsContract):
-    """No module reaches itself by imports, also by those under TYPE_CHECKING or in a function."""
+    """Modules without circles of imports, imports under TYPE_CHECKING and in functions included."""
 
     type_name = "no_circles"
 
     source_modules: Any = fields.SetField(subfield=fields.ModuleExpressionField())
 
     def find_chains(self, graph: ImportGraph) -> Iterable[Chain]:
-        """Return a shortest circle for each import that is part of a circle."""
+        """Return a shortest circle for every import within a circle."""
         modules = _names(graph, self.source_modules)
         for importer in modules:
             for imported in graph.find_modules_directly_imported_by(importer) & modules:
@@ -100,7 +100,7 @@ class NoCirclesContract(_ChainsContract):
 
 
 def _names(graph: ImportGraph, expressions: Any) -> set[str]:
-    """Return the modules that the expressions name, packages with all that is in them."""
+    """Return the modules of the expressions, packages with the modules inside."""
     named = {module.name for module in module_expressions_to_modules(graph, expressions)}
     # import-linter keeps the name of a library alone, squashed.
     packages = {name for name in named & graph.modules if not graph.is_module_squashed(name)}
@@ -108,5 +108,5 @@ def _names(graph: ImportGraph, expressions: Any) -> set[str]:
 
 
 def _parts(line: str, library: str) -> set[str]:
-    """Return the parts of a library that one line imports, such as `urllib.parse`."""
+    """Return the imported parts of a library in a line of code, such as `urllib.parse`."""
     return set(re.findall(rf"(?<![\w.]){re.escape(library)}(?:\.\w+)*", line.partition("#")[0]))

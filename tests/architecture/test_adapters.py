@@ -1,4 +1,4 @@
-"""The adapters that the composition builds open no store that the catalogue does not list."""
+"""The adapters of the composition open the stores of the catalogue alone."""
 
 from datetime import timedelta
 

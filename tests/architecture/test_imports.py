@@ -1,4 +1,4 @@
-"""The contracts of imports hold, and each planted violation breaks the contract against it."""
+"""The contracts of imports hold, and every planted violation breaks a contract."""
 
 import os
 import re
@@ -33,7 +33,7 @@ CIRCLES = "No circle of imports"
 CHECKED_ONLY = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    "
 IN_A_FUNCTION = "def planted():\n    "
 
-# The file, the text planted at its end, and the contracts that the text must break.
+# The file, the text to plant at the end, and the contracts to break.
 VIOLATIONS = [
     ("shared/consents/rules.py", "import aiohttp", {PURE}),
     ("shared/backups/rules.py", "import a_network_library_that_no_list_names", {PURE}),
@@ -82,7 +82,7 @@ VIOLATIONS = [
 
 
 def broken(tree: Path) -> set[str]:
-    """Return the names of the contracts that a tree breaks."""
+    """Return the names of the broken contracts of a tree."""
     checked = subprocess.run(
         [LINT_IMPORTS, "--no-cache"],
         check=False,
@@ -115,7 +115,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def plant(tree: Path) -> Iterator[Path]:
-    """Yield the copied tree, and take back what the test adds to a file."""
+    """Yield the copied tree, and restore the files after the test."""
     before = {path: path.read_bytes() for path in tree.rglob("*.py")}
     yield tree
     for path in tree.rglob("*.py"):

@@ -1,4 +1,4 @@
-"""The names of stores come from the catalogue, and from nowhere else in the app."""
+"""The names of stores stand in the catalogue alone."""
 
 import ast
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 from shared.catalogue import STORES
 
 ROOT = Path(__file__).parents[2]
-# Who takes a store's name as the first argument, by the last word of the receiver or function.
+# Receivers and functions with a store's name as the first argument, by the last word.
 PORTS = ("tables", "blobs", "bus", "outbox")
 MAKERS = ("OutgoingMessage", "encode")
 KEYWORDS = ("queue", "queue_name", "table", "container")
@@ -29,7 +29,7 @@ def word(node: ast.expr) -> str:
 
 
 def store_names(tree: ast.AST) -> Iterator[ast.expr]:
-    """Find the expressions that name a store, in calls of ports and makers of messages."""
+    """Find the names of stores in calls of ports and of makers of messages."""
     for call in ast.walk(tree):
         if not isinstance(call, ast.Call):
             continue
@@ -50,14 +50,14 @@ def constants(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
 
 
 def is_text(node: ast.expr) -> bool:
-    """Tell whether an expression is a text that stands in the code."""
+    """Tell whether an expression is a text in the code."""
     return isinstance(node, ast.JoinedStr) or (
         isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
 
 
 def strays(sources: dict[str, str]) -> set[tuple[str, str]]:
-    """Find texts in the code that name a store: in a call, or in a constant that a call uses."""
+    """Find texts in the code with the name of a store: in a call, or in a constant of a call."""
     trees = {path: ast.parse(text) for path, text in sources.items()}
     named = [(path, node) for path, tree in trees.items() for node in store_names(tree)]
     used = {word(node) for _, node in named if word(node)}

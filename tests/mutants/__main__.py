@@ -1,8 +1,8 @@
 """Run the rules' own tests on each mutant: `python -m tests.mutants [shared/consents/rules.py]`.
 
-Prints the mutants that no test finds. Mutants that decide the same as the rule stand in
-`equivalent.toml`, with the reason. Exits with 1 when a mutant survives that is not listed, or one
-is listed that does not survive.
+Prints the mutants without a failing test. `equivalent.toml` lists the mutants with the same
+decisions as the rule, with the reason. Exits with 1 for a survivor without a place in the list,
+and for a listed mutant with a failing test.
 """
 
 import ast
