@@ -1,6 +1,7 @@
 """Kinds of contract for `make imports`, beside the kinds of import-linter.
 
-`pyproject.toml` states the contracts. `tests/architecture/` plants violations and sees every violation caught.
+`pyproject.toml` states the contracts. `tests/architecture/` plants violations, for every contract
+to catch.
 """
 
 import re
