@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up services down test test-clamd bench check lint types imports docs drift format lock clean
+.PHONY: help setup demo up services down test test-fast mutants test-clamd bench check lint types imports docs drift format lock clean
 
 PYTHON := .venv/bin/python
 
@@ -47,6 +47,13 @@ down: setup ## Stop the local stack
 # Most tests wait for queues and locks rather than compute, so there may be more of them than cores.
 test: setup ## Run all tests on stacks of their own
 	@$(PYTHON) -m pytest --numprocesses 4 --dist loadfile
+
+# `tests/fast.py` chooses them by what they import and use.
+test-fast: setup ## Run the tests that need no service and no Azure
+	@$(PYTHON) -m pytest --fast --numprocesses 2 --dist worksteal
+
+mutants: setup ## Change each decision of the rules, and see a test fail
+	@$(PYTHON) -m tests.mutants
 
 # The name of Debian's package; others have clamd in `clamav` or `clamd`.
 test-clamd: setup ## Test the scanner clamd with a real one; needs clamd

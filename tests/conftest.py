@@ -1,19 +1,25 @@
 """What tests share: the local stack, started once for those that ask for it, and its clients."""
 
 import signal
-from collections.abc import AsyncIterator, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import httpx
 import pytest
-from azure.data.tables.aio import TableServiceClient
-from azure.servicebus.aio import ServiceBusClient
-from azure.storage.blob.aio import BlobServiceClient
 from hypothesis import settings
 
 from infra.local import ports
-from infra.local.stack import Stack
-from tests.contracts import check_contract
+
+# Fixtures import what needs the stack or Azure themselves, so that pure tests go without.
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    import httpx
+    from azure.data.tables.aio import TableServiceClient
+    from azure.servicebus.aio import ServiceBusClient
+    from azure.storage.blob.aio import BlobServiceClient
+
+    from infra.local.stack import Stack
+
+pytest_plugins = ("tests.fast",)
 
 # Short, so that a test of a crash sees its message delivered again soon.
 LOCK_DURATION = "PT10S"
@@ -50,16 +56,19 @@ class Tokens(Protocol):
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Stack]":
     """The whole stack with this repository's app, in memory, on free ports."""
+    from infra.local.stack import Stack
+
     directory = tmp_path_factory.mktemp("stack")
     with Stack(directory, in_memory=True, lock_duration=LOCK_DURATION) as started:
         yield started
 
 
 @pytest.fixture(scope="session")
-def token(stack: Stack) -> Tokens:
+def token(stack: "Stack") -> Tokens:
     """`token(roles=..., tenant=..., oid=...)` returns a bearer token for the app."""
+    import httpx
 
     def mint(
         roles: str | list[str] = "",
@@ -85,8 +94,12 @@ def token(stack: Stack) -> Tokens:
 
 
 @pytest.fixture(scope="session")
-async def http(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+async def http(stack: "Stack") -> "AsyncIterator[httpx.AsyncClient]":
     """An HTTP client of the app, for paths such as `/api/health`."""
+    import httpx
+
+    from tests.contracts import check_contract
+
     async with httpx.AsyncClient(
         base_url=stack.info["endpoints"]["app"],
         timeout=30,
@@ -97,24 +110,30 @@ async def http(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture(scope="session")
-async def blobs(stack: Stack) -> AsyncIterator[BlobServiceClient]:
+async def blobs(stack: "Stack") -> "AsyncIterator[BlobServiceClient]":
     """The stack's blob storage."""
+    from azure.storage.blob.aio import BlobServiceClient
+
     strings = stack.info["connection_strings"]
     async with BlobServiceClient.from_connection_string(strings["storage"]) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-async def tables(stack: Stack) -> AsyncIterator[TableServiceClient]:
+async def tables(stack: "Stack") -> "AsyncIterator[TableServiceClient]":
     """The stack's tables."""
+    from azure.data.tables.aio import TableServiceClient
+
     strings = stack.info["connection_strings"]
     async with TableServiceClient.from_connection_string(strings["storage"]) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-async def bus(stack: Stack) -> AsyncIterator[ServiceBusClient]:
+async def bus(stack: "Stack") -> "AsyncIterator[ServiceBusClient]":
     """The stack's queues."""
+    from azure.servicebus.aio import ServiceBusClient
+
     strings = stack.info["connection_strings"]
     async with ServiceBusClient.from_connection_string(strings["service_bus"]) as client:
         yield client

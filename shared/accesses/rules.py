@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from shared.accesslog.entries import names_person
-from shared.assets import Asset
-from shared.consents import Grant, Request, find_grant
+from shared.assets.rules import Asset
+from shared.consents.rules import Grant, Request, find_grant
 from shared.identity.rules import VENDOR_SUPPORT, Caller
 from shared.messages.contracts import AccessRecorded
 

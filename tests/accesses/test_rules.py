@@ -96,5 +96,6 @@ def test_one_that_was_allowed_and_fails_keeps_all_else_that_its_entry_says():
 
 
 def test_a_link_ends_with_its_grant_at_the_latest():
+    assert timedelta(minutes=5) == LINK_LIFETIME
     assert link_expiry(GRANT, NOW) == NOW + LINK_LIFETIME
     assert link_expiry(GRANT, NOW + timedelta(minutes=58)) == GRANT.expires_at

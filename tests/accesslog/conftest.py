@@ -3,13 +3,14 @@
 import pytest
 
 from shared.accesslog import LogStore
-from shared.azure.tables import AzureTables
 from tests.accesslog.logs import SECRET, new_tenant
 
 
 @pytest.fixture(scope="session")
 async def kept(stack):
     """The adapter of the stack's tables."""
+    from shared.azure.tables import AzureTables
+
     tables = AzureTables(stack.info["connection_strings"]["storage"])
     yield tables
     await tables.close()

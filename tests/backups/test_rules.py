@@ -5,7 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.backups.expectations import Expectation
-from shared.backups.rules import ItemDay, ItemFinding, Report, judge, record, summary
+from shared.backups.rules import (
+    ItemDay,
+    ItemFinding,
+    Report,
+    judge,
+    record,
+    summary,
+    unreadable,
+)
 from shared.ports import BackupJob
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
@@ -24,6 +32,10 @@ def job(status, started, ended=None, item="films"):
         ([job("Completed", 5, 4)], "completed"),
         ([job("CompletedWithWarnings", 5, 4)], "completed"),
         ([job("Completed", 27, 26)], "completed"),
+        ([job("Completed", 1, 0)], "completed"),
+        ([job("Completed", 1, -0.01)], "missed"),
+        ([job("Completed", 0, 0)], "completed"),
+        ([job("Completed", -0.01, 0)], "missed"),
         ([job("Completed", 27, 26.01)], "missed"),
         ([], "missed"),
         ([job("Completed", 5, 4, item="photos")], "missed"),
@@ -96,6 +108,26 @@ def test_an_older_audit_does_not_overwrite_a_newer_one():
     )
     decision = record(newer, finding("missed"), report())
     assert (decision.state, decision.incident) == (None, None)
+
+
+def test_the_same_audit_again_keeps_the_day_and_opens_no_second_incident():
+    first = record(None, finding("missed"), report())
+    again = record(first.state, finding("missed"), report())
+    assert (again.state, again.incident) == (first.state, None)
+
+
+def test_an_audit_that_a_newer_one_overtook_changes_nothing():
+    newer = record(None, finding("completed"), report(at=NOW + timedelta(seconds=1), audit="A2"))
+    late = record(newer.state, finding("missed"), report(at=NOW, audit="A1"))
+    assert (late.state, late.incident) == (None, None)
+
+
+def test_an_incident_is_no_longer_than_its_message_may_be():
+    item = ItemFinding("films/" * 400, "v", "missed")
+    incident = record(None, item, report(item)).incident
+    assert incident is not None
+    assert incident.resource == f"backup-audits/2026-11-23/A1#{item.item}"[:1100]
+    assert unreadable("at the end " * 100, "2026-11-23").summary == ("at the end " * 100)[:512]
 
 
 def test_a_summary_counts_what_did_not_complete():

@@ -1,6 +1,6 @@
 """Giving, revoking and using a consent grant."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
 import pytest
@@ -68,6 +68,37 @@ def test_a_grant_that_ends_in_the_past_is_refused(late):
     with pytest.raises(InvalidInputError) as refused:
         decide(None, GRANT, GRANT.expires_at + late)
     assert refused.value.code == "consent-grant-expired"
+
+
+@pytest.mark.parametrize(
+    ("year", "code"),
+    [
+        (1, "consent-grant-expiry-invalid"),
+        (2, "consent-grant-expired"),
+        (9999, "consent-grant-expiry-invalid"),
+    ],
+)
+def test_a_grant_that_ends_at_an_end_of_the_calendar_is_refused(year, code):
+    for zone in (UTC, timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))):
+        expires_at = datetime(year, 6, 1, tzinfo=zone)
+        command = msgspec.structs.replace(GRANT, expires_at=expires_at)
+        with pytest.raises(InvalidInputError) as refused:
+            decide(None, command, NOW)
+        assert refused.value.code == code
+
+
+def test_a_time_that_utc_cannot_tell_is_refused():
+    command = msgspec.structs.replace(
+        GRANT, expires_at=datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))
+    )
+    with pytest.raises(InvalidInputError) as refused:
+        decide(None, command, NOW)
+    assert refused.value.code == "consent-grant-expiry-invalid"
+
+
+def test_a_grant_may_end_in_the_last_year_but_one():
+    command = msgspec.structs.replace(GRANT, expires_at=datetime(9998, 12, 31, 23, tzinfo=UTC))
+    assert decide(None, command, NOW).grant.expires_at == command.expires_at
 
 
 def test_a_revocation_is_kept_and_logged_once():

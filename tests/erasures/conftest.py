@@ -5,7 +5,6 @@ import base64
 import pytest
 from cryptography.fernet import Fernet
 
-from infra.local.stack import Stack
 from shared.ports import Secret
 from tests.compositions import OneSecret, composed, registered
 
@@ -23,6 +22,8 @@ class TwoSecrets(OneSecret):
 @pytest.fixture(scope="session")
 def services(tmp_path_factory):
     """Storage and bus."""
+    from infra.local.stack import Stack
+
     directory = tmp_path_factory.mktemp("services")
     with Stack(directory, in_memory=True, processes=("azurite", "servicebus")) as started:
         yield started

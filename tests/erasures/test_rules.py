@@ -12,6 +12,7 @@ from shared.erasures.rules import (
     batches,
     complete,
     discovered,
+    entry,
     open_request,
 )
 from shared.errors import ConflictError, ForbiddenError
@@ -91,6 +92,11 @@ def test_a_request_completes_with_its_last_batch_and_forgets_the_identifier():
     assert decision.state.identifier is None
     assert decision.entry is not None
     assert complete(decision.state, 2, NOW).entry is None
+
+
+def test_an_entry_names_the_request_or_what_the_step_was_about():
+    assert entry(opened(), "erasure.requested", MIA).resource == "erasure-requests/R1"
+    assert entry(opened(), "asset.erased", MIA, "assets/A1").resource == "assets/A1"
 
 
 def test_a_request_that_found_nothing_completes_at_once():

@@ -16,6 +16,26 @@ def test_a_caller_is_made_of_the_claims():
     assert caller.roles == {TENANT_ADMIN}
 
 
+@pytest.mark.parametrize("oid", ["a", "x" * 128])
+def test_an_object_id_has_1_to_128_characters(oid):
+    assert caller_of(ADMIN | {"oid": oid}).id == oid
+
+
+@pytest.mark.parametrize(
+    ("claims", "organisation"),
+    [
+        (ADMIN | {"organisation": "o" * 600}, "o" * 512),
+        (ADMIN | {"organisation": ""}, "acme"),
+        (ADMIN | {"organisation": 5}, "acme"),
+        (DPO | {"organisation": None}, "unknown"),
+        (DPO | {"organisation": ""}, "unknown"),
+    ],
+    ids=str,
+)
+def test_a_caller_without_an_organisation_is_of_the_tenant(claims, organisation):
+    assert caller_of(claims).organisation == organisation
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -67,6 +87,7 @@ def test_a_vendor_role_is_for_every_tenant():
 def test_the_log_names_the_role_that_allowed_the_act():
     caller = caller_of(ADMIN | {"roles": [TENANT_ADMIN, TENANT_VIEWER]})
     assert caller.acting_role({TENANT_VIEWER}) == TENANT_VIEWER
+    assert caller.acting_role({TENANT_VIEWER, TENANT_ADMIN}) == TENANT_ADMIN
     assert caller.acting_role(set()) == TENANT_ADMIN
     assert caller_of(ADMIN | {"roles": []}).acting_role() == "none"
 

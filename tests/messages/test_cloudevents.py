@@ -71,6 +71,49 @@ def test_what_is_not_of_the_contract_is_refused_with_its_reason(body, code):
     assert refused.value.code == code
 
 
+@pytest.mark.parametrize(
+    ("name", "shortest", "longest"),
+    [("id", 1, 128), ("source", 1, 512), ("subject", 0, 512), ("correlationid", 1, 128)],
+)
+def test_attributes_have_a_length(name, shortest, longest):
+    """CloudEvents 1.0.2: required attributes are not empty. Their ends are those of the tables."""
+    for length in (shortest, longest):
+        assert decode(event(**{name: "x" * length})).id
+    for length in {shortest - 1, longest + 1} - {-1}:
+        with pytest.raises(MalformedInputError) as refused:
+            decode(event(**{name: "x" * length}))
+        assert refused.value.code == "message-invalid"
+
+
+@pytest.mark.parametrize(
+    ("length", "code"),
+    [
+        (0, "message-invalid"),
+        (1, "message-type-unknown"),
+        (128, "message-type-unknown"),
+        (129, "message-invalid"),
+    ],
+)
+def test_a_type_has_a_length(length, code):
+    with pytest.raises(MalformedInputError) as refused:
+        decode(event(type="x" * length))
+    assert refused.value.code == code
+
+
+FIRST, LAST = "1970-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"
+
+
+@pytest.mark.parametrize("time", [FIRST, LAST])
+def test_the_first_and_the_last_time_are_read(time):
+    assert decode(event(time=time)).id == "E1"
+    assert decode(uploaded(time)).id == "E1"
+
+
+def test_work_goes_back_to_the_first_event_of_a_chain():
+    assert decode(event(correlationid="R1")).origin.correlation_id == "R1"
+    assert decode(event(correlationid=...)).origin.correlation_id == "E1"
+
+
 def uploaded(last_modified: str) -> bytes:
     data = {"name": "acme/a.jpg", "etag": "e", "lastModified": last_modified}
     return event(type="vouchsafe.blob.uploaded.v1", data=data)

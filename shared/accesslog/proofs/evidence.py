@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Final
 
 from shared.accesslog.storage.errors import LogDamagedError
+from shared.catalogue import EVIDENCE_CONTAINER
 from shared.merkle import MAX_SIZE, Checkpoint, Note, NoteError, VerifierKey, open_checkpoint
 from shared.ports import BlobInfo, Blobs
 
-_CONTAINER: Final = "evidence"
+_CONTAINER: Final = EVIDENCE_CONTAINER.name
 _MEDIA_TYPE: Final = "text/plain; charset=utf-8"
 
 

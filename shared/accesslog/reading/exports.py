@@ -22,6 +22,7 @@ from shared.accesslog.reading.listing import Reading
 from shared.accesslog.service import AccessLog
 from shared.accesslog.storage.errors import LogDamagedError
 from shared.accesslog.storage.store import LogStore
+from shared.catalogue import EXPORTS_CONTAINER
 from shared.errors import NotFoundError
 from shared.identity.rules import Caller
 from shared.ids import new_id
@@ -36,7 +37,7 @@ from shared.merkle.export import (
 )
 from shared.ports import Blobs, Clock
 
-CONTAINER: Final = "exports"
+CONTAINER: Final = EXPORTS_CONTAINER.name
 _FOLDER: Final = "log/"
 _LINK_LIFETIME: Final = timedelta(minutes=15)
 _KEPT_FOR: Final = timedelta(days=1)

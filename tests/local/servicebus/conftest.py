@@ -7,12 +7,14 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from azure.servicebus.aio import ServiceBusClient
 
 from infra.local.servicebus.sas import connection_string
-from tests.local.servicebus.sdk import open_links
+
+if TYPE_CHECKING:
+    from azure.servicebus.aio import ServiceBusClient
 
 ROOT = Path(__file__).parents[3]
 # More queues of each kind than the tests of one process use, in any order of the tests.
@@ -95,8 +97,12 @@ def new_queue() -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
-async def client(broker: str) -> AsyncIterator[ServiceBusClient]:
+async def client(broker: str) -> "AsyncIterator[ServiceBusClient]":
     """Open the real SDK's asynchronous client."""
+    from azure.servicebus.aio import ServiceBusClient
+
+    from tests.local.servicebus.sdk import open_links
+
     async with ServiceBusClient.from_connection_string(broker, retry_total=0) as client:
         yield client
         await asyncio.gather(*(link.close() for link in open_links))
