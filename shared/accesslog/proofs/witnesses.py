@@ -1,7 +1,8 @@
-"""Outside witnesses of a tenant's log, and the cosignatures that they give its checkpoints.
+"""Outside witnesses of a tenant's log, and the cosignatures of the log's checkpoints.
 
-A tenant registers the public keys of witnesses that it trusts, its own for example. A witness that
-has seen that the log only grew cosigns a checkpoint; the cosignature is kept and served with it.
+A tenant registers the public keys of trusted witnesses, for example the tenant's own. A witness
+verifies that the log only grew, and cosigns the checkpoint; the app serves the checkpoint with the
+cosignature.
 Source: C2SP tlog-witness and tlog-cosignature.
 """
 
@@ -30,7 +31,7 @@ from shared.rows import to_values
 
 _MOST: Final = 16
 _MAX_NAME: Final = 256
-# How far a witness's clock may be ahead.
+# A cosignature further ahead of our clock is refused.
 _TOLERANCE: Final = timedelta(minutes=5)
 
 
@@ -46,10 +47,10 @@ class Witnesses:
         self._clock = clock
 
     async def add(self, tenant: str, vkey: str, caller: Caller) -> Witness:
-        """Accept the cosignatures of a witness from now on; adding it again changes nothing.
+        """Accept the cosignatures of a witness from now on; adding the same key changes nothing.
 
-        Raises InvalidInputError for what is not the key of a witness, ConflictError when there
-        are as many as there may be.
+        Raises InvalidInputError for a text that is no key of a witness, ConflictError when the log
+        has 16 witnesses.
         """
         try:
             verifier = VerifierKey.parse(vkey)
@@ -79,11 +80,11 @@ class Witnesses:
         return witness
 
     async def all(self, tenant: str) -> Sequence[Witness]:
-        """The witnesses of a tenant's log."""
+        """Return the witnesses of a tenant's log."""
         return await witnesses_of(self._tables, tenant)
 
     async def remove(self, tenant: str, witness: str, caller: Caller) -> None:
-        """Accept no more of a witness; its cosignatures are kept. Raises NotFoundError."""
+        """Accept no more cosignatures of a witness; old cosignatures stay. Raises NotFoundError."""
         row = await self._tables.get(TABLE, key(tenant), key("witness", witness))
         if row is None:
             raise NotFoundError(
@@ -95,11 +96,11 @@ class Witnesses:
         await self._commit(tenant, removal, "log.witness-removed", witness, caller)
 
     async def cosign(self, tenant: str, size: int, answer: str) -> Published:
-        """Keep the cosignatures in a witness's `answer`, and return the checkpoint with them.
+        """Keep the cosignatures in a witness's `answer`; return the checkpoint with cosignatures.
 
-        Raises NotFoundError when no checkpoint of `size` was published, MalformedInputError for
-        what is no answer of a witness or does not verify, InvalidInputError when none is of a
-        witness that is registered or its time lies ahead.
+        Raises NotFoundError when no checkpoint of `size` was published, MalformedInputError for an
+        answer that is malformed or does not verify, InvalidInputError without a cosignature of a
+        registered witness, and for a cosignature's time more than five minutes ahead.
         """
         published = await self._checkpoints.at(tenant, size)
         keys = [VerifierKey.parse(one.vkey) for one in await self.all(tenant)]
@@ -125,7 +126,7 @@ class Witnesses:
                 "The time of the cosignature lies more than five minutes ahead.",
                 "Set the witness's clock and cosign again.",
             )
-        # One row a witness: a transaction may not hold the same row twice.
+        # A transaction may not hold the same row twice, so each witness has one row.
         lines = {cosignature_row(size, one.key_id.hex()): one.line for one in made}
         rows = [Row(key(tenant), name, {"line": line}) for name, line in lines.items()]
         await self._tables.commit(TABLE, [Upsert(row) for row in rows])
@@ -146,7 +147,7 @@ class Witnesses:
         try:
             await self._outbox.commit(TABLE, key(tenant), [operation], [message])
         except RowConflictError:
-            # Somebody else has just done the same.
+            # Another request has just made the same change.
             await self._outbox.flush(TABLE, key(tenant))
 
 

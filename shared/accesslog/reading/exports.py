@@ -1,12 +1,12 @@
 """Exports of a log: whole and verifiable offline, or a filtered listing.
 
-An export is written to the container `exports` in blocks, so that memory stays flat however large
-it is, and read by a link that works for minutes. Each is logged before it is made. A day later it
-is deleted, as it would outlive a redaction.
+An export is written to the container `exports` in blocks, so that memory stays flat for any size.
+The tenant reads the export by a link that works for 15 minutes. The log records each export before
+the export is made. The app deletes an export after a day, because a copy would outlive a redaction.
 
-A damaged log is exported too, as the tenant needs the evidence: all that is there, with lines that
-say what is missing and up to where it is signed. Only where no entry can be added to it any more is
-an export refused, as it could not be logged.
+A damaged log is exported, too, because the tenant needs the evidence. Such an export has all
+readable entries, with lines for missing entries and for the end of the signed part. The app refuses
+an export only where the log takes no entries, because the log could not record the export.
 """
 
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ _FOLDER: Final = "log/"
 _LINK_LIFETIME: Final = timedelta(minutes=15)
 _KEPT_FOR: Final = timedelta(days=1)
 _CHUNK: Final = 256 * 1024
-# Behind a larger hole nothing is looked for: what says that the log goes on there is wrong.
+# The export stops at a larger hole: the row that claims entries behind the hole is wrong.
 _LARGEST_HOLE: Final = 65_536
 _READ_BY_URL: Final = (
     "Read the log where it is served: `verify-log` with its URL says where it is damaged. Report it"
@@ -52,7 +52,7 @@ _READ_BY_URL: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Where an export can be read, and until when."""
+    """The link of an export, and the time at which the link expires."""
 
     url: str
     expires: datetime
@@ -78,20 +78,20 @@ class Exports:
         self._clock = clock
 
     async def whole(self, tenant: str, caller: Caller) -> Export:
-        """All entries under a checkpoint of now, as `verify-log` reads them."""
+        """Export all entries under a new checkpoint, in the format of `verify-log`."""
         await self._record(tenant, caller, "log/export")
         return await self._write(tenant, "ndjson", _chunks(self._lines(tenant)))
 
     async def listing(
         self, tenant: str, wanted: EntryFilter, form: Format, caller: Caller
     ) -> Export:
-        """The entries that `wanted` lets through, newest first."""
+        """Export the entries that pass the filter `wanted`, newest first."""
         await self._record(tenant, caller, "log/entries")
         entries = self._reading.every(tenant, wanted)
         return await self._write(tenant, form, encoded(entries, form))
 
     async def tidy(self) -> None:
-        """Delete the exports that are more than a day old."""
+        """Delete exports older than a day."""
         oldest = self._clock() - _KEPT_FOR
         async for blob in self._blobs.scan(CONTAINER):
             if blob.name.startswith(_FOLDER) and blob.last_modified < oldest:
@@ -108,7 +108,7 @@ class Exports:
                 yield missing_line(index - lost, index - 1)
                 lost = 0
             for tile in tiles:
-                # Without it, only the place of what was changed is told less exactly.
+                # Without the tile, a verifier locates a change less exactly.
                 with suppress(LogDamagedError, NotFoundError):
                     yield tile_line(tile, await self._store.tile(tenant, tile))
             if entry is None:
@@ -124,7 +124,7 @@ class Exports:
         yield end_line(size)
 
     async def _behind(self, tenant: str, size: int) -> AsyncIterator[bytes]:
-        """The lines of the entries behind the first `size`, as many as can be found."""
+        """Yield the lines of the readable entries after the first `size` entries."""
         lost = 0
         end = (await self._store.head(tenant)).size
         async for index, entry, check in self._store.read_checked(tenant, end, size):
@@ -135,7 +135,7 @@ class Exports:
                 return
 
     async def _checkpoint(self, tenant: str) -> tuple[Published, bool]:
-        """A checkpoint of now, or the newest there is of a log that cannot be signed any more."""
+        """Publish a checkpoint, or return the newest checkpoint of a log that cannot be signed."""
         try:
             published, is_signed = await self._checkpoints.publish(tenant), True
         except LogDamagedError:

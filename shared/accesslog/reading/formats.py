@@ -1,4 +1,4 @@
-"""The listing of entries as files: CSV for spreadsheets, NDJSON for programs."""
+"""File formats of listed entries: CSV for spreadsheets, NDJSON for programs."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Final, Literal
@@ -21,14 +21,14 @@ _COLUMNS: Final = (
     *("authenticationMethod", "action", "resource", "outcome", "purpose", "ticket", "grantId"),
     *("reason", "clientAddress", "correlationId", "source", "id", "redactedAt", "redactedReason"),
 )
-# What makes a spreadsheet take a cell for a formula, full-width forms included. Source: OWASP, "CSV
-# Injection".
+# A spreadsheet takes a cell with such a beginning for a formula, full-width forms included.
+# Source: OWASP, "CSV Injection".
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 _CHUNK: Final = 256 * 1024
 
 
 async def encoded(entries: AsyncIterator[Listed], form: Format) -> AsyncIterator[bytes]:
-    """The bytes of a file of `entries`, in chunks of some 256 KiB."""
+    """Encode `entries` as a file, in chunks of some 256 KiB."""
     parts = [_row(_COLUMNS)] if form == "csv" else []
     size = 0
     async for entry in entries:
@@ -67,8 +67,8 @@ def _cells(entry: Listed) -> tuple[Any, ...]:
 
 
 def _row(cells: tuple[Any, ...]) -> bytes:
-    """One line as RFC 4180 has it, every cell quoted and none a formula."""
-    # Imported here: it would slow every cold start.
+    """Encode one line as in RFC 4180, with quotes around every cell and without formulas."""
+    # Imported here, because the import would slow every cold start.
     import csv
     import io
 

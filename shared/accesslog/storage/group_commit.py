@@ -23,7 +23,7 @@ from shared.ports import Tables
 # The most bytes that an entry adds to a segment beside the payload.
 _OVERHEAD_BYTES: Final = 16
 # After a conflict an instance waits, each time up to twice as long. The longest wait is short, so
-# that an instance that commits without a pause leaves a chance to the others. After 200 conflicts,
+# that an instance that commits without a pause leaves the rest a chance. After 200 conflicts,
 # some 20 seconds, an instance gives up.
 _FIRST_WAIT_SECONDS: Final = 0.005
 _LONGEST_WAIT_SECONDS: Final = 0.2
@@ -87,7 +87,7 @@ class GroupCommit:
         return calls
 
     def _next_group(self) -> Sequence[PendingEntry]:
-        """Return the entries that have waited longest, in order, as many as fit one commit."""
+        """Return the oldest waiting entries, in order, as many as fit one commit."""
         group: list[PendingEntry] = []
         size = 0
         while self._waiting:
@@ -159,7 +159,7 @@ class GroupCommit:
         raise UnavailableError("storage")
 
     async def _without_logged(self, items: Sequence[PendingEntry]) -> Sequence[PendingEntry]:
-        """Resolve the entries whose events the log has, and return the other entries.
+        """Resolve the entries whose events the log has, and return the remaining entries.
 
         An event whose row leads astray is appended again rather than lost: the next commit replaces
         the row, and the audit finds the entry without a row.

@@ -37,12 +37,14 @@ class LogStore:
         """Append entries in order and return their indices; the entries are durable then.
 
         An event that the log has with the same content gets no second entry: the answer is the
-        index of the first entry. An event whose entry was redacted has no row, and so gets a new
-        entry. Raises UnavailableError when storage did not confirm the commit, or the vault did not
-        give the HMAC key: the same call again adds each missing entry once. Raises
-        EventIdReusedError for events that the log has with other content, after adding all other
-        entries of the call; TooLargeError for an entry above 65,535 bytes, with nothing added;
-        LogDamagedError when another entry would cover up damage.
+        index of the first entry. An event whose entry was redacted has no row, so the event gets a
+        new entry.
+
+        Raises UnavailableError when storage did not confirm the commit, or the vault did not give
+        the HMAC key: the same call again adds each missing entry once. Raises EventIdReusedError
+        for events that the log has with different content, after adding the rest of the call.
+        Raises TooLargeError for an entry above 65,535 bytes, with nothing added. Raises
+        LogDamagedError when a new entry would cover up damage.
         """
         return await self._group_commit(key(tenant)).append(entries)
 
