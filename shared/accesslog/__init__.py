@@ -1,7 +1,7 @@
-"""The access log: who did what to a tenant's data, when and for what purpose.
+"""The access log: a record of each access to a tenant's data, with actor, time and purpose.
 
-All flows write to it and few functions read it, so that its parts are imported when they are first
-asked for: together they would be a quarter of a cold start.
+All flows write to the log and few functions read it. Together the parts would be a quarter of a
+cold start, and so Python imports each part at its first use.
 """
 
 from importlib import import_module

@@ -1,6 +1,6 @@
-"""The payload of an entry: the bytes that the log keeps and hashes, and how to read them. Pure.
+"""The payload of an entry: the bytes that the log keeps and hashes. Pure rules to read a payload.
 
-A payload is the canonical JSON of an entry, or the signed note of a redaction in its place.
+A payload is the canonical JSON of an entry, or the signed note of a redaction in the entry's place.
 """
 
 from collections.abc import Callable

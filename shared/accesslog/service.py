@@ -1,4 +1,4 @@
-"""The one door to the access log: everything that is logged is appended here."""
+"""The access log's service: every flow appends its entries here."""
 
 import asyncio
 import logging
@@ -28,16 +28,16 @@ from shared.messages.outbox_rows import OutgoingEntry
 from shared.ports import Clock
 
 LOG_DAMAGED: Final = "log-damaged"
-"""The code of the refusal of an event whose tenant's log takes none until somebody mends it."""
+"""The code of a refused event, whose tenant's log takes no entries until somebody mends the log."""
 
 logger = logging.getLogger("vouchsafe.accesslog")
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An event for the log: `source` and `id` are its identity, `time` is when it happened.
+    """An event for the log: `source` and `id` are the identity, `time` is the time of the event.
 
-    `origin` is what it goes back to, where its data does not say.
+    `origin` is the origin of the event where the event's data does not state an origin.
     """
 
     source: str
@@ -48,7 +48,7 @@ class Recorded:
 
     @classmethod
     def of(cls, event: Event) -> Self:
-        """What an event brings to the log. Raises TypeError for one that brings nothing."""
+        """Return the event's content for the log. Raises TypeError for an event without content."""
         if not isinstance(event.data, AccessRecorded):
             raise TypeError(f"{event.type} brings nothing to the log")
         return cls(event.source, event.id, event.time, event.data, event.origin)
@@ -62,21 +62,21 @@ class AccessLog:
         self._clock = clock
 
     async def record(self, recorded: AccessRecorded, identifier: str, time: datetime) -> int:
-        """Add an entry of our own and return its index; when this returns it is durable.
+        """Append an entry of the app and return the index. The entry is durable on return.
 
-        The same again, with the same id and time, is one entry. Raises UnavailableError when it
-        could not be kept: what it records must not happen then. Raises what `entries.check` does,
-        and EventIdReusedError for an id that stands for something else.
+        The same event again, with the same id and time, is one entry. Raises UnavailableError when
+        the log did not keep the entry: the caller must not do the recorded act. Raises the errors
+        of `entries.check`, and EventIdReusedError for an id that names another event.
         """
         entry = self._checked(Recorded(SOURCE, identifier, time, attributed(recorded)))
         (index,) = await self._store.append(recorded.tenant, [entry])
         return index
 
     async def record_answer(self, tenant: str, caller: Caller, action: str, resource: str) -> None:
-        """Record what `caller` is about to be given of a tenant's: a view, a list or a link.
+        """Record the view, list or link of a tenant's data that `caller` is about to get.
 
-        Each answer is an entry of its own, also where a request is sent again. Raises what `record`
-        does: nothing may be given then.
+        Each answer is an entry, also the answer to a repeated request. Raises the errors of
+        `record`; the caller may get nothing then.
         """
         given = AccessRecorded(
             tenant=tenant,
@@ -89,15 +89,16 @@ class AccessLog:
         await self.record(given, new_id(now), now)
 
     async def record_disclosure(self, tenant: str, caller: Caller, resource: str) -> None:
-        """Record that one of the vendor's people asks something of a tenant's log.
+        """Record a request of the vendor's staff about a tenant's log.
 
-        It comes before all that may be refused. A tenant's own people ask unrecorded.
+        The entry comes before every possible refusal. Requests of the tenant's people make no
+        entry.
         """
         if caller.roles & VENDOR_ROLES:
             await self.record_answer(tenant, caller, "log.read", resource)
 
     async def require_appendable(self, tenant: str) -> None:
-        """Hold back what cannot be undone while the tenant's log would not take its entry.
+        """Stop an act that cannot be undone while the tenant's log would not take the entry.
 
         Raises LogDamagedError.
         """
@@ -112,11 +113,11 @@ class AccessLog:
             raise UnavailableError("log") from error
 
     async def record_events(self, events: Sequence[Recorded]) -> Sequence[RefusalError | None]:
-        """Add the entries of events of any tenants, each tenant's in order and in one append.
+        """Append the entries of events of any tenants, each tenant's in order and in one append.
 
-        Returns for each event None, or the reason of the refusal; every event of a tenant whose log
-        is damaged is refused. Raises UnavailableError when the answer is not known for each event:
-        send the same events again then. One tenant's failure leaves the others' events recorded.
+        Returns for each event None, or the reason of the refusal. Refuses every event of a tenant
+        with a damaged log. Raises UnavailableError when the result of an event is unknown: the
+        caller sends the same events again. A failure for one tenant stops no other tenant's events.
         """
         checked: list[NewEntry | RefusalError] = []
         for event in events:
@@ -125,7 +126,7 @@ class AccessLog:
             except RefusalError as reason:
                 checked.append(reason)
         tenants = [event.data.tenant for event in events]
-        # Waiting does not help: somebody has to mend the log, and then replays the parked events.
+        # Waiting does not help: somebody mends the log, and then replays the parked events.
         return [
             _damaged() if isinstance(reason, LogDamagedError) else reason
             for reason in await self._append(tenants, checked)
@@ -142,9 +143,9 @@ class AccessLog:
     async def _append(
         self, tenants: Sequence[str], entries: Sequence[NewEntry | RefusalError]
     ) -> Sequence[RefusalError | LogDamagedError | None]:
-        """Append each tenant's entries in one append, the tenants' side by side.
+        """Append each tenant's entries in one append, and all tenants' entries side by side.
 
-        Returns for each entry the reason why the log has not the entry, or None.
+        Returns for each entry None, or the reason why the log does not have the entry.
         """
         places: defaultdict[str, list[int]] = defaultdict(list)
         reasons: list[RefusalError | LogDamagedError | None] = [None] * len(entries)
@@ -174,7 +175,7 @@ class AccessLog:
         return reasons
 
     def takes(self, event: Recorded) -> bool:
-        """Whether an entry can be made of an event that somebody else is to record."""
+        """Tell whether the log would take an event that another service reports."""
         try:
             self._checked(event)
         except Exception:  # noqa: BLE001 - whoever is to record it says what is wrong with it
@@ -182,7 +183,7 @@ class AccessLog:
         return True
 
     def _checked(self, event: Recorded) -> NewEntry:
-        """Make the entry of an event. Raises what `entries.check` and `check_identity` do."""
+        """Make the entry of an event. Raises the errors of `entries.check` and `check_identity`."""
         with during(event.origin):
             recorded = attributed(event.data)
         check(recorded)

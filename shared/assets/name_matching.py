@@ -16,17 +16,18 @@ _STROKES: Final = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "\u0131": "i"}
     | {"æ": "ae", "œ": "oe", "þ": "th"}
 )
-# Canonical combining classes from here on are accents around a letter. Those below are parts of
-# a letter, such as the voicing mark that tells the Japanese "ga" from "ka".
+# Canonical combining classes from here on are accents around a letter. Lower classes are parts of a
+# letter, such as the voicing mark that tells the Japanese "ga" from "ka".
 _FIRST_ACCENT_CLASS: Final = 200
 
 
 def normalise(identifier: str) -> tuple[str, ...]:
-    """Return the forms of `identifier` that are compared: none, one or two.
+    """Return the forms of `identifier` for a comparison: none, one or two.
 
-    The first is caseless and compatibility-composed (The Unicode Standard 3.13, D146) with white
-    space collapsed; the second, where it differs, has its diacritics removed as well. An e-mail
-    address has only the first, because with and without an accent are two mailboxes.
+    The first form is caseless and compatibility-composed (The Unicode Standard 3.13, D146) with
+    white space collapsed. The second form, where it differs, has no diacritics. An e-mail address
+    has only the first form, because an address with an accent and an address without are two
+    mailboxes.
     """
     kept = _collapse(_caseless(_visible(identifier)))
     if not kept:
@@ -46,7 +47,7 @@ def index_keys(identifier: str, secret: bytes) -> tuple[str, ...]:
 
 
 def _visible(text: str) -> str:
-    """`text` without characters that cannot be seen; a control character parts words."""
+    """Return `text` without invisible characters; a control character parts words."""
     return "".join(
         " " if category == "Cc" else character
         for character in text

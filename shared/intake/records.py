@@ -1,4 +1,4 @@
-"""What is kept and told of an upload that was filed: pure."""
+"""The records and messages about a filed upload: pure."""
 
 from datetime import datetime
 
@@ -30,7 +30,7 @@ def asset_of(
     name: str,
     now: datetime,
 ) -> Asset:
-    """The asset that an upload became; `inspection` is None for one that was not read."""
+    """Make the asset of an upload; `inspection` is None for an upload that was not read."""
     tenant, path = split_name(blob.name)
     asset = Asset(
         id=identifier,
@@ -65,7 +65,7 @@ def asset_of(
 
 
 def with_declared(asset: Asset, declaration: Declaration) -> Asset:
-    """The asset with what was declared of it, and in what it differs."""
+    """Return the asset with the upload's declaration, and the differences from the declaration."""
     return msgspec.structs.replace(
         asset,
         upload=declaration.id,

@@ -44,13 +44,13 @@ from shared.scanning.scanner import Scanner, ScanPendingError
 from shared.tenancy import Tenant, Tenants, check_active
 
 if TYPE_CHECKING:
-    # For its name alone; a cold start would pay for it.
+    # For the name alone, because the import would slow every cold start.
     from shared.accesslog import AccessLog
 
 _INCOMING = INCOMING_CONTAINER.name
 _MOST_ANNOUNCED_ANEW = 500
 
-# Where uploads are recorded that belong to no tenant of this stamp.
+# The partition of uploads that belong to no tenant of this stamp.
 _NO_TENANT = "_unknown"
 
 logger = logging.getLogger("vouchsafe.intake")
@@ -58,7 +58,7 @@ logger = logging.getLogger("vouchsafe.intake")
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Where one file may be uploaded to, until when, and whether in blocks."""
+    """The URL of one upload, the time at which the URL expires, and whether to upload in blocks."""
 
     url: str
     expires: datetime
@@ -66,7 +66,7 @@ class Permit:
 
 
 class Intake:
-    """Takes uploads in: each becomes an asset of its tenant, or is quarantined."""
+    """The service that takes in uploads: each becomes an asset of the tenant, or is quarantined."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Intake:
         scanner: Scanner,
         size_limit: int,
     ) -> None:
-        """`size_limit` is the largest file that is taken in, in bytes."""
+        """`size_limit` is the size of the largest accepted file, in bytes."""
         self._assets = assets
         self._blobs = blobs
         self._bus = bus
@@ -96,10 +96,10 @@ class Intake:
     async def permit_upload(
         self, tenant: Tenant, path: str, size: int, media_type: str, identifier: str
     ) -> Permit:
-        """Let one new blob of `size` bytes be uploaded to `path`, and remember what was declared.
+        """Permit the upload of one new blob of `size` bytes to `path`, and keep the declaration.
 
         `identifier` is the upload's id. Raises ConflictError for a tenant that leaves,
-        InvalidInputError for a path or a size that cannot be, TooLargeError over the limit.
+        InvalidInputError for a bad path or size, TooLargeError over the limit.
         """
         check_active(tenant)
         check_path(tenant.id, path)
@@ -119,11 +119,11 @@ class Intake:
             await self._bus.send([self._upload_message(blob)])
 
     async def enqueue_overdue(self) -> int:
-        """Announce uploads anew that nobody works on and no message names. Returns how many.
+        """Announce uploads again that no message names and nobody works on. Returns the count.
 
-        Such are left when a blob trigger has failed for good, or a message was dead-lettered.
-        The oldest messages' age tells them from those that wait their turn. What is announced
-        twice is taken in once.
+        A blob trigger that failed for good, or a dead-lettered message, leaves such uploads. The
+        age of the oldest message tells a forgotten upload from an upload that waits its turn. The
+        intake files an upload once, even after two announcements.
         """
         waiting_since = await self._bus.oldest(INTAKE_QUEUE.name) or self._clock()
         overdue = []
@@ -144,11 +144,11 @@ class Intake:
         )
 
     async def process_upload(self, uploaded: BlobUploaded) -> None:
-        """Inspect one version of an uploaded blob and file it.
+        """Inspect one version of an uploaded blob and file the upload.
 
-        One whose scan result is to come, or that is archived, is left where it is. Raises
-        RefusalError when that version is gone and was never filed, and UnavailableError while the
-        tenant's log takes no entries: nothing leaves `incoming` unlogged.
+        Leaves an archived upload, or an upload without a scan result so far, in place. Raises
+        RefusalError for a version that is gone and was never filed. Raises UnavailableError while
+        the tenant's log takes no entries: nothing leaves `incoming` unlogged.
         """
         identifier = upload_id(uploaded)
         folder, path = split_name(uploaded.name)
@@ -173,7 +173,8 @@ class Intake:
                 logger.info("asset %s: waiting for its scan result", identifier)
                 return
             except BlobArchivedError:
-                # Whoever uploads chooses the tier. Forgotten uploads are announced anew, this too.
+                # The uploader chooses the tier. The sweep announces forgotten uploads again, also
+                # this upload.
                 logger.warning("asset %s: waiting until it is out of the archive", identifier)
                 await self._blobs.rehydrate(_INCOMING, uploaded.name)
                 return
@@ -197,7 +198,7 @@ class Intake:
         identifier: str,
         declared: KeptDeclaration | None,
     ) -> Asset | None:
-        """The asset as it was added; None when another delivery had added it."""
+        """Return the added asset; None when another delivery added the asset."""
         filing = refuse_unread(blob.name, blob.size, tenant, self._region, self._size_limit)
         inspection = None
         if filing is None:

@@ -1,7 +1,7 @@
 """The access log's mathematics: Merkle trees, tiles, proofs, signed notes and redactions.
 
-Pure: no input or output, nothing but the standard library and `cryptography`, and nothing else of
-this project, so that a tenant who wants to verify a log can read all of what verifies it.
+Pure: no input or output. The package imports the standard library and `cryptography`, and nothing
+else of this project, so that a tenant can read all the code that verifies a log.
 """
 
 from shared.merkle.checkpoint import Checkpoint, open_checkpoint

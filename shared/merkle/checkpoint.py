@@ -14,7 +14,9 @@ from shared.merkle.tree import HASH_SIZE
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The log named `origin` has `size` entries, and `root` (32 bytes) over them."""
+    """The statement that the log `origin` has `size` entries, and `root` (32 bytes) over the
+    entries.
+    """
 
     origin: str
     size: int
@@ -22,7 +24,7 @@ class Checkpoint:
     extensions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise NoteError for what no checkpoint can state."""
+        """Raise NoteError for values that no checkpoint can state."""
         if not 0 <= self.size <= MAX_SIZE or len(self.root) != HASH_SIZE:
             raise NoteError("The size or the root of the checkpoint is out of range.")
         if any(not line or "\n" in line for line in (self.origin, *self.extensions)):
@@ -31,13 +33,13 @@ class Checkpoint:
 
     @property
     def text(self) -> str:
-        """The text that is signed."""
+        """Return the text to sign."""
         lines = (self.origin, str(self.size), to_base64(self.root), *self.extensions)
         return "".join(f"{line}\n" for line in lines)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The checkpoint that a note's text states. Raises NoteError when it is malformed."""
+        """Read the checkpoint in a note's text. Raises NoteError for malformed text."""
         origin, *lines = text.removesuffix("\n").split("\n")
         if len(lines) < 2 or not text.endswith("\n"):
             raise NoteError("A checkpoint has lines for origin, size and root.")
@@ -53,7 +55,7 @@ class Checkpoint:
 
 
 def open_checkpoint(signed: bytes | str, keys: Sequence[VerifierKey]) -> Checkpoint:
-    """The checkpoint in a note that at least one of `keys`, the log's own, has signed.
+    """Return the checkpoint in a note with a signature of at least one of `keys`, the log's keys.
 
     Raises NoteError as `Note.parse`, `Note.verify` and `Checkpoint.parse` do.
     """

@@ -1,4 +1,4 @@
-"""The right edge of a tree: all that is needed to append to it and to know its root."""
+"""The right edge of a tree: the hashes that an append and the root need."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,9 @@ class Edge:
 
     @classmethod
     def of(cls, size: int, levels: Sequence[bytes]) -> Self:
-        """The edge kept as `levels` for a tree of `size`. Raises ProofError when they disagree."""
+        """Make the edge from `levels` for a tree of `size`. Raises ProofError when the two
+        disagree.
+        """
         if not 0 <= size <= MAX_SIZE:
             raise ProofError("There is no tree of this size.")
         widths = [width_at(level, size) for level in range(-(-size.bit_length() // 8))]
@@ -35,7 +37,7 @@ class Edge:
 
     @property
     def size(self) -> int:
-        """How many leaves the tree has."""
+        """Return the number of leaves of the tree."""
         return sum(
             len(hashes) // HASH_SIZE << 8 * level for level, hashes in enumerate(self.levels)
         )
@@ -44,7 +46,7 @@ class Edge:
         """The root of the tree. Hashes the edge: at most 255 nodes a level."""
         roots: list[bytes] = []
         for hashes in self.levels:
-            # The perfect subtrees of a partial tile stand in the binary digits of its width.
+            # The perfect subtrees of a partial tile stand in the binary digits of the width.
             end = len(hashes)
             while end:
                 taken = end & -end
@@ -58,7 +60,9 @@ class Edge:
         return computed
 
     def tiles(self) -> Mapping[Tile, bytes]:
-        """The partial tiles that the edge is made of, as `inclusion_proof` and others take them."""
+        """Return the partial tiles of the edge, as `inclusion_proof` and the other proofs take
+        tiles.
+        """
         size = self.size
         return {
             Tile(level, size >> 8 * (level + 1), len(hashes) // HASH_SIZE): hashes
@@ -69,12 +73,12 @@ class Edge:
     def append(
         self, hashes: Iterable[bytes], level: int = 0
     ) -> tuple["Edge", list[tuple[Tile, bytes]]]:
-        """The edge with leaf hashes added, and the tiles of all levels that became full thereby.
+        """Return the edge after an append of leaf hashes, and the tiles that became full.
 
-        With a `level`, `hashes` are the roots over full tiles of the level below, and all levels
-        below must be without a partial tile. The tiles come level by level, each from left to
-        right. Costs one node for each hash whose tile became full, however large the tree. Raises
-        ProofError for a hash that is none, or where it cannot be added.
+        With a `level`, `hashes` are the roots over full tiles of the level below, and no level
+        below may have a partial tile. The tiles come level by level, each level from left to right.
+        Costs one node for each hash whose tile became full, for a tree of any size. Raises
+        ProofError for a malformed hash, or for a hash that cannot be added.
         """
         added = list(hashes)
         if any(len(one) != HASH_SIZE for one in added):

@@ -1,6 +1,6 @@
-"""Base64 and decimal numbers, written in one way only.
+"""Base64 and decimal numbers, with one spelling for each value.
 
-A second way to write the same thing would be a change that no signature or hash sees.
+No signature or hash would see a second spelling of the same value.
 """
 
 import base64
@@ -18,8 +18,8 @@ def to_base64(data: bytes) -> str:
 
 
 def from_base64(text: str) -> bytes:
-    """The bytes that `to_base64` writes as `text`. Raises ValueError for any other text."""
-    # Raises binascii.Error, a ValueError, for what is not base64 at all.
+    """Return the bytes that `to_base64` writes as `text`. Raises ValueError for any other text."""
+    # Raises binascii.Error, a ValueError, for text that is not base64.
     data = base64.b64decode(text, validate=True)
     if to_base64(data) != text:
         raise ValueError("not canonical base64")

@@ -1,8 +1,8 @@
-"""What the Merkle module refuses."""
+"""The errors of the Merkle module."""
 
 
 class MerkleError(ValueError):
-    """Something is not what it claims to be. The text says what, and holds no log entry."""
+    """A proof, note or line is not as claimed. The text gives the fault, and holds no log entry."""
 
 
 class ProofError(MerkleError):
@@ -14,8 +14,8 @@ class NoteError(MerkleError):
 
 
 class UnknownKeyError(NoteError):
-    """None of the known keys has signed the note."""
+    """No known key signed the note."""
 
 
 class BadSignatureError(NoteError):
-    """A known key's name is on the note, and its signature does not verify."""
+    """A known key's name is on the note, and the signature does not verify."""

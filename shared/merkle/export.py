@@ -1,22 +1,19 @@
-"""The export of a log that can be verified offline: newline-delimited JSON, one entry a line.
+"""The export of a log for offline verification: newline-delimited JSON, one entry a line.
 
-    {"checkpoint":"...signed note...","origin":"...","size":70000}
-    {"tile":"tile/1/000.p/17","hashes":"...hexadecimal..."}
-    {"index":0,"entry":{"action":"asset.read",...},"check":"fac54203e7cc696c"}
-    ...
-    {"end":70000}
+{"checkpoint":"...signed note...","origin":"...","size":70000}
+{"tile":"tile/1/000.p/17","hashes":"...hexadecimal..."}
+{"index":0,"entry":{"action":"asset.read",...},"check":"fac54203e7cc696c"} ... {"end":70000}
 
-Where the log was damaged two lines more say so. No export that has one of them is intact:
+Two more lines report a damaged log. No export with either line is intact:
 
-    {"missing":300,"last":389}    instead of entries that the log does not have any more
-    {"unsigned":70000}            before entries under no checkpoint: the log could not be shown to
-                                  continue the one that the export begins with
+{"missing":300,"last":389} in the place of entries that the log has lost {"unsigned":70000} before
+entries under no checkpoint: the log was not shown to continue the first line's checkpoint
 
-An entry that is a JSON object stands there as its own canonical bytes (RFC 8785), so that the file
-is readable as it is, and what was hashed is what stands between `"entry":` and `,"check"`. A
-redaction stands as a JSON string, and bytes that are neither as base64 under `bytes`. `check` is
-the first 8 bytes of the leaf hash as the log keeps it; it and the tiles prove nothing, but show
-which entry it is when the root of a log turns out to be another.
+An entry that is a JSON object stands in the line as its canonical bytes (RFC 8785). So people can
+read the file, and the hashed bytes are the bytes between `"entry":` and `,"check"`. A redaction is
+a JSON string. All other bytes are base64 under `bytes`. `check` is the first 8 bytes of the leaf
+hash, as the log keeps the hash. `check` and the tiles prove nothing; when the root of a log
+differs, `check` and the tiles show the changed entry.
 """
 
 import base64
@@ -40,7 +37,7 @@ _EXACT: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first line: the signed checkpoint that the entries lead to."""
+    """The first line: the signed checkpoint over the entries."""
 
     checkpoint: str
     origin: str
@@ -49,7 +46,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class ExportedEntry:
-    """A line with an entry. `check` is empty where the line has none."""
+    """A line with an entry. `check` is empty for a line without a check."""
 
     index: int
     entry: bytes
@@ -58,7 +55,7 @@ class ExportedEntry:
 
 @dataclass(frozen=True, slots=True)
 class Hashes:
-    """A line with a tile as the log keeps it."""
+    """A line with a tile as the log keeps the tile."""
 
     tile: Tile
     hashes: bytes
@@ -73,7 +70,7 @@ class Missing:
 
     @property
     def count(self) -> int:
-        """How many are missing."""
+        """Return the number of missing entries."""
         return self.last - self.first + 1
 
 
@@ -86,7 +83,7 @@ class Unsigned:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The last line, without which the file was cut off."""
+    """The last line. A file without the last line was cut off."""
 
     size: int
 
@@ -100,10 +97,10 @@ def header_line(checkpoint: str, origin: str, size: int) -> bytes:
 
 
 def tiles_before(index: int, size: int) -> list[Tile]:
-    """The tiles whose lines come right before entry `index` of a log of `size`.
+    """Return the tiles whose lines come right before entry `index` of a log of `size`.
 
-    Each tile of level 1 before the entries below it, and the partial one of level 0 before the
-    last entries.
+    Each tile of level 1 comes before the entries below the tile, and the partial tile of level 0
+    before the last entries.
     """
     tiles = []
     full = (size - index) // WIDTH
@@ -115,12 +112,12 @@ def tiles_before(index: int, size: int) -> list[Tile]:
 
 
 def tile_line(tile: Tile, hashes: bytes) -> bytes:
-    """A line with a tile as the log keeps it."""
+    """Return the line of a tile as the log keeps the tile."""
     return _line({"tile": tile.path, "hashes": hashes.hex()})
 
 
 def entry_line(index: int, entry: bytes, check: bytes) -> bytes:
-    """The line of entry `index`. `check` is what the log keeps of its leaf hash."""
+    """Return the line of entry `index`. `check` is the log's first bytes of the leaf hash."""
     text, tail = _json_text(entry), check[:CHECK_SIZE].hex().encode()
     if text is None:
         return b'{"index":%d,"bytes":"%s","check":"%s"}\n' % (
@@ -132,12 +129,12 @@ def entry_line(index: int, entry: bytes, check: bytes) -> bytes:
 
 
 def missing_line(first: int, last: int) -> bytes:
-    """The line in the place of the entries from `first` to `last`, which are not there."""
+    """Return the line in the place of the missing entries from `first` to `last`."""
     return _line({"missing": first, "last": last})
 
 
 def unsigned_line(size: int) -> bytes:
-    """The line before the entries that the checkpoint of `size` does not cover, nor any other."""
+    """Return the line before the entries that no checkpoint covers, from `size` on."""
     return _line({"unsigned": size})
 
 
@@ -147,9 +144,9 @@ def end_line(size: int) -> bytes:
 
 
 def parse_line(line: bytes) -> Line:
-    """What a line says. Raises MerkleError when it is none of an export.
+    """Read a line. Raises MerkleError for a line that no export has.
 
-    Of a line that some tool has written anew, the entry is taken in its canonical form.
+    Takes the entry's canonical form where some tool has written the line anew.
     """
     try:
         said = json.loads(line, object_pairs_hook=_object)
@@ -165,7 +162,7 @@ def _line(said: dict[str, Any]) -> bytes:
 
 
 def _json_text(entry: bytes) -> bytes | None:
-    """An entry as the JSON value that `parse_line` reads it back from; None if there is none."""
+    """Return an entry as the JSON value that `parse_line` reads; None without a JSON value."""
     try:
         if entry.startswith(b"{"):
             # The strict parser refuses newlines and other raw control characters in strings.
@@ -178,7 +175,7 @@ def _json_text(entry: bytes) -> bytes | None:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Raises ValueError for a name that stands there twice: readers differ in which they take."""
+    """Raise ValueError for a repeated name, because readers differ in the value that they take."""
     said = dict(pairs)
     if len(said) < len(pairs):
         raise ValueError("a name stands there twice")

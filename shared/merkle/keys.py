@@ -1,4 +1,4 @@
-"""Keys of signed notes: the public ones that verify, and the private ones that sign.
+"""Keys of signed notes: public keys that verify, and private keys that sign.
 
 Source: C2SP signed-note ("vkeys", key IDs, Ed25519 signatures) and tlog-cosignature.
 """
@@ -26,7 +26,7 @@ _MAX_TIME: Final = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One signature of a note. `value` is what follows the 4 bytes of `key_id`."""
+    """One signature of a note. `value` has the bytes after the 4 bytes of `key_id`."""
 
     name: str
     key_id: bytes
@@ -34,7 +34,7 @@ class Signature:
 
     @property
     def line(self) -> str:
-        """The signature as a line of a note, with its newline."""
+        """Return the signature as a line of a note, with the newline."""
         return f"— {self.name} {to_base64(self.key_id + self.value)}\n"
 
 
@@ -56,7 +56,7 @@ class VerifierKey:
 
     @classmethod
     def parse(cls, vkey: str) -> Self:
-        """The key written as `name+id+base64`. Raises NoteError when it is not one."""
+        """Read a key in the form `name+id+base64`. Raises NoteError for any other text."""
         name, _, rest = vkey.partition("+")
         key_id, _, encoded = rest.partition("+")
         try:
@@ -80,8 +80,8 @@ class VerifierKey:
         return f"{self.name}+{self.key_id.hex()}+{to_base64(self._typed)}"
 
     def verifies(self, text: str, signature: bytes) -> bool:
-        """Whether `signature`, without the key's id, is this key's over the note `text`."""
-        # Imported here: it would slow every cold start.
+        """Tell whether the key made `signature`, without the key's id, over the note `text`."""
+        # Imported here, because the import would slow every cold start.
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -114,7 +114,7 @@ class SigningKey:
 
     @classmethod
     def of_seed(cls, name: str, seed: bytes, algorithm: int = ED25519) -> Self:
-        """The key of a 32-byte seed, which RFC 8032 calls the private key.
+        """Make the key of a 32-byte seed, which RFC 8032 calls the private key.
 
         Raises NoteError for another length.
         """
@@ -146,7 +146,7 @@ class SigningKey:
 
 
 def cosigned(text: str, seconds: int) -> bytes:
-    """What a witness signs, `seconds` after 1970, over a checkpoint's `text`.
+    """Return the text that a witness signs, `seconds` after 1970, over a checkpoint's `text`.
 
     Source: C2SP tlog-cosignature, "Ed25519 signed message".
     """
@@ -154,7 +154,7 @@ def cosigned(text: str, seconds: int) -> bytes:
 
 
 def cosigned_at(signature: Signature) -> datetime:
-    """When a witness says it cosigned, in UTC. Raises NoteError for another kind of signature."""
+    """Return the time of the cosignature in UTC. Raises NoteError for another signature."""
     if len(signature.value) != _TIME_SIZE + _SIGNATURE_SIZE:
         raise NoteError("This is not a cosignature.")
     try:

@@ -1,4 +1,4 @@
-"""Signed notes: text with signatures under it. Source: C2SP signed-note."""
+"""Signed notes: text with signatures under the text. Source: C2SP signed-note."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ class Note:
 
     @classmethod
     def parse(cls, data: bytes | str) -> Self:
-        """The note written as `data`. Raises NoteError when it is malformed."""
+        """Read the note in `data`. Raises NoteError for malformed data."""
         text = _decode(data)
         body, separator, lines = text.rpartition("\n\n")
         if not separator or not lines.endswith("\n"):
@@ -37,19 +37,19 @@ class Note:
 
     @classmethod
     def sign(cls, text: str, keys: Iterable[SigningKey]) -> Self:
-        """`text` signed by each of `keys`. Raises NoteError for text that no note can hold."""
+        """Sign `text` with each of `keys`. Raises NoteError for text that no note can hold."""
         check_text(text)
         return cls(text, tuple(key.sign(text) for key in keys))
 
     def __str__(self) -> str:
-        """The note as it is written."""
+        """Return the note's text form."""
         return f"{self.text}\n{''.join(signature.line for signature in self.signatures)}"
 
     def verify(self, keys: Sequence[VerifierKey]) -> list[tuple[VerifierKey, Signature]]:
-        """Which of `keys` have signed, with their signatures; those of unknown keys are ignored.
+        """Return the signers among `keys` with the signatures; ignores signatures of unknown keys.
 
-        Raises UnknownKeyError when none of them has, and BadSignatureError when the signature of
-        any of them does not verify.
+        Raises UnknownKeyError when no key of `keys` signed, and BadSignatureError when a signature
+        of a known key does not verify.
         """
         known = {(key.name, key.key_id): key for key in keys}
         if len(known) < len(set(keys)):
@@ -67,15 +67,17 @@ class Note:
         return verified
 
     def with_signatures(self, added: Iterable[Signature]) -> "Note":
-        """The note with further signatures. One of the same name and key replaces the old one."""
+        """Return the note with further signatures. A signature replaces the same key's old
+        signature.
+        """
         merged = {(one.name, one.key_id): one for one in (*self.signatures, *added)}
         return Note(self.text, tuple(merged.values()))
 
 
 def parse_signatures(lines: str) -> list[Signature]:
-    """Signature lines, each with its newline, as under a note or in a witness's answer.
+    """Read signature lines, each with a newline, as under a note or in a witness's answer.
 
-    Raises NoteError when they are malformed.
+    Raises NoteError for a malformed line.
     """
     if lines and not lines.endswith("\n"):
         raise NoteError("A signature line ends with a newline.")

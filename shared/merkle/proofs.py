@@ -1,8 +1,8 @@
-"""Roots and proofs out of tiles: which tiles are needed, and the proof once they are there.
+"""Roots and proofs from tiles: first the names of the needed tiles, then the proof from the tiles.
 
-Every tile is named as wide as the tree of that size has it, so that a partial one is asked for by
-the path that C2SP tlog-tiles gives it. Off the right edge an inclusion proof needs at most
-ceil(log256 size) tiles; those on the right edge are in `Edge.tiles()`, which a log keeps together.
+Every name has the width that the tile has in the tree of that size, so that a reader requests a
+partial tile by its path in C2SP tlog-tiles. Off the right edge an inclusion proof needs at most
+ceil(log256 size) tiles. `Edge.tiles()` has the tiles on the right edge, which a log keeps together.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,12 +11,12 @@ from shared.merkle.errors import ProofError
 from shared.merkle.tiles import MAX_SIZE, WIDTH, Tile, fold, split
 from shared.merkle.tree import EMPTY_ROOT, HASH_SIZE, node_hash
 
-# Half-open ranges of leaves, each the leaves below one hash of a proof.
+# Half-open ranges of leaves, each with the leaves below one hash of a proof.
 type _Ranges = list[tuple[int, int]]
 
 
 def root_tiles(size: int) -> list[Tile]:
-    """The tiles that `root` needs."""
+    """Return the tiles that `root` needs."""
     return _tiles([(0, size)], size)
 
 
@@ -26,27 +26,27 @@ def root(size: int, tiles: Mapping[Tile, bytes]) -> bytes:
 
 
 def inclusion_tiles(index: int, size: int) -> list[Tile]:
-    """The tiles that `inclusion_proof` needs."""
+    """Return the tiles that `inclusion_proof` needs."""
     return _tiles(_inclusion(index, size), size)
 
 
 def inclusion_proof(index: int, size: int, tiles: Mapping[Tile, bytes]) -> list[bytes]:
-    """The proof that entry `index` is in the tree of `size`, from the leaf's sibling upwards.
+    """Return the proof of entry `index` in the tree of `size`, from the leaf's sibling upwards.
 
-    Raises ProofError when there is no such entry or a tile is missing or misshapen.
+    Raises ProofError for an entry outside the tree, and for a missing or misshapen tile.
     """
     return [_hash_of(first, end, size, tiles) for first, end in _inclusion(index, size)]
 
 
 def consistency_tiles(old: int, new: int) -> list[Tile]:
-    """The tiles that `consistency_proof` needs."""
+    """Return the tiles that `consistency_proof` needs."""
     return _tiles(_consistency(old, new), new)
 
 
 def consistency_proof(old: int, new: int, tiles: Mapping[Tile, bytes]) -> list[bytes]:
-    """The proof that the tree of size `new` continues the one of size `old`; empty from 0.
+    """Return the proof that the tree of size `new` continues the tree of `old`; empty from 0.
 
-    Raises ProofError when the sizes are none or a tile is missing or misshapen.
+    Raises ProofError for sizes that no tree has, and for a missing or misshapen tile.
     """
     return [_hash_of(first, end, new, tiles) for first, end in _consistency(old, new)]
 
@@ -82,7 +82,7 @@ def _consistency(old: int, new: int) -> _Ranges:
         else:
             siblings.append((first, middle))
             first = middle
-    # The verifier knows the old root, so a subtree that is the whole old tree is left out.
+    # The verifier knows the old root, so the proof leaves out a subtree that is the whole old tree.
     if first:
         siblings.append((first, end))
     return siblings[::-1]
@@ -103,7 +103,7 @@ def _tiles(ranges: _Ranges, size: int) -> list[Tile]:
 
 
 def _trees(first: int, end: int) -> Iterator[tuple[int, int]]:
-    """First leaf and height of the perfect subtrees that make up a range, from the left."""
+    """Return first leaf and height of the perfect subtrees that make up a range, from the left."""
     while first < end:
         height = (end - first).bit_length() - 1
         yield first, height
@@ -111,7 +111,7 @@ def _trees(first: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _place(first: int, height: int, size: int) -> tuple[Tile, int]:
-    """The tile that holds the hashes below a perfect subtree, and the number of the first."""
+    """Return the tile with the hashes below a perfect subtree, and the number of the first hash."""
     level = height // 8
     number = first >> 8 * level
     index = number // WIDTH

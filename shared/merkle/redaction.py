@@ -1,7 +1,7 @@
-"""An entry whose payload was erased: its leaf hash stays, stated by a note that the log signs.
+"""Redaction: the entry's payload is erased, and a note that the log signs states the leaf hash.
 
-The note stands where the entry stood, so that the tree, and with it every proof, is what it was.
-Entries are JSON objects and begin with `{`, which a note with an origin in front never does.
+The note takes the place of the payload, so that the tree and every proof stay the same. An entry is
+a JSON object and begins with `{`. A note begins with the origin, never with `{`.
 """
 
 import re
@@ -35,7 +35,7 @@ class Redaction:
     reason: str
 
     def __post_init__(self) -> None:
-        """Raise NoteError for what no note can state."""
+        """Raise NoteError for values that no note can state."""
         if not self.origin or "\n" in self.origin or self.origin.startswith("{"):
             raise NoteError("The origin of a log is one line that does not begin with a brace.")
         if self.index < 0 or len(self.leaf) != HASH_SIZE or self.at.tzinfo is None:
@@ -45,14 +45,14 @@ class Redaction:
 
     @property
     def text(self) -> str:
-        """The text that is signed."""
+        """Return the text to sign."""
         at = self.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         lines = (self.origin, HEADER, str(self.index), to_base64(self.leaf), at, self.reason)
         return "".join(f"{line}\n" for line in lines)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The redaction that a note's text states. Raises NoteError when it is none."""
+        """Read the redaction in a note's text. Raises NoteError for any other text."""
         lines = text.split("\n")
         if len(lines) != 7 or lines[1] != HEADER or lines[6]:
             raise NoteError("This is not a redaction.")
@@ -74,14 +74,14 @@ class Redaction:
 
 
 def is_redaction(entry: bytes) -> bool:
-    """Whether something else than an ordinary entry stands there. It may still be no valid note."""
+    """Tell whether a payload is no ordinary entry. The payload may still be no valid note."""
     return not entry.startswith(b"{")
 
 
 def open_redaction(entry: bytes, index: int, origin: str, keys: Sequence[VerifierKey]) -> Redaction:
-    """The redaction of entry `index` of the log `origin`, signed by one of the log's `keys`.
+    """Return the redaction of entry `index` of the log `origin`, signed by one of the log's `keys`.
 
-    Raises NoteError when the note is malformed, not validly signed, or of another entry.
+    Raises NoteError for a malformed note, an invalid signature, or a note of another entry.
     """
     note = Note.parse(entry)
     note.verify(keys)
@@ -92,9 +92,11 @@ def open_redaction(entry: bytes, index: int, origin: str, keys: Sequence[Verifie
 
 
 def leaf_of(entry: bytes, index: int, origin: str, keys: Sequence[VerifierKey]) -> bytes:
-    """The leaf hash of an entry: over its bytes, or as its validly signed redaction states it.
+    """Return the leaf hash of an entry: over the bytes, or from the entry's validly signed
+    redaction.
 
-    Raises NoteError for what is neither an ordinary entry nor a valid redaction of this one.
+    Raises NoteError for bytes that are neither an ordinary entry nor a valid redaction of the
+    entry.
     """
     if is_redaction(entry):
         return open_redaction(entry, index, origin, keys).leaf

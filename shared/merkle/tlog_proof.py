@@ -1,4 +1,6 @@
-"""Proofs that stand alone: an entry is in a log that has signed for it. Source: C2SP tlog-proof."""
+"""Self-contained proofs: an entry is in a log that a signed checkpoint covers. Source: C2SP
+tlog-proof.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +31,7 @@ class TlogProof:
     extra: bytes | None = None
 
     def __str__(self) -> str:
-        """The proof as it is written to a file."""
+        """Return the proof as the text of a file."""
         lines = [HEADER]
         if self.extra is not None:
             lines.append(f"extra {to_base64(self.extra)}")
@@ -38,7 +40,7 @@ class TlogProof:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The proof in `text`; its checkpoint is not looked into. Raises NoteError."""
+        """Read the proof in `text`, and leave the checkpoint unread. Raises NoteError."""
         head, separator, checkpoint = text.partition("\n\n")
         lines = head.split("\n")
         if not separator or lines.pop(0) != HEADER:
@@ -60,7 +62,8 @@ class TlogProof:
         return cls(index, proof, checkpoint, extra)
 
     def verify(self, leaf: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
-        """The checkpoint that one of the log's `keys` signed, once `leaf` is shown to be under it.
+        """Return the checkpoint that one of the log's `keys` signed, after a proof that `leaf` is
+        below.
 
         Raises NoteError for the checkpoint and ProofError for the inclusion.
         """

@@ -1,4 +1,4 @@
-"""Merkle Tree Hashes and their proofs, as RFC 9162 section 2.1 (the same as RFC 6962) has them."""
+"""Merkle Tree Hashes and their proofs, as in RFC 9162 section 2.1 (the same as RFC 6962)."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -17,12 +17,12 @@ def leaf_hash(entry: bytes) -> bytes:
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """The hash of a node over its two children: SHA-256(0x01 || left || right)."""
+    """Return the hash of a node over the two children: SHA-256(0x01 || left || right)."""
     return sha256(b"\x01" + left + right).digest()
 
 
 def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
-    """The Merkle Tree Hash of all leaves, straight from the definition. Hashes all of them."""
+    """Return the Merkle Tree Hash of all leaves by the definition. Hashes all leaves."""
     if not leaf_hashes:
         return EMPTY_ROOT
     if len(leaf_hashes) == 1:
@@ -70,7 +70,7 @@ def verify_consistency(
     node, last = old - 1, new - 1
     while node & 1:
         node, last = node >> 1, last >> 1
-    # The old tree is a whole subtree of the new one exactly when its size is a power of two.
+    # The old tree is a whole subtree of the new tree exactly when the old size is a power of two.
     path = [old_root, *proof] if old & (old - 1) == 0 else proof
     in_old, in_new = _climb(node, last, path[0], path[1:])
     if in_old != old_root or in_new != new_root:
@@ -78,9 +78,10 @@ def verify_consistency(
 
 
 def _climb(node: int, last: int, start: bytes, siblings: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """The roots that `siblings` lead to from `start`, hash `node` of 0..`last` at its height.
+    """Return the roots to which `siblings` lead from `start`, hash `node` of 0..`last` at its
+    height.
 
-    The first is over `start` and all that is left of it, the second over everything.
+    The first root is over `start` and all leaves to the left, the second over all leaves.
     """
     left = whole = start
     for sibling in siblings:
@@ -88,7 +89,8 @@ def _climb(node: int, last: int, start: bytes, siblings: Sequence[bytes]) -> tup
             raise ProofError("The proof is too long.")
         if node & 1 or node == last:
             left, whole = node_hash(sibling, left), node_hash(sibling, whole)
-            # A node without a right sibling stands for its parent: go up to where it has a left.
+            # A node without a right sibling stands for the parent: go up to a node with a left
+            # sibling.
             while not node & 1 and node:
                 node, last = node >> 1, last >> 1
         else:

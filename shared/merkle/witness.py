@@ -1,4 +1,4 @@
-"""What a log and a witness say to each other. Source: C2SP tlog-witness, "add-checkpoint"."""
+"""The messages between a log and a witness. Source: C2SP tlog-witness, "add-checkpoint"."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,9 @@ _MAX_HASHES: Final = 63
 
 @dataclass(frozen=True, slots=True)
 class AddCheckpoint:
-    """The signed `checkpoint`, and the `proof` that it continues the log of `old` entries."""
+    """The signed `checkpoint`, and the `proof` that the checkpoint continues the log of `old`
+    entries.
+    """
 
     old: int
     proof: tuple[bytes, ...]
@@ -29,7 +31,7 @@ class AddCheckpoint:
 
     @classmethod
     def parse(cls, body: str) -> Self:
-        """The request in `body`; its checkpoint is not looked into. Raises NoteError."""
+        """Read the request in `body`, and leave the checkpoint unread. Raises NoteError."""
         head, separator, checkpoint = body.partition("\n\n")
         first, *lines = head.split("\n")
         if not separator or not first.startswith("old "):
@@ -44,10 +46,10 @@ class AddCheckpoint:
 
 
 def cosignatures(checkpoint: str, answer: str, witnesses: Sequence[VerifierKey]) -> list[Signature]:
-    """Those signatures of a witness's `answer` that known `witnesses` made over `checkpoint`.
+    """Return the signatures in a witness's `answer` that known `witnesses` made over `checkpoint`.
 
-    `checkpoint` is the signed note. Those of unknown keys are left out. Raises NoteError when the
-    answer is malformed, and BadSignatureError when one of a known witness does not verify.
+    `checkpoint` is the signed note. Leaves out signatures of unknown keys. Raises NoteError for a
+    malformed answer, and BadSignatureError for a known witness's signature that does not verify.
     """
     known = [key for key in witnesses if key.algorithm == COSIGNATURE]
     made = parse_signatures(answer)

@@ -216,7 +216,7 @@ class Auditor:
     def _compare(
         self, kind: FindingKind, name: str, tile: Tile, kept: bytes, computed: bytes
     ) -> None:
-        """Report, for each hash that differs, the changed entries, or else the row of the hash."""
+        """Report the changed entries for each hash that differs, or else the row of the hash."""
         for at in range(0, len(computed), HASH_SIZE):
             first = tile.index * WIDTH + at // HASH_SIZE << 8 * tile.level
             end = first + (1 << 8 * tile.level)

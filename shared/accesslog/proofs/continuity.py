@@ -1,4 +1,4 @@
-"""Whether a log continues what was signed of it, which it must before anything more is signed."""
+"""Continuity: a log must continue the newest signed checkpoint before the app signs more."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,7 +8,7 @@ from shared.accesslog.storage.store import LogStore
 from shared.errors import NotFoundError
 from shared.merkle import Checkpoint, Edge, MerkleError, VerifierKey, leaf_of
 
-# So many leaf hashes are added to the tree at once.
+# The tree takes this many leaf hashes at a time.
 _AT_ONCE: Final = 4096
 
 
@@ -17,8 +17,8 @@ async def hold(
 ) -> None:
     """Raise LogDamagedError unless the log up to `edge` continues `old`, signed by `keys`.
 
-    Every entry behind `old` is read and hashed: the head alone would tell of entries that are not
-    there, or are others.
+    Reads and hashes every entry behind `old`, because the head alone would also vouch for missing
+    or changed entries.
     """
     if edge.size < old.size:
         raise LogDamagedError(edge.size)

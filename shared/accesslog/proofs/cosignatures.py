@@ -1,4 +1,4 @@
-"""The witnesses of logs and their cosignatures, as the rows of the table keep both."""
+"""The witnesses of logs and their cosignatures, as rows of the table."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -31,7 +31,7 @@ def cosignature_row(size: int, witness: str) -> str:
 
 
 def witness_of(row: Row) -> Witness | None:
-    """The witness that a row keeps; None when the row is not what was written there."""
+    """Return the witness in a row; None for a row that the app did not write."""
     witness = readable(Witness, row.values)
     if witness is None or row.row != WITNESSES + witness.id:
         return None
@@ -49,9 +49,9 @@ async def witnesses_of(tables: Tables, tenant: str) -> Sequence[Witness]:
 
 
 async def cosigned(tables: Tables, tenant: str, size: int, note: str) -> str:
-    """The signed `note` of the checkpoint of `size` with the cosignatures that were kept of it.
+    """Return the signed `note` of the checkpoint of `size` with the kept cosignatures.
 
-    A row that is none is left out, so that it does not keep the checkpoint from anybody.
+    Leaves out a row without a cosignature, so that no such row hides the checkpoint.
     """
     prefix = cosignature_row(size, "")
     rows = [row async for row in tables.scan(TABLE, key(tenant), prefix=prefix)]
@@ -63,7 +63,7 @@ async def cosigned(tables: Tables, tenant: str, size: int, note: str) -> str:
 
 
 async def cosignature_rows(tables: Tables, tenant: str, smallest: int) -> list[Row]:
-    """The rows of all cosignatures of checkpoints from the size `smallest` on."""
+    """Return the rows of all cosignatures of checkpoints from the size `smallest` on."""
     first = cosignature_row(smallest, "")
     return [row async for row in tables.between(TABLE, key(tenant), first, _END)]
 
@@ -73,9 +73,9 @@ async def witness_keys(tables: Tables, tenant: str) -> Sequence[VerifierKey]:
 
 
 def cosignature_of(row: Row, size: int, note: str, keys: Sequence[VerifierKey]) -> Signature | None:
-    """The cosignature that a row keeps; None for what is none of this checkpoint.
+    """Return the cosignature in a row; None for a row without a cosignature of the checkpoint.
 
-    Whether it verifies can be said as long as its witness is one of the log's.
+    The cosignature can be verified as long as the log has the witness.
     """
     line = row.values.get("line")
     with suppress(NoteError):
@@ -87,7 +87,7 @@ def cosignature_of(row: Row, size: int, note: str, keys: Sequence[VerifierKey]) 
 
 
 def size_of(row: Row) -> int:
-    """The size in the key of a cosignature's row; 0 where none stands there."""
+    """Return the size in the RowKey of a cosignature; 0 for a RowKey without a size."""
     with suppress(ValueError):
         return int(row.row.removeprefix(_PREFIX).split("|")[0], 16)
     return 0

@@ -30,7 +30,7 @@ class Signed:
 class Evidence:
     """The published checkpoints of all logs.
 
-    The names count down from the largest size, so that a log's newest checkpoint is listed first.
+    The names of blobs count down from the largest size, so that the newest checkpoint comes first.
     """
 
     def __init__(self, blobs: Blobs) -> None:

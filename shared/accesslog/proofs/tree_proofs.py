@@ -1,4 +1,4 @@
-"""Proofs about a tenant's log, made of its tiles."""
+"""Proofs about a tenant's log from the log's tiles."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from shared.merkle import (
 
 
 class Proofs:
-    """Inclusion and consistency proofs, and roots, of any size that a log has had."""
+    """Inclusion proofs, consistency proofs and roots, for each size that a log has had."""
 
     def __init__(self, store: LogStore) -> None:
         self._store = store
@@ -26,15 +26,16 @@ class Proofs:
         return root(size, await self._tiles(tenant, root_tiles(size)))
 
     async def inclusion(self, tenant: str, index: int, size: int) -> Sequence[bytes]:
-        """The proof that entry `index` is in the tree of `size`, from the leaf's sibling up.
+        """Return the proof of entry `index` in the tree of `size`, from the leaf's sibling up.
 
-        Raises ProofError when the tree has no such entry, NotFoundError when the log is shorter.
+        Raises ProofError when the tree has no entry `index`, NotFoundError when the log is shorter.
         """
         tiles = await self._tiles(tenant, inclusion_tiles(index, size))
         return inclusion_proof(index, size, tiles)
 
     async def consistency(self, tenant: str, old: int, new: int) -> Sequence[bytes]:
-        """The proof that the tree of `new` entries continues that of `old`; empty from 0.
+        """Return the proof that the tree of `new` entries continues the tree of `old`; empty from
+        0.
 
         Raises ProofError when `old` is larger, NotFoundError when the log is shorter.
         """

@@ -10,7 +10,7 @@ from shared.rows import Stored
 
 
 class Witness(Stored, frozen=True):
-    """A witness whose cosignatures are accepted. `id` is its key's id in hexadecimal."""
+    """A witness whose cosignatures the log accepts. `id` is the id of the key in hexadecimal."""
 
     id: str
     name: str

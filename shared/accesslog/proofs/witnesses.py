@@ -126,7 +126,7 @@ class Witnesses:
                 "The time of the cosignature lies more than five minutes ahead.",
                 "Set the witness's clock and cosign again.",
             )
-        # A transaction may not hold the same row twice, so each witness has one row.
+        # Each witness has one row, because a transaction may not hold a row twice.
         lines = {cosignature_row(size, one.key_id.hex()): one.line for one in made}
         rows = [Row(key(tenant), name, {"line": line}) for name, line in lines.items()]
         await self._tables.commit(TABLE, [Upsert(row) for row in rows])

@@ -45,7 +45,7 @@ class Reading:
         return found, None
 
     async def every(self, tenant: str, wanted: EntryFilter) -> AsyncIterator[Listed]:
-        """Yield every entry that passes `wanted`, in flat memory."""
+        """Yield every entry that passes the filter `wanted`, in flat memory."""
         continuation = None
         while True:
             page, continuation = await self.page(

@@ -26,8 +26,8 @@ class NewEntry:
 class PendingEntry:
     """One entry of a call that waits for a commit.
 
-    `astray` is the ETag of the event's row, where the row leads to no entry of the event; the
-    commit replaces such a row. `repeats` are entries of the same event in the same group.
+    `astray` is the ETag of the event's row, where the row leads to no entry of the event. The
+    commit replaces the row. `repeats` are entries of the same event in the same group.
     """
 
     __slots__ = ("astray", "call", "entry", "leaf", "position", "repeats", "row_key")
