@@ -1,11 +1,15 @@
 """The loopback port of each service of the stack."""
 
+import fcntl
+import functools
 import os
 import random
 import socket
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Self
+from pathlib import Path
+from typing import IO, Self
 
 from infra.local.errors import StackError
 
@@ -67,13 +71,14 @@ class Ports:
     def free(cls) -> Self:
         """Return free ports, for a stack beside running stacks on the same machine.
 
-        Raises StackError when too few ports are free.
+        No other process gets the ports before this process ends, so that a service may start
+        late. Raises StackError when too few ports are free.
         """
         names = [field.name for field in fields(cls)]
         found: dict[str, int] = {}
-        # Drawn at random: two test runs that start together do not race for the same ports.
+        # Drawn at random, because this process may draw one of its own ports again.
         for port in random.sample(FREE_PORTS, len(FREE_PORTS)):
-            if not is_busy(port):
+            if reserve(port) and not is_busy(port):
                 found[names[len(found)]] = port
             if len(found) == len(names):
                 return cls(**found)
@@ -103,6 +108,24 @@ class Ports:
 def setting_name(name: str) -> str:
     """Return the environment variable that changes a port, such as `VOUCHSAFE_PORT_BLOB`."""
     return f"VOUCHSAFE_PORT_{name.upper()}"
+
+
+@functools.cache
+def reservations() -> IO[bytes]:
+    """Return the file whose byte N a process locks to reserve port N.
+
+    The file stays open, because a process that closes the file loses all locks (POSIX, fcntl).
+    """
+    return (Path(tempfile.gettempdir()) / f"vouchsafe-ports-{os.getuid()}").open("ab")
+
+
+def reserve(port: int) -> bool:
+    """Keep other processes from `port` until this process ends; False for a reserved port."""
+    try:
+        fcntl.lockf(reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
 
 
 def is_busy(port: int) -> bool:

@@ -35,7 +35,8 @@ from proton.utils import BlockingConnection, LinkDetached, SendException
 from infra.local.servicebus.sas import KEY, KEY_NAME
 from tests.local.servicebus.test_sdk_drops import port_of
 
-TIMEOUT = 20
+# A test waits this long only for an answer that never comes.
+TIMEOUT = 180
 NewQueue = Callable[[str], str]
 SESSION_FILTER = symbol("com.microsoft:session-filter")
 
@@ -46,7 +47,7 @@ def connect(broker: str, **login: object) -> BlockingConnection:
         f"amqp://127.0.0.1:{port_of(broker)}",
         timeout=TIMEOUT,
         allow_insecure_mechs=True,
-        heartbeat=10,
+        heartbeat=TIMEOUT,
         **given,
     )
 

@@ -2,6 +2,8 @@
 
 import argparse
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import astuple, replace
 
@@ -10,6 +12,7 @@ import pytest
 from infra.local.errors import StackError
 from infra.local.loopback import loopback_address
 from infra.local.ports import LOOPBACK, Ports
+from infra.local.settings import ROOT
 
 
 @pytest.fixture
@@ -40,6 +43,32 @@ def test_free_ports_are_free_and_differ() -> None:
     ports = Ports.free()
     ports.check_free(["blob", "queue", "table", "service_bus", "host"])
     assert len(set(astuple(ports))) == 12
+
+
+def test_free_ports_stay_reserved_before_a_service_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = """
+import sys
+from dataclasses import astuple
+from infra.local import ports
+ports.FREE_PORTS = range(32000, 32700)
+print(*astuple(ports.Ports.free()), flush=True)
+sys.stdin.read()
+"""
+    monkeypatch.setattr("infra.local.ports.FREE_PORTS", range(32000, 32700))
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdin
+        assert other.stdout
+        theirs = {int(port) for port in other.stdout.readline().split()}
+        ours = {port for _ in range(30) for port in astuple(Ports.free())}
+        other.stdin.close()
+    assert len(theirs) == 12
+    assert not theirs & ours
 
 
 def test_every_taken_port_is_named_with_its_setting(taken: int) -> None:
