@@ -7,7 +7,9 @@ import json
 from typing import Final
 
 from shared.accesslog import LogStore, NewEntry
+from shared.accesslog.storage.events import EventSecret
 from shared.ports import Tables
+from tests.compositions import OneSecret
 
 TABLE: Final = "accesslog"
 # The usual length of a tenant's id.
@@ -16,7 +18,7 @@ TENANT: Final = "acme-media"
 
 def new_store(tables: Tables) -> LogStore:
     """Return the store of an instance that has read no log yet."""
-    return LogStore(tables)
+    return LogStore(tables, EventSecret(OneSecret()))
 
 
 def payload(identifier: object) -> bytes:
