@@ -1,4 +1,4 @@
-"""The export of a log that can be verified offline: newline-delimited JSON, one entry a line.
+"""The export of a log for offline verification: newline-delimited JSON, one entry a line.
 
     {"checkpoint":"...signed note...","origin":"...","size":70000}
     {"tile":"tile/1/000.p/17","hashes":"...hexadecimal..."}
@@ -6,17 +6,18 @@
     ...
     {"end":70000}
 
-Where the log was damaged two lines more say so. No export that has one of them is intact:
+Two further lines report damage to the log. An export with either line is not intact:
 
-    {"missing":300,"last":389}    instead of entries that the log does not have any more
-    {"unsigned":70000}            before entries under no checkpoint: the log could not be shown to
-                                  continue the one that the export begins with
+    {"missing":300,"last":389}    in place of entries that the log has lost
+    {"unsigned":70000}            before entries under no checkpoint: no proof shows that the log
+                                  continues the log of the first line's checkpoint
 
-An entry that is a JSON object stands there as its own canonical bytes (RFC 8785), so that the file
-is readable as it is, and what was hashed is what stands between `"entry":` and `,"check"`. A
-redaction stands as a JSON string, and bytes that are neither as base64 under `bytes`. `check` is
-the first 8 bytes of the leaf hash as the log keeps it; it and the tiles prove nothing, but show
-which entry it is when the root of a log turns out to be another.
+An entry that is a JSON object appears as the canonical bytes of the entry (RFC 8785). The file is
+therefore readable, and the hashed bytes are the bytes between `"entry":` and `,"check"`. A
+redaction appears as a JSON string. Any further bytes appear as base64 under `bytes`.
+
+`check` is the first 8 bytes of the leaf hash in the log. `check` and the tiles prove nothing: if
+the root differs, `check` and the tiles show the changed entry.
 """
 
 import base64
@@ -40,7 +41,7 @@ _EXACT: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first line: the signed checkpoint that the entries lead to."""
+    """The first line: the signed checkpoint over the entries."""
 
     checkpoint: str
     origin: str
@@ -49,7 +50,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class ExportedEntry:
-    """A line with an entry. `check` is empty where the line has none."""
+    """A line with an entry. `check` is empty for a line without a check."""
 
     index: int
     entry: bytes
@@ -58,7 +59,7 @@ class ExportedEntry:
 
 @dataclass(frozen=True, slots=True)
 class Hashes:
-    """A line with a tile as the log keeps it."""
+    """A line with a tile from the log."""
 
     tile: Tile
     hashes: bytes
@@ -66,27 +67,27 @@ class Hashes:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A line in the place of the entries from `first` to `last`, which the log has lost."""
+    """A line in place of the entries from `first` to `last`, lost from the log."""
 
     first: int
     last: int
 
     @property
     def count(self) -> int:
-        """How many are missing."""
+        """The number of missing entries."""
         return self.last - self.first + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Unsigned:
-    """A line before the entries behind the first `size`, which no checkpoint covers."""
+    """A line before the entries after the first `size`, under no checkpoint."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The last line, without which the file was cut off."""
+    """The last line. A file without the line was cut off."""
 
     size: int
 
@@ -95,15 +96,15 @@ type Line = Header | ExportedEntry | Hashes | Missing | Unsigned | End
 
 
 def header_line(checkpoint: str, origin: str, size: int) -> bytes:
-    """The first line, of the signed `checkpoint` of the log `origin` with `size` entries."""
+    """Write the first line, for the signed `checkpoint` of the log `origin` with `size` entries."""
     return _line({"checkpoint": checkpoint, "origin": origin, "size": size})
 
 
 def tiles_before(index: int, size: int) -> list[Tile]:
-    """The tiles whose lines come right before entry `index` of a log of `size`.
+    """Return the tiles with lines right before entry `index` of a log of `size`.
 
-    Each tile of level 1 before the entries below it, and the partial one of level 0 before the
-    last entries.
+    Each tile of level 1 comes before the entries below the tile. The partial tile of level 0 comes
+    before the last entries.
     """
     tiles = []
     full = (size - index) // WIDTH
@@ -115,12 +116,12 @@ def tiles_before(index: int, size: int) -> list[Tile]:
 
 
 def tile_line(tile: Tile, hashes: bytes) -> bytes:
-    """A line with a tile as the log keeps it."""
+    """Write a line with a tile from the log."""
     return _line({"tile": tile.path, "hashes": hashes.hex()})
 
 
 def entry_line(index: int, entry: bytes, check: bytes) -> bytes:
-    """The line of entry `index`. `check` is what the log keeps of its leaf hash."""
+    """Write the line of entry `index`. `check` is the log's copy of the leaf hash, or a prefix."""
     text, tail = _json_text(entry), check[:CHECK_SIZE].hex().encode()
     if text is None:
         return b'{"index":%d,"bytes":"%s","check":"%s"}\n' % (
@@ -132,24 +133,24 @@ def entry_line(index: int, entry: bytes, check: bytes) -> bytes:
 
 
 def missing_line(first: int, last: int) -> bytes:
-    """The line in the place of the entries from `first` to `last`, which are not there."""
+    """Write the line in place of the missing entries from `first` to `last`."""
     return _line({"missing": first, "last": last})
 
 
 def unsigned_line(size: int) -> bytes:
-    """The line before the entries that the checkpoint of `size` does not cover, nor any other."""
+    """Write the line before the entries beyond `size`, the size of the newest checkpoint."""
     return _line({"unsigned": size})
 
 
 def end_line(size: int) -> bytes:
-    """The last line, of a log of `size`."""
+    """Write the last line, of a log of `size`."""
     return _line({"end": size})
 
 
 def parse_line(line: bytes) -> Line:
-    """What a line says. Raises MerkleError when it is none of an export.
+    """Parse a line. Raises MerkleError for any line outside the export format.
 
-    Of a line that some tool has written anew, the entry is taken in its canonical form.
+    The entry of a line that a tool has rewritten is returned in canonical form.
     """
     try:
         said = json.loads(line, object_pairs_hook=_object)
@@ -165,10 +166,10 @@ def _line(said: dict[str, Any]) -> bytes:
 
 
 def _json_text(entry: bytes) -> bytes | None:
-    """An entry as the JSON value that `parse_line` reads it back from; None if there is none."""
+    """Return the JSON value that `parse_line` reads back as `entry`; None for no such value."""
     try:
         if entry.startswith(b"{"):
-            # The strict parser refuses newlines and other raw control characters in strings.
+            # The strict parser refuses newlines and further raw control characters in strings.
             is_line = entry.endswith(b"}") and b"\n" not in entry and b"\r" not in entry
             json.loads(entry.decode(), object_pairs_hook=_object)
             return entry if is_line else None
@@ -178,7 +179,7 @@ def _json_text(entry: bytes) -> bytes | None:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Raises ValueError for a name that stands there twice: readers differ in which they take."""
+    """Build an object. Raises ValueError for a repeated name, because parsers differ on repeats."""
     said = dict(pairs)
     if len(said) < len(pairs):
         raise ValueError("a name stands there twice")

@@ -1,4 +1,4 @@
-"""The tree cut into tiles of 256 hashes, and the entries into bundles of 256.
+"""Tiles of 256 hashes of the tree, and bundles of 256 entries.
 
 Source: C2SP tlog-tiles. Level 0 tiles hold leaf hashes; each hash of a tile at level l + 1 is the
 root over one full tile at level l.
@@ -16,10 +16,10 @@ from shared.merkle.tree import HASH_SIZE
 WIDTH: Final = 256
 # A bundle states the length of an entry in two bytes.
 MAX_ENTRY: Final = 0xFFFF
-# Sizes fit in 63 bits, as witnesses want them.
+# Sizes fit in 63 bits, the range of witnesses.
 MAX_SIZE: Final = (1 << 63) - 1
 _MAX_LEVEL: Final = 7
-# Copied for each node, which is quicker than to begin anew.
+# A copy for each node is quicker than a new hash object.
 _NODE: Final = sha256(b"\x01")
 _PATH: Final = re.compile(
     r"tile/(?P<level>0|[1-9][0-9]?|entries)"
@@ -30,14 +30,14 @@ _PATH: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, order=True)
 class Tile:
-    """Tile `index` at `level`, the first `width` of its 256 hashes; a narrower one is partial."""
+    """Tile `index` at `level`: the first `width` of 256 hashes; a narrower tile is partial."""
 
     level: int
     index: int
     width: int = WIDTH
 
     def __post_init__(self) -> None:
-        """Raise ProofError for what no tree of up to 2^63 - 1 entries has."""
+        """Raise ProofError for a tile beyond every tree of up to 2^63 - 1 entries."""
         if not (0 <= self.level <= _MAX_LEVEL and 1 <= self.width <= WIDTH and self.index >= 0):
             raise ProofError("There is no such tile.")
         if (self.index * WIDTH + self.width) << 8 * self.level > MAX_SIZE:
@@ -45,12 +45,12 @@ class Tile:
 
     @property
     def path(self) -> str:
-        """Such as `tile/0/x001/067` or, partial, `tile/0/x001/067.p/12`."""
+        """The path: for example `tile/0/x001/067` or, partial, `tile/0/x001/067.p/12`."""
         return f"tile/{self.level}/{_number(self.index)}{_part(self.width)}"
 
 
 def parse_tile_path(path: str) -> Tile:
-    """The tile at `path`. Raises ProofError for anything but the one right way to write it."""
+    """Parse a tile's path. Raises ProofError for anything but the canonical path."""
     found = _PATH.fullmatch(path)
     if found is None or found["level"] == "entries":
         raise ProofError("This is not the path of a tile.")
@@ -61,13 +61,13 @@ def parse_tile_path(path: str) -> Tile:
 
 
 def entries_path(index: int, width: int = WIDTH) -> str:
-    """The path of bundle `index`: such as `tile/entries/x001/067.p/12`."""
+    """Return the path of bundle `index`: for example `tile/entries/x001/067.p/12`."""
     tile = Tile(0, index, width)
     return f"tile/entries/{_number(tile.index)}{_part(tile.width)}"
 
 
 def parse_entries_path(path: str) -> tuple[int, int]:
-    """Index and width of the bundle at `path`. Raises ProofError as `parse_tile_path` does."""
+    """Parse a bundle's path into index and width. Raises ProofError as `parse_tile_path` does."""
     found = _PATH.fullmatch(path)
     if found is None or found["level"] != "entries":
         raise ProofError("This is not the path of an entry bundle.")
@@ -78,7 +78,7 @@ def parse_entries_path(path: str) -> tuple[int, int]:
 
 
 def encode_bundle(entries: Iterable[bytes]) -> bytes:
-    """The entries, each behind its length as a big-endian uint16. Raises ProofError above 65535."""
+    """Join the entries, each after a big-endian uint16 length. Raises ProofError above 65535."""
     parts = []
     for entry in entries:
         if len(entry) > MAX_ENTRY:
@@ -88,7 +88,7 @@ def encode_bundle(entries: Iterable[bytes]) -> bytes:
 
 
 def decode_bundle(bundle: bytes) -> list[bytes]:
-    """The entries of a bundle. Raises ProofError when it does not end with an entry's end."""
+    """Split a bundle into entries. Raises ProofError for a bundle that ends within an entry."""
     entries, at = [], 0
     while at < len(bundle):
         start = at + 2
@@ -100,7 +100,7 @@ def decode_bundle(bundle: bytes) -> list[bytes]:
 
 
 def fold(hashes: Sequence[bytes]) -> bytes:
-    """The root over some hashes. Raises ValueError unless they are 1, 2, 4, 8, ... many."""
+    """Return the root over 1, 2, 4, 8, ... hashes. Raises ValueError for any other number."""
     while len(hashes) > 1:
         pairs, parents = iter(hashes), list[bytes]()
         for left, right in zip(pairs, pairs, strict=True):
@@ -114,12 +114,12 @@ def fold(hashes: Sequence[bytes]) -> bytes:
 
 
 def split(hashes: bytes) -> list[bytes]:
-    """Concatenated hashes one by one."""
+    """Split concatenated hashes."""
     return [hashes[at : at + HASH_SIZE] for at in range(0, len(hashes), HASH_SIZE)]
 
 
 def width_at(level: int, size: int) -> int:
-    """How many hashes the partial tile at `level` of a tree of `size` has; 0 for none."""
+    """Return the width of the partial tile at `level` of a tree of `size`; 0 without a tile."""
     return (size >> 8 * level) % WIDTH
 
 

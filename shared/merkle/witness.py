@@ -1,4 +1,4 @@
-"""What a log and a witness say to each other. Source: C2SP tlog-witness, "add-checkpoint"."""
+"""The messages between a log and a witness. Source: C2SP tlog-witness, "add-checkpoint"."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,26 +10,26 @@ from shared.merkle.keys import COSIGNATURE, Signature, VerifierKey
 from shared.merkle.note import Note, parse_signatures
 from shared.merkle.tree import HASH_SIZE
 
-# The content type of the answer 409, which states the size that the witness knows.
+# The content type of the answer 409, a statement of the size known to the witness.
 SIZE_MEDIA_TYPE: Final = "text/x.tlog.size"
 _MAX_HASHES: Final = 63
 
 
 @dataclass(frozen=True, slots=True)
 class AddCheckpoint:
-    """The signed `checkpoint`, and the `proof` that it continues the log of `old` entries."""
+    """The signed `checkpoint`, and the `proof` that the log continues the log of `old` entries."""
 
     old: int
     proof: tuple[bytes, ...]
     checkpoint: str
 
     def __str__(self) -> str:
-        """The body of the request."""
+        """Return the body of the request."""
         return "\n".join([f"old {self.old}", *map(to_base64, self.proof), "", self.checkpoint])
 
     @classmethod
     def parse(cls, body: str) -> Self:
-        """The request in `body`; its checkpoint is not looked into. Raises NoteError."""
+        """Parse the request in `body`, without a check of the checkpoint. Raises NoteError."""
         head, separator, checkpoint = body.partition("\n\n")
         first, *lines = head.split("\n")
         if not separator or not first.startswith("old "):
@@ -44,10 +44,10 @@ class AddCheckpoint:
 
 
 def cosignatures(checkpoint: str, answer: str, witnesses: Sequence[VerifierKey]) -> list[Signature]:
-    """Those signatures of a witness's `answer` that known `witnesses` made over `checkpoint`.
+    """Return the signatures in a witness's `answer` that known `witnesses` made over `checkpoint`.
 
-    `checkpoint` is the signed note. Those of unknown keys are left out. Raises NoteError when the
-    answer is malformed, and BadSignatureError when one of a known witness does not verify.
+    `checkpoint` is the signed note. Signatures of unknown keys are left out. Raises NoteError for a
+    malformed answer, and BadSignatureError when a known witness's signature does not verify.
     """
     known = [key for key in witnesses if key.algorithm == COSIGNATURE]
     made = parse_signatures(answer)
