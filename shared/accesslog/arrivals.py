@@ -1,14 +1,14 @@
-"""Keeping the order of a queue from which several instances take events for the log.
+"""The order of a queue from which several instances take events for the log.
 
-Each instance has some of the queue's messages, and may be at the log before another that has
-earlier ones. So it looks at what stands before its own messages in the queue, locked by others or
-not, and adds the earlier events of the same sources first: whoever has them finds them in the log.
-All instances thus append beginnings of one sequence, and none waits for another. What has left the
-queue is in the log already, was parked, or is dead-lettered.
+Each instance holds some of the queue's messages. An instance may reach the log before an instance
+with earlier messages. Each instance therefore browses the messages before its own, locked or not,
+and adds the earlier events of the same sources first. The holder of an earlier message then finds
+the event in the log. Every instance appends a beginning of the same sequence, and no instance
+waits. A message that has left the queue is in the log already, was parked, or is dead-lettered.
 
-Source: "Message browsing" (peeking shows what others have locked) and "Message sequencing and
+Source: "Message browsing" (peeking also shows locked messages) and "Message sequencing and
 timestamps" (sequence numbers only grow, without gaps), learn.microsoft.com. The numbers of a
-partitioned queue begin with that of the partition and say nothing of the order.
+partitioned queue begin with the partition's number and give no order.
 """
 
 import logging
@@ -27,14 +27,14 @@ logger = logging.getLogger("vouchsafe.accesslog")
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An event that came from a queue; `number` is the sequence number of its message."""
+    """An event from a queue; `number` is the sequence number of the message."""
 
     number: int
     event: Recorded
 
     @property
     def stream(self) -> tuple[str, str]:
-        """What keeps its order: the events of one source in one tenant's log."""
+        """The unit of order: the events of one source in one tenant's log."""
         return self.event.data.tenant, self.event.source
 
 
@@ -49,11 +49,11 @@ class Arrivals:
     async def record(
         self, arrivals: Sequence[Arrival], batch: Collection[int]
     ) -> Sequence[RefusalError | None]:
-        """Add the events of one batch, or some of them, as `AccessLog.record_events` does.
+        """Add the events of one batch, or some of the events, as `AccessLog.record_events` does.
 
-        `batch` has the numbers of all its messages: those without an arrival are for the caller to
-        deal with. Refuses what claims to come from this app, whose own entries take another way.
-        Raises UnavailableError when log or queue cannot be asked.
+        `batch` has the number of every message of the batch: the caller deals with the messages
+        without an arrival. Refuses an event under this app's source, because the app's own entries
+        take a different way. Raises UnavailableError when log or queue is unavailable.
         """
         told: dict[int, RefusalError | None] = {
             id(one): _reserved() for one in arrivals if one.event.source == SOURCE
@@ -66,7 +66,7 @@ class Arrivals:
     async def _record(
         self, earlier: Sequence[Arrival], own: Sequence[Arrival]
     ) -> dict[int, RefusalError | None]:
-        """Why each was refused, if it was, by its `id`."""
+        """Return the reason of the refusal, or None, by the `id` of each arrival."""
         ordered = sorted([*earlier, *own], key=lambda one: one.number)
         try:
             reasons = await self._log.record_events([one.event for one in ordered])
@@ -75,7 +75,7 @@ class Arrivals:
         except Exception as error:
             if not earlier:
                 raise
-            # It may be the fault of one of them, which whoever has it finds out.
+            # An earlier event may be the cause: the holder of the message will find the cause.
             logger.warning("earlier events are left to others: %s", kind_and_place(error))
             return await self._record([], own)
         return {id(one): reason for one, reason in zip(ordered, reasons, strict=True)}
@@ -83,7 +83,7 @@ class Arrivals:
     async def _earlier(
         self, arrivals: Sequence[Arrival], batch: Collection[int]
     ) -> Sequence[Arrival]:
-        """What others have, or nobody yet, of the events before `arrivals` in their streams."""
+        """Return the events before `arrivals` in their streams that the instance does not hold."""
         if 0 in batch:
             logger.warning("messages came without sequence numbers: their order may be lost")
         streams = {one.stream for one in arrivals}
@@ -99,7 +99,7 @@ class Arrivals:
 
 
 def end_of_others(batch: Collection[int], last: int) -> int:
-    """The number from which on up to `last` all are of `batch`; others may have those before."""
+    """Return the first number of the run of `batch` up to `last`; earlier messages may be held."""
     while last - 1 in batch:
         last -= 1
     return last
@@ -114,7 +114,7 @@ def _reserved() -> ForbiddenError:
 
 
 def _arrival_of(number: int, body: bytes) -> Arrival | None:
-    """The event in a message that somebody else has; None for what will be parked."""
+    """Return the event in another holder's message; None for a message that will be parked."""
     try:
         event = decode(body)
     except RefusalError:

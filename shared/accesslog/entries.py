@@ -1,7 +1,7 @@
-"""What an entry of the access log says, and the bytes that are kept of it: pure rules.
+"""The content of an entry of the access log, and the stored bytes: pure rules.
 
-An entry is a JSON object in the canonical form of RFC 8785, so that everybody who knows what it
-says gets the same bytes and the same hash. What is not known is left out.
+An entry is a JSON object in the canonical form of RFC 8785. Equal content therefore gives equal
+bytes and an equal hash. An entry leaves out unknown fields.
 """
 
 import re
@@ -17,18 +17,18 @@ from shared.ids import rfc3339
 from shared.messages.contracts import AccessRecorded, Actor
 from shared.messages.outgoing import OutgoingEntry
 
-# How far a sender's clock may be ahead of ours before its time is marked as not to be trusted.
+# The lead of a sender's clock over the app's clock before the sender's time is marked untrusted.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
-# In a URI, the sign may be written as an escape.
+# A URI may escape the at sign.
 _EMAIL: Final = re.compile(r"[^\s@/]+(?:@|%40)[^\s@/]+\.[^\s@/]+")
 
 
 class Entry(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """One entry. `source` and `id` are its identity, those of the event that it keeps.
+    """An entry. `source` and `id` are the identity of the recorded event and of the entry.
 
-    `time` is when it happened, as the source says; `received_at` when the log got it, and
-    `clock_ahead` marks a time that lay more than five minutes after that. `resource` is an id such
-    as `assets/01J…`, never a name that tells of a person (GDPR Art. 5(1)(c)).
+    `time` is the time of the event by the source; `received_at` is the time of receipt by the log.
+    `clock_ahead` marks a `time` more than five minutes after `received_at`. `resource` is an id,
+    for example `assets/01J…`, never a name that identifies a person (GDPR Art. 5(1)(c)).
     """
 
     id: str
@@ -50,12 +50,12 @@ class Entry(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
     @property
     def trusted_time(self) -> datetime:
-        """When it happened, as far as that can be believed."""
+        """The time of the event, or the time of receipt for an untrusted clock."""
         return self.received_at if self.clock_ahead else self.time
 
 
 def attributed(recorded: AccessRecorded) -> AccessRecorded:
-    """`recorded` with the correlation id and the client address of the work at hand."""
+    """Add the correlation id and the client address of the current context to `recorded`."""
     origin = context.current()
     return msgspec.structs.replace(
         recorded,
@@ -65,7 +65,7 @@ def attributed(recorded: AccessRecorded) -> AccessRecorded:
 
 
 def check(recorded: AccessRecorded) -> None:
-    """Hold what is to be logged to the limits of its contract, and to naming nobody.
+    """Check a record against the limits of the contract, and for names of persons.
 
     Raises InvalidInputError.
     """
@@ -78,10 +78,10 @@ def check(recorded: AccessRecorded) -> None:
 
 
 def new_entry(recorded: AccessRecorded, identifier: str, now: datetime) -> OutgoingEntry:
-    """Make the entry that reports `recorded`, for the outbox of the change that is reported.
+    """Make the entry that reports `recorded`, for the outbox of the reported change.
 
-    `identifier` becomes the id of the entry's event. Raises what `check` does, so that
-    nothing is done that the log would refuse.
+    `identifier` becomes the id of the entry's event. Raises the errors of `check`, before a change
+    that the log would refuse.
     """
     attributed_to = attributed(recorded)
     check(attributed_to)
@@ -89,20 +89,20 @@ def new_entry(recorded: AccessRecorded, identifier: str, now: datetime) -> Outgo
 
 
 def check_identity(source: str, identifier: str) -> None:
-    """Hold the identity of an event to naming nobody. Raises InvalidInputError."""
+    """Check the identity of an event for names of persons. Raises InvalidInputError."""
     _require_nameless({"source": source, "id": identifier})
 
 
 def names_person(text: str | None) -> bool:
-    """Whether something in `text` looks like an e-mail address."""
-    # Most texts have no sign, and the search for what stands before one takes its time.
+    """Tell whether `text` contains something like an e-mail address."""
+    # Most texts have no at sign, and the search for the part before the sign is slow.
     if text is None or ("@" not in text and "%40" not in text):
         return False
     return _EMAIL.search(text) is not None
 
 
 def person_named(place: str) -> InvalidInputError:
-    """The answer for an entry that names a person at this place."""
+    """Return the refusal of an entry that names a person at `place`."""
     return InvalidInputError(
         "log-entry-names-person",
         f"What looks like an e-mail address stands in {place} of an entry for the log.",
@@ -113,7 +113,7 @@ def person_named(place: str) -> InvalidInputError:
 def entry_of(
     recorded: AccessRecorded, source: str, identifier: str, time: datetime, received: datetime
 ) -> Entry:
-    """The entry that keeps `recorded`, which happened at `time` and came in at `received`."""
+    """Make the entry of `recorded`, of an event at `time` that came in at `received`."""
     return Entry(
         id=identifier,
         source=source,
@@ -135,7 +135,7 @@ def entry_of(
 
 
 def payload_of(entry: Entry) -> bytes:
-    """The bytes that are kept and hashed. Raises InvalidInputError for text that is no Unicode."""
+    """Return the bytes to store and hash. Raises InvalidInputError for text outside Unicode."""
     import rfc8785
 
     try:
@@ -165,7 +165,7 @@ def _require_nameless(fields: Mapping[str, Any]) -> None:
 
 
 def _texts(fields: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, str]]:
-    """All texts in `fields`, each with the name of its field."""
+    """Yield every text in `fields`, each with the field's name."""
     for name, value in fields.items():
         if isinstance(value, str):
             yield inside + name, value

@@ -1,6 +1,6 @@
-"""Erasing one entry's payload from a log, so that the tree and every proof stay as they are.
+"""Redaction: erase an entry's payload from a log; the tree and every proof stay the same.
 
-Why this may be done, and when: docs/explanation/access-log.md, "Erasing from the log".
+For the grounds and the rules see docs/explanation/access-log.md, "Erasing from the log".
 """
 
 import logging
@@ -33,12 +33,12 @@ ACTION: Final = "log.entry-redacted"
 logger = logging.getLogger("vouchsafe.accesslog")
 
 
-def hold(entry: Entry, caller: Caller) -> None:
-    """Let `caller` redact `entry`, or say why not.
+def require_redactable(entry: Entry, caller: Caller) -> None:
+    """Raise unless `caller` may redact `entry`.
 
-    Raises ConflictError for the record of a redaction, and ForbiddenError where the vendor would
-    erase anything but what the tenant's own people did. All else is evidence against the vendor,
-    whatever the service that reported it calls the role.
+    Raises ConflictError for the record of a redaction. Raises ForbiddenError when the vendor would
+    erase anything but an action of the tenant's own people. Every further entry is evidence against
+    the vendor, under any role name of the reporting service.
     """
     if entry.action == ACTION:
         raise ConflictError(
@@ -58,7 +58,7 @@ def hold(entry: Entry, caller: Caller) -> None:
 
 
 class Redactions:
-    """Redacts entries of the tenants' logs. A redaction is itself logged, before it is done."""
+    """Redacts entries of the tenants' logs. The log records a redaction before the erasure."""
 
     def __init__(
         self,
@@ -78,11 +78,11 @@ class Redactions:
     async def redact(
         self, tenant: str, index: int, reason: Reason, ticket: str, caller: Caller
     ) -> Listed:
-        """Put a signed note in the place of an entry's payload; one that is redacted stays so.
+        """Replace an entry's payload by a signed note; a redacted entry stays unchanged.
 
-        A published checkpoint covers the entry before, so that its leaf hash is bound. Raises what
-        `hold` does, NotFoundError if there is no such entry, and LogDamagedError for an entry that
-        is not the one that was logged: that is evidence.
+        A published checkpoint covers the entry first, and so binds the leaf hash. Raises the errors
+        of `require_redactable`, and NotFoundError for an absent entry. Raises LogDamagedError for
+        an entry that differs from the logged entry: the changed entry is evidence.
         """
         found = await self._proofs.prove(tenant, index)
         if is_redaction(found.entry):
@@ -95,7 +95,7 @@ class Redactions:
         except ProofError as error:
             raise LogDamagedError(index) from error
         try:
-            hold(entry_from(found.entry), caller)
+            require_redactable(entry_from(found.entry), caller)
         except msgspec.DecodeError as error:
             raise LogDamagedError(index) from error
         await self._record(tenant, index, reason, ticket, caller)
@@ -108,7 +108,7 @@ class Redactions:
     async def _record(
         self, tenant: str, index: int, reason: Reason, ticket: str, caller: Caller
     ) -> None:
-        # An attempt before this one may have recorded it and have got no further.
+        # An earlier attempt may have recorded the redaction and then failed.
         if await self._is_recorded(tenant, index):
             return
         recorded = AccessRecorded(
@@ -127,7 +127,7 @@ class Redactions:
             if await self._is_recorded(tenant, index):
                 logger.info("the redaction of entry %d was recorded by another request", index)
                 return
-            # Some other event came under this id: nothing is erased without its record.
+            # A different event has the id: nothing is erased without a record of the erasure.
             await self._log.record(recorded, new_id(now), now)
 
     async def _is_recorded(self, tenant: str, index: int) -> bool:

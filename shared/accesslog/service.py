@@ -1,4 +1,4 @@
-"""The one door to the access log: everything that is logged is appended here."""
+"""The entry point of the access log: every append goes through the service."""
 
 import asyncio
 import logging
@@ -28,16 +28,17 @@ from shared.messages.outgoing import OutgoingEntry
 from shared.ports import Clock
 
 LOG_DAMAGED: Final = "log-damaged"
-"""The code of the refusal of an event whose tenant's log takes none until somebody mends it."""
+"""The refusal code of an event whose tenant's log takes no events until the operator mends the log.
+"""
 
 logger = logging.getLogger("vouchsafe.accesslog")
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An event for the log: `source` and `id` are its identity, `time` is when it happened.
+    """An event for the log, with the identity `source` and `id` and the `time` of the event.
 
-    `origin` is what it goes back to, where its data does not say.
+    `origin` is the origin of the event, for data without an origin.
     """
 
     source: str
@@ -48,35 +49,35 @@ class Recorded:
 
     @classmethod
     def of(cls, event: Event) -> Self:
-        """What an event brings to the log. Raises TypeError for one that brings nothing."""
+        """Return the log's part of an event. Raises TypeError for an event without a record."""
         if not isinstance(event.data, AccessRecorded):
             raise TypeError(f"{event.type} brings nothing to the log")
         return cls(event.source, event.id, event.time, event.data, event.origin)
 
 
 class AccessLog:
-    """Adds to the tenants' logs. Entries are only ever added."""
+    """Adds to the tenants' logs; a log only grows."""
 
     def __init__(self, store: LogStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def record(self, recorded: AccessRecorded, identifier: str, time: datetime) -> int:
-        """Add an entry of our own and return its index; when this returns it is durable.
+        """Add an entry of the app and return the index; on return the entry is durable.
 
-        The same again, with the same id and time, is one entry. Raises UnavailableError when it
-        could not be kept: what it records must not happen then. Raises what `entries.check` does,
-        and EventIdReusedError for an id that stands for something else.
+        A repeated call with the same id and time gives one entry. Raises UnavailableError when the
+        entry could not be stored: the recorded action must not happen then. Raises the errors of
+        `entries.check`, and EventIdReusedError for the id of a different event.
         """
         entry = self._checked(Recorded(SOURCE, identifier, time, attributed(recorded)))
         (index,) = await self._store.append(recorded.tenant, [entry])
         return index
 
     async def record_answer(self, tenant: str, caller: Caller, action: str, resource: str) -> None:
-        """Record what `caller` is about to be given of a tenant's: a view, a list or a link.
+        """Record an answer to `caller` before the answer: a view, a list or a link of a tenant's.
 
-        Each answer is an entry of its own, also where a request is sent again. Raises what `record`
-        does: nothing may be given then.
+        Each answer is an entry, even for a repeated request. Raises the errors of `record`: give no
+        answer then.
         """
         given = AccessRecorded(
             tenant=tenant,
@@ -89,34 +90,34 @@ class AccessLog:
         await self.record(given, new_id(now), now)
 
     async def record_disclosure(self, tenant: str, caller: Caller, resource: str) -> None:
-        """Record that one of the vendor's people asks something of a tenant's log.
+        """Record that one of the vendor's people asks for a part of a tenant's log.
 
-        It comes before all that may be refused. A tenant's own people ask unrecorded.
+        The record comes before any refusal. Requests of a tenant's own people are not recorded.
         """
         if caller.roles & VENDOR_ROLES:
             await self.record_answer(tenant, caller, "log.read", resource)
 
     async def require_appendable(self, tenant: str) -> None:
-        """Hold back what cannot be undone while the tenant's log would not take its entry.
+        """Raise LogDamagedError if the tenant's log would refuse an entry.
 
-        Raises LogDamagedError.
+        Call before an irreversible change.
         """
         await self._store.require_appendable(tenant)
 
     async def defer_unless_appendable(self, tenant: str) -> None:
-        """Raise UnavailableError where `require_appendable` refuses: the queue delivers again."""
+        """Raise UnavailableError when `require_appendable` refuses: the queue delivers again."""
         try:
             await self.require_appendable(tenant)
         except LogDamagedError as error:
-            logger.error("the log of %s takes no entries: %s", tenant, error)  # noqa: TRY400 - its text is ours
+            logger.error("the log of %s takes no entries: %s", tenant, error)  # noqa: TRY400 - the text is the app's own
             raise UnavailableError("log") from error
 
     async def record_events(self, events: Sequence[Recorded]) -> Sequence[RefusalError | None]:
         """Add the entries of events of any tenants, each tenant's in order and in one append.
 
-        Returns for each event None, or the reason of the refusal; every event of a tenant whose log
-        is damaged is refused. Raises UnavailableError when the answer is not known for each event:
-        send the same events again then. One tenant's failure leaves the others' events recorded.
+        Returns for each event None, or the reason of the refusal; every event of a damaged log is
+        refused. Raises UnavailableError when the result is unknown for any event: send the same
+        events again then. A tenant's failure leaves the events of further tenants recorded.
         """
         checked: list[NewEntry | RefusalError] = []
         for event in events:
@@ -125,7 +126,8 @@ class AccessLog:
             except RefusalError as reason:
                 checked.append(reason)
         tenants = [event.data.tenant for event in events]
-        # Waiting does not help: somebody has to mend the log, and then replays the parked events.
+        # Waiting does not help: the operator has to mend the log, and then replays the parked
+        # events.
         return [
             _damaged() if isinstance(reason, LogDamagedError) else reason
             for reason in await self._append(tenants, checked)
@@ -134,7 +136,7 @@ class AccessLog:
     async def record_entries(
         self, entries: Sequence[OutgoingEntry]
     ) -> Sequence[RefusalError | LogDamagedError | None]:
-        """Add entries of our own, as `messages.outgoing.EntryLog` describes."""
+        """Add the app's own entries, as `messages.outgoing.EntryLog` describes."""
         tenants = [entry.data.tenant for entry in entries]
         made = [self._entry(entry.data, SOURCE, entry.id, entry.time) for entry in entries]
         return await self._append(tenants, made)
@@ -142,9 +144,9 @@ class AccessLog:
     async def _append(
         self, tenants: Sequence[str], entries: Sequence[NewEntry | RefusalError]
     ) -> Sequence[RefusalError | LogDamagedError | None]:
-        """Append each tenant's entries in one append, the tenants' side by side.
+        """Append each tenant's entries in one append, the tenants in parallel.
 
-        Returns for each entry the reason why the log has not the entry, or None.
+        Returns for each entry None, or the reason of the refusal.
         """
         places: defaultdict[str, list[int]] = defaultdict(list)
         reasons: list[RefusalError | LogDamagedError | None] = [None] * len(entries)
@@ -174,15 +176,15 @@ class AccessLog:
         return reasons
 
     def takes(self, event: Recorded) -> bool:
-        """Whether an entry can be made of an event that somebody else is to record."""
+        """Tell whether an event of another holder can become an entry."""
         try:
             self._checked(event)
-        except Exception:  # noqa: BLE001 - whoever is to record it says what is wrong with it
+        except Exception:  # noqa: BLE001 - the holder of the event reports the error
             return False
         return True
 
     def _checked(self, event: Recorded) -> NewEntry:
-        """Make the entry of an event. Raises what `entries.check` and `check_identity` do."""
+        """Make the entry of an event. Raises the errors of `entries.check` and `check_identity`."""
         with during(event.origin):
             recorded = attributed(event.data)
         check(recorded)

@@ -48,8 +48,8 @@ class Note:
     def verify(self, keys: Sequence[VerifierKey]) -> list[tuple[VerifierKey, Signature]]:
         """Return the `keys` that have signed, with the signatures.
 
-        Signatures of unknown keys are ignored. Raises UnknownKeyError when no known key has signed, and BadSignatureError when the
-        signature of a known key does not verify.
+        Signatures of unknown keys are ignored. Raises UnknownKeyError when no known key has signed,
+        and BadSignatureError when the signature of a known key does not verify.
         """
         known = {(key.name, key.key_id): key for key in keys}
         if len(known) < len(set(keys)):

@@ -12,7 +12,7 @@ from shared.accesslog.proofs.checkpoints import Checkpoints
 from shared.accesslog.proofs.keys import LogKeys
 from shared.accesslog.reading.filters import EntryFilter
 from shared.accesslog.reading.listing import Reading
-from shared.accesslog.redactions import ACTION, Redactions, hold
+from shared.accesslog.redactions import ACTION, Redactions, require_redactable
 from shared.azure.blobs import AzureBlobs
 from shared.azure.tables import AzureTables
 from shared.errors import NotFoundError, RefusalError, UnavailableError
@@ -122,10 +122,10 @@ def test_who_may_redact_what(actor, action, caller, code):
     told = AccessRecorded(tenant="t", actor=actor, action=action, resource="r", outcome="allowed")
     entry = entry_of(told, "/vouchsafe", "e1", NOW, NOW)
     if code is None:
-        hold(entry, caller)
+        require_redactable(entry, caller)
         return
     with pytest.raises(RefusalError) as refused:
-        hold(entry, caller)
+        require_redactable(entry, caller)
     assert refused.value.code == code
 
 

@@ -1,4 +1,4 @@
-"""Going round the logs of all tenants."""
+"""Rounds over the logs of every tenant."""
 
 import asyncio
 import logging
@@ -17,16 +17,16 @@ logger = logging.getLogger("vouchsafe.accesslog")
 
 
 class RoundFailedError(Exception):
-    """A round did not get through for some tenants; the log says why."""
+    """A round failed for some tenants; the app's log has the reasons."""
 
 
 async def publish_all(
     tenants: AsyncIterator[str], checkpoints: Checkpoints, watch: IntegrityWatch
 ) -> None:
-    """Publish a checkpoint of each log that has grown; a damaged one is looked into at once.
+    """Publish a checkpoint of each log that has grown, and verify a damaged log at once.
 
-    That nothing is signed any more is told even if nothing is found, and where it is what is kept
-    of the key that was changed.
+    A log that cannot be signed is reported, even without a finding. A changed public key in
+    `evidence` is reported too.
     """
 
     async def publish(tenant: str) -> None:
@@ -43,7 +43,7 @@ async def publish_all(
 
 
 async def watch_all(tenants: AsyncIterator[str], watch: IntegrityWatch, *, whole: bool) -> None:
-    """Verify what is new in each log, or all of it."""
+    """Verify the new entries of each log, or whole logs."""
 
     async def verify(tenant: str) -> None:
         for finding in await watch.verify(tenant, whole=whole):
@@ -53,7 +53,7 @@ async def watch_all(tenants: AsyncIterator[str], watch: IntegrityWatch, *, whole
 
 
 async def _each(tenants: AsyncIterator[str], work: Callable[[str], Awaitable[None]]) -> None:
-    """Do `work` for all, some at a time; one that fails holds up no other.
+    """Do `work` for every tenant, some tenants at a time; a failure delays no further tenant.
 
     Raises RoundFailedError in the end.
     """
@@ -64,7 +64,7 @@ async def _each(tenants: AsyncIterator[str], work: Callable[[str], Awaitable[Non
         nonlocal failed
         try:
             await work(tenant)
-        except Exception as error:  # noqa: BLE001 - it is counted, and raised in the end
+        except Exception as error:  # noqa: BLE001 - counted, and raised in the end
             failed += 1
             logger.error("log of %s: %s", tenant, kind_and_place(error))  # noqa: TRY400 - see there
         finally:

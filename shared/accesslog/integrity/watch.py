@@ -1,6 +1,6 @@
-"""The integrity watch: each log's rows are held against each other and against what was published.
+"""The integrity watch: compare each log's rows with each other and with the published statements.
 
-What it finds opens an incident, once for each thing that is wrong.
+A finding opens an incident, one incident for each defect.
 """
 
 import base64
@@ -30,10 +30,10 @@ from shared.rows import Stored, readable, to_values
 
 TABLE: Final = LOG_WATCH_TABLE.name
 _WATCHED: Final = "watched"
-# So many findings are told apart from those before; more tell nothing more of what happened.
+# The number of findings compared with earlier findings; more findings say nothing more.
 _MOST_TOLD: Final = 50
 _NAMED: Final = 3
-# What is said of that which is no change itself.
+# The beginning of the summary for a finding that is no change of the log.
 _ONLY_ITSELF: Final[dict[FindingKind, str]] = {
     "watch-failed": "The access log could not be verified",
     "publishing-refused": "The access log is not signed any more, and no change was found in it",
@@ -43,7 +43,7 @@ logger = logging.getLogger("vouchsafe.accesslog")
 
 
 class Watched(Stored, frozen=True):
-    """Up to where a log was found intact, its root there in base64, and when."""
+    """The size of the last intact log, the root at the size in base64, and the time."""
 
     size: int
     root: str
@@ -51,7 +51,7 @@ class Watched(Stored, frozen=True):
 
     @property
     def root_hash(self) -> bytes:
-        """The root as its 32 bytes; none where it is not that."""
+        """The root as 32 bytes; no bytes for an unreadable root."""
         try:
             root = base64.b64decode(self.root, validate=True)
         except ValueError:
@@ -60,7 +60,7 @@ class Watched(Stored, frozen=True):
 
 
 class IntegrityWatch:
-    """Watches over the logs of all tenants."""
+    """Watches over the logs of every tenant."""
 
     def __init__(
         self,
@@ -79,15 +79,15 @@ class IntegrityWatch:
         self._clock = clock
 
     async def verify(self, tenant: str, *, whole: bool = False) -> Sequence[Finding]:
-        """Verify what was appended since the log was last found intact, or all of it.
+        """Verify the entries since the log was last found intact, or the whole log.
 
-        Returns what is wrong, for all of which there is an incident then. There is one a day, too,
-        for a log that cannot be verified as the watch itself fails, which is raised all the same.
+        Returns the findings, each with an incident. A failure of the watch itself is raised, and
+        opens at most one incident a day and log.
         """
         try:
             return await self._verify(tenant, whole=whole)
         except UnavailableError:
-            # The next time may do, and no incident could be kept now.
+            # The next round may succeed, and no incident could be stored at present.
             raise
         except Exception as error:
             logger.error("watch over %s: %s", tenant, kind_and_place(error))  # noqa: TRY400 - see there
@@ -96,11 +96,11 @@ class IntegrityWatch:
             raise
 
     async def refused(self, tenant: str, index: int) -> None:
-        """Tell that nothing is signed, for damage near `index` of which `verify` finds nothing."""
+        """Report that nothing is signed, for damage near `index` that `verify` does not find."""
         await self._tell(tenant, [Finding(index, index, "publishing-refused", "")])
 
     async def tell_of_key(self, version: str) -> None:
-        """Open one incident for a version of the key whose public key in `evidence` is another."""
+        """Open an incident for a version of the key with a changed public key in `evidence`."""
         incident = IncidentOpened(
             kind="log.integrity",
             severity="critical",
@@ -113,8 +113,8 @@ class IntegrityWatch:
         row = await self._tables.get(TABLE, key(tenant), _WATCHED)
         watched = _watched_in(row)
         newest = await self._checkpoints.newest(tenant)
-        # What the row says counts only as far as the log leads to what `evidence` holds. So the
-        # rows of the newest checkpoint, which is served, are looked at each time.
+        # The row counts only as far as the log leads to the checkpoint in `evidence`. Every round
+        # therefore verifies the rows of the newest checkpoint, which is served.
         start = 0
         if watched is not None and newest is not None and not whole:
             start = min(watched.size, newest.size)
@@ -136,9 +136,9 @@ class IntegrityWatch:
         return findings
 
     async def _changed_rows(self, tenant: str, start: int) -> Sequence[Finding]:
-        """What is wrong with the rows of what was published, and of who has cosigned it."""
+        """Find changes to the rows of published checkpoints, of witnesses and of cosignatures."""
         found = await false_witnesses(self._tables, tenant)
-        # Read first: what they cosign was published before.
+        # Read first: a cosignature comes after the checkpoint.
         cosigned = await cosignature_rows(self._tables, tenant, start)
         notes: dict[int, str] = {}
         async for name, published, is_genuine in self._checkpoints.kept(tenant, start):
@@ -172,7 +172,7 @@ class IntegrityWatch:
         return await audit(0)
 
     async def _tell(self, tenant: str, findings: Sequence[Finding]) -> None:
-        """Open one incident for those of `findings` that are new."""
+        """Open an incident for the new `findings`."""
         partition = key(tenant)
         new = [
             (name, finding)
@@ -203,7 +203,7 @@ class IntegrityWatch:
 
 
 def _watched_in(row: Row | None) -> Watched | None:
-    """What the row says; None where it cannot be read, so that all is verified anew."""
+    """Read the row; None for an unreadable row, and then the whole log is verified again."""
     watched = None if row is None else readable(Watched, row.values)
     if watched and 0 <= watched.size <= MAX_SIZE and watched.root_hash:
         return watched
@@ -211,7 +211,7 @@ def _watched_in(row: Row | None) -> Watched | None:
 
 
 def _row_of(finding: Finding) -> str:
-    # A key is at most 1 KiB, and so might be the one that it is about.
+    # A key is at most 1 KiB, and the finding's key may be as long.
     seen_in = hashlib.sha256(finding.row.encode()).hexdigest()
     row = finding.row if len(finding.row) < len(seen_in) else seen_in
     where = (f"{finding.first:012x}", f"{finding.end:012x}", row)

@@ -1,10 +1,10 @@
-"""Publishing checkpoints: signed statements of a log's size and root that never contradict.
+"""The publication of checkpoints: consistent signed statements of a log's size and root.
 
-Each signed note is written to `evidence` before anybody sees it, and a log is held to the newest
-there before anything more is signed: so no instance can publish a shorter or another log, whatever
-becomes of the tables. Rows are the index of what was published, and are replaced under their ETag.
-As they can be changed past the app, they count only as far as the log's keys have signed what they
-say.
+The app writes each signed note to `evidence` before the note is served. Before a further signature,
+the log must continue the newest note in `evidence`. No instance can therefore publish a shorter or
+different log, even after a change to the tables. The rows are the index of the published
+checkpoints, and are replaced under an ETag. Rows can be changed past the app: a row counts only as
+far as the log's keys have signed the content.
 """
 
 import base64
@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from shared.accesslog.proofs.continuity import hold
+from shared.accesslog.proofs.continuity import require_continuity
 from shared.accesslog.proofs.cosignatures import cosigned
 from shared.accesslog.proofs.evidence import Evidence
 from shared.accesslog.proofs.keys import LogKeys
@@ -45,7 +45,7 @@ _MOST_TRIES: Final = 10
 
 
 class Published(Stored, frozen=True):
-    """A checkpoint that was published. `root` is in base64, `note` the signed note."""
+    """A published checkpoint. `root` is in base64, `note` the signed note."""
 
     size: int
     root: str
@@ -54,13 +54,13 @@ class Published(Stored, frozen=True):
 
     @property
     def root_hash(self) -> bytes:
-        """The root as its 32 bytes."""
+        """The root as 32 bytes."""
         return base64.b64decode(self.root)
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The checkpoint published last, and its row."""
+    """The checkpoint published last, and the checkpoint's row."""
 
     published: Published
     row: Row
@@ -72,7 +72,7 @@ class _Known:
 
 
 class Checkpoints:
-    """The checkpoints of every tenant's log. `prefix` is what the origins of all begin with."""
+    """The checkpoints of every tenant's log. Every origin begins with `prefix`."""
 
     def __init__(
         self,
@@ -91,21 +91,21 @@ class Checkpoints:
         self._prefix = prefix
 
     def origin(self, tenant: str) -> str:
-        """The origin of a tenant's log: where its tiles are served, without scheme."""
+        """Return the origin of a tenant's log: the address of the log's tiles, without scheme."""
         return f"{self._prefix}/tenants/{tenant}/log"
 
     async def verifiers(self, tenant: str) -> list[VerifierKey]:
-        """The public keys that verify all that was signed for a tenant's log."""
+        """Return the public keys that verify every signature for a tenant's log."""
         return await self._keys.verifiers(self.origin(tenant))
 
     async def latest(self, tenant: str) -> Published:
-        """What was published last; the first of a log is published now."""
+        """Return the checkpoint published last, or publish the first checkpoint of the log."""
         return await self.newest(tenant) or await self.publish(tenant)
 
     async def at(self, tenant: str, size: int) -> Published:
-        """The checkpoint of `size` that was published. Raises NotFoundError if none was.
+        """Return the published checkpoint of `size`. Raises NotFoundError for an unpublished size.
 
-        Raises LogDamagedError where its row cannot be read any more.
+        Raises LogDamagedError for an unreadable row.
         """
         row = await self._tables.get(TABLE, key(tenant), _row_at(size))
         if row is None:
@@ -122,10 +122,11 @@ class Checkpoints:
     async def roots(
         self, tenant: str, smallest: int, newest: Published | None
     ) -> Mapping[int, bytes]:
-        """The root of each size from `smallest` on of which a checkpoint was published.
+        """Return the root of each published size from `smallest` on.
 
-        That of the newest, which is what `newest` gave, counts whatever rows there are. Of another
-        that the log's keys have not signed it is zeros, which no log leads to.
+        `newest` is the result of `newest`: its root counts, whatever the rows state. For any
+        further checkpoint without a signature by the log's keys, the root is zeros, the root of no
+        log.
         """
         keys, origin = await self.verifiers(tenant), self.origin(tenant)
         first, last = _row_at(smallest), _row_at(MAX_SIZE)
@@ -140,10 +141,10 @@ class Checkpoints:
         return roots
 
     async def kept(self, tenant: str, smallest: int) -> AsyncIterator[tuple[str, Published, bool]]:
-        """The rows of what was published last, and of all from `smallest` on.
+        """Yield the rows of the checkpoint published last, and of every size from `smallest` on.
 
-        Each with what it says, and whether the log's keys have signed that. The rows that were in
-        the place of the last one and were replaced since are among them.
+        Each row comes with the stated checkpoint, and with whether the log's keys have signed the
+        statement. Changed rows of the last checkpoint, since replaced, are included.
         """
         keys, origin, partition = await self.verifiers(tenant), self.origin(tenant), key(tenant)
         names = [
@@ -156,13 +157,13 @@ class Checkpoints:
                 published = _read(row)
                 is_genuine = _is_genuine(published, origin, keys)
                 if not is_genuine:
-                    # The newest key may be younger than what was asked for before.
+                    # The newest key may be younger than the list of keys.
                     keys = await self.verifiers(tenant)
                     is_genuine = _is_genuine(published, origin, keys)
                 yield row.row, published, is_genuine
 
     async def newest(self, tenant: str) -> Published | None:
-        """What was published last by what `evidence` holds, whatever became of log and rows."""
+        """Return the newest checkpoint in `evidence`, whatever the state of log and rows."""
         known, keys = await self._latest(tenant), await self.verifiers(tenant)
         kept = await self._evidence.newest(tenant, self.origin(tenant), keys)
         if kept is None:
@@ -170,26 +171,27 @@ class Checkpoints:
         newest = _published(kept.checkpoint, kept.note, kept.since)
         if known and _is_genuine(known.published, self.origin(tenant), keys):
             row = known.published
-            # During an overlap there are notes of the same with fewer signatures.
+            # During an overlap `evidence` also has notes of the same checkpoint with fewer
+            # signatures.
             if (row.size, row.root) == (newest.size, newest.root):
                 return row
         return newest
 
     async def covering(self, tenant: str, size: int) -> Published:
-        """What was published last, or a new one where that is of fewer than `size` entries."""
+        """Return the last published checkpoint, or publish one of at least `size` entries."""
         latest = await self.latest(tenant)
         return latest if latest.size >= size else await self.publish(tenant)
 
     async def publish(self, tenant: str) -> Published:
-        """Sign and publish the log as it is now. One that is published already stays as it is.
+        """Sign and publish the log in the present state; an already published state stays the same.
 
-        Raises LogDamagedError when the log does not continue what was published last, or does not
-        have the entries that its head states: nothing is signed then.
+        Raises LogDamagedError for a log that does not continue the checkpoint published last, or
+        that lacks entries below the head: nothing is signed then.
         """
         origin = self.origin(tenant)
         for _ in range(_MOST_TRIES):
             known, keys = await self._latest(tenant), await self.verifiers(tenant)
-            # In this order: another instance may publish what is appended in between.
+            # The order matters: another instance may publish entries appended in between.
             newest = await self._evidence.newest(tenant, origin, keys)
             edge = await self._store.head(tenant)
             row = known.published if known else None
@@ -197,7 +199,7 @@ class Checkpoints:
                 await self._set_aside(known.row)
                 row = None
             old = newest.checkpoint if newest else Checkpoint(origin, 0, EMPTY_ROOT)
-            await hold(self._store, tenant, old, edge, keys)
+            await require_continuity(self._store, tenant, old, edge, keys)
             stated = Checkpoint(origin, edge.size, edge.root())
             signers = await self._keys.signers(origin)
             is_known = row is not None and (row.size, row.root_hash) == (edge.size, stated.root)
@@ -214,14 +216,15 @@ class Checkpoints:
         raise UnavailableError("storage")
 
     async def witnessed(self, tenant: str, published: Published) -> Published:
-        """A published checkpoint with the cosignatures that witnesses have given it."""
+        """Return a published checkpoint with the witnesses' cosignatures."""
         note = await cosigned(self._tables, tenant, published.size, published.note)
         return msgspec.structs.replace(published, note=note)
 
     async def has_grown(self, tenant: str) -> bool:
-        """Whether the log is of another size than what was published last: longer, if all is well.
+        """Tell whether the log's size differs from the last published size; intact logs only grow.
 
-        So one that was put back to an earlier state, with what was published then, has too.
+        A log restored to an earlier state, together with the checkpoint's row, also counts as
+        grown.
         """
         known = await self._latest(tenant)
         size = (await self._store.head(tenant)).size
@@ -230,7 +233,7 @@ class Checkpoints:
         return not await self._evidence.is_of(tenant, size)
 
     async def _set_aside(self, row: Row) -> None:
-        """Keep a row that was changed past the app and is replaced now: the watch tells of it."""
+        """Keep a row that was changed past the app and is about to be replaced, for the watch."""
         said = sorted((name, str(value)) for name, value in row.values.items())
         digest = hashlib.sha256(repr(said).encode()).hexdigest()[:32]
         kept = Row(row.partition, key(_SET_ASIDE, digest), row.values)
@@ -258,7 +261,7 @@ def _published(checkpoint: Checkpoint, note: str, at: datetime) -> Published:
 
 
 def _is_genuine(published: Published, origin: str, keys: Sequence[VerifierKey]) -> bool:
-    """Whether one of the log's `keys` has signed what is kept as published."""
+    """Tell whether one of the log's `keys` has signed the stored checkpoint."""
     try:
         stated = Checkpoint(origin, published.size, published.root_hash)
         return open_checkpoint(published.note, keys) == stated
@@ -267,15 +270,15 @@ def _is_genuine(published: Published, origin: str, keys: Sequence[VerifierKey]) 
 
 
 def _is_signed(published: Published, signers: Sequence[SigningKey]) -> bool:
-    """Whether all of `signers` have signed it; others, that sign no more, may have too."""
+    """Tell whether every one of `signers` has signed; retired keys may have signed too."""
     signed = {one.key_id for one in Note.parse(published.note).signatures}
     return signed >= {signer.verifier.key_id for signer in signers}
 
 
 def _read(row: Row) -> Published:
-    """What a row says was published.
+    """Read the published checkpoint in a row.
 
-    A row that is not what the app wrote there says nothing: an empty note, which no key has signed.
+    A row changed past the app gives an empty note, signed by no key.
     """
     published = readable(Published, row.values)
     if published is not None and row.row in {_LATEST, _row_at(published.size)}:

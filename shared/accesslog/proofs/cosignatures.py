@@ -1,4 +1,4 @@
-"""The witnesses of logs and their cosignatures, as the rows of the table keep both."""
+"""The witnesses of logs and their cosignatures, in the form of the table's rows."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,7 +27,7 @@ WITNESSES: Final = key("witness", "")
 
 
 class Witness(Stored, frozen=True):
-    """A witness whose cosignatures are accepted. `id` is its key's id in hexadecimal."""
+    """A witness with accepted cosignatures. `id` is the key's id in hexadecimal."""
 
     id: str
     name: str
@@ -37,12 +37,12 @@ class Witness(Stored, frozen=True):
 
 
 def cosignature_row(size: int, witness: str) -> str:
-    """The RowKey of the cosignature of the checkpoint of `size` by a witness's key."""
+    """Return the RowKey of the cosignature of the checkpoint of `size` by a witness's key."""
     return key("cosignature", f"{size:016x}", witness)
 
 
 def witness_of(row: Row) -> Witness | None:
-    """The witness that a row keeps; None when the row is not what was written there."""
+    """Return the witness in a row; None for a row that differs from the app's row."""
     witness = readable(Witness, row.values)
     if witness is None or row.row != WITNESSES + witness.id:
         return None
@@ -54,15 +54,15 @@ def witness_of(row: Row) -> Witness | None:
 
 
 async def witnesses_of(tables: Tables, tenant: str) -> Sequence[Witness]:
-    """The witnesses of a tenant's log."""
+    """Return the witnesses of a tenant's log."""
     rows = tables.scan(TABLE, key(tenant), prefix=WITNESSES)
     return [one async for row in rows if (one := witness_of(row)) is not None]
 
 
 async def cosigned(tables: Tables, tenant: str, size: int, note: str) -> str:
-    """The signed `note` of the checkpoint of `size` with the cosignatures that were kept of it.
+    """Return the signed `note` of the checkpoint of `size` with the stored cosignatures.
 
-    A row that is none is left out, so that it does not keep the checkpoint from anybody.
+    A row without a valid cosignature is left out, and the checkpoint stays available.
     """
     prefix = cosignature_row(size, "")
     rows = [row async for row in tables.scan(TABLE, key(tenant), prefix=prefix)]
@@ -74,7 +74,7 @@ async def cosigned(tables: Tables, tenant: str, size: int, note: str) -> str:
 
 
 async def cosignature_rows(tables: Tables, tenant: str, smallest: int) -> list[Row]:
-    """The rows of all cosignatures of checkpoints from the size `smallest` on."""
+    """Return the rows of every cosignature of checkpoints from the size `smallest` on."""
     first = cosignature_row(smallest, "")
     return [row async for row in tables.between(TABLE, key(tenant), first, _END)]
 
@@ -84,9 +84,9 @@ async def witness_keys(tables: Tables, tenant: str) -> Sequence[VerifierKey]:
 
 
 def cosignature_of(row: Row, size: int, note: str, keys: Sequence[VerifierKey]) -> Signature | None:
-    """The cosignature that a row keeps; None for what is none of this checkpoint.
+    """Return the cosignature in a row; None for any row without a cosignature of the checkpoint.
 
-    Whether it verifies can be said as long as its witness is one of the log's.
+    The signature can be verified only while the witness is one of the log's witnesses.
     """
     line = row.values.get("line")
     with suppress(NoteError):
@@ -98,7 +98,7 @@ def cosignature_of(row: Row, size: int, note: str, keys: Sequence[VerifierKey]) 
 
 
 def size_of(row: Row) -> int:
-    """The size in the key of a cosignature's row; 0 where none stands there."""
+    """Return the size in the key of a cosignature's row; 0 for a key without a size."""
     with suppress(ValueError):
         return int(row.row.removeprefix(_PREFIX).split("|")[0], 16)
     return 0

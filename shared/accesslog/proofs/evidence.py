@@ -1,7 +1,8 @@
-"""What is kept of all logs in `evidence`, where what was written once stays as it is.
+"""The checkpoints of every log in `evidence`, a container of immutable blobs.
 
-It is what a log is held to: rows of tables can be changed past the app, and a table can be restored
-to what it was; this container's blobs can be neither replaced nor deleted.
+The checkpoints in `evidence` are the reference for a log. Rows of tables can be changed past the
+app, and a table can be restored to an earlier state. A blob of `evidence` can be neither replaced
+nor deleted.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -19,7 +20,7 @@ _MEDIA_TYPE: Final = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A checkpoint that is in `evidence`, as its signed note, and since when."""
+    """A checkpoint in `evidence`: the signed note, and the time of the write."""
 
     checkpoint: Checkpoint
     note: str
@@ -27,18 +28,18 @@ class Signed:
 
 
 class Evidence:
-    """The checkpoints of all logs that were ever published.
+    """The published checkpoints of every log.
 
-    Their names count down from the largest size, so that the newest of a log is listed first.
+    The blob names count down from the largest size. A listing of a log begins with the newest.
     """
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
 
     async def keep(self, tenant: str, size: int, note: str) -> None:
-        """Write the checkpoint of `size`; the same again is one.
+        """Write the checkpoint of `size`; a repeated write changes nothing.
 
-        Raises LogDamagedError when another one is kept in its place.
+        Raises LogDamagedError when the name already holds a different note.
         """
         keys = "-".join(one.key_id.hex() for one in Note.parse(note).signatures)
         name = f"{_beginning(tenant, size)}{keys}.txt"
@@ -46,31 +47,31 @@ class Evidence:
             raise LogDamagedError(size)
 
     async def newest(self, tenant: str, origin: str, keys: Sequence[VerifierKey]) -> Signed | None:
-        """The one of the largest log that `keys` have signed for `origin`."""
+        """Return the checkpoint of the largest size for `origin`, signed by `keys`."""
         async for blob in self._listed(tenant):
             note = await content_of(self._blobs, blob)
             try:
                 checkpoint = open_checkpoint(note, keys)
             except NoteError:
-                # Nothing that these logs have signed, and so nothing to hold this one to.
+                # Without a signature of the log, the blob is no reference for the log.
                 continue
             if checkpoint.origin == origin:
                 return Signed(checkpoint, note.decode(), blob.last_modified)
         return None
 
     async def is_of(self, tenant: str, size: int) -> bool:
-        """Whether the newest is of `size`, by its name; where there is none, whether that is 0."""
+        """Tell whether the newest checkpoint, by name, is of `size`; 0 without a checkpoint."""
         async for blob in self._listed(tenant):
             return blob.name.startswith(_beginning(tenant, size))
         return size == 0
 
     def _listed(self, tenant: str) -> AsyncIterator[BlobInfo]:
-        # As a rule the first is all that is wanted, of 100,000 a year.
+        # Usually the caller needs only the first blob, of 100,000 a year.
         return self._blobs.scan(_CONTAINER, f"log-checkpoints/{tenant}/", size=1)
 
 
 async def kept_once(blobs: Blobs, name: str, data: bytes, media_type: str) -> bytes:
-    """Write a blob of `evidence`, unless it is there. Returns what it holds now."""
+    """Write a blob of `evidence` unless the blob exists. Returns the content of the blob."""
     if await blobs.write(_CONTAINER, name, data, media_type):
         return data
     blob = await blobs.head(_CONTAINER, name)
@@ -78,12 +79,12 @@ async def kept_once(blobs: Blobs, name: str, data: bytes, media_type: str) -> by
 
 
 async def listed(blobs: Blobs, folder: str) -> Sequence[BlobInfo]:
-    """The blobs of `evidence` in a folder that has few."""
+    """Return the blobs of `evidence` in a folder of few blobs."""
     return [blob async for blob in blobs.scan(_CONTAINER, folder)]
 
 
 async def content_of(blobs: Blobs, blob: BlobInfo) -> bytes:
-    """All that a small blob holds."""
+    """Return the whole content of a small blob."""
     async with blobs.read(blob) as chunks:
         return b"".join([chunk async for chunk in chunks])
 

@@ -1,8 +1,8 @@
-"""Outside witnesses of a tenant's log, and the cosignatures that they give its checkpoints.
+"""Outside witnesses of a tenant's log, and the witnesses' cosignatures of checkpoints.
 
-A tenant registers the public keys of witnesses that it trusts, its own for example. A witness that
-has seen that the log only grew cosigns a checkpoint; the cosignature is kept and served with it.
-Source: C2SP tlog-witness and tlog-cosignature.
+A tenant registers the public keys of trusted witnesses, for example a witness of the tenant's own.
+A witness cosigns a checkpoint after seeing that the log only grew. The cosignature is stored and
+served with the checkpoint. Source: C2SP tlog-witness and tlog-cosignature.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from shared.rows import to_values
 
 _MOST: Final = 16
 _MAX_NAME: Final = 256
-# How far a witness's clock may be ahead.
+# The largest lead of a witness's clock.
 _TOLERANCE: Final = timedelta(minutes=5)
 
 
@@ -45,10 +45,10 @@ class Witnesses:
         self._clock = clock
 
     async def add(self, tenant: str, vkey: str, caller: Caller) -> Witness:
-        """Accept the cosignatures of a witness from now on; adding it again changes nothing.
+        """Accept the cosignatures of a witness from now on; a repeated call changes nothing.
 
-        Raises InvalidInputError for what is not the key of a witness, ConflictError when there
-        are as many as there may be.
+        Raises InvalidInputError for a key that is no witness's key, and ConflictError at the
+        largest number of witnesses.
         """
         try:
             verifier = VerifierKey.parse(vkey)
@@ -78,11 +78,11 @@ class Witnesses:
         return witness
 
     async def all(self, tenant: str) -> Sequence[Witness]:
-        """The witnesses of a tenant's log."""
+        """Return the witnesses of a tenant's log."""
         return await witnesses_of(self._tables, tenant)
 
     async def remove(self, tenant: str, witness: str, caller: Caller) -> None:
-        """Accept no more of a witness; its cosignatures are kept. Raises NotFoundError."""
+        """Accept no more cosignatures of a witness; old cosignatures stay. Raises NotFoundError."""
         row = await self._tables.get(TABLE, key(tenant), key("witness", witness))
         if row is None:
             raise NotFoundError(
@@ -94,11 +94,11 @@ class Witnesses:
         await self._commit(tenant, removal, "log.witness-removed", witness, caller)
 
     async def cosign(self, tenant: str, size: int, answer: str) -> Published:
-        """Keep the cosignatures in a witness's `answer`, and return the checkpoint with them.
+        """Store the cosignatures in a witness's `answer`, and return the cosigned checkpoint.
 
-        Raises NotFoundError when no checkpoint of `size` was published, MalformedInputError for
-        what is no answer of a witness or does not verify, InvalidInputError when none is of a
-        witness that is registered or its time lies ahead.
+        Raises NotFoundError for an unpublished `size`, and MalformedInputError for an answer that
+        is malformed or does not verify. Raises InvalidInputError for an answer without a registered
+        witness's signature, or with a time in the future.
         """
         published = await self._checkpoints.at(tenant, size)
         keys = [VerifierKey.parse(one.vkey) for one in await self.all(tenant)]
@@ -124,7 +124,7 @@ class Witnesses:
                 "The time of the cosignature lies more than five minutes ahead.",
                 "Set the witness's clock and cosign again.",
             )
-        # One row a witness: a transaction may not hold the same row twice.
+        # One row a witness: a transaction cannot hold the same row twice.
         lines = {cosignature_row(size, one.key_id.hex()): one.line for one in made}
         rows = [Row(key(tenant), name, {"line": line}) for name, line in lines.items()]
         await self._tables.commit(TABLE, [Upsert(row) for row in rows])
@@ -145,7 +145,7 @@ class Witnesses:
         try:
             await self._outbox.commit(TABLE, key(tenant), [operation], [message])
         except RowConflictError:
-            # Somebody else has just done the same.
+            # Another request has just made the same change.
             await self._outbox.flush(TABLE, key(tenant))
 
 

@@ -1,12 +1,12 @@
 """Exports of a log: whole and verifiable offline, or a filtered listing.
 
-An export is written to the container `exports` in blocks, so that memory stays flat however large
-it is, and read by a link that works for minutes. Each is logged before it is made. A day later it
-is deleted, as it would outlive a redaction.
+An export is written to the container `exports` in blocks, with flat memory at any size, and read
+through a link that expires after minutes. The log records each export before the export is made.
+Exports are deleted a day later, because an export would outlive a redaction.
 
-A damaged log is exported too, as the tenant needs the evidence: all that is there, with lines that
-say what is missing and up to where it is signed. Only where no entry can be added to it any more is
-an export refused, as it could not be logged.
+A damaged log is exported too, because the tenant needs the evidence. The export has every readable
+entry, with lines for missing entries and for the end of the signed part. An export is refused only
+for a log that takes no more entries, because the export could not be logged.
 """
 
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ _FOLDER: Final = "log/"
 _LINK_LIFETIME: Final = timedelta(minutes=15)
 _KEPT_FOR: Final = timedelta(days=1)
 _CHUNK: Final = 256 * 1024
-# Behind a larger hole nothing is looked for: what says that the log goes on there is wrong.
+# The export stops at a larger gap: the row that claims entries beyond the gap is wrong.
 _LARGEST_HOLE: Final = 65_536
 _READ_BY_URL: Final = (
     "Read the log where it is served: `verify-log` with its URL says where it is damaged. Report it"
@@ -51,7 +51,7 @@ _READ_BY_URL: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Where an export can be read, and until when."""
+    """The URL of an export, and the URL's time of expiry."""
 
     url: str
     expires: datetime
@@ -77,14 +77,14 @@ class Exports:
         self._clock = clock
 
     async def whole(self, tenant: str, caller: Caller) -> Export:
-        """All entries under a checkpoint of now, as `verify-log` reads them."""
+        """Export every entry under a present checkpoint, in the format of `verify-log`."""
         await self._record(tenant, caller, "log/export")
         return await self._write(tenant, "ndjson", _chunks(self._lines(tenant)))
 
     async def listing(
         self, tenant: str, wanted: EntryFilter, form: Format, caller: Caller
     ) -> Export:
-        """The entries that `wanted` lets through, newest first."""
+        """Export the entries that pass `wanted`, newest first."""
         await self._record(tenant, caller, "log/entries")
         entries = self._reading.every(tenant, wanted)
         return await self._write(tenant, form, encoded(entries, form))
@@ -107,7 +107,7 @@ class Exports:
                 yield missing_line(index - lost, index - 1)
                 lost = 0
             for tile in tiles:
-                # Without it, only the place of what was changed is told less exactly.
+                # Without the tile, a verifier only locates a change less exactly.
                 with suppress(LogDamagedError, NotFoundError):
                     yield tile_line(tile, await self._store.tile(tenant, tile))
             if entry is None:
@@ -123,7 +123,7 @@ class Exports:
         yield end_line(size)
 
     async def _behind(self, tenant: str, size: int) -> AsyncIterator[bytes]:
-        """The lines of the entries behind the first `size`, as many as can be found."""
+        """Yield the lines of the readable entries beyond the first `size`."""
         lost = 0
         end = (await self._store.head(tenant)).size
         async for index, entry, check in self._store.read_checked(tenant, end, size):
@@ -134,7 +134,7 @@ class Exports:
                 return
 
     async def _checkpoint(self, tenant: str) -> tuple[Published, bool]:
-        """A checkpoint of now, or the newest there is of a log that cannot be signed any more."""
+        """Publish a checkpoint; for a log that cannot be signed, return the newest checkpoint."""
         try:
             published, is_signed = await self._checkpoints.publish(tenant), True
         except LogDamagedError:

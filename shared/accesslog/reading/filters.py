@@ -1,4 +1,4 @@
-"""Which entries are listed, and how they are shown: pure rules."""
+"""The filter of a listing, and the form of listed entries: pure rules."""
 
 import base64
 import binascii
@@ -14,16 +14,16 @@ from shared.accesslog.payloads import entry_from
 from shared.accesslog.reading.views import Listed, Outcome, Redacted
 from shared.errors import InvalidInputError, MalformedInputError
 
-# How far the clocks of two instances of ours may be apart.
+# The largest difference between the clocks of two instances of the app.
 _SKEW: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
-    """What an entry must be to be listed; None is anything.
+    """The conditions on listed entries; None is no condition.
 
-    `since` and `until` are compared with `Entry.trusted_time`, the first included and the second
-    not. `resource` is a prefix, the others are whole values.
+    `since` and `until` apply to `Entry.trusted_time`, from `since` up to but without `until`.
+    `resource` is a prefix; every further condition is a whole value.
     """
 
     since: datetime | None = None
@@ -36,11 +36,11 @@ class EntryFilter:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it lets every entry through, redacted ones included."""
+        """Tell whether every entry passes, redacted entries included."""
         return self == EntryFilter()
 
     def passes(self, entry: Entry) -> bool:
-        """Whether `entry` is to be listed."""
+        """Tell whether to list `entry`."""
         return (
             (self.since is None or entry.trusted_time >= self.since)
             and (self.until is None or entry.trusted_time < self.until)
@@ -52,18 +52,19 @@ class EntryFilter:
         )
 
     def is_past(self, entry: Entry) -> bool:
-        """Whether `entry` and all that came in before it are too old.
+        """Tell whether `entry` and every entry received earlier are too old.
 
-        Nothing is trusted to have happened much after it came in, and entries stand in the order
-        in which they came in, but for the differences of clocks.
+        A trusted time is at most slightly after the receipt. Entries are in the order of receipt,
+        apart from differences between clocks.
         """
-        # The difference of two times always is one; what comes before or after a time need not be.
+        # The difference of two times is always in range; a time plus or minus a difference may not
+        # be.
         behind = self.since - entry.received_at if self.since else timedelta(0)
         return behind > CLOCK_TOLERANCE + _SKEW
 
 
 def filter_of(parameters: Mapping[str, str]) -> EntryFilter:
-    """The filter that the parameters of a query ask for. Raises InvalidInputError."""
+    """Read the filter in the parameters of a query. Raises InvalidInputError."""
     outcome = parameters.get("outcome") or None
     if outcome not in {None, *get_args(Outcome.__value__)}:
         raise _invalid("outcome", "allowed, denied or failed")
@@ -79,7 +80,7 @@ def filter_of(parameters: Mapping[str, str]) -> EntryFilter:
 
 
 def listed(index: int, payload: bytes) -> Listed:
-    """How an entry, or what a redaction or damage left of it, is shown."""
+    """Return the listed form of an entry, or of the rest after a redaction or damage."""
     from shared.merkle import Note, NoteError, Redaction, is_redaction
 
     try:
@@ -96,12 +97,12 @@ def listed(index: int, payload: bytes) -> Listed:
 
 
 def continuation_of(before: int) -> str:
-    """The token with which to read on below an index."""
+    """Return the token with which to read on below an index."""
     return base64.urlsafe_b64encode(before.to_bytes(8, "big")).decode().rstrip("=")
 
 
 def before_of(continuation: str | None) -> int | None:
-    """The index below which to read on. Raises MalformedInputError for no token of ours."""
+    """Return the index below which to read on. Raises MalformedInputError for a foreign token."""
     if continuation is None:
         return None
     try:
@@ -122,7 +123,7 @@ def _time(parameters: Mapping[str, str], name: str) -> datetime | None:
     if not text:
         return None
     try:
-        # A plus in a query that was not encoded has become a space.
+        # An unencoded plus in a query has become a space.
         found = datetime.fromisoformat(text.replace(" ", "+"))
         if found.tzinfo is not None:
             return found.astimezone(UTC)

@@ -9,12 +9,12 @@ from shared.accesslog.reading.filters import EntryFilter, before_of, continuatio
 from shared.accesslog.reading.views import Listed
 from shared.accesslog.storage.store import LogStore
 
-# A page ends when so many entries were looked at, even if few of them are listed.
+# The number of entries that a page reads at most, even with few listed entries.
 _MOST_LOOKED_AT: Final = 20_000
 
 
 class Reading:
-    """The entries of every tenant's log as people read them."""
+    """The listed entries of every tenant's log."""
 
     def __init__(self, store: LogStore) -> None:
         self._store = store
@@ -22,10 +22,10 @@ class Reading:
     async def page(
         self, tenant: str, wanted: EntryFilter, *, size: int, continuation: str | None
     ) -> tuple[Sequence[Listed], str | None]:
-        """One page of the entries that `wanted` lets through, and where to read on.
+        """Return a page of the entries that pass `wanted`, and the place to read on.
 
-        A page may have fewer entries than `size`, even none, and go on all the same. Raises
-        MalformedInputError for a continuation token that is not one of ours.
+        A page may have fewer entries than `size`, or no entries, and still have a next page. Raises
+        MalformedInputError for a foreign continuation token.
         """
         found: list[Listed] = []
         looked_at = 0
@@ -45,7 +45,7 @@ class Reading:
         return found, None
 
     async def every(self, tenant: str, wanted: EntryFilter) -> AsyncIterator[Listed]:
-        """Every entry that `wanted` lets through, in flat memory."""
+        """Yield every entry that passes `wanted`, in flat memory."""
         continuation = None
         while True:
             page, continuation = await self.page(

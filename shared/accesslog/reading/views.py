@@ -11,19 +11,19 @@ type Outcome = Literal["allowed", "denied", "failed"]
 
 
 class Redacted(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """When and why an entry's payload was erased."""
+    """The time and the reason of the erasure of an entry's payload."""
 
     at: datetime
     reason: str
 
 
 class Listed(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """An entry of the log at its `index`; of a redacted one nothing is left but `redacted`.
+    """An entry of the log at `index`; a redacted entry has only `redacted`.
 
-    One that is `damaged` was changed past the app and cannot be read any more.
+    A `damaged` entry was changed past the app and cannot be read.
 
-    `clock_ahead` says that `time` lay more than five minutes after `received_at`, when the log got
-    the event: it is not to be trusted.
+    `clock_ahead` marks a `time` more than five minutes after `received_at`, the time of receipt by
+    the log: do not trust the `time`.
     """
 
     index: int
