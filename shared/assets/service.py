@@ -1,4 +1,4 @@
-"""The assets of all tenants: their rows, their place in the subject index, and their erasure."""
+"""The assets of every tenant: rows, places in the subject index, and erasure."""
 
 import asyncio
 import base64
@@ -37,7 +37,7 @@ _CONCURRENT_WRITES = 16
 
 
 class Assets:
-    """Keeps assets, finds them, and erases them."""
+    """Keeps assets, finds assets, and erases assets."""
 
     def __init__(
         self, tables: Tables, blobs: Blobs, secrets: Secrets, outbox: Outbox, clock: Clock
@@ -49,14 +49,14 @@ class Assets:
         self._clock = clock
 
     async def is_known(self, partition: str, asset: str) -> bool:
-        """Whether the asset was added to `partition`, though it may have been erased since."""
+        """Tell whether the asset was added to `partition`, even if erased since."""
         return await self._tables.get(ASSETS, partition, asset_row(asset)) is not None
 
     async def add(self, partition: str, asset: Asset, outgoing: Sequence[Outgoing]) -> bool:
-        """Keep an asset with what reports it; adding it again changes nothing.
+        """Keep an asset with the messages that report the asset; a repeated call changes nothing.
 
-        The index rows go first, so that no asset is known that could not be found. Returns whether
-        it was kept as it is given here: False when it was known already.
+        The index rows go first, so that every known asset can be found. Returns whether the asset
+        was kept in the given form: False for an already known asset.
         """
         await self._index(asset)
         while True:
@@ -66,10 +66,10 @@ class Assets:
             except RowConflictError:
                 if await self.is_known(partition, asset.id):
                     break
-                # Another upload to the same path took the version's number: take the next.
+                # Another upload to the same path took the version number: take the next number.
             else:
                 return True
-        # Another delivery of the same message was faster, or the asset is erased by now.
+        # Another delivery of the same message was faster, or the asset is already erased.
         filed = await self._filed(partition, asset.id)
         for subject in sorted(asset.subjects - (filed.subjects if filed else frozenset())):
             await self._unindex(asset.tenant, subject, asset.id)
@@ -77,7 +77,7 @@ class Assets:
         return False
 
     async def _insert(self, partition: str, asset: Asset) -> list[Operation]:
-        """What keeps the asset; of a cleared one, as the next version of its path."""
+        """Return the operations that keep the asset; a cleared asset is the path's next version."""
         if asset.verdict != "clean":
             return [Insert(Row(partition, asset_row(asset.id), to_values(asset)))]
         latest = await self._tables.get(ASSETS, partition, _version_row(asset.path))
@@ -101,12 +101,12 @@ class Assets:
         places: Iterable[tuple[str, str]],
         filed: Asset | None = None,
     ) -> None:
-        """Delete the copies of a known asset in `places` that its row does not name.
+        """Delete the copies of a known asset in `places` that the asset's row does not name.
 
-        Deliveries that crashed, or that were overtaken, leave such. A place is a container and a
-        name in it. Nothing is left of an asset that was erased. `filed` is the asset, where this
-        delivery has just added it, so that its row need not be read: whoever erases it meanwhile
-        removes the copy that the row names.
+        A delivery that crashed, or was overtaken, leaves copies. A place is a container and a name
+        in the container. No copy of an erased asset stays. `filed` is the asset, if the present
+        delivery has just added the asset, and saves a read of the row. A concurrent erasure removes
+        the copy named in the row.
         """
         filed = filed or await self._filed(partition, asset)
         for container, name in places:
@@ -114,11 +114,11 @@ class Assets:
                 await self._delete_copy(container, name, asset)
 
     async def flush(self, partition: str) -> None:
-        """Send what a crash left unsent in the partition."""
+        """Send the messages that a crash left unsent in the partition."""
         await self._outbox.flush(ASSETS, partition)
 
     async def find(self, tenant: str, asset: str) -> Asset:
-        """An asset of a tenant. Raises NotFoundError if there is none, or it was erased."""
+        """Return an asset of a tenant. Raises NotFoundError for an absent or erased asset."""
         row = await self._tables.get(ASSETS, key(tenant), asset_row(asset))
         if row is None or row.values.get("erasedAt"):
             raise NotFoundError(
@@ -136,11 +136,11 @@ class Assets:
         continuation: str | None,
         chosen: AssetFilter = EVERY,
     ) -> tuple[Sequence[Asset], str | None]:
-        """One page of a tenant's assets that were `chosen`, oldest first, and where to read on.
+        """Return a page of a tenant's `chosen` assets, oldest first, and the place to read on.
 
-        Times cost nothing, as they are a range of RowKeys. For the rest the service looks through
-        that range, for a few seconds a page at most: a page may come back short, or empty, and
-        yet say where to read on.
+        Conditions on time are free, as a range of RowKeys. For further conditions the service
+        searches the range, for a few seconds a page at most. A page may therefore be short, or
+        empty, and still have a next page.
         """
         page = await self._tables.page(
             ASSETS,
@@ -157,10 +157,10 @@ class Assets:
     async def of_subject(
         self, tenant: str, subjects: Iterable[str]
     ) -> tuple[list[Asset], list[str]]:
-        """The tenant's assets that stand in the index under any of `subjects`, by id.
+        """Return the tenant's assets in the index under any of `subjects`, by id.
 
-        The second list are the ids of those that are indexed and have no row yet: uploads that
-        are being taken in. Index rows that were left of an erased asset are removed.
+        The second list has the ids of indexed assets without a row: uploads in the course of
+        intake. Removes index rows of erased assets.
         """
         found = [
             (row.row, subject)
@@ -180,12 +180,12 @@ class Assets:
         return assets, unfiled
 
     async def erase(self, tenant: str, asset: str, request: str, entry: AccessRecorded) -> None:
-        """Erase an asset's bytes, its index rows and its row, and leave a tombstone.
+        """Erase an asset's bytes, index rows and row, and leave a tombstone.
 
-        The row goes last, as it says where the rest is. `request` is the erasure request, `entry`
-        what the tenant's log is told. An asset that is not there yet is given its tombstone now:
-        the intake that was about to file it then removes what it wrote. One that was erased is
-        left as it is. Raises RowConflictError when it is filed in the meantime.
+        The row goes last, because the row names the places of the rest. `request` is the erasure
+        request, `entry` the record for the tenant's log. An asset not yet filed gets a tombstone at
+        once: the intake then removes the asset's copies. An erased asset stays unchanged. Raises
+        RowConflictError when the asset is filed in the meantime.
         """
         partition = key(tenant)
         row = await self._tables.get(ASSETS, partition, asset_row(asset))
@@ -193,7 +193,7 @@ class Assets:
             await self.flush(partition)
             return
         kept = None if row is None else from_values(Asset, row.values)
-        # First, as it is refused where the log would not take the entry.
+        # First, because the log may refuse the entry.
         now = self._clock()
         reported = new_entry(entry, new_id(now), now)
         if kept is not None:
@@ -202,12 +202,12 @@ class Assets:
         left = Row(partition, asset_row(asset), to_values(tombstone), row.etag if row else None)
         operation = Insert(left) if row is None else Replace(left)
         await self._outbox.commit(ASSETS, partition, [operation], [reported])
-        # A late delivery of the upload may have put them back before there was a tombstone.
+        # A late delivery of the upload may have restored the copies before the tombstone existed.
         if kept is not None:
             await self._remove(kept)
 
     async def subject_secret(self) -> bytes:
-        """The HMAC key of the subject index."""
+        """Return the HMAC key of the subject index."""
         return base64.b64decode((await self._secrets.get(SUBJECT_SECRET)).value)
 
     async def _filed(self, partition: str, asset: str) -> Asset | None:
@@ -223,7 +223,7 @@ class Assets:
 
     async def _delete_copy(self, container: str, name: str, asset: str) -> None:
         blob = await self._blobs.head(container, name)
-        # The name may have been given to another upload since.
+        # The name may belong to another upload by now.
         if blob is not None and blob.metadata.get("asset") == asset:
             await self._blobs.delete(container, name, blob.etag)
 
@@ -264,15 +264,15 @@ def _where(chosen: AssetFilter) -> list[Condition]:
 
 
 def _version_row(path: str) -> str:
-    """The RowKey of the count of a path's versions, which fits any path and does not tell it."""
+    """Return the RowKey of a path's version count, which fits any path and hides the path."""
     return key("version", hashlib.sha256(path.encode(errors="surrogatepass")).hexdigest())
 
 
 def asset_row(identifier: str) -> str:
-    """The RowKey of an asset in its tenant's partition of `assets`."""
+    """Return the RowKey of an asset in the tenant's partition of `assets`."""
     return key("asset", identifier)
 
 
 def subject_partition(tenant: str, subject: str) -> str:
-    """The PartitionKey in `subjects` of one identifier, given by its HMAC."""
+    """Return the PartitionKey in `subjects` of an identifier, given as an HMAC."""
     return key(tenant, subject)

@@ -1,11 +1,11 @@
-"""The one pass over an upload's bytes: hash, type, scan, and a copy where it is needed.
+"""A single pass over an upload's bytes: hash, type, scan, and a copy for random access.
 
-What needs random access (pictures for their metadata, archives for their members) is copied to a
-temporary file, and only up to a limit, so that a film costs neither memory nor disk.
+Metadata of pictures and members of archives need random access, and get a temporary file up to a
+limit. A film therefore costs neither memory nor disk.
 
-On disk one pass takes at most 512 MiB, and for archives within an archive at most 2 GiB more
-(`archive.Limits.size`); all of it is gone when the pass is over. A full disk raises OSError out of
-the pass, so that nothing is cleared that was not looked into.
+One pass takes at most 512 MiB on disk. Archives within an archive take at most 2 GiB more
+(`archive.Limits.size`). The end of the pass frees everything. A full disk raises OSError out of the
+pass, and so nothing unread is cleared.
 """
 
 import asyncio
@@ -27,22 +27,22 @@ from shared.scanning.content_type import detect
 from shared.scanning.scanner import Scan
 
 _SPOOL_IN_MEMORY = 4 * 1024 * 1024
-# What must be read at random gets a temporary file up to the first limit; anything else up to the
-# second, since a file of any type may have an archive at its end.
+# A file with random access gets a temporary file up to the first limit. Any further file gets a
+# temporary file up to the second, because a file of any type may end with an archive.
 _SPOOL_LIMIT = 512 * 1024 * 1024
 _SPOOL_LIMIT_OTHERS = 64 * 1024 * 1024
-# Characters of JSON that fit in one column, which has at most 32 Ki of them ("Understanding the
-# Table service data model", property types).
+# Characters of JSON that fit in one column: a column has at most 32 Ki characters ("Understanding
+# the Table service data model", property types).
 _MAX_COLUMN = 32_000
 
 
 class Pass:
-    """One pass. Not for use by more than one thread at a time; nothing in it touches a loop."""
+    """A pass, for one thread at a time. A pass uses no event loop."""
 
     def __init__(self, scan: Scan, secret: bytes, size: int) -> None:
         """`secret` is the subject index's HMAC key; `size` the blob's, in bytes.
 
-        Leaving the pass closes `scan`.
+        The exit from the pass closes `scan`.
         """
         self._scan = scan
         self._secret = secret
@@ -64,7 +64,7 @@ class Pass:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all bytes of the blob were fed."""
+        """Tell whether the pass has read every byte of the blob."""
         return self._seen == self._size
 
     def feed(self, chunk: bytes) -> None:
@@ -86,7 +86,7 @@ class Pass:
             self._spool.write(chunk)
 
     def finish(self) -> Inspection:
-        """What was found, once all bytes were fed."""
+        """Return the results after the last byte."""
         if self._spool is not None:
             self._spool.seek(0)
         findings = self._scan.finish(self._spool)
@@ -116,7 +116,7 @@ class Pass:
         return _SPOOL_LIMIT if random_access else _SPOOL_LIMIT_OTHERS
 
     def _people(self, metadata: Metadata) -> tuple[list[PersonFound], str | None]:
-        """The people as keys, as many as one column holds, and the note on the metadata."""
+        """Return the people as keys, up to the size of one column, and the note on the metadata."""
         people: list[PersonFound] = []
         room = _MAX_COLUMN
         for person in metadata.people:
@@ -132,10 +132,10 @@ class Pass:
 
 
 async def run(inspecting: Pass, chunks: AsyncIterator[bytes]) -> Inspection:
-    """Feed `inspecting` with all of `chunks` and return what it found.
+    """Feed `inspecting` with every one of `chunks` and return the results.
 
-    Two chunks are held at a time, the one that is looked at and the one that comes in. When this
-    returns or raises, cancelled or not, no thread is at work on the pass any more.
+    Two chunks are in memory at a time: the chunk under inspection and the incoming chunk. On
+    return, and after an error or a cancellation, no thread works on the pass.
     """
     work: asyncio.Future[Inspection | None] | None = None
     found = None
@@ -147,14 +147,14 @@ async def run(inspecting: Pass, chunks: AsyncIterator[bytes]) -> Inspection:
         if work is not None:
             found = await asyncio.shield(work)
     finally:
-        # Where reading failed, the chunk before may still be looked at; that failure is the one
-        # to tell of.
+        # After a failed read, the earlier chunk may still be under inspection; report the failed
+        # read.
         if work is not None:
             await asyncio.gather(work, return_exceptions=True)
     return await asyncio.to_thread(inspecting.finish) if found is None else found
 
 
 def _take(inspecting: Pass, chunk: bytes) -> Inspection | None:
-    """Feed a chunk; with the last one, finish, so that a photo takes one thread and one turn."""
+    """Feed a chunk; the last chunk also finishes, so that a photo takes one thread once."""
     inspecting.feed(chunk)
     return inspecting.finish() if inspecting.is_whole else None

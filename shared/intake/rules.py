@@ -1,4 +1,4 @@
-"""Where an upload goes, and what is kept of it: pure rules."""
+"""The destination and the record of an upload: pure rules."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,28 +16,28 @@ from shared.scanning.scanner import Engine
 from shared.tenancy.rules import Tenant, is_tenant_id
 
 UPLOAD_URL_LIFETIME: Final = timedelta(minutes=15)
-# The most that a block blob takes in one request, "Put Blob"; what is larger goes in blocks.
+# The largest block blob in one request, "Put Blob"; a larger blob goes in blocks.
 MAX_SINGLE_PUT: Final = 5000 * 1024**2
 
-# A blob's name is at most 1,024 characters, of at most 254 segments, and must not end with a dot
-# or a slash ("Naming and referencing containers, blobs, and metadata", learn.microsoft.com).
+# A blob's name is at most 1,024 characters, of at most 254 segments, and must not end with a dot or
+# a slash ("Naming and referencing containers, blobs, and metadata", learn.microsoft.com).
 _MAX_NAME = 1024
-# A server-side copy names its source in a header of at most 2 KiB, the account and the container
+# A server-side copy names the source in a header of at most 2 KiB, the account and the container
 # included: "Copy Blob From URL", x-ms-copy-source.
 _MAX_ENCODED = 1700
 _MAX_SEGMENTS = 254
 
-# An upload may wait so long before it counts as forgotten, plus the time that its bytes take.
+# The wait before an upload counts as forgotten, in addition to the time for the upload's bytes.
 _OVERDUE_AFTER = timedelta(minutes=10)
 _SLOWEST_BYTES_A_SECOND = 30 * 1024**2
 
-# What says nothing of what is in a file: RFC 2046 section 4.5.1.
+# The media type without information on a file's content: RFC 2046 section 4.5.1.
 _ANY_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What one pass over the bytes found. `size` is in bytes."""
+    """The results of a pass over the bytes. `size` is in bytes."""
 
     size: int
     sha256: str
@@ -53,14 +53,14 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class Filing:
-    """What to do with an upload: its verdict and the reason for one that is not clean."""
+    """The decision on an upload: the verdict, and the reason for a verdict other than clean."""
 
     verdict: Verdict
     reason: str | None
 
 
 def check_path(tenant: str, path: str) -> None:
-    """Whether `tenant` may upload to `path`. Raises InvalidInputError with the rule it breaks."""
+    """Check that `tenant` may upload to `path`. Raises InvalidInputError with the broken rule."""
     fault = _path_fault(f"{tenant}/{path}")
     if fault:
         raise InvalidInputError(
@@ -69,7 +69,7 @@ def check_path(tenant: str, path: str) -> None:
 
 
 def check_size(size: int, limit: int) -> None:
-    """Whether a file of `size` bytes is taken in. Raises TooLargeError, or InvalidInputError."""
+    """Check that a file of `size` bytes is taken in. Raises TooLargeError, or InvalidInputError."""
     if size > limit:
         raise TooLargeError(
             "upload-too-large",
@@ -85,13 +85,14 @@ def check_size(size: int, limit: int) -> None:
 def differences(
     declared_size: int, declared_type: str, size: int, media_type: str | None
 ) -> tuple[Difference, ...]:
-    """In which respects a file is not what was declared; types are compared as RFC 9110 says.
+    """Return the properties of a file that differ from the declaration.
 
-    `media_type` is what the content shows, or None where nobody looked.
+    Types are compared by RFC 9110. `media_type` is the type of the content, or None without an
+    inspection.
     """
     declared = declared_type.partition(";")[0].strip().lower()
     silent = declared == _ANY_TYPE or media_type is None
-    # Plain text has no mark of its own, so any type of text may be one.
+    # Plain text has no signature, and any type of text may be plain text.
     as_text = declared.startswith("text/") and media_type in ("text/plain", _ANY_TYPE)
     checks: tuple[tuple[bool, Difference], ...] = (
         (declared_size != size, "size"),
@@ -101,10 +102,10 @@ def differences(
 
 
 def is_overdue(size: int, uploaded_at: datetime, waiting_since: datetime) -> bool:
-    """Whether an upload that is still in `incoming` has been forgotten.
+    """Tell whether an upload still in `incoming` has been forgotten.
 
-    `waiting_since` is when the oldest message came that still waits for intake, or now where none
-    does: what was uploaded long before that waits in no queue.
+    `waiting_since` is the arrival of the oldest message that waits for intake, or the present time
+    without messages: an upload long before `waiting_since` waits in no queue.
     """
     working = timedelta(seconds=size / _SLOWEST_BYTES_A_SECOND)
     return uploaded_at + _OVERDUE_AFTER + working < waiting_since
@@ -113,9 +114,9 @@ def is_overdue(size: int, uploaded_at: datetime, waiting_since: datetime) -> boo
 def refuse_unread(
     name: str, size: int, tenant: Tenant | None, region: str, limit: int
 ) -> Filing | None:
-    """The filing of an upload that need not be read to be refused, or None.
+    """Return the filing of an upload that is refused unread, or None.
 
-    `size` and `limit`, the largest that is taken in, are in bytes.
+    `size` and `limit`, the largest accepted size, are in bytes.
     """
     identifier, _ = split_name(name)
     checks = (
@@ -134,7 +135,7 @@ def refuse_unread(
 
 
 def decide(inspection: Inspection) -> Filing:
-    """The filing of an upload that was read. What could not be scanned is not cleared."""
+    """Return the filing of a read upload. An unscanned upload is not cleared."""
     if inspection.signatures:
         return Filing("infected", "malware-found")
     if inspection.unscannable:
@@ -143,15 +144,15 @@ def decide(inspection: Inspection) -> Filing:
 
 
 def age_in_days(engine: Engine, now: datetime) -> int | None:
-    """The age of the engine's signatures in whole days; None where the engine does not tell."""
+    """Return the age of the engine's signatures in whole days; None without a date."""
     return None if engine.signatures_made_at is None else (now - engine.signatures_made_at).days
 
 
 def destinations(filing: Filing, name: str, asset: str) -> tuple[str, tuple[str, ...]]:
-    """The container, and the names in it to try in turn.
+    """Return the container, and the names in the container to try in turn.
 
-    A cleared asset keeps its path; where an earlier version has it, the id goes before the
-    extension, so that nothing is ever overwritten. A quarantined blob is named by ids alone.
+    A cleared asset keeps the path. If an earlier version has the path, the id goes before the
+    extension: nothing is ever overwritten. A quarantined blob is named by ids alone.
     """
     tenant, path = split_name(name)
     if filing.verdict != "clean":
@@ -165,7 +166,7 @@ def destinations(filing: Filing, name: str, asset: str) -> tuple[str, tuple[str,
 
 
 def places(name: str, tenant: Tenant | None, asset: str) -> list[tuple[str, str]]:
-    """Every container, and name in it, that an upload may have been copied to."""
+    """Return every container and name to which an upload may have been copied."""
     filings = [Filing("refused", None)]
     if tenant is not None and _path_fault(name) is None:
         filings.append(Filing("clean", None))
