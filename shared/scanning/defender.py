@@ -161,7 +161,7 @@ class ScanResults:
                 await self._incidents.open_once(incident, once=now.date().isoformat())
 
     async def _version(self, result: ScanResult) -> BlobInfo | None:
-        """Compile the rules, grouped by media types: one pass over one group is faster."""
+        """Return the blob of the result, if the same version is still in `incoming`."""
         container, names = self._blobs.locate(result.uri)
         if container != _INCOMING:
             raise InvalidInputError(
