@@ -55,13 +55,13 @@ class Arrivals:
         without an arrival. Refuses an event under this app's source, because the app's own entries
         take a different way. Raises UnavailableError when log or queue is unavailable.
         """
-        told: dict[int, RefusalError | None] = {
+        refusals: dict[int, RefusalError | None] = {
             id(one): _reserved() for one in arrivals if one.event.source == SOURCE
         }
-        own = [one for one in arrivals if id(one) not in told]
+        own = [one for one in arrivals if id(one) not in refusals]
         if own:
-            told |= await self._record(await self._earlier(own, batch), own)
-        return [told[id(one)] for one in arrivals]
+            refusals |= await self._record(await self._earlier(own, batch), own)
+        return [refusals[id(one)] for one in arrivals]
 
     async def _record(
         self, earlier: Sequence[Arrival], own: Sequence[Arrival]

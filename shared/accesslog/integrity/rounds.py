@@ -35,9 +35,9 @@ async def publish_all(
                 await checkpoints.publish(tenant)
         except LogDamagedError as error:
             if not await watch.verify(tenant):
-                await watch.refused(tenant, error.index)
+                await watch.report_unsigned(tenant, error.index)
         except KeyChangedError as error:
-            await watch.tell_of_key(error.version)
+            await watch.report_changed_key(error.version)
 
     await _each(tenants, publish)
 

@@ -31,10 +31,10 @@ from shared.rows import Stored, readable, to_values
 TABLE: Final = LOG_WATCH_TABLE.name
 _WATCHED: Final = "watched"
 # The number of findings compared with earlier findings; more findings say nothing more.
-_MOST_TOLD: Final = 50
+_MOST_COMPARED: Final = 50
 _NAMED: Final = 3
 # The beginning of the summary for a finding that is no change of the log.
-_ONLY_ITSELF: Final[dict[FindingKind, str]] = {
+_SUMMARIES: Final[dict[FindingKind, str]] = {
     "watch-failed": "The access log could not be verified",
     "publishing-refused": "The access log is not signed any more, and no change was found in it",
 }
@@ -92,14 +92,14 @@ class IntegrityWatch:
         except Exception as error:
             logger.error("watch over %s: %s", tenant, kind_and_place(error))  # noqa: TRY400 - see there
             today = f"{self._clock():%Y-%m-%d}"
-            await self._tell(tenant, [Finding(0, 0, "watch-failed", today)])
+            await self._open_incident(tenant, [Finding(0, 0, "watch-failed", today)])
             raise
 
-    async def refused(self, tenant: str, index: int) -> None:
+    async def report_unsigned(self, tenant: str, index: int) -> None:
         """Report that nothing is signed, for damage near `index` that `verify` does not find."""
-        await self._tell(tenant, [Finding(index, index, "publishing-refused", "")])
+        await self._open_incident(tenant, [Finding(index, index, "publishing-refused", "")])
 
-    async def tell_of_key(self, version: str) -> None:
+    async def report_changed_key(self, version: str) -> None:
         """Open an incident for a version of the key with a changed public key in `evidence`."""
         incident = IncidentOpened(
             kind="log.integrity",
@@ -126,7 +126,7 @@ class IntegrityWatch:
         if row is not None and watched is None:
             findings.append(Finding(0, 0, "watch-changed", row.row))
         if findings:
-            await self._tell(tenant, findings)
+            await self._open_incident(tenant, findings)
         else:
             root = base64.b64encode(audit.edge.root()).decode()
             intact = Watched(size=audit.edge.size, root=root, at=self._clock())
@@ -171,12 +171,12 @@ class IntegrityWatch:
             return await audit(0)
         return await audit(0)
 
-    async def _tell(self, tenant: str, findings: Sequence[Finding]) -> None:
+    async def _open_incident(self, tenant: str, findings: Sequence[Finding]) -> None:
         """Open an incident for the new `findings`."""
         partition = key(tenant)
         new = [
             (name, finding)
-            for finding in findings[:_MOST_TOLD]
+            for finding in findings[:_MOST_COMPARED]
             if await self._tables.get(TABLE, partition, name := _row_of(finding)) is None
         ]
         if not new:
@@ -185,7 +185,7 @@ class IntegrityWatch:
         now = self._clock()
         named = "; ".join(_sentence(finding) for _, finding in new[:_NAMED])
         more = f"; and {len(findings) - _NAMED} more" if len(findings) > _NAMED else ""
-        what = _ONLY_ITSELF.get(new[0][1].kind, "The access log was changed past the app")
+        what = _SUMMARIES.get(new[0][1].kind, "The access log was changed past the app")
         incident = IncidentOpened(
             kind="log.integrity",
             severity="critical",

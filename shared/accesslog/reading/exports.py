@@ -42,7 +42,7 @@ _LINK_LIFETIME: Final = timedelta(minutes=15)
 _KEPT_FOR: Final = timedelta(days=1)
 _CHUNK: Final = 256 * 1024
 # The export stops at a larger gap: the row that claims entries beyond the gap is wrong.
-_LARGEST_HOLE: Final = 65_536
+_LARGEST_GAP: Final = 65_536
 _READ_BY_URL: Final = (
     "Read the log where it is served: `verify-log` with its URL says where it is damaged. Report it"
     " to the operator, who has an incident that says where, too."
@@ -118,11 +118,11 @@ class Exports:
             yield missing_line(size - lost, size - 1)
         if not is_signed:
             yield unsigned_line(size)
-            async for line in self._behind(tenant, size):
+            async for line in self._lines_beyond(tenant, size):
                 yield line
         yield end_line(size)
 
-    async def _behind(self, tenant: str, size: int) -> AsyncIterator[bytes]:
+    async def _lines_beyond(self, tenant: str, size: int) -> AsyncIterator[bytes]:
         """Yield the lines of the readable entries beyond the first `size`."""
         lost = 0
         end = (await self._store.head(tenant)).size
@@ -130,7 +130,7 @@ class Exports:
             if entry is not None:
                 yield entry_line(index, entry, check)
             lost = lost + 1 if entry is None else 0
-            if lost > _LARGEST_HOLE:
+            if lost > _LARGEST_GAP:
                 return
 
     async def _checkpoint(self, tenant: str) -> tuple[Published, bool]:
