@@ -1,22 +1,22 @@
-"""Names of blobs: the characters that they may have, and what a name in `incoming` says."""
+"""Names of blobs: the valid characters, and the parts of a name in `incoming`."""
 
 import unicodedata
 from typing import Final
 
-# Control characters, halves of surrogate pairs, private use, and the two separators that are
-# controls in all but name.
+# Control characters, halves of surrogate pairs, private use, and the two separators that act as
+# controls.
 _FORBIDDEN: Final = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
-# Those that turn the direction of writing, with which "gpj.exe" passes for "exe.jpg": Unicode
-# Standard Annex 9, sections 2.1 to 2.3.
+# Characters that turn the direction of writing: "gpj.exe" then passes for "exe.jpg". Source:
+# Unicode Standard Annex 9, sections 2.1 to 2.3.
 _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def is_valid_blob_name(text: str) -> bool:
-    """Whether Azure takes all characters of `text` in a blob's name.
+    """Tell whether Azure takes every character of `text` in a blob's name.
 
-    It forbids control characters and what is no character of Unicode: "Naming and referencing
-    containers, blobs, and metadata", learn.microsoft.com. Spaces of every width, and the joiners
-    of emoji and of Persian, are fine.
+    Azure forbids control characters and code points that are no character of Unicode. Spaces of
+    every width, and the joiners of emoji and of Persian, are valid. Source: "Naming and referencing
+    containers, blobs, and metadata", learn.microsoft.com.
     """
     return not any(
         unicodedata.category(one) in _FORBIDDEN or _is_noncharacter(ord(one)) for one in text
@@ -24,16 +24,16 @@ def is_valid_blob_name(text: str) -> bool:
 
 
 def turns_writing(text: str) -> bool:
-    """Whether `text` has characters that show what follows them in another order."""
+    """Tell whether `text` has characters that reverse the displayed order of the following text."""
     return not _TURNING.isdisjoint(text)
 
 
 def _is_noncharacter(code: int) -> bool:
-    """The Unicode Standard, section 23.7."""
+    """Tell whether `character` is a noncharacter: The Unicode Standard, section 23.7."""
     return code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """The tenant id and the path of a blob's name in `incoming`."""
+    """Split a blob's name in `incoming` into tenant id and path."""
     tenant, _, path = name.partition("/")
     return tenant, path

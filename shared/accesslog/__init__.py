@@ -1,7 +1,7 @@
 """The access log: a record of each access to a tenant's data, with actor, time and purpose.
 
-All flows write to the log and few functions read it. Together the parts would be a quarter of a
-cold start, and so Python imports each part at its first use.
+Every flow writes to the log and few functions read the log. Each part is therefore imported on
+first use: an import of every part would be a quarter of a cold start.
 """
 
 from importlib import import_module
@@ -40,7 +40,7 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever has that name (PEP 562)
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any object by name (PEP 562)
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

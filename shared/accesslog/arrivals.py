@@ -1,14 +1,14 @@
 """The order of a queue from which several instances take events for the log.
 
-Each instance has some of the queue's messages, and may append before an instance with earlier
-messages. So each instance peeks at the messages before its own, locked or not, and appends the
-earlier events of the same sources first. The instance with an earlier message then finds the event
-in the log. So every instance appends a beginning of the same sequence, and no instance waits for
-another instance. A message that has left the queue is in the log, was parked, or is dead-lettered.
+Each instance holds some of the queue's messages. An instance may reach the log before an instance
+with earlier messages. Each instance therefore browses the messages before its own, locked or not,
+and adds the earlier events of the same sources first. The holder of an earlier message then finds
+the event in the log. Every instance appends a beginning of the same sequence, and no instance
+waits. A message that has left the queue is in the log already, was parked, or is dead-lettered.
 
-Source: "Message browsing" (peeking shows locked messages) and "Message sequencing and timestamps"
-(sequence numbers grow without gaps), learn.microsoft.com. The sequence numbers of a partitioned
-queue begin with the number of the partition and do not show the order.
+Source: "Message browsing" (peeking also shows locked messages) and "Message sequencing and
+timestamps" (sequence numbers only grow, without gaps), learn.microsoft.com. The numbers of a
+partitioned queue begin with the partition's number and give no order.
 """
 
 import logging
@@ -34,7 +34,7 @@ class Arrival:
 
     @property
     def stream(self) -> tuple[str, str]:
-        """Tenant and source: the events of one source in one tenant's log keep their order."""
+        """The unit of order: the events of one source in one tenant's log."""
         return self.event.data.tenant, self.event.source
 
 
@@ -49,24 +49,24 @@ class Arrivals:
     async def record(
         self, arrivals: Sequence[Arrival], batch: Collection[int]
     ) -> Sequence[RefusalError | None]:
-        """Append the events of one batch, or a part of them, as `AccessLog.record_events` does.
+        """Add the events of one batch, or some of the events, as `AccessLog.record_events` does.
 
-        `batch` has the numbers of all messages of the batch; the caller handles the messages
-        without an arrival. Refuses an event that claims the app as its source, because the app's
-        own entries take no queue. Raises UnavailableError when log or queue does not answer.
+        `batch` has the number of every message of the batch: the caller deals with the messages
+        without an arrival. Refuses an event under this app's source, because the app's own entries
+        take a different way. Raises UnavailableError when log or queue is unavailable.
         """
-        told: dict[int, RefusalError | None] = {
+        refusals: dict[int, RefusalError | None] = {
             id(one): _reserved() for one in arrivals if one.event.source == SOURCE
         }
-        own = [one for one in arrivals if id(one) not in told]
+        own = [one for one in arrivals if id(one) not in refusals]
         if own:
-            told |= await self._record(await self._earlier(own, batch), own)
-        return [told[id(one)] for one in arrivals]
+            refusals |= await self._record(await self._earlier(own, batch), own)
+        return [refusals[id(one)] for one in arrivals]
 
     async def _record(
         self, earlier: Sequence[Arrival], own: Sequence[Arrival]
     ) -> dict[int, RefusalError | None]:
-        """Append `earlier` and `own` in order; return the refusals by the `id()` of the arrival."""
+        """Return the reason of the refusal, or None, by the `id` of each arrival."""
         ordered = sorted([*earlier, *own], key=lambda one: one.number)
         try:
             reasons = await self._log.record_events([one.event for one in ordered])
@@ -75,7 +75,7 @@ class Arrivals:
         except Exception as error:
             if not earlier:
                 raise
-            # An earlier event may be the cause; the instance with its message finds out.
+            # An earlier event may be the cause: the holder of the message will find the cause.
             logger.warning("earlier events are left to others: %s", kind_and_place(error))
             return await self._record([], own)
         return {id(one): reason for one, reason in zip(ordered, reasons, strict=True)}
@@ -83,7 +83,7 @@ class Arrivals:
     async def _earlier(
         self, arrivals: Sequence[Arrival], batch: Collection[int]
     ) -> Sequence[Arrival]:
-        """Return the events before `arrivals` in the same streams that are not in the batch."""
+        """Return the events before `arrivals` in their streams that the instance does not hold."""
         if 0 in batch:
             logger.warning("messages came without sequence numbers: their order may be lost")
         streams = {one.stream for one in arrivals}
@@ -99,10 +99,7 @@ class Arrivals:
 
 
 def end_of_others(batch: Collection[int], last: int) -> int:
-    """Return the first number of the unbroken run of `batch` that ends in `last`.
-
-    Other instances may have messages before that number.
-    """
+    """Return the first number of the run of `batch` up to `last`; earlier messages may be held."""
     while last - 1 in batch:
         last -= 1
     return last
@@ -117,7 +114,7 @@ def _reserved() -> ForbiddenError:
 
 
 def _arrival_of(number: int, body: bytes) -> Arrival | None:
-    """Read the event in another instance's message; None for a message that will be parked."""
+    """Return the event in another holder's message; None for a message that will be parked."""
     try:
         event = decode(body)
     except RefusalError:

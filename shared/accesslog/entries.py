@@ -1,7 +1,7 @@
-"""The entry of the access log, and the limits of its content: pure rules.
+"""The content of an entry of the access log, and the stored bytes: pure rules.
 
-An entry is a JSON object in the canonical form of RFC 8785, so that the same content always has the
-same bytes and the same hash. Unknown values are left out.
+An entry is a JSON object in the canonical form of RFC 8785. Equal content therefore gives equal
+bytes and an equal hash. An entry leaves out unknown fields.
 """
 
 import re
@@ -17,18 +17,18 @@ from shared.ids import rfc3339
 from shared.messages.contracts import AccessRecorded, Actor
 from shared.messages.outbox_rows import OutgoingEntry
 
-# A time that lies further ahead of our clock is marked as untrusted.
+# The lead of a sender's clock over the app's clock before the sender's time is marked untrusted.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
-# A URI may write the sign @ as an escape.
+# A URI may escape the at sign.
 _EMAIL: Final = re.compile(r"[^\s@/]+(?:@|%40)[^\s@/]+\.[^\s@/]+")
 
 
 class Entry(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """An entry. `source` and `id` are the identity of the event that the entry records.
+    """An entry. `source` and `id` are the identity of the recorded event and of the entry.
 
-    `time` is the time of the event, as the source states it. `received_at` is the time of receipt,
-    and `clock_ahead` marks a `time` more than five minutes after `received_at`. `resource` is an id
-    such as `assets/01J…`, never a name that identifies a person (GDPR Art. 5(1)(c)).
+    `time` is the time of the event by the source; `received_at` is the time of receipt by the log.
+    `clock_ahead` marks a `time` more than five minutes after `received_at`. `resource` is an id,
+    for example `assets/01J…`, never a name that identifies a person (GDPR Art. 5(1)(c)).
     """
 
     id: str
@@ -50,12 +50,12 @@ class Entry(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
     @property
     def trusted_time(self) -> datetime:
-        """The time of the event, or the time of receipt where the source's clock was ahead."""
+        """The time of the event, or the time of receipt for an untrusted clock."""
         return self.received_at if self.clock_ahead else self.time
 
 
 def attributed(recorded: AccessRecorded) -> AccessRecorded:
-    """Add the correlation id and the client address of the current work to `recorded`."""
+    """Add the correlation id and the client address of the current context to `recorded`."""
     origin = context.current()
     return msgspec.structs.replace(
         recorded,
@@ -65,7 +65,7 @@ def attributed(recorded: AccessRecorded) -> AccessRecorded:
 
 
 def check(recorded: AccessRecorded) -> None:
-    """Check `recorded` against the limits of the contract, and for names of persons.
+    """Check a record against the limits of the contract, and for names of persons.
 
     Raises InvalidInputError.
     """
@@ -78,10 +78,10 @@ def check(recorded: AccessRecorded) -> None:
 
 
 def new_entry(recorded: AccessRecorded, identifier: str, now: datetime) -> OutgoingEntry:
-    """Make the entry that reports `recorded`, for the outbox of the change that is reported.
+    """Make the entry that reports `recorded`, for the outbox of the reported change.
 
-    `identifier` becomes the id of the entry's event. Raises what `check` does, so that
-    nothing is done that the log would refuse.
+    `identifier` becomes the id of the entry's event. Raises the errors of `check`, before a change
+    that the log would refuse.
     """
     attributed_to = attributed(recorded)
     check(attributed_to)
@@ -94,15 +94,15 @@ def check_identity(source: str, identifier: str) -> None:
 
 
 def names_person(text: str | None) -> bool:
-    """Tell whether a part of `text` looks like an e-mail address."""
-    # Most texts have no sign @, and the search with the pattern is slow.
+    """Tell whether `text` contains something like an e-mail address."""
+    # Most texts have no at sign, and the search for the part before the sign is slow.
     if text is None or ("@" not in text and "%40" not in text):
         return False
     return _EMAIL.search(text) is not None
 
 
 def person_named(place: str) -> InvalidInputError:
-    """Make the refusal of an entry that names a person in the field `place`."""
+    """Return the refusal of an entry that names a person at `place`."""
     return InvalidInputError(
         "log-entry-names-person",
         f"What looks like an e-mail address stands in {place} of an entry for the log.",
@@ -113,7 +113,7 @@ def person_named(place: str) -> InvalidInputError:
 def entry_of(
     recorded: AccessRecorded, source: str, identifier: str, time: datetime, received: datetime
 ) -> Entry:
-    """Make the entry of `recorded`, an event of the time `time` that came in at `received`."""
+    """Make the entry of `recorded`, of an event at `time` that came in at `received`."""
     return Entry(
         id=identifier,
         source=source,
@@ -135,10 +135,7 @@ def entry_of(
 
 
 def payload_of(entry: Entry) -> bytes:
-    """Encode an entry as the log keeps and hashes it.
-
-    Raises InvalidInputError for text that is not Unicode.
-    """
+    """Return the bytes to store and hash. Raises InvalidInputError for text outside Unicode."""
     import rfc8785
 
     try:
@@ -168,7 +165,7 @@ def _require_nameless(fields: Mapping[str, Any]) -> None:
 
 
 def _texts(fields: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each text in `fields` with the name of the field."""
+    """Yield every text in `fields`, each with the field's name."""
     for name, value in fields.items():
         if isinstance(value, str):
             yield inside + name, value

@@ -1,6 +1,6 @@
-"""Redaction: erase one entry's payload from a log, and leave the tree and every proof as before.
+"""Redaction: erase an entry's payload from a log; the tree and every proof stay the same.
 
-The section "Erasing from the log" of docs/explanation/access-log.md gives the legal reasons.
+For the grounds and the rules see docs/explanation/access-log.md, "Erasing from the log".
 """
 
 import logging
@@ -36,9 +36,9 @@ logger = logging.getLogger("vouchsafe.accesslog")
 def require_redactable(entry: Entry, caller: Caller) -> None:
     """Raise unless `caller` may redact `entry`.
 
-    Raises ConflictError for the record of a redaction. Raises ForbiddenError where the vendor would
-    erase an entry about anybody but the tenant's own people: the entry is evidence against the
-    vendor, under whatever role a service reported the event.
+    Raises ConflictError for the record of a redaction. Raises ForbiddenError when the vendor would
+    erase anything but an action of the tenant's own people. Every further entry is evidence against
+    the vendor, under any role name of the reporting service.
     """
     if entry.action == ACTION:
         raise ConflictError(
@@ -58,7 +58,7 @@ def require_redactable(entry: Entry, caller: Caller) -> None:
 
 
 class Redactions:
-    """Redacts entries of the tenants' logs. The log records a redaction before the redaction."""
+    """Redacts entries of the tenants' logs. The log records a redaction before the erasure."""
 
     def __init__(
         self,
@@ -78,11 +78,11 @@ class Redactions:
     async def redact(
         self, tenant: str, index: int, reason: Reason, ticket: str, caller: Caller
     ) -> Listed:
-        """Put a signed note in the place of an entry's payload; a redacted entry stays redacted.
+        """Replace an entry's payload by a signed note; a redacted entry stays unchanged.
 
-        First a published checkpoint covers the entry, and binds the entry's leaf hash. Raises what
-        `require_redactable` does, NotFoundError when the log has no entry `index`, and
-        LogDamagedError for an entry that somebody changed, because the change is evidence.
+        A published checkpoint covers the entry first, and so binds the leaf hash. Raises the errors
+        of `require_redactable`, and NotFoundError for an absent entry. Raises LogDamagedError for
+        an entry that differs from the logged entry: the changed entry is evidence.
         """
         found = await self._proofs.prove(tenant, index)
         if is_redaction(found.entry):
@@ -108,7 +108,7 @@ class Redactions:
     async def _record(
         self, tenant: str, index: int, reason: Reason, ticket: str, caller: Caller
     ) -> None:
-        # An earlier attempt may have stopped after the record.
+        # An earlier attempt may have recorded the redaction and then failed.
         if await self._is_recorded(tenant, index):
             return
         recorded = AccessRecorded(
@@ -127,7 +127,7 @@ class Redactions:
             if await self._is_recorded(tenant, index):
                 logger.info("the redaction of entry %d was recorded by another request", index)
                 return
-            # Another event has the id; the redaction still needs a record.
+            # A different event has the id: nothing is erased without a record of the erasure.
             await self._log.record(recorded, new_id(now), now)
 
     async def _is_recorded(self, tenant: str, index: int) -> bool:

@@ -1,4 +1,4 @@
-"""The access log's service: every flow appends its entries here."""
+"""The entry point of the access log: every append goes through the service."""
 
 import asyncio
 import logging
@@ -28,16 +28,17 @@ from shared.messages.outbox_rows import OutgoingEntry
 from shared.ports import Clock
 
 LOG_DAMAGED: Final = "log-damaged"
-"""The code of a refused event, whose tenant's log takes no entries until somebody mends the log."""
+"""The refusal code of an event whose tenant's log takes no events until the operator mends the log.
+"""
 
 logger = logging.getLogger("vouchsafe.accesslog")
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An event for the log: `source` and `id` are the identity, `time` is the time of the event.
+    """An event for the log, with the identity `source` and `id` and the `time` of the event.
 
-    `origin` is the origin of the event where the event's data does not state an origin.
+    `origin` is the origin of the event, for data without an origin.
     """
 
     source: str
@@ -48,35 +49,35 @@ class Recorded:
 
     @classmethod
     def of(cls, event: Event) -> Self:
-        """Return the event's content for the log. Raises TypeError for an event without content."""
+        """Return the log's part of an event. Raises TypeError for an event without a record."""
         if not isinstance(event.data, AccessRecorded):
             raise TypeError(f"{event.type} brings nothing to the log")
         return cls(event.source, event.id, event.time, event.data, event.origin)
 
 
 class AccessLog:
-    """Adds to the tenants' logs. Entries are only ever added."""
+    """Adds to the tenants' logs; a log only grows."""
 
     def __init__(self, store: LogStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def record(self, recorded: AccessRecorded, identifier: str, time: datetime) -> int:
-        """Append an entry of the app and return the index. The entry is durable on return.
+        """Add an entry of the app and return the index; on return the entry is durable.
 
-        The same event again, with the same id and time, is one entry. Raises UnavailableError when
-        the log did not keep the entry: the caller must not do the recorded act. Raises the errors
-        of `entries.check`, and EventIdReusedError for an id that names another event.
+        A repeated call with the same id and time gives one entry. Raises UnavailableError when the
+        entry could not be stored: the recorded action must not happen then. Raises the errors of
+        `entries.check`, and EventIdReusedError for the id of a different event.
         """
         entry = self._checked(Recorded(SOURCE, identifier, time, attributed(recorded)))
         (index,) = await self._store.append(recorded.tenant, [entry])
         return index
 
     async def record_answer(self, tenant: str, caller: Caller, action: str, resource: str) -> None:
-        """Record the view, list or link of a tenant's data that `caller` is about to get.
+        """Record an answer to `caller` before the answer: a view, a list or a link of a tenant's.
 
-        Each answer is an entry, also the answer to a repeated request. Raises the errors of
-        `record`; the caller may get nothing then.
+        Each answer is an entry, even for a repeated request. Raises the errors of `record`: give no
+        answer then.
         """
         given = AccessRecorded(
             tenant=tenant,
@@ -89,35 +90,34 @@ class AccessLog:
         await self.record(given, new_id(now), now)
 
     async def record_disclosure(self, tenant: str, caller: Caller, resource: str) -> None:
-        """Record a request of the vendor's staff about a tenant's log.
+        """Record that one of the vendor's people asks for a part of a tenant's log.
 
-        The entry comes before every possible refusal. Requests of the tenant's people make no
-        entry.
+        The record comes before any refusal. Requests of a tenant's own people are not recorded.
         """
         if caller.roles & VENDOR_ROLES:
             await self.record_answer(tenant, caller, "log.read", resource)
 
     async def require_appendable(self, tenant: str) -> None:
-        """Stop an act that cannot be undone while the tenant's log would not take the entry.
+        """Raise LogDamagedError if the tenant's log would refuse an entry.
 
-        Raises LogDamagedError.
+        Call before an irreversible change.
         """
         await self._store.require_appendable(tenant)
 
     async def defer_unless_appendable(self, tenant: str) -> None:
-        """Raise UnavailableError where `require_appendable` refuses: the queue delivers again."""
+        """Raise UnavailableError when `require_appendable` refuses: the queue delivers again."""
         try:
             await self.require_appendable(tenant)
         except LogDamagedError as error:
-            logger.error("the log of %s takes no entries: %s", tenant, error)  # noqa: TRY400 - its text is ours
+            logger.error("the log of %s takes no entries: %s", tenant, error)  # noqa: TRY400 - the text is the app's own
             raise UnavailableError("log") from error
 
     async def record_events(self, events: Sequence[Recorded]) -> Sequence[RefusalError | None]:
         """Append the entries of events of any tenants, each tenant's in order and in one append.
 
-        Returns for each event None, or the reason of the refusal. Refuses every event of a tenant
-        with a damaged log. Raises UnavailableError when the result of an event is unknown: the
-        caller sends the same events again. A failure for one tenant stops no other tenant's events.
+        Returns for each event None, or the reason of the refusal; every event of a damaged log is
+        refused. Raises UnavailableError when the result is unknown for any event: send the same
+        events again then. A tenant's failure leaves the events of further tenants recorded.
         """
         checked: list[NewEntry | RefusalError] = []
         for event in events:
@@ -126,7 +126,8 @@ class AccessLog:
             except RefusalError as reason:
                 checked.append(reason)
         tenants = [event.data.tenant for event in events]
-        # Waiting does not help: somebody mends the log, and then replays the parked events.
+        # Waiting does not help: the operator has to mend the log, and then replays the parked
+        # events.
         return [
             _damaged() if isinstance(reason, LogDamagedError) else reason
             for reason in await self._append(tenants, checked)
@@ -135,7 +136,7 @@ class AccessLog:
     async def record_entries(
         self, entries: Sequence[OutgoingEntry]
     ) -> Sequence[RefusalError | LogDamagedError | None]:
-        """Add entries of our own, as `messages.outbox_rows.EntryLog` describes."""
+        """Add the app's own entries, as `messages.outgoing.EntryLog` describes."""
         tenants = [entry.data.tenant for entry in entries]
         made = [self._entry(entry.data, SOURCE, entry.id, entry.time) for entry in entries]
         return await self._append(tenants, made)
@@ -143,9 +144,9 @@ class AccessLog:
     async def _append(
         self, tenants: Sequence[str], entries: Sequence[NewEntry | RefusalError]
     ) -> Sequence[RefusalError | LogDamagedError | None]:
-        """Append each tenant's entries in one append, and all tenants' entries side by side.
+        """Append each tenant's entries in one append, the tenants in parallel.
 
-        Returns for each entry None, or the reason why the log does not have the entry.
+        Returns for each entry None, or the reason of the refusal.
         """
         places: defaultdict[str, list[int]] = defaultdict(list)
         reasons: list[RefusalError | LogDamagedError | None] = [None] * len(entries)
@@ -175,10 +176,10 @@ class AccessLog:
         return reasons
 
     def takes(self, event: Recorded) -> bool:
-        """Tell whether the log would take an event that another service reports."""
+        """Tell whether an event of another holder can become an entry."""
         try:
             self._checked(event)
-        except Exception:  # noqa: BLE001 - whoever is to record it says what is wrong with it
+        except Exception:  # noqa: BLE001 - the holder of the event reports the error
             return False
         return True
 

@@ -1,4 +1,4 @@
-"""Assets: the accepted files, the subject index, and the erasure of assets."""
+"""Assets: the files taken in, with a place in the subject index, and the erasure."""
 
 from shared.assets.name_matching import index_keys
 from shared.assets.rules import Asset, AssetFilter

@@ -1,7 +1,8 @@
-"""The forms under which a person's name or e-mail address is indexed and looked for.
+"""The forms of a person's name or e-mail address for indexing and search.
 
-The index must find "Zoë Müller" whether the tenant's request says "ZOË  MÜLLER" or "zoe muller",
-and must hold neither: it holds an HMAC of each form (GDPR article 4(5), pseudonymisation).
+The index must find "Zoë Müller" under "ZOË  MÜLLER" and under "zoe muller" in a tenant's request.
+The index must store no name: the index stores an HMAC of each form. Source: GDPR article 4(5),
+pseudonymisation.
 """
 
 import hashlib
@@ -11,23 +12,22 @@ import unicodedata
 from typing import Final
 
 _EMAIL: Final = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
-# Letters whose stroke or ligature Unicode does not take apart.
+# Letters whose stroke or ligature Unicode does not decompose.
 _STROKES: Final = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "\u0131": "i"}
     | {"æ": "ae", "œ": "oe", "þ": "th"}
 )
-# Canonical combining classes from here on are accents around a letter. Lower classes are parts of a
-# letter, such as the voicing mark that tells the Japanese "ga" from "ka".
+# Canonical combining classes from 200 on are accents around a letter. Lower classes are parts of a
+# letter: the voicing mark tells the Japanese "ga" from "ka".
 _FIRST_ACCENT_CLASS: Final = 200
 
 
 def normalise(identifier: str) -> tuple[str, ...]:
-    """Return the forms of `identifier` for a comparison: none, one or two.
+    """Return the forms of `identifier` to compare: zero, one or two forms.
 
-    The first form is caseless and compatibility-composed (The Unicode Standard 3.13, D146) with
-    white space collapsed. The second form, where it differs, has no diacritics. An e-mail address
-    has only the first form, because an address with an accent and an address without are two
-    mailboxes.
+    The first form is caseless and compatibility-composed (The Unicode Standard 3.13, D146), with
+    white space collapsed. The second form, if different, has no diacritics. An e-mail address has
+    only the first form, because an address with an accent and an address without are two mailboxes.
     """
     kept = _collapse(_caseless(_visible(identifier)))
     if not kept:
@@ -47,7 +47,7 @@ def index_keys(identifier: str, secret: bytes) -> tuple[str, ...]:
 
 
 def _visible(text: str) -> str:
-    """Return `text` without invisible characters; a control character parts words."""
+    """Remove invisible characters from `text`; a control character separates words."""
     return "".join(
         " " if category == "Cc" else character
         for character in text

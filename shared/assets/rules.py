@@ -14,9 +14,9 @@ type Difference = Literal["size", "type"]
 
 
 class PersonFound(Stored, frozen=True):
-    """A person in an asset's metadata: the field that names the person, and the keys in the index.
+    """A person in an asset's metadata: the field with the name, and the person's index keys.
 
-    A keyword may name a person too, and so becomes a `Subject`.
+    A keyword may name a person too, and therefore counts as a person.
     """
 
     field: str
@@ -24,7 +24,7 @@ class PersonFound(Stored, frozen=True):
 
 
 class DocumentFound(Stored, frozen=True):
-    """The id of a document or of the document's source, and the metadata field with the id.
+    """The id of a document, or of the document's original, and the metadata field with the id.
 
     The id names no person, and finds the renditions of one picture.
     """
@@ -34,11 +34,11 @@ class DocumentFound(Stored, frozen=True):
 
 
 class Asset(Stored, frozen=True):
-    """The record of an upload. `size` is in bytes; `blob` is the name in `container`.
+    """The record of an upload. `size` is in bytes; `blob` is the blob's name in `container`.
 
     `version` counts the cleared uploads to the same path from 1. `upload`, `declared_size` and
-    `declared_type` are the declaration at the request for the upload's URL. `differences` names the
-    declared properties that the file does not have.
+    `declared_type` come from the request for the upload's URL. `differences` lists the declared
+    properties that the file does not have.
     """
 
     id: str
@@ -71,17 +71,17 @@ class Asset(Stored, frozen=True):
 
     @property
     def subjects(self) -> frozenset[str]:
-        """Return the keys of the asset in the subject index."""
+        """The keys of the asset in the subject index."""
         return frozenset(subject for person in self.people for subject in person.keys)
 
     def fields_of(self, subject: str) -> list[str]:
-        """Return the metadata fields that hold the identifier with this key, in order."""
+        """Return the metadata fields with the identifier of the key, in order."""
         return sorted({person.field for person in self.people if subject in person.keys})
 
 
 @dataclass(frozen=True, slots=True)
 class AssetFilter:
-    """The conditions of a list of assets: a listed asset meets each given condition."""
+    """The conditions on the assets to list; an asset must meet every given condition."""
 
     verdict: Verdict | None = None
     prefix: str = ""
@@ -93,7 +93,7 @@ EVERY: Final = AssetFilter()
 
 
 class Tombstone(Stored, frozen=True):
-    """The tombstone of an erased asset: the asset's id, and the erasure request."""
+    """The remains of an erased asset: its existence, and the erasure request."""
 
     id: str
     tenant: str
@@ -102,10 +102,10 @@ class Tombstone(Stored, frozen=True):
 
 
 def after_prefix(prefix: str) -> str | None:
-    """Return the first text that sorts after every text with `prefix`; None without a next text.
+    """Return the first text that sorts after every text with `prefix`; None without a bound.
 
-    Table Storage sorts by UTF-16 code units, and no text follows a last unit of U+FFFF. Such a
-    prefix gets a bound that is too high, never too low.
+    Table Storage sorts by UTF-16 code units, and no text follows a last unit of U+FFFF. The bound
+    then uses the units before U+FFFF, and includes too much, never too little.
     """
     kept = prefix.rstrip("\uffff\U0010ffff")
     if not kept:
@@ -115,5 +115,5 @@ def after_prefix(prefix: str) -> str | None:
 
 
 def upload_id(blob: BlobInfo | BlobUploaded) -> str:
-    """Derive the id of an upload, and of the upload's asset, from the blob's version."""
+    """Derive the id of an upload, and of the later asset, from the blob's version."""
     return derived_id(blob.last_modified, blob.name, blob.etag)

@@ -1,4 +1,4 @@
-"""The assets of all tenants: the rows, the subject index, and the erasure of assets."""
+"""The assets of every tenant: rows, places in the subject index, and erasure."""
 
 import asyncio
 import base64
@@ -37,7 +37,7 @@ _CONCURRENT_WRITES = 16
 
 
 class Assets:
-    """The service that keeps, finds and erases assets."""
+    """Keeps assets, finds assets, and erases assets."""
 
     def __init__(
         self, tables: Tables, blobs: Blobs, secrets: Secrets, outbox: Outbox, clock: Clock
@@ -49,14 +49,14 @@ class Assets:
         self._clock = clock
 
     async def is_known(self, partition: str, asset: str) -> bool:
-        """Tell whether the asset was added to `partition`, even if the asset was erased since."""
+        """Tell whether the asset was added to `partition`, even if erased since."""
         return await self._tables.get(ASSETS, partition, asset_row(asset)) is not None
 
     async def add(self, partition: str, asset: Asset, outgoing: Sequence[Outgoing]) -> bool:
-        """Keep an asset with its report; a repeated call changes nothing.
+        """Keep an asset with the messages that report the asset; a repeated call changes nothing.
 
-        Writes the index rows first, so that every known asset can be found. Returns True when the
-        service kept this record, and False for a known asset.
+        The index rows go first, so that every known asset can be found. Returns whether the asset
+        was kept in the given form: False for an already known asset.
         """
         await self._index(asset)
         while True:
@@ -66,10 +66,10 @@ class Assets:
             except RowConflictError:
                 if await self.is_known(partition, asset.id):
                     break
-                # Another upload to the same path took the version's number: take the next.
+                # Another upload to the same path took the version number: take the next number.
             else:
                 return True
-        # Another delivery of the same message was faster, or the asset is erased.
+        # Another delivery of the same message was faster, or the asset is already erased.
         filed = await self._filed(partition, asset.id)
         for subject in sorted(asset.subjects - (filed.subjects if filed else frozenset())):
             await self._unindex(asset.tenant, subject, asset.id)
@@ -77,7 +77,7 @@ class Assets:
         return False
 
     async def _insert(self, partition: str, asset: Asset) -> list[Operation]:
-        """Return the operations that keep the asset, a cleared asset as the path's next version."""
+        """Return the operations that keep the asset; a cleared asset is the path's next version."""
         if asset.verdict != "clean":
             return [Insert(Row(partition, asset_row(asset.id), to_values(asset)))]
         latest = await self._tables.get(ASSETS, partition, _version_row(asset.path))
@@ -103,10 +103,10 @@ class Assets:
     ) -> None:
         """Delete the copies of a known asset in `places` that the asset's row does not name.
 
-        Deliveries that crashed or came late leave copies. A place is a container and a name in the
-        container. An erased asset keeps no copy. `filed` is the asset that this delivery added, so
-        that the service need not read the row: an erasure meanwhile deletes the copy that the row
-        names.
+        A delivery that crashed, or was overtaken, leaves copies. A place is a container and a name
+        in the container. No copy of an erased asset stays. `filed` is the asset, if the present
+        delivery has just added the asset, and saves a read of the row. A concurrent erasure removes
+        the copy named in the row.
         """
         filed = filed or await self._filed(partition, asset)
         for container, name in places:
@@ -118,7 +118,7 @@ class Assets:
         await self._outbox.flush(ASSETS, partition)
 
     async def find(self, tenant: str, asset: str) -> Asset:
-        """Return an asset of a tenant. Raises NotFoundError for an unknown or erased asset."""
+        """Return an asset of a tenant. Raises NotFoundError for an absent or erased asset."""
         row = await self._tables.get(ASSETS, key(tenant), asset_row(asset))
         if row is None or row.values.get("erasedAt"):
             raise NotFoundError(
@@ -136,12 +136,11 @@ class Assets:
         continuation: str | None,
         chosen: AssetFilter = EVERY,
     ) -> tuple[Sequence[Asset], str | None]:
-        """Return a page of the tenant's assets that `chosen` selects, oldest first, and the next
-        place.
+        """Return a page of a tenant's `chosen` assets, oldest first, and the place to read on.
 
-        A selection by time costs nothing, because times are a range of RowKeys. For all other
-        conditions the service looks through the range, for a few seconds a page: a short or empty
-        page can still have a next place.
+        Conditions on time are free, as a range of RowKeys. For further conditions the service
+        searches the range, for a few seconds a page at most. A page may therefore be short, or
+        empty, and still have a next page.
         """
         page = await self._tables.page(
             ASSETS,
@@ -158,10 +157,10 @@ class Assets:
     async def of_subject(
         self, tenant: str, subjects: Iterable[str]
     ) -> tuple[list[Asset], list[str]]:
-        """Return the tenant's assets by id that the index has under any of `subjects`.
+        """Return the tenant's assets in the index under any of `subjects`, by id.
 
-        The second list has the ids in the index without a row: uploads on the way in. Deletes the
-        index rows of an erased asset.
+        The second list has the ids of indexed assets without a row: uploads in the course of
+        intake. Removes index rows of erased assets.
         """
         found = [
             (row.row, subject)
@@ -183,10 +182,10 @@ class Assets:
     async def erase(self, tenant: str, asset: str, request: str, entry: AccessRecorded) -> None:
         """Erase an asset's bytes, index rows and row, and leave a tombstone.
 
-        The row goes last, because the row names the place of everything else. `request` is the
-        erasure request, `entry` is the entry for the tenant's log. An asset on the way in gets a
-        tombstone now: the intake then deletes the copies that it wrote. An erased asset stays as
-        erased. Raises RowConflictError when the intake files the asset meanwhile.
+        The row goes last, because the row names the places of the rest. `request` is the erasure
+        request, `entry` the record for the tenant's log. An asset not yet filed gets a tombstone at
+        once: the intake then removes the asset's copies. An erased asset stays unchanged. Raises
+        RowConflictError when the asset is filed in the meantime.
         """
         partition = key(tenant)
         row = await self._tables.get(ASSETS, partition, asset_row(asset))
@@ -203,12 +202,12 @@ class Assets:
         left = Row(partition, asset_row(asset), to_values(tombstone), row.etag if row else None)
         operation = Insert(left) if row is None else Replace(left)
         await self._outbox.commit(ASSETS, partition, [operation], [reported])
-        # A late delivery of the upload may have written the rows again before the tombstone.
+        # A late delivery of the upload may have restored the copies before the tombstone existed.
         if kept is not None:
             await self._remove(kept)
 
     async def subject_secret(self) -> bytes:
-        """The HMAC key of the subject index."""
+        """Return the HMAC key of the subject index."""
         return base64.b64decode((await self._secrets.get(SUBJECT_SECRET)).value)
 
     async def _filed(self, partition: str, asset: str) -> Asset | None:
@@ -224,7 +223,7 @@ class Assets:
 
     async def _delete_copy(self, container: str, name: str, asset: str) -> None:
         blob = await self._blobs.head(container, name)
-        # Another upload may have the name by now.
+        # The name may belong to another upload by now.
         if blob is not None and blob.metadata.get("asset") == asset:
             await self._blobs.delete(container, name, blob.etag)
 
@@ -265,7 +264,7 @@ def _where(chosen: AssetFilter) -> list[Condition]:
 
 
 def _version_row(path: str) -> str:
-    """Return the RowKey for the count of a path's versions. The RowKey does not reveal the path."""
+    """Return the RowKey of a path's version count, which fits any path and hides the path."""
     return key("version", hashlib.sha256(path.encode(errors="surrogatepass")).hexdigest())
 
 
@@ -275,5 +274,5 @@ def asset_row(identifier: str) -> str:
 
 
 def subject_partition(tenant: str, subject: str) -> str:
-    """Return the PartitionKey in `subjects` of an identifier with this HMAC."""
+    """Return the PartitionKey in `subjects` of an identifier, given as an HMAC."""
     return key(tenant, subject)

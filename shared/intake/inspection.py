@@ -1,11 +1,11 @@
-"""The single pass over an upload's bytes: hash, type, scan, and a copy for random access.
+"""A single pass over an upload's bytes: hash, type, scan, and a copy for random access.
 
-Pictures need random access for the metadata, and archives for the members. The pass copies such a
-file to a temporary file, up to a limit, so that a film costs neither memory nor disk.
+Metadata of pictures and members of archives need random access, and get a temporary file up to a
+limit. A film therefore costs neither memory nor disk.
 
-A pass takes at most 512 MiB of disk, and for archives within an archive at most 2 GiB more
-(`archive.Limits.size`). The end of the pass deletes all of it. A full disk raises OSError out of
-the pass, so that no uninspected file is cleared.
+One pass takes at most 512 MiB on disk. Archives within an archive take at most 2 GiB more
+(`archive.Limits.size`). The end of the pass frees everything. A full disk raises OSError out of the
+pass, and so nothing unread is cleared.
 """
 
 import asyncio
@@ -27,22 +27,22 @@ from shared.scanning.content_type import detect
 from shared.scanning.scanner import Scan
 
 _SPOOL_IN_MEMORY = 4 * 1024 * 1024
-# A file that needs random access gets a temporary file up to the first limit. Any other file gets a
-# temporary file up to the second limit, because a file of any type may have an archive at the end.
+# A file with random access gets a temporary file up to the first limit. Any further file gets a
+# temporary file up to the second, because a file of any type may end with an archive.
 _SPOOL_LIMIT = 512 * 1024 * 1024
 _SPOOL_LIMIT_OTHERS = 64 * 1024 * 1024
-# The characters of JSON in one column, which has at most 32 Ki characters ("Understanding the Table
-# service data model", property types).
+# Characters of JSON that fit in one column: a column has at most 32 Ki characters ("Understanding
+# the Table service data model", property types).
 _MAX_COLUMN = 32_000
 
 
 class Pass:
-    """One pass, for use by one thread at a time. The pass touches no event loop."""
+    """A pass, for one thread at a time. A pass uses no event loop."""
 
     def __init__(self, scan: Scan, secret: bytes, size: int) -> None:
         """`secret` is the subject index's HMAC key; `size` the blob's, in bytes.
 
-        Leaving the pass closes `scan`.
+        The exit from the pass closes `scan`.
         """
         self._scan = scan
         self._secret = secret
@@ -64,7 +64,7 @@ class Pass:
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether the pass got all bytes of the blob."""
+        """Tell whether the pass has read every byte of the blob."""
         return self._seen == self._size
 
     def feed(self, chunk: bytes) -> None:
@@ -86,7 +86,7 @@ class Pass:
             self._spool.write(chunk)
 
     def finish(self) -> Inspection:
-        """Return the result, after the last byte."""
+        """Return the results after the last byte."""
         if self._spool is not None:
             self._spool.seek(0)
         findings = self._scan.finish(self._spool)
@@ -116,7 +116,7 @@ class Pass:
         return _SPOOL_LIMIT if random_access else _SPOOL_LIMIT_OTHERS
 
     def _people(self, metadata: Metadata) -> tuple[list[PersonFound], str | None]:
-        """Return the persons as keys, as many as a column takes, and the note on the metadata."""
+        """Return the people as keys, up to the size of one column, and the note on the metadata."""
         people: list[PersonFound] = []
         room = _MAX_COLUMN
         for person in metadata.people:
@@ -132,10 +132,10 @@ class Pass:
 
 
 async def run(inspecting: Pass, chunks: AsyncIterator[bytes]) -> Inspection:
-    """Feed `inspecting` with all of `chunks` and return the result.
+    """Feed `inspecting` with every one of `chunks` and return the results.
 
-    Holds two chunks at a time: the chunk under inspection and the chunk that comes in. After a
-    return, an error or a cancellation no thread works on the pass.
+    Two chunks are in memory at a time: the chunk under inspection and the incoming chunk. On
+    return, and after an error or a cancellation, no thread works on the pass.
     """
     work: asyncio.Future[Inspection | None] | None = None
     found = None
@@ -147,14 +147,14 @@ async def run(inspecting: Pass, chunks: AsyncIterator[bytes]) -> Inspection:
         if work is not None:
             found = await asyncio.shield(work)
     finally:
-        # After a failed read the earlier chunk may still be under inspection. The failed read is
-        # the failure to report.
+        # After a failed read, the earlier chunk may still be under inspection; report the failed
+        # read.
         if work is not None:
             await asyncio.gather(work, return_exceptions=True)
     return await asyncio.to_thread(inspecting.finish) if found is None else found
 
 
 def _take(inspecting: Pass, chunk: bytes) -> Inspection | None:
-    """Feed a chunk, and finish with the last: a photo takes one thread and one turn."""
+    """Feed a chunk; the last chunk also finishes, so that a photo takes one thread once."""
     inspecting.feed(chunk)
     return inspecting.finish() if inspecting.is_whole else None

@@ -1,4 +1,4 @@
-"""The records and messages about a filed upload: pure."""
+"""The record and the reports of a filed upload: pure."""
 
 from datetime import datetime
 
@@ -30,7 +30,7 @@ def asset_of(
     name: str,
     now: datetime,
 ) -> Asset:
-    """Make the asset of an upload; `inspection` is None for an upload that was not read."""
+    """Make the asset of an upload; `inspection` is None for an unread upload."""
     tenant, path = split_name(blob.name)
     asset = Asset(
         id=identifier,
@@ -65,7 +65,7 @@ def asset_of(
 
 
 def with_declared(asset: Asset, declaration: Declaration) -> Asset:
-    """Return the asset with the upload's declaration, and the differences from the declaration."""
+    """Add the declared properties to the asset, and the differences."""
     return msgspec.structs.replace(
         asset,
         upload=declaration.id,
@@ -80,7 +80,7 @@ def with_declared(asset: Asset, declaration: Declaration) -> Asset:
 def reports_of(asset: Asset, tenant: Tenant | None, now: datetime) -> list[Outgoing]:
     """Make the reports of a filed asset: log entry, incident, and notice to the tenant."""
     reports: list[Outgoing] = []
-    # A tenant of another zone has no log in this region.
+    # A tenant of a different zone has no log in the region.
     if tenant is not None and asset.reason != "residency-zone-not-served":
         entry = AccessRecorded(
             tenant=tenant.id,

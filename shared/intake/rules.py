@@ -16,28 +16,28 @@ from shared.scanning.scanner import Engine
 from shared.tenancy.rules import Tenant, is_tenant_id
 
 UPLOAD_URL_LIFETIME: Final = timedelta(minutes=15)
-# The limit of a block blob in one request, "Put Blob"; a larger blob goes in blocks.
+# The largest block blob in one request, "Put Blob"; a larger blob goes in blocks.
 MAX_SINGLE_PUT: Final = 5000 * 1024**2
 
-# A blob's name is at most 1,024 characters, of at most 254 segments, and must not end with a dot
-# or a slash ("Naming and referencing containers, blobs, and metadata", learn.microsoft.com).
+# A blob's name is at most 1,024 characters, of at most 254 segments, and must not end with a dot or
+# a slash ("Naming and referencing containers, blobs, and metadata", learn.microsoft.com).
 _MAX_NAME = 1024
-# A server-side copy names its source in a header of at most 2 KiB, the account and the container
+# A server-side copy names the source in a header of at most 2 KiB, the account and the container
 # included: "Copy Blob From URL", x-ms-copy-source.
 _MAX_ENCODED = 1700
 _MAX_SEGMENTS = 254
 
-# A forgotten upload has waited for this time, plus the time that the bytes take.
+# The wait before an upload counts as forgotten, in addition to the time for the upload's bytes.
 _OVERDUE_AFTER = timedelta(minutes=10)
 _SLOWEST_BYTES_A_SECOND = 30 * 1024**2
 
-# The type that says nothing about a file's content: RFC 2046 section 4.5.1.
+# The media type without information on a file's content: RFC 2046 section 4.5.1.
 _ANY_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The result of one pass over the bytes. `size` is in bytes."""
+    """The results of a pass over the bytes. `size` is in bytes."""
 
     size: int
     sha256: str
@@ -53,7 +53,7 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class Filing:
-    """The decision about an upload: the verdict, and the reason for any verdict but clean."""
+    """The decision on an upload: the verdict, and the reason for a verdict other than clean."""
 
     verdict: Verdict
     reason: str | None
@@ -69,10 +69,7 @@ def check_path(tenant: str, path: str) -> None:
 
 
 def check_size(size: int, limit: int) -> None:
-    """Check that the intake takes a file of `size` bytes.
-
-    Raises TooLargeError, or InvalidInputError.
-    """
+    """Check that a file of `size` bytes is taken in. Raises TooLargeError, or InvalidInputError."""
     if size > limit:
         raise TooLargeError(
             "upload-too-large",
@@ -88,13 +85,14 @@ def check_size(size: int, limit: int) -> None:
 def differences(
     declared_size: int, declared_type: str, size: int, media_type: str | None
 ) -> tuple[Difference, ...]:
-    """Return the differences of a file from the declaration; compares types as RFC 9110 says.
+    """Return the properties of a file that differ from the declaration.
 
-    `media_type` is the type that the content shows, or None for a file that was not read.
+    Types are compared by RFC 9110. `media_type` is the type of the content, or None without an
+    inspection.
     """
     declared = declared_type.partition(";")[0].strip().lower()
     silent = declared == _ANY_TYPE or media_type is None
-    # Plain text has no signature, so a text file may have any type of text.
+    # Plain text has no signature, and any type of text may be plain text.
     as_text = declared.startswith("text/") and media_type in ("text/plain", _ANY_TYPE)
     checks: tuple[tuple[bool, Difference], ...] = (
         (declared_size != size, "size"),
@@ -104,10 +102,10 @@ def differences(
 
 
 def is_overdue(size: int, uploaded_at: datetime, waiting_since: datetime) -> bool:
-    """Tell whether an upload that is still in `incoming` was forgotten.
+    """Tell whether an upload still in `incoming` has been forgotten.
 
-    `waiting_since` is the arrival of the oldest message on the intake queue, or now for an empty
-    queue: an upload from long before has no message.
+    `waiting_since` is the arrival of the oldest message that waits for intake, or the present time
+    without messages: an upload long before `waiting_since` waits in no queue.
     """
     working = timedelta(seconds=size / _SLOWEST_BYTES_A_SECOND)
     return uploaded_at + _OVERDUE_AFTER + working < waiting_since
@@ -116,9 +114,9 @@ def is_overdue(size: int, uploaded_at: datetime, waiting_since: datetime) -> boo
 def refuse_unread(
     name: str, size: int, tenant: Tenant | None, region: str, limit: int
 ) -> Filing | None:
-    """Return the filing of an upload that the intake refuses unread, or None.
+    """Return the filing of an upload that is refused unread, or None.
 
-    `size` and `limit`, the size of the largest accepted file, are in bytes.
+    `size` and `limit`, the largest accepted size, are in bytes.
     """
     identifier, _ = split_name(name)
     checks = (
@@ -137,7 +135,7 @@ def refuse_unread(
 
 
 def decide(inspection: Inspection) -> Filing:
-    """Return the filing of an upload after the pass. Never clears an unscanned upload."""
+    """Return the filing of a read upload. An unscanned upload is not cleared."""
     if inspection.signatures:
         return Filing("infected", "malware-found")
     if inspection.unscannable:
@@ -146,9 +144,7 @@ def decide(inspection: Inspection) -> Filing:
 
 
 def age_in_days(engine: Engine, now: datetime) -> int | None:
-    """Return the age of the engine's signatures in whole days; None for an engine without an
-    answer.
-    """
+    """Return the age of the engine's signatures in whole days; None without a date."""
     return None if engine.signatures_made_at is None else (now - engine.signatures_made_at).days
 
 
@@ -156,7 +152,7 @@ def destinations(filing: Filing, name: str, asset: str) -> tuple[str, tuple[str,
     """Return the container, and the names in the container to try in turn.
 
     A cleared asset keeps the path. If an earlier version has the path, the id goes before the
-    extension, so that no upload overwrites another. A quarantined blob has ids alone as name.
+    extension: nothing is ever overwritten. A quarantined blob is named by ids alone.
     """
     tenant, path = split_name(name)
     if filing.verdict != "clean":
@@ -170,7 +166,7 @@ def destinations(filing: Filing, name: str, asset: str) -> tuple[str, tuple[str,
 
 
 def places(name: str, tenant: Tenant | None, asset: str) -> list[tuple[str, str]]:
-    """Return every container and name of a possible copy of an upload."""
+    """Return every container and name to which an upload may have been copied."""
     filings = [Filing("refused", None)]
     if tenant is not None and _path_fault(name) is None:
         filings.append(Filing("clean", None))

@@ -1,8 +1,8 @@
 """Upload intake, step by step.
 
-Every step can be repeated: the asset's id is derived from the blob's version, the copy takes a
-name only if it is free, the index rows are written before the asset row that makes the asset
-known, and the upload is removed last.
+Every step can be repeated. The asset's id is derived from the blob's version. The copy takes only a
+free name. The index rows are written before the asset row, which makes the asset known. The upload
+is removed last.
 """
 
 import logging
@@ -44,13 +44,13 @@ from shared.scanning.scanner import Scanner, ScanPendingError
 from shared.tenancy import Tenant, Tenants, check_active
 
 if TYPE_CHECKING:
-    # For the name alone, because the import would slow every cold start.
+    # For the type's name alone; an import would slow a cold start.
     from shared.accesslog import AccessLog
 
 _INCOMING = INCOMING_CONTAINER.name
 _MOST_ANNOUNCED_ANEW = 500
 
-# The partition of uploads that belong to no tenant of this stamp.
+# The partition of uploads that belong to no tenant of the stamp.
 _NO_TENANT = "_unknown"
 
 logger = logging.getLogger("vouchsafe.intake")
@@ -58,7 +58,7 @@ logger = logging.getLogger("vouchsafe.intake")
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """The URL of one upload, the time at which the URL expires, and whether to upload in blocks."""
+    """The URL for a file's upload, the time of expiry, and whether to upload in blocks."""
 
     url: str
     expires: datetime
@@ -66,7 +66,7 @@ class Permit:
 
 
 class Intake:
-    """The service that takes in uploads: each becomes an asset of the tenant, or is quarantined."""
+    """Takes uploads in: each upload becomes an asset of the tenant, or is quarantined."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Intake:
         scanner: Scanner,
         size_limit: int,
     ) -> None:
-        """`size_limit` is the size of the largest accepted file, in bytes."""
+        """`size_limit` is the largest accepted file, in bytes."""
         self._assets = assets
         self._blobs = blobs
         self._bus = bus
@@ -96,10 +96,10 @@ class Intake:
     async def permit_upload(
         self, tenant: Tenant, path: str, size: int, media_type: str, identifier: str
     ) -> Permit:
-        """Permit the upload of one new blob of `size` bytes to `path`, and keep the declaration.
+        """Permit the upload of a new blob of `size` bytes to `path`, and store the declaration.
 
-        `identifier` is the upload's id. Raises ConflictError for a tenant that leaves,
-        InvalidInputError for a bad path or size, TooLargeError over the limit.
+        `identifier` is the upload's id. Raises ConflictError for a leaving tenant,
+        InvalidInputError for an invalid path or size, and TooLargeError over the limit.
         """
         check_active(tenant)
         check_path(tenant.id, path)
@@ -113,17 +113,17 @@ class Intake:
         return Permit(url, expires, blocks)
 
     async def enqueue(self, name: str) -> None:
-        """Put one message for the present version of an uploaded blob on the intake queue."""
+        """Put a message for the present version of an uploaded blob on the intake queue."""
         blob = await self._blobs.head(_INCOMING, name)
         if blob is not None:
             await self._bus.send([self._upload_message(blob)])
 
     async def enqueue_overdue(self) -> int:
-        """Announce uploads again that no message names and nobody works on. Returns the count.
+        """Announce uploads again that have no worker and no message. Returns the number of uploads.
 
-        A blob trigger that failed for good, or a dead-lettered message, leaves such uploads. The
-        age of the oldest message tells a forgotten upload from an upload that waits its turn. The
-        intake files an upload once, even after two announcements.
+        A finally failed blob trigger, or a dead-lettered message, leaves an upload without a
+        message. The oldest message's age tells forgotten uploads from waiting uploads. An upload
+        announced twice is taken in once.
         """
         waiting_since = await self._bus.oldest(INTAKE_QUEUE.name) or self._clock()
         overdue = []
@@ -144,11 +144,11 @@ class Intake:
         )
 
     async def process_upload(self, uploaded: BlobUploaded) -> None:
-        """Inspect one version of an uploaded blob and file the upload.
+        """Inspect a version of an uploaded blob and file the version.
 
-        Leaves an archived upload, or an upload without a scan result so far, in place. Raises
+        An archived upload, or an upload without a scan result yet, stays in place. Raises
         RefusalError for a version that is gone and was never filed. Raises UnavailableError while
-        the tenant's log takes no entries: nothing leaves `incoming` unlogged.
+        the tenant's log takes no entries: no upload leaves `incoming` unlogged.
         """
         identifier = upload_id(uploaded)
         folder, path = split_name(uploaded.name)
@@ -169,12 +169,12 @@ class Intake:
             try:
                 filed = await self._file(blob, tenant, partition, identifier, declared)
             except ScanPendingError:
-                # The engine's result will be announced as the upload was.
+                # The engine announces the result in the same way as an upload.
                 logger.info("asset %s: waiting for its scan result", identifier)
                 return
             except BlobArchivedError:
-                # The uploader chooses the tier. The sweep announces forgotten uploads again, also
-                # this upload.
+                # The uploader chooses the tier. Forgotten uploads are announced again, the archived
+                # upload too.
                 logger.warning("asset %s: waiting until it is out of the archive", identifier)
                 await self._blobs.rehydrate(_INCOMING, uploaded.name)
                 return
@@ -198,7 +198,7 @@ class Intake:
         identifier: str,
         declared: KeptDeclaration | None,
     ) -> Asset | None:
-        """Return the added asset; None when another delivery added the asset."""
+        """Return the asset as added; None when another delivery was faster."""
         filing = refuse_unread(blob.name, blob.size, tenant, self._region, self._size_limit)
         inspection = None
         if filing is None:

@@ -1,7 +1,8 @@
 """The access log's mathematics: Merkle trees, tiles, proofs, signed notes and redactions.
 
-Pure: no input or output. The package imports the standard library and `cryptography`, and nothing
-else of this project, so that a tenant can read all the code that verifies a log.
+The package is pure, without input or output. The package imports the standard library and
+`cryptography` only, and nothing else of the project. A tenant who verifies a log can therefore read
+the whole verifier.
 """
 
 from shared.merkle.checkpoint import Checkpoint, open_checkpoint

@@ -14,9 +14,7 @@ from shared.merkle.tree import HASH_SIZE
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The statement that the log `origin` has `size` entries, and `root` (32 bytes) over the
-    entries.
-    """
+    """A statement: the log `origin` has `size` entries under `root` (32 bytes)."""
 
     origin: str
     size: int
@@ -24,7 +22,7 @@ class Checkpoint:
     extensions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise NoteError for values that no checkpoint can state."""
+        """Raise NoteError for a value that a checkpoint cannot state."""
         if not 0 <= self.size <= MAX_SIZE or len(self.root) != HASH_SIZE:
             raise NoteError("The size or the root of the checkpoint is out of range.")
         if any(not line or "\n" in line for line in (self.origin, *self.extensions)):
@@ -33,13 +31,13 @@ class Checkpoint:
 
     @property
     def text(self) -> str:
-        """Return the text to sign."""
+        """The text to sign."""
         lines = (self.origin, str(self.size), to_base64(self.root), *self.extensions)
         return "".join(f"{line}\n" for line in lines)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the checkpoint in a note's text. Raises NoteError for malformed text."""
+        """Parse the checkpoint in a note's text. Raises NoteError for a malformed text."""
         origin, *lines = text.removesuffix("\n").split("\n")
         if len(lines) < 2 or not text.endswith("\n"):
             raise NoteError("A checkpoint has lines for origin, size and root.")
@@ -50,14 +48,15 @@ class Checkpoint:
         return cls(origin, size, root, tuple(lines[2:]))
 
     def sign(self, keys: Iterable[SigningKey]) -> str:
-        """The checkpoint as a note signed by each of `keys`."""
+        """Return the checkpoint as a note with a signature by each of `keys`."""
         return str(Note.sign(self.text, keys))
 
 
 def open_checkpoint(signed: bytes | str, keys: Sequence[VerifierKey]) -> Checkpoint:
-    """Return the checkpoint in a note with a signature of at least one of `keys`, the log's keys.
+    """Open a note with a signature by at least one of the log's own `keys`.
 
-    Raises NoteError as `Note.parse`, `Note.verify` and `Checkpoint.parse` do.
+    Returns the checkpoint. Raises NoteError as `Note.parse`, `Note.verify` and `Checkpoint.parse`
+    do.
     """
     note = Note.parse(signed)
     note.verify(keys)

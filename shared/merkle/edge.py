@@ -1,4 +1,4 @@
-"""The right edge of a tree: the hashes that an append and the root need."""
+"""The right edge of a tree: enough to append to the tree and to compute the root."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,21 +13,19 @@ from shared.merkle.tree import EMPTY_ROOT, HASH_SIZE, node_hash
 class Edge:
     """The partial tile of each level, from level 0 up: at most 255 hashes of 32 bytes each.
 
-    A level without a partial tile is empty bytes; the highest is never empty.
+    Empty bytes stand for a level without a partial tile; the highest level is never empty.
     """
 
     levels: tuple[bytes, ...]
 
     @classmethod
     def empty(cls) -> Self:
-        """The edge of the tree without leaves."""
+        """Return the edge of the tree without leaves."""
         return cls(())
 
     @classmethod
     def of(cls, size: int, levels: Sequence[bytes]) -> Self:
-        """Make the edge from `levels` for a tree of `size`. Raises ProofError when the two
-        disagree.
-        """
+        """Return the edge `levels` of a tree of `size`. Raises ProofError if `levels` misfit."""
         if not 0 <= size <= MAX_SIZE:
             raise ProofError("There is no tree of this size.")
         widths = [width_at(level, size) for level in range(-(-size.bit_length() // 8))]
@@ -37,16 +35,16 @@ class Edge:
 
     @property
     def size(self) -> int:
-        """Return the number of leaves of the tree."""
+        """The number of leaves in the tree."""
         return sum(
             len(hashes) // HASH_SIZE << 8 * level for level, hashes in enumerate(self.levels)
         )
 
     def root(self) -> bytes:
-        """The root of the tree. Hashes the edge: at most 255 nodes a level."""
+        """Compute the root of the tree. Hashes the edge: at most 255 nodes a level."""
         roots: list[bytes] = []
         for hashes in self.levels:
-            # The perfect subtrees of a partial tile stand in the binary digits of the width.
+            # The binary digits of a partial tile's width give the perfect subtrees of the tile.
             end = len(hashes)
             while end:
                 taken = end & -end
@@ -60,9 +58,7 @@ class Edge:
         return computed
 
     def tiles(self) -> Mapping[Tile, bytes]:
-        """Return the partial tiles of the edge, as `inclusion_proof` and the other proofs take
-        tiles.
-        """
+        """Return the partial tiles of the edge, in the form that `inclusion_proof` takes."""
         size = self.size
         return {
             Tile(level, size >> 8 * (level + 1), len(hashes) // HASH_SIZE): hashes
@@ -73,12 +69,12 @@ class Edge:
     def append(
         self, hashes: Iterable[bytes], level: int = 0
     ) -> tuple["Edge", list[tuple[Tile, bytes]]]:
-        """Return the edge after an append of leaf hashes, and the tiles that became full.
+        """Return the edge with leaf hashes added, and the tiles of every level that became full.
 
-        With a `level`, `hashes` are the roots over full tiles of the level below, and no level
-        below may have a partial tile. The tiles come level by level, each level from left to right.
-        Costs one node for each hash whose tile became full, for a tree of any size. Raises
-        ProofError for a malformed hash, or for a hash that cannot be added.
+        With a `level`, `hashes` are the roots over full tiles of the level below. No level below
+        may have a partial tile. The tiles come level by level, each level from left to right. The
+        cost is one node for each hash of a newly full tile, whatever the size of the tree. Raises
+        ProofError for a hash of the wrong length, or for hashes that the tree cannot take.
         """
         added = list(hashes)
         if any(len(one) != HASH_SIZE for one in added):

@@ -2,7 +2,7 @@
 
 
 class MerkleError(ValueError):
-    """A proof, note or line is not as claimed. The text gives the fault, and holds no log entry."""
+    """A value failed verification. The text names the value and holds no log entry."""
 
 
 class ProofError(MerkleError):
@@ -10,12 +10,12 @@ class ProofError(MerkleError):
 
 
 class NoteError(MerkleError):
-    """A signed note, or a checkpoint or proof made of one, is malformed or does not verify."""
+    """A signed note is malformed or does not verify; also for a checkpoint or proof in a note."""
 
 
 class UnknownKeyError(NoteError):
-    """No known key signed the note."""
+    """No known key has signed the note."""
 
 
 class BadSignatureError(NoteError):
-    """A known key's name is on the note, and the signature does not verify."""
+    """The note bears a known key's name, but the signature does not verify."""

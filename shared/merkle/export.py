@@ -4,16 +4,18 @@
 {"tile":"tile/1/000.p/17","hashes":"...hexadecimal..."}
 {"index":0,"entry":{"action":"asset.read",...},"check":"fac54203e7cc696c"} ... {"end":70000}
 
-Two more lines report a damaged log. No export with either line is intact:
+Two further lines report damage to the log. An export with either line is not intact:
 
-{"missing":300,"last":389} in the place of entries that the log has lost {"unsigned":70000} before
-entries under no checkpoint: the log was not shown to continue the first line's checkpoint
+    {"missing":300,"last":389}    in place of entries that the log has lost
+    {"unsigned":70000}            before entries under no checkpoint: no proof shows that the log
+                                  continues the log of the first line's checkpoint
 
-An entry that is a JSON object stands in the line as its canonical bytes (RFC 8785). So people can
-read the file, and the hashed bytes are the bytes between `"entry":` and `,"check"`. A redaction is
-a JSON string. All other bytes are base64 under `bytes`. `check` is the first 8 bytes of the leaf
-hash, as the log keeps the hash. `check` and the tiles prove nothing; when the root of a log
-differs, `check` and the tiles show the changed entry.
+An entry that is a JSON object appears as the canonical bytes of the entry (RFC 8785). The file is
+therefore readable, and the hashed bytes are the bytes between `"entry":` and `,"check"`. A
+redaction appears as a JSON string. Any further bytes appear as base64 under `bytes`.
+
+`check` is the first 8 bytes of the leaf hash in the log. `check` and the tiles prove nothing: if
+the root differs, `check` and the tiles show the changed entry.
 """
 
 import base64
@@ -55,7 +57,7 @@ class ExportedEntry:
 
 @dataclass(frozen=True, slots=True)
 class Hashes:
-    """A line with a tile as the log keeps the tile."""
+    """A line with a tile from the log."""
 
     tile: Tile
     hashes: bytes
@@ -63,27 +65,27 @@ class Hashes:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A line in the place of the entries from `first` to `last`, which the log has lost."""
+    """A line in place of the entries from `first` to `last`, lost from the log."""
 
     first: int
     last: int
 
     @property
     def count(self) -> int:
-        """Return the number of missing entries."""
+        """The number of missing entries."""
         return self.last - self.first + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Unsigned:
-    """A line before the entries behind the first `size`, which no checkpoint covers."""
+    """A line before the entries after the first `size`, under no checkpoint."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The last line. A file without the last line was cut off."""
+    """The last line. A file without the line was cut off."""
 
     size: int
 
@@ -92,14 +94,14 @@ type Line = Header | ExportedEntry | Hashes | Missing | Unsigned | End
 
 
 def header_line(checkpoint: str, origin: str, size: int) -> bytes:
-    """The first line, of the signed `checkpoint` of the log `origin` with `size` entries."""
+    """Write the first line, for the signed `checkpoint` of the log `origin` with `size` entries."""
     return _line({"checkpoint": checkpoint, "origin": origin, "size": size})
 
 
 def tiles_before(index: int, size: int) -> list[Tile]:
-    """Return the tiles whose lines come right before entry `index` of a log of `size`.
+    """Return the tiles with lines right before entry `index` of a log of `size`.
 
-    Each tile of level 1 comes before the entries below the tile, and the partial tile of level 0
+    Each tile of level 1 comes before the entries below the tile. The partial tile of level 0 comes
     before the last entries.
     """
     tiles = []
@@ -112,12 +114,12 @@ def tiles_before(index: int, size: int) -> list[Tile]:
 
 
 def tile_line(tile: Tile, hashes: bytes) -> bytes:
-    """Return the line of a tile as the log keeps the tile."""
+    """Write a line with a tile from the log."""
     return _line({"tile": tile.path, "hashes": hashes.hex()})
 
 
 def entry_line(index: int, entry: bytes, check: bytes) -> bytes:
-    """Return the line of entry `index`. `check` is the log's first bytes of the leaf hash."""
+    """Write the line of entry `index`. `check` is the log's copy of the leaf hash, or a prefix."""
     text, tail = _json_text(entry), check[:CHECK_SIZE].hex().encode()
     if text is None:
         return b'{"index":%d,"bytes":"%s","check":"%s"}\n' % (
@@ -129,24 +131,24 @@ def entry_line(index: int, entry: bytes, check: bytes) -> bytes:
 
 
 def missing_line(first: int, last: int) -> bytes:
-    """Return the line in the place of the missing entries from `first` to `last`."""
+    """Write the line in place of the missing entries from `first` to `last`."""
     return _line({"missing": first, "last": last})
 
 
 def unsigned_line(size: int) -> bytes:
-    """Return the line before the entries that no checkpoint covers, from `size` on."""
+    """Write the line before the entries beyond `size`, the size of the newest checkpoint."""
     return _line({"unsigned": size})
 
 
 def end_line(size: int) -> bytes:
-    """The last line, of a log of `size`."""
+    """Write the last line, of a log of `size`."""
     return _line({"end": size})
 
 
 def parse_line(line: bytes) -> Line:
-    """Read a line. Raises MerkleError for a line that no export has.
+    """Parse a line. Raises MerkleError for any line outside the export format.
 
-    Takes the entry's canonical form where some tool has written the line anew.
+    The entry of a line that a tool has rewritten is returned in canonical form.
     """
     try:
         said = json.loads(line, object_pairs_hook=_object)
@@ -162,10 +164,10 @@ def _line(said: dict[str, Any]) -> bytes:
 
 
 def _json_text(entry: bytes) -> bytes | None:
-    """Return an entry as the JSON value that `parse_line` reads; None without a JSON value."""
+    """Return the JSON value that `parse_line` reads back as `entry`; None for no such value."""
     try:
         if entry.startswith(b"{"):
-            # The strict parser refuses newlines and other raw control characters in strings.
+            # The strict parser refuses newlines and further raw control characters in strings.
             is_line = entry.endswith(b"}") and b"\n" not in entry and b"\r" not in entry
             json.loads(entry.decode(), object_pairs_hook=_object)
             return entry if is_line else None
@@ -175,7 +177,7 @@ def _json_text(entry: bytes) -> bytes | None:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Raise ValueError for a repeated name, because readers differ in the value that they take."""
+    """Build an object. Raises ValueError for a repeated name, because parsers differ on repeats."""
     said = dict(pairs)
     if len(said) < len(pairs):
         raise ValueError("a name stands there twice")

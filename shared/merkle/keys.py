@@ -14,7 +14,7 @@ from shared.merkle.errors import NoteError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-# The signature types of C2SP signed-note that Vouchsafe uses.
+# The signature types of C2SP signed-note in use in Vouchsafe.
 ED25519: Final = 0x01
 COSIGNATURE: Final = 0x04
 
@@ -26,7 +26,7 @@ _MAX_TIME: Final = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One signature of a note. `value` has the bytes after the 4 bytes of `key_id`."""
+    """A signature of a note. `value` is the part after the 4 bytes of `key_id`."""
 
     name: str
     key_id: bytes
@@ -34,7 +34,7 @@ class Signature:
 
     @property
     def line(self) -> str:
-        """Return the signature as a line of a note, with the newline."""
+        """The signature as a line of a note, with the newline."""
         return f"— {self.name} {to_base64(self.key_id + self.value)}\n"
 
 
@@ -56,7 +56,7 @@ class VerifierKey:
 
     @classmethod
     def parse(cls, vkey: str) -> Self:
-        """Read a key in the form `name+id+base64`. Raises NoteError for any other text."""
+        """Parse a key in the form `name+id+base64`. Raises NoteError for any different text."""
         name, _, rest = vkey.partition("+")
         key_id, _, encoded = rest.partition("+")
         try:
@@ -76,12 +76,12 @@ class VerifierKey:
         return hashlib.sha256(f"{self.name}\n".encode() + self._typed).digest()[:4]
 
     def __str__(self) -> str:
-        """The key as a vkey, `name+id+base64`."""
+        """Return the key as a vkey, `name+id+base64`."""
         return f"{self.name}+{self.key_id.hex()}+{to_base64(self._typed)}"
 
     def verifies(self, text: str, signature: bytes) -> bool:
-        """Tell whether the key made `signature`, without the key's id, over the note `text`."""
-        # Imported here, because the import would slow every cold start.
+        """Tell whether `signature`, without the key's id, is a signature over `text` by the key."""
+        # A local import: at module level, the import would slow every cold start.
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -114,9 +114,9 @@ class SigningKey:
 
     @classmethod
     def of_seed(cls, name: str, seed: bytes, algorithm: int = ED25519) -> Self:
-        """Make the key of a 32-byte seed, which RFC 8032 calls the private key.
+        """Return the key of a 32-byte seed, the private key of RFC 8032.
 
-        Raises NoteError for another length.
+        Raises NoteError for a seed of any different length.
         """
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -130,9 +130,9 @@ class SigningKey:
         return VerifierKey(self.name, self.private.public_key().public_bytes_raw(), self.algorithm)
 
     def sign(self, text: str, at: datetime | None = None) -> Signature:
-        """The signature over a note's text; a cosigner needs the time `at`, in whole seconds.
+        """Sign a note's text; a cosigner needs the time `at`, in whole seconds.
 
-        Raises NoteError when a time is missing or not wanted.
+        Raises NoteError for a missing or an unwanted time.
         """
         if (at is not None) != (self.algorithm == COSIGNATURE):
             raise NoteError("A cosignature has a time, and no other signature has.")
@@ -146,7 +146,7 @@ class SigningKey:
 
 
 def cosigned(text: str, seconds: int) -> bytes:
-    """Return the text that a witness signs, `seconds` after 1970, over a checkpoint's `text`.
+    """Return the bytes that a witness signs, `seconds` after 1970, over a checkpoint's `text`.
 
     Source: C2SP tlog-cosignature, "Ed25519 signed message".
     """
@@ -154,7 +154,7 @@ def cosigned(text: str, seconds: int) -> bytes:
 
 
 def cosigned_at(signature: Signature) -> datetime:
-    """Return the time of the cosignature in UTC. Raises NoteError for another signature."""
+    """Return the time of a cosignature, in UTC. Raises NoteError for another signature type."""
     if len(signature.value) != _TIME_SIZE + _SIGNATURE_SIZE:
         raise NoteError("This is not a cosignature.")
     try:

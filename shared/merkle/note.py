@@ -9,7 +9,7 @@ from shared.merkle.encoding import from_base64
 from shared.merkle.errors import BadSignatureError, NoteError, UnknownKeyError
 from shared.merkle.keys import Signature, SigningKey, VerifierKey, check_name
 
-# A limit is asked for by the specification, and at least 16 signatures must be accepted.
+# The specification asks for a limit, and for a limit of at least 16 signatures.
 MAX_SIGNATURES: Final = 100
 MAX_NOTE: Final = 1_000_000
 _KEY_ID: Final = 4
@@ -18,14 +18,14 @@ _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note. `text` ends with a newline, and is not to be trusted before `verify` returns."""
+    """A note. `text` ends with a newline. Do not trust `text` before `verify` returns."""
 
     text: str
     signatures: tuple[Signature, ...]
 
     @classmethod
     def parse(cls, data: bytes | str) -> Self:
-        """Read the note in `data`. Raises NoteError for malformed data."""
+        """Parse the note in `data`. Raises NoteError for a malformed note."""
         text = _decode(data)
         body, separator, lines = text.rpartition("\n\n")
         if not separator or not lines.endswith("\n"):
@@ -42,14 +42,14 @@ class Note:
         return cls(text, tuple(key.sign(text) for key in keys))
 
     def __str__(self) -> str:
-        """Return the note's text form."""
+        """Return the note as text."""
         return f"{self.text}\n{''.join(signature.line for signature in self.signatures)}"
 
     def verify(self, keys: Sequence[VerifierKey]) -> list[tuple[VerifierKey, Signature]]:
-        """Return the signers among `keys` with the signatures; ignores signatures of unknown keys.
+        """Return the `keys` that have signed, with the signatures.
 
-        Raises UnknownKeyError when no key of `keys` signed, and BadSignatureError when a signature
-        of a known key does not verify.
+        Signatures of unknown keys are ignored. Raises UnknownKeyError when no known key has signed,
+        and BadSignatureError when the signature of a known key does not verify.
         """
         known = {(key.name, key.key_id): key for key in keys}
         if len(known) < len(set(keys)):
@@ -67,17 +67,15 @@ class Note:
         return verified
 
     def with_signatures(self, added: Iterable[Signature]) -> "Note":
-        """Return the note with further signatures. A signature replaces the same key's old
-        signature.
-        """
+        """Add signatures to the note; each replaces a signature of the same name and key."""
         merged = {(one.name, one.key_id): one for one in (*self.signatures, *added)}
         return Note(self.text, tuple(merged.values()))
 
 
 def parse_signatures(lines: str) -> list[Signature]:
-    """Read signature lines, each with a newline, as under a note or in a witness's answer.
+    """Parse signature lines, each with a newline, as under a note or in a witness's answer.
 
-    Raises NoteError for a malformed line.
+    Raises NoteError for malformed lines.
     """
     if lines and not lines.endswith("\n"):
         raise NoteError("A signature line ends with a newline.")
@@ -88,7 +86,7 @@ def parse_signatures(lines: str) -> list[Signature]:
 
 
 def check_text(text: str) -> None:
-    """Raise NoteError for text that cannot be signed as a note."""
+    """Raise NoteError for text that a note cannot sign."""
     if not text.endswith("\n"):
         raise NoteError("The text of a note ends with a newline.")
     if _CONTROL.search(text):

@@ -1,8 +1,8 @@
-"""Roots and proofs from tiles: first the names of the needed tiles, then the proof from the tiles.
+"""Roots and proofs from tiles: the tiles to read, and then the proof.
 
-Every name has the width that the tile has in the tree of that size, so that a reader requests a
-partial tile by its path in C2SP tlog-tiles. Off the right edge an inclusion proof needs at most
-ceil(log256 size) tiles. `Edge.tiles()` has the tiles on the right edge, which a log keeps together.
+Every tile has the width in a tree of the given size. A partial tile therefore has the path of C2SP
+tlog-tiles. Left of the right edge an inclusion proof needs at most ceil(log256 size) tiles. The
+tiles on the right edge are in `Edge.tiles()`, and a log stores the edge as a whole.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,48 +11,48 @@ from shared.merkle.errors import ProofError
 from shared.merkle.tiles import MAX_SIZE, WIDTH, Tile, fold, split
 from shared.merkle.tree import EMPTY_ROOT, HASH_SIZE, node_hash
 
-# Half-open ranges of leaves, each with the leaves below one hash of a proof.
+# Half-open ranges of leaves; a range has the leaves below one hash of a proof.
 type _Ranges = list[tuple[int, int]]
 
 
 def root_tiles(size: int) -> list[Tile]:
-    """Return the tiles that `root` needs."""
+    """Return the tiles for `root`."""
     return _tiles([(0, size)], size)
 
 
 def root(size: int, tiles: Mapping[Tile, bytes]) -> bytes:
-    """The root of the tree of `size`. Raises ProofError when a tile is missing or misshapen."""
+    """Compute the root of the tree of `size`. Raises ProofError for a missing or misshapen tile."""
     return _hash_of(0, size, size, tiles) if size else EMPTY_ROOT
 
 
 def inclusion_tiles(index: int, size: int) -> list[Tile]:
-    """Return the tiles that `inclusion_proof` needs."""
+    """Return the tiles for `inclusion_proof`."""
     return _tiles(_inclusion(index, size), size)
 
 
 def inclusion_proof(index: int, size: int, tiles: Mapping[Tile, bytes]) -> list[bytes]:
-    """Return the proof of entry `index` in the tree of `size`, from the leaf's sibling upwards.
+    """Prove that entry `index` is in the tree of `size`, from the leaf's sibling upwards.
 
-    Raises ProofError for an entry outside the tree, and for a missing or misshapen tile.
+    Raises ProofError for an absent entry and for a missing or misshapen tile.
     """
     return [_hash_of(first, end, size, tiles) for first, end in _inclusion(index, size)]
 
 
 def consistency_tiles(old: int, new: int) -> list[Tile]:
-    """Return the tiles that `consistency_proof` needs."""
+    """Return the tiles for `consistency_proof`."""
     return _tiles(_consistency(old, new), new)
 
 
 def consistency_proof(old: int, new: int, tiles: Mapping[Tile, bytes]) -> list[bytes]:
-    """Return the proof that the tree of size `new` continues the tree of `old`; empty from 0.
+    """Prove that the tree of size `new` continues the tree of size `old`; empty from 0.
 
-    Raises ProofError for sizes that no tree has, and for a missing or misshapen tile.
+    Raises ProofError for impossible sizes and for a missing or misshapen tile.
     """
     return [_hash_of(first, end, new, tiles) for first, end in _consistency(old, new)]
 
 
 def _inclusion(index: int, size: int) -> _Ranges:
-    """RFC 9162 section 2.1.3.1, from the root down and then turned round."""
+    """Follow RFC 9162 section 2.1.3.1 from the root down, and then reverse the order."""
     if not 0 <= index < size <= MAX_SIZE:
         raise ProofError(f"There is no entry {index} in a tree of {size}.")
     siblings, first, end = [], 0, size
@@ -68,7 +68,7 @@ def _inclusion(index: int, size: int) -> _Ranges:
 
 
 def _consistency(old: int, new: int) -> _Ranges:
-    """RFC 9162 section 2.1.4.1, from the root down and then turned round."""
+    """Follow RFC 9162 section 2.1.4.1 from the root down, and then reverse the order."""
     if not 0 <= old <= new <= MAX_SIZE:
         raise ProofError(f"A tree of {new} cannot continue one of {old}.")
     if old in {0, new}:
@@ -82,14 +82,14 @@ def _consistency(old: int, new: int) -> _Ranges:
         else:
             siblings.append((first, middle))
             first = middle
-    # The verifier knows the old root, so the proof leaves out a subtree that is the whole old tree.
+    # The verifier knows the old root. A proof leaves out the subtree of the whole old tree.
     if first:
         siblings.append((first, end))
     return siblings[::-1]
 
 
 def _split(count: int) -> int:
-    """The largest power of two below `count`."""
+    """Return the largest power of two below `count`."""
     return 1 << (count - 1).bit_length() - 1
 
 
@@ -103,7 +103,7 @@ def _tiles(ranges: _Ranges, size: int) -> list[Tile]:
 
 
 def _trees(first: int, end: int) -> Iterator[tuple[int, int]]:
-    """Return first leaf and height of the perfect subtrees that make up a range, from the left."""
+    """Yield first leaf and height of the perfect subtrees in a range, from the left."""
     while first < end:
         height = (end - first).bit_length() - 1
         yield first, height

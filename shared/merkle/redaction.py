@@ -1,7 +1,8 @@
-"""Redaction: the entry's payload is erased, and a note that the log signs states the leaf hash.
+"""Redactions: signed notes in place of entries with erased payloads.
 
-The note takes the place of the payload, so that the tree and every proof stay the same. An entry is
-a JSON object and begins with `{`. A note begins with the origin, never with `{`.
+The note states the leaf hash of the erased entry. The tree, and every proof with the tree, stays
+the same. An entry is a JSON object and begins with `{`. A note begins with an origin, and never
+with `{`.
 """
 
 import re
@@ -23,9 +24,9 @@ _REASON: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """Entry `index` of the log `origin` had the hash `leaf` and was erased `at` for `reason`.
+    """A statement: entry `index` of `origin` had the hash `leaf`, erased `at` for `reason`.
 
-    `reason` is a code such as `gdpr-art-17`; `at` is UTC and kept to the millisecond.
+    `reason` is a code: for example `gdpr-art-17`. `at` is UTC, to the millisecond.
     """
 
     origin: str
@@ -35,7 +36,7 @@ class Redaction:
     reason: str
 
     def __post_init__(self) -> None:
-        """Raise NoteError for values that no note can state."""
+        """Raise NoteError for a value that no note can state."""
         if not self.origin or "\n" in self.origin or self.origin.startswith("{"):
             raise NoteError("The origin of a log is one line that does not begin with a brace.")
         if self.index < 0 or len(self.leaf) != HASH_SIZE or self.at.tzinfo is None:
@@ -45,14 +46,14 @@ class Redaction:
 
     @property
     def text(self) -> str:
-        """Return the text to sign."""
+        """The text to sign."""
         at = self.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         lines = (self.origin, HEADER, str(self.index), to_base64(self.leaf), at, self.reason)
         return "".join(f"{line}\n" for line in lines)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the redaction in a note's text. Raises NoteError for any other text."""
+        """Parse the redaction in a note's text. Raises NoteError for any different text."""
         lines = text.split("\n")
         if len(lines) != 7 or lines[1] != HEADER or lines[6]:
             raise NoteError("This is not a redaction.")
@@ -69,19 +70,20 @@ class Redaction:
             raise NoteError("The index, the leaf hash or the time is malformed.") from None
 
     def sign(self, keys: Iterable[SigningKey]) -> bytes:
-        """The note to keep in the entry's place, signed by each of `keys`."""
+        """Return the note for the entry's place, with a signature by each of `keys`."""
         return str(Note.sign(self.text, keys)).encode()
 
 
 def is_redaction(entry: bytes) -> bool:
-    """Tell whether a payload is no ordinary entry. The payload may still be no valid note."""
+    """Tell whether `entry` is no ordinary entry. The bytes may still be an invalid note."""
     return not entry.startswith(b"{")
 
 
 def open_redaction(entry: bytes, index: int, origin: str, keys: Sequence[VerifierKey]) -> Redaction:
-    """Return the redaction of entry `index` of the log `origin`, signed by one of the log's `keys`.
+    """Open the redaction of entry `index` of the log `origin`, signed by one of the log's `keys`.
 
-    Raises NoteError for a malformed note, an invalid signature, or a note of another entry.
+    Raises NoteError for a malformed note, for an invalid signature and for a different entry's
+    note.
     """
     note = Note.parse(entry)
     note.verify(keys)
@@ -92,8 +94,7 @@ def open_redaction(entry: bytes, index: int, origin: str, keys: Sequence[Verifie
 
 
 def leaf_of(entry: bytes, index: int, origin: str, keys: Sequence[VerifierKey]) -> bytes:
-    """Return the leaf hash of an entry: over the bytes, or from the entry's validly signed
-    redaction.
+    """Return an entry's leaf hash: the hash of the bytes, or the hash in a signed redaction.
 
     Raises NoteError for bytes that are neither an ordinary entry nor a valid redaction of the
     entry.

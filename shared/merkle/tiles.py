@@ -1,4 +1,4 @@
-"""The tree cut into tiles of 256 hashes, and the entries into bundles of 256.
+"""Tiles of 256 hashes of the tree, and bundles of 256 entries.
 
 Source: C2SP tlog-tiles. Level 0 tiles hold leaf hashes; each hash of a tile at level l + 1 is the
 root over one full tile at level l.
@@ -16,10 +16,10 @@ from shared.merkle.tree import HASH_SIZE
 WIDTH: Final = 256
 # A bundle states the length of an entry in two bytes.
 MAX_ENTRY: Final = 0xFFFF
-# Sizes fit in 63 bits, as witnesses require.
+# Sizes fit in 63 bits, the range of witnesses.
 MAX_SIZE: Final = (1 << 63) - 1
 _MAX_LEVEL: Final = 7
-# Each node gets a copy, because a copy is quicker than a new hash object.
+# A copy for each node is quicker than a new hash object.
 _NODE: Final = sha256(b"\x01")
 _PATH: Final = re.compile(
     r"tile/(?P<level>0|[1-9][0-9]?|entries)"
@@ -30,14 +30,14 @@ _PATH: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, order=True)
 class Tile:
-    """Tile `index` at `level`, with the first `width` of 256 hashes; a narrower tile is partial."""
+    """Tile `index` at `level`: the first `width` of 256 hashes; a narrower tile is partial."""
 
     level: int
     index: int
     width: int = WIDTH
 
     def __post_init__(self) -> None:
-        """Raise ProofError for a tile that no tree of up to 2^63 - 1 entries has."""
+        """Raise ProofError for a tile beyond every tree of up to 2^63 - 1 entries."""
         if not (0 <= self.level <= _MAX_LEVEL and 1 <= self.width <= WIDTH and self.index >= 0):
             raise ProofError("There is no such tile.")
         if (self.index * WIDTH + self.width) << 8 * self.level > MAX_SIZE:
@@ -45,14 +45,12 @@ class Tile:
 
     @property
     def path(self) -> str:
-        """Return the path, such as `tile/0/x001/067` or, for a partial tile,
-        `tile/0/x001/067.p/12`.
-        """
+        """The path: for example `tile/0/x001/067` or, partial, `tile/0/x001/067.p/12`."""
         return f"tile/{self.level}/{_number(self.index)}{_part(self.width)}"
 
 
 def parse_tile_path(path: str) -> Tile:
-    """Read the tile's name in `path`. Raises ProofError for any path but the canonical path."""
+    """Parse a tile's path. Raises ProofError for anything but the canonical path."""
     found = _PATH.fullmatch(path)
     if found is None or found["level"] == "entries":
         raise ProofError("This is not the path of a tile.")
@@ -63,13 +61,13 @@ def parse_tile_path(path: str) -> Tile:
 
 
 def entries_path(index: int, width: int = WIDTH) -> str:
-    """Return the path of bundle `index`, such as `tile/entries/x001/067.p/12`."""
+    """Return the path of bundle `index`: for example `tile/entries/x001/067.p/12`."""
     tile = Tile(0, index, width)
     return f"tile/entries/{_number(tile.index)}{_part(tile.width)}"
 
 
 def parse_entries_path(path: str) -> tuple[int, int]:
-    """Index and width of the bundle at `path`. Raises ProofError as `parse_tile_path` does."""
+    """Parse a bundle's path into index and width. Raises ProofError as `parse_tile_path` does."""
     found = _PATH.fullmatch(path)
     if found is None or found["level"] != "entries":
         raise ProofError("This is not the path of an entry bundle.")
@@ -80,7 +78,7 @@ def parse_entries_path(path: str) -> tuple[int, int]:
 
 
 def encode_bundle(entries: Iterable[bytes]) -> bytes:
-    """Encode each entry behind the length as a big-endian uint16. Raises ProofError above 65535."""
+    """Join the entries, each after a big-endian uint16 length. Raises ProofError above 65535."""
     parts = []
     for entry in entries:
         if len(entry) > MAX_ENTRY:
@@ -90,7 +88,7 @@ def encode_bundle(entries: Iterable[bytes]) -> bytes:
 
 
 def decode_bundle(bundle: bytes) -> list[bytes]:
-    """Return the entries of a bundle. Raises ProofError for a bundle that ends within an entry."""
+    """Split a bundle into entries. Raises ProofError for a bundle that ends within an entry."""
     entries, at = [], 0
     while at < len(bundle):
         start = at + 2
@@ -102,7 +100,7 @@ def decode_bundle(bundle: bytes) -> list[bytes]:
 
 
 def fold(hashes: Sequence[bytes]) -> bytes:
-    """Return the root over 1, 2, 4, 8, ... hashes. Raises ValueError for any other count."""
+    """Return the root over 1, 2, 4, 8, ... hashes. Raises ValueError for any other number."""
     while len(hashes) > 1:
         pairs, parents = iter(hashes), list[bytes]()
         for left, right in zip(pairs, pairs, strict=True):
@@ -121,9 +119,7 @@ def split(hashes: bytes) -> list[bytes]:
 
 
 def width_at(level: int, size: int) -> int:
-    """Return the width of the partial tile at `level` of a tree of `size`; 0 without a partial
-    tile.
-    """
+    """Return the width of the partial tile at `level` of a tree of `size`; 0 without a tile."""
     return (size >> 8 * level) % WIDTH
 
 

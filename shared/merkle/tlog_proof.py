@@ -1,6 +1,4 @@
-"""Self-contained proofs: an entry is in a log that a signed checkpoint covers. Source: C2SP
-tlog-proof.
-"""
+"""Self-contained proofs of an entry under a signed checkpoint. Source: C2SP tlog-proof."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ _MAX_HASHES: Final = 63
 class TlogProof:
     """Entry `index`, the inclusion `proof` (leaf upwards) and the signed `checkpoint` as text.
 
-    `extra` is opaque, and not authenticated by anything.
+    `extra` is opaque, without any authentication.
     """
 
     index: int
@@ -31,7 +29,7 @@ class TlogProof:
     extra: bytes | None = None
 
     def __str__(self) -> str:
-        """Return the proof as the text of a file."""
+        """Return the proof in file form."""
         lines = [HEADER]
         if self.extra is not None:
             lines.append(f"extra {to_base64(self.extra)}")
@@ -40,7 +38,7 @@ class TlogProof:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the proof in `text`, and leave the checkpoint unread. Raises NoteError."""
+        """Parse the proof in `text`, without a check of the checkpoint. Raises NoteError."""
         head, separator, checkpoint = text.partition("\n\n")
         lines = head.split("\n")
         if not separator or lines.pop(0) != HEADER:
@@ -62,10 +60,10 @@ class TlogProof:
         return cls(index, proof, checkpoint, extra)
 
     def verify(self, leaf: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
-        """Return the checkpoint that one of the log's `keys` signed, after a proof that `leaf` is
-        below.
+        """Verify that `leaf` is under the checkpoint, and that one of the log's `keys` has signed.
 
-        Raises NoteError for the checkpoint and ProofError for the inclusion.
+        Returns the checkpoint. Raises NoteError for the checkpoint and ProofError for the
+        inclusion.
         """
         checkpoint = open_checkpoint(self.checkpoint, keys)
         verify_inclusion(self.index, checkpoint.size, leaf, self.proof, checkpoint.root)

@@ -1,4 +1,4 @@
-"""Merkle Tree Hashes and their proofs, as in RFC 9162 section 2.1 (the same as RFC 6962)."""
+"""Merkle Tree Hashes and proofs of RFC 9162 section 2.1, the same as in RFC 6962."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -12,17 +12,17 @@ EMPTY_ROOT: Final = sha256(b"").digest()
 
 
 def leaf_hash(entry: bytes) -> bytes:
-    """The hash of a leaf: SHA-256(0x00 || entry)."""
+    """Hash a leaf: SHA-256(0x00 || entry)."""
     return sha256(b"\x00" + entry).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """Return the hash of a node over the two children: SHA-256(0x01 || left || right)."""
+    """Hash a node over two children: SHA-256(0x01 || left || right)."""
     return sha256(b"\x01" + left + right).digest()
 
 
 def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
-    """Return the Merkle Tree Hash of all leaves by the definition. Hashes all leaves."""
+    """Compute the Merkle Tree Hash by definition. Hashes every leaf hash."""
     if not leaf_hashes:
         return EMPTY_ROOT
     if len(leaf_hashes) == 1:
@@ -36,7 +36,7 @@ def verify_inclusion(
 ) -> None:
     """Return when `leaf` (a leaf hash) is number `index` of the tree of `size` with `root`.
 
-    Raises ProofError when it is not shown. Source: RFC 9162 section 2.1.3.2.
+    Raises ProofError for a failed proof. Source: RFC 9162 section 2.1.3.2.
     """
     _check_hashes(leaf, root, *proof)
     if not 0 <= index < size:
@@ -51,8 +51,8 @@ def verify_consistency(
 ) -> None:
     """Return when the tree of size `new` begins with the whole tree of size `old`.
 
-    Raises ProofError when it is not shown. The proof is empty from 0 or between equal sizes.
-    Source: RFC 9162 section 2.1.4.2.
+    Raises ProofError for a failed proof. The proof is empty from 0 or between equal sizes. Source:
+    RFC 9162 section 2.1.4.2.
     """
     _check_hashes(old_root, new_root, *proof)
     if not 0 <= old <= new:
@@ -70,7 +70,7 @@ def verify_consistency(
     node, last = old - 1, new - 1
     while node & 1:
         node, last = node >> 1, last >> 1
-    # The old tree is a whole subtree of the new tree exactly when the old size is a power of two.
+    # The old tree is a whole subtree of the new tree exactly for a power of two as the old size.
     path = [old_root, *proof] if old & (old - 1) == 0 else proof
     in_old, in_new = _climb(node, last, path[0], path[1:])
     if in_old != old_root or in_new != new_root:
@@ -78,10 +78,9 @@ def verify_consistency(
 
 
 def _climb(node: int, last: int, start: bytes, siblings: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """Return the roots to which `siblings` lead from `start`, hash `node` of 0..`last` at its
-    height.
+    """Hash upwards from `start`, hash `node` of 0..`last` at the height of `start`, by `siblings`.
 
-    The first root is over `start` and all leaves to the left, the second over all leaves.
+    Returns two roots: over `start` and everything left of `start`, and over everything.
     """
     left = whole = start
     for sibling in siblings:
@@ -89,7 +88,7 @@ def _climb(node: int, last: int, start: bytes, siblings: Sequence[bytes]) -> tup
             raise ProofError("The proof is too long.")
         if node & 1 or node == last:
             left, whole = node_hash(sibling, left), node_hash(sibling, whole)
-            # A node without a right sibling stands for the parent: go up to a node with a left
+            # A node without a right sibling stands for the parent: climb to a node with a left
             # sibling.
             while not node & 1 and node:
                 node, last = node >> 1, last >> 1

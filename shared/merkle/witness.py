@@ -10,28 +10,26 @@ from shared.merkle.keys import COSIGNATURE, Signature, VerifierKey
 from shared.merkle.note import Note, parse_signatures
 from shared.merkle.tree import HASH_SIZE
 
-# The content type of the answer 409, which states the size that the witness knows.
+# The content type of the answer 409, a statement of the size known to the witness.
 SIZE_MEDIA_TYPE: Final = "text/x.tlog.size"
 _MAX_HASHES: Final = 63
 
 
 @dataclass(frozen=True, slots=True)
 class AddCheckpoint:
-    """The signed `checkpoint`, and the `proof` that the checkpoint continues the log of `old`
-    entries.
-    """
+    """The signed `checkpoint`, and the `proof` that the log continues the log of `old` entries."""
 
     old: int
     proof: tuple[bytes, ...]
     checkpoint: str
 
     def __str__(self) -> str:
-        """The body of the request."""
+        """Return the body of the request."""
         return "\n".join([f"old {self.old}", *map(to_base64, self.proof), "", self.checkpoint])
 
     @classmethod
     def parse(cls, body: str) -> Self:
-        """Read the request in `body`, and leave the checkpoint unread. Raises NoteError."""
+        """Parse the request in `body`, without a check of the checkpoint. Raises NoteError."""
         head, separator, checkpoint = body.partition("\n\n")
         first, *lines = head.split("\n")
         if not separator or not first.startswith("old "):
@@ -48,8 +46,8 @@ class AddCheckpoint:
 def cosignatures(checkpoint: str, answer: str, witnesses: Sequence[VerifierKey]) -> list[Signature]:
     """Return the signatures in a witness's `answer` that known `witnesses` made over `checkpoint`.
 
-    `checkpoint` is the signed note. Leaves out signatures of unknown keys. Raises NoteError for a
-    malformed answer, and BadSignatureError for a known witness's signature that does not verify.
+    `checkpoint` is the signed note. Signatures of unknown keys are left out. Raises NoteError for a
+    malformed answer, and BadSignatureError when a known witness's signature does not verify.
     """
     known = [key for key in witnesses if key.algorithm == COSIGNATURE]
     made = parse_signatures(answer)

@@ -1,1 +1,1 @@
-"""Metadata: the people and documents that a file names, read within limits of memory and time."""
+"""Metadata: the people and documents named in a file, read within limits of memory and time."""

@@ -1,8 +1,8 @@
-"""The bytes of a picture that its metadata reader would take into memory.
+"""The bytes of a picture that Exiv2, the metadata reader, would take into memory.
 
-Of a JPEG Exiv2 takes one segment of each kind, but every segment of Photoshop's; of a TIFF Exiv2
-takes the values of the tags. Exiv2 reads each block of the other formats whole, of any length. A
-few hostile pictures could so fill an instance's memory, or keep the instance busy for hours.
+Of a JPEG Exiv2 takes one segment of each kind, but every segment of Photoshop's. Of a TIFF Exiv2
+takes the values of the tags. Of every further format Exiv2 reads each block whole, at any length. A
+few hostile pictures could therefore fill an instance's memory, or keep the instance busy for hours.
 """
 
 import io
@@ -15,9 +15,8 @@ from shared.metadata.worker.extended_xmp import NAME as EXTENDED_XMP
 _MAX_BLOCKS: Final = 1_000_000
 
 _WEBP_PIXELS: Final = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
-# Segments that are joined: those of Photoshop, 0xED, by Exiv2, and those of extended XMP, in 0xE1,
-# by `extended_xmp`. Of each other kind of segment Exiv2 reads one or none, so the rest counts as
-# pixels.
+# Exiv2 joins Photoshop's segments, 0xED. `extended_xmp` joins the segments of extended XMP, in
+# 0xE1. Of every further kind of segment Exiv2 reads at most one, and the rest counts as pixels.
 _PHOTOSHOP: Final = 0xED
 _APP1: Final = 0xE1
 _END_OF_HEADERS: Final = (0xD9, 0xDA)
@@ -53,7 +52,7 @@ def largest_block(file: IO[bytes]) -> int:
 def metadata_size(file: IO[bytes]) -> int:
     """Return an upper bound of the bytes of `file` that Exiv2 takes as metadata.
 
-    The bound is the size of the file for formats whose pixels are not told apart here. Exiv2
+    For a format without a known place of the pixels, the bound is the size of the file. Exiv2
     unpacks at most 128 KiB of a PNG's compressed text.
     """
     size = file.seek(0, io.SEEK_END)
@@ -78,7 +77,7 @@ def metadata_size(file: IO[bytes]) -> int:
 def _segments(file: IO[bytes], size: int) -> Iterator[int]:
     """Yield the sizes of a JPEG's joined segments (ISO/IEC 10918-1 B.1.1.4), up to the pixels.
 
-    A JPEG with a gap between its segments counts as a whole.
+    A JPEG with a gap between the segments counts as a whole.
     """
     file.seek(2)
     while len(header := file.read(4)) == 4:

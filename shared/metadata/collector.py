@@ -46,8 +46,8 @@ class Collector:
 
     Exiv2 reads pictures, pypdf reads PDF, and expat reads SVG and the properties of Office files,
     each from a copy of the file. XMP in the boxes of a film is found in the stream, for a film of
-    any size. The stream of every other file is searched for XMP packets: for the pictures within a
-    document or a picture, and for files too large to be copied.
+    any size. The stream of every further file is searched for XMP packets. The search serves the
+    pictures within a document or a picture, and files too large for a copy.
     """
 
     def __init__(self, media_type: str) -> None:
@@ -63,9 +63,9 @@ class Collector:
             self._finder.feed(chunk)
 
     def finish(self, copy: IO[bytes] | None) -> Metadata:
-        """Return the metadata, after the last byte was fed. Blocks, and raises OSError, as `read`.
+        """Return the metadata, after the last byte. Blocks, and raises OSError, as `read`.
 
-        `copy` is the whole file, where a copy was kept.
+        `copy` is the whole file, if a copy was kept.
         """
         parts = [self._own(copy)]
         if parts[0].note == NOT_SUPPORTED:
@@ -82,7 +82,7 @@ class Collector:
         return merged(parts)
 
     def _was_read(self, metadata: Metadata, packets: Packets) -> bool:
-        """Tell whether the file has one packet at most, in its place, which Exiv2 has read."""
+        """Tell whether the file has at most one packet, in the standard place, read by Exiv2."""
         only = len(packets.found) + packets.cut <= 1
         return self._media_type in PICTURES and metadata.has_xmp and only
 

@@ -8,7 +8,7 @@ from shared.metadata.xmp_packets import MAX_PACKET, Packets, unwrapped
 _XMP_UUID: Final = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
 _CONTAINERS: Final = (b"moov", b"udta", b"trak")
 _HEADER: Final = 8
-# Limits for a hostile file: boxes that are walked, and their depth.
+# Limits for a hostile file: the number of boxes, and the depth of the boxes.
 _MAX_BOXES: Final = 1_000_000
 _MAX_DEPTH: Final = 4
 _FOR_EVER: Final = 1 << 62
@@ -47,7 +47,7 @@ class BoxWalker:
 
     @property
     def complete(self) -> bool:
-        """Tell whether the film ends where its boxes end."""
+        """Tell whether the film ends at the end of the boxes."""
         ends = [end for end in (self._next, *self._ends) if end != _FOR_EVER]
         return not (self._broken or self._kept) and all(end == self._position for end in ends)
 

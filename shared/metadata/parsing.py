@@ -1,8 +1,8 @@
 """Read a file's own metadata in a worker process, within limits of memory and time.
 
 Exiv2's time grows with the square of an XMP packet's size, and Exiv2 copies a value of EXIF for
-each tag that points to the value. So a picture with much metadata waits for a patient worker
-process (see `worker_process`). Nearly all pictures have little metadata, and use a quick worker.
+each tag that points to the value. A picture with much metadata therefore waits for a patient worker
+process (see `worker_process`). Nearly every picture has little metadata, and uses a quick worker.
 """
 
 import atexit
@@ -82,9 +82,9 @@ def read(source: IO[bytes] | bytes) -> Metadata:
 
     `source` is the picture, or a real file that holds the picture. A large file is read in place
     and not into memory (a `SpooledTemporaryFile` is then rolled over to disk). Useful for the media
-    types in `PICTURES`. Blocks: call it on a worker thread. Broken metadata raises no error but is
-    noted, because a picture that can be shown is an asset nevertheless. Raises OSError where no
-    process can be started.
+    types in `PICTURES`. Blocks: call on a worker thread. Broken metadata raises no error but gets a
+    note, because a picture on display is an asset nevertheless. Raises OSError if no process can be
+    started.
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     if largest_block(file) > _MAX_BLOCK:

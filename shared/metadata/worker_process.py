@@ -1,7 +1,7 @@
 """Start, ask and end the worker process that parses files (`shared.metadata.worker`).
 
-A parser that crashes, hangs or takes too much costs the metadata of one file, and leaves this
-process unharmed. A start takes a tenth of a second, so one worker parses files until it ends.
+A parser that crashes, hangs or takes too much costs the metadata of one file, and leaves the
+calling process unharmed. A start takes a tenth of a second, and one worker parses many files.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ from shared.metadata.worker.result import (
     NamedPerson,
 )
 
-# Seconds after which a silent worker is killed. A worker that computes ends itself sooner; this
-# limit is for a worker that gets no processor time.
+# Seconds after which a silent worker is killed. A worker that computes ends sooner. The limit is
+# for a worker without processor time.
 _GIVE_UP: Final = 60.0
 # Variables that a worker may need of the environment; the environment holds secrets.
 _ENVIRONMENT: Final = frozenset({"LD_LIBRARY_PATH", "PATH", "PYTHONHOME"})
@@ -43,8 +43,7 @@ _HUNG: Final = 256
 class WorkerProcess:
     """Read one file at a time in a worker process, which is started for the first file.
 
-    Threads may share a WorkerProcess. The worker ends with this process, also when this process is
-    killed.
+    Threads may share a WorkerProcess. The worker ends with the calling process, even after a kill.
     """
 
     def __init__(self) -> None:
@@ -53,11 +52,11 @@ class WorkerProcess:
         self._socket: socket.socket | None = None
 
     def read(self, kind: bytes, descriptor: int) -> Metadata:
-        """Read the open file `descriptor`; `kind` names its parser in `metadata.worker`.
+        """Read the open file `descriptor`; `kind` names the parser in `metadata.worker`.
 
-        Blocks. The note is "metadata-unreadable" where the parser crashed on the file, and
-        "metadata-too-large" where the parser took too much or hung. Where the worker was ended from
-        outside, the file is read once more. Raises OSError where no process can be started.
+        Blocks. The note is "metadata-unreadable" if the parser crashed on the file, and
+        "metadata-too-large" if the parser took too much or hung. If the worker was ended from
+        outside, the file is read once more. Raises OSError if no process can be started.
         """
         with self._lock:
             answer = self._ask(kind, descriptor)
@@ -101,7 +100,7 @@ class WorkerProcess:
         return self._process.pid if self._process else None
 
     def _started(self) -> socket.socket:
-        # The worker may have been ended from outside while it waited.
+        # The worker may have been ended from outside during the wait.
         if self._process is not None and self._process.poll() is not None:
             self._end()
         if self._socket is None:
@@ -118,9 +117,9 @@ class WorkerProcess:
         return self._socket
 
     def _end(self, *, patience: float = 10.0) -> int:
-        """End the worker, and return its exit status; 0 where no worker runs.
+        """End the worker, and return the exit status; 0 without a worker.
 
-        The worker ends when its socket is closed; after `patience` seconds the worker is killed.
+        The worker ends when the socket is closed; after `patience` seconds the worker is killed.
         """
         if self._socket is not None:
             self._socket.close()
@@ -134,7 +133,7 @@ class WorkerProcess:
 
 
 def _start(there: socket.socket) -> subprocess.Popen[bytes]:
-    """Start a worker. Its output is discarded, because a failure may quote names."""
+    """Start a worker. The worker's output is discarded, because a failure may quote names."""
     environment = {name: os.environ[name] for name in _ENVIRONMENT & os.environ.keys()}
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "shared.metadata.worker"],

@@ -27,7 +27,7 @@ def unwrapped(packet: bytes) -> bytes:
 
 
 class Packets:
-    """The packets of one file, each once. `cut` marks a packet too long, or one too many."""
+    """The packets of one file, each once. `cut` marks a packet too long, or a packet too many."""
 
     def __init__(self) -> None:
         self.found: list[bytes] = []

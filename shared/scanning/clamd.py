@@ -51,7 +51,7 @@ class ClamdScanner:
         self._tested = False
 
     async def engine(self) -> Engine:
-        """Return what clamd says of itself. Raises UnavailableError."""
+        """Return clamd's account of the engine. Raises UnavailableError."""
         return await asyncio.to_thread(self._engine)
 
     async def begin(self, upload: str, blob: BlobInfo) -> Scan:  # noqa: ARG002 - as the port has it
@@ -129,7 +129,7 @@ class ClamdScan:
             self._connection.send(struct.pack("!L", len(part)))
             self._connection.send(part)
         except UnavailableError:
-            # When the stream becomes too long, clamd says so and closes the connection.
+            # On a stream that is too long, clamd answers and closes the connection.
             self._early = self._connection.answer()
 
 

@@ -1,9 +1,9 @@
 """The commands to clamd, and the meaning of clamd's answers.
 
-Source: clamd(8). Each command has a connection of its own. The protocol is spoken here and not by a
-package. The one maintained package, clamav-client, is under GPL 2 only, which is incompatible with
-this project's licence. The package also reads the scanned file in pieces of 1 KiB, and loses
-clamd's reason when clamd closes the connection early.
+Source: clamd(8). Each command has a connection. The module speaks the protocol without a package.
+The only maintained package, clamav-client, is under GPL 2 only, which is incompatible with the
+project's licence. The package also reads the scanned file in pieces of 1 KiB, and loses clamd's
+reason when clamd closes the connection early.
 """
 
 import logging

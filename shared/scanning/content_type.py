@@ -1,4 +1,4 @@
-"""The media type of a file by its content, never by its name."""
+"""The media type of a file by content, never by name."""
 
 import codecs
 import re
@@ -14,10 +14,10 @@ HEAD_SIZE: Final = 8192
 
 UNKNOWN: Final = "application/octet-stream"
 
-# puremagic answers with every signature that matches, in no useful order. The first extension of
-# this table that puremagic names decides. The key is puremagic's file extension, because
-# puremagic's media types are often empty or out of date. The media types on the right are IANA's
-# where IANA has registered one.
+# puremagic answers with every matching signature, in no useful order. The first extension of the
+# table that puremagic names decides. The key is puremagic's file extension, because puremagic's
+# media types are often empty or out of date. The media types on the right are IANA's, if IANA has
+# registered a type.
 _BY_EXTENSION: Final = {
     ".png": "image/png",
     ".jpg": "image/jpeg",

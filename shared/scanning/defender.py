@@ -1,9 +1,9 @@
 """The engine Microsoft Defender for Storage, which scans uploads in place.
 
 Defender's results come on the queue `scan-results`, before or after intake first inspects an
-upload. The table has one row for each version of a blob. Intake without a result leaves a row that
-it waits, and ends. A result is always kept before the upload is announced again, so no result is
-lost in either order.
+upload. The table has one row for each version of a blob. Intake without a result leaves a row for
+the wait, and ends. A result is always kept before the upload is announced again: no result is lost
+in either order.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ logger = logging.getLogger("vouchsafe.defender")
 
 
 class AwaitedScan(Stored, frozen=True):
-    """The scan of one upload: the time since which it is awaited, or the result.
+    """The scan of one upload: the start of the wait, or the result.
 
     `name` and `etag` are the name and ETag of the blob in `incoming`, until the upload is filed.
     """
@@ -161,7 +161,7 @@ class ScanResults:
                 await self._incidents.open_once(incident, once=now.date().isoformat())
 
     async def _version(self, result: ScanResult) -> BlobInfo | None:
-        """Compile the rules, grouped by media types: one pass over one group is faster."""
+        """Return the blob of the result, if the same version is still in `incoming`."""
         container, names = self._blobs.locate(result.uri)
         if container != _INCOMING:
             raise InvalidInputError(

@@ -1,8 +1,8 @@
 """The port to the scanner; the engines behind the port are adapters.
 
-An upload is cleared only on the engine's word that the upload was scanned and that nothing was
-found. An engine that does not answer raises `UnavailableError`, so that the message is delivered
-again. Content that no engine can scan is a refusal, and goes to quarantine.
+An upload is cleared only after an engine's report of a scan without findings. An engine that does
+not answer raises `UnavailableError`, and the message is delivered again. Content that no engine can
+scan is a refusal, and goes to quarantine.
 """
 
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ class Engine:
 class Findings:
     """The findings of a scan: clean when `matches` and `refusal` are empty.
 
-    `matches` are the names of the signatures that matched, sorted. `refusal` is the reason why the
-    upload cannot be cleared although no signature matched, for example "archive-encrypted".
-    `sha256` is the hash of the scanned bytes by the engine's account, in hexadecimal; None when the
-    engine was fed the bytes.
+    `matches` are the names of the matching signatures, sorted. `refusal` is the reason against
+    clearing an upload without a matching signature, for example "archive-encrypted". `sha256` is
+    the hash of the scanned bytes by the engine's account, in hexadecimal; None when the engine was
+    fed the bytes.
     """
 
     matches: tuple[str, ...] = ()

@@ -114,7 +114,7 @@ async def test_a_key_that_was_changed_is_one_incident_however_often_it_is_told(s
     version = uuid.uuid4().hex
     async with composed(stack.settings, OneSecret()) as app:
         for _ in range(2):
-            await app.log_watch.tell_of_key(version)
+            await app.log_watch.report_changed_key(version)
     opened = [data_of(message) for message in await peeked(bus, INCIDENTS_QUEUE.name)]
     (incident,) = [one for one in opened if one["resource"] == f"keys/{version}"]
     assert incident["kind"] == "log.integrity"

@@ -36,10 +36,10 @@ class Logs:
         self.looked_at.append((tenant, whole))
         return self._findings
 
-    async def refused(self, tenant, index):
+    async def report_unsigned(self, tenant, index):
         self.refusals.append((tenant, index))
 
-    async def tell_of_key(self, version):
+    async def report_changed_key(self, version):
         self.told.append(version)
 
 

@@ -66,7 +66,7 @@ async def test_what_may_succeed_later_is_only_raised(watch, bus, tenant):
 
 async def test_that_nothing_is_signed_is_told_once(watch, bus, tenant):
     for _ in range(2):
-        await watch(None).refused(tenant, 7)
+        await watch(None).report_unsigned(tenant, 7)
     (incident,) = await incidents(bus, tenant, 1)
     assert "publishing-refused at entry 7" in incident["summary"]
     assert "no change was found in it" in incident["summary"]

@@ -1,8 +1,8 @@
 """The audit of a log: compare the rows with each other, and find changes past this application.
 
 The log has each entry three times: the payload, the first bytes of the leaf hash in the segment,
-and the entry's part in tiles and head. Where two of the three agree, the third was changed. Where
-all agree and somebody rewrote the history, the roots that were published before differ.
+and the entry's part in tiles and head. If two of the three agree, the third was changed. If the
+three agree and somebody rewrote the history, the roots published earlier differ.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -37,12 +37,12 @@ async def audit_log(
     *,
     leaf: Leaf = stated_leaf,
 ) -> Audit:
-    """Compare all rows of the entries from about `from_size` on with each other.
+    """Compare every row of the entries from about `from_size` on with the further rows.
 
     `roots` are published roots by size, to which the entries must lead; roots below `from_size` are
     ignored. For entries before `from_size` the audit relies on the tiles. Only an audit from 0
-    finds rows of events that lead to no entry. Entries that are appended meanwhile are left to the
-    next audit. Raises LogDamagedError when the tiles before `from_size` cannot be read.
+    finds rows of events that lead to no entry. Entries appended meanwhile are left to the next
+    audit. Raises LogDamagedError when the tiles before `from_size` cannot be read.
     """
     start = await LogStore(tables, secret, leaf=leaf).edge_at(tenant, from_size // WIDTH * WIDTH)
     partition = key(tenant)
@@ -77,7 +77,7 @@ class Auditor:
         self._suspects: dict[int, str] = {}
 
     async def run(self) -> Audit:
-        """Compare all rows."""
+        """Compare every row."""
         head = await self._tables.get(layout.TABLE, self._partition, layout.HEAD)
         self._size = layout.size_of(head) or await self._size_by_rows()
         self._compare_roots()

@@ -1,4 +1,4 @@
-"""The findings of an audit."""
+"""The findings of an audit of a log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,38 +6,38 @@ from typing import Final, Literal
 
 from shared.merkle import Edge
 
-# More findings add nothing to the picture.
+# More findings than the limit say nothing more about the cause.
 MOST_FINDINGS: Final = 1000
 
 type FindingKind = Literal[
-    # The head cannot be read, or does not match the entries.
+    # The head cannot be read, or does not fit the entries below the head.
     "head-changed",
-    # No row has the entries, or the row cannot be read.
+    # No row has the entries, or the row of the entries cannot be read.
     "entries-missing",
-    # A row repeats entries of another row, or has entries beyond the end of the log.
+    # A row repeats entries of further rows, or has entries beyond the end of the log.
     "entries-inserted",
-    # The entry differs from the entry that was appended.
+    # The entry differs from the appended entry.
     "entry-changed",
-    # The entry is as appended; the first bytes of its leaf hash in the segment are not.
+    # The entry is unchanged; the segment's part of the leaf hash differs.
     "check-changed",
-    # A tile is missing, or does not match the entries below.
+    # A tile is absent, or does not fit the entries below the tile.
     "tile-changed",
-    # An entry that is not redacted has no row of its event that leads to the entry.
+    # An unredacted entry has no row of the entry's event that leads to the entry.
     "event-missing",
     # The row of an event leads to no entry, to a redacted entry, or to another event's entry.
     "event-astray",
-    # A foreign row with the prefix of a segment.
+    # A row outside the log's layout, under any name.
     "row-astray",
     # The entries do not lead to a published root.
     "root-differs",
-    # The row of a published checkpoint differs from the note that the log's keys have signed.
+    # A row of a published checkpoint differs from the statement that the log's keys have signed.
     "checkpoint-changed",
-    # The row of a cosignature, or of a witness, differs from the row that the app wrote.
+    # The row of a cosignature, or of a witness, differs from the app's row.
     "cosignature-changed",
     "witness-changed",
-    # The row with the size up to which the log was found intact cannot be read.
+    # The row with the size of the last intact log cannot be read.
     "watch-changed",
-    # The log could not be verified; or no checkpoint could be signed, without another finding.
+    # The log could not be verified, or no checkpoint could be signed, without any further finding.
     "watch-failed",
     "publishing-refused",
 ]
@@ -47,7 +47,7 @@ _OF_ENTRIES: Final = frozenset({"entries-missing", "entries-inserted", "entry-ch
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """Damage of the entries from `first` below `end`, found in the row `row`."""
+    """A defect of the entries from `first` up to but without `end`, seen in `row`."""
 
     first: int
     end: int
@@ -57,28 +57,28 @@ class Finding:
 
 @dataclass(slots=True)
 class Audit:
-    """The findings of an audit, at most 1,000. `edge` is the right edge of the present entries."""
+    """The findings, at most 1,000. `edge` is over the stored entries."""
 
     edge: Edge
     found: list[Finding] = field(default_factory=list)
 
     @property
     def findings(self) -> Sequence[Finding]:
-        """The findings in the order of the entries."""
+        """The findings, by the index of the entries."""
         return sorted(self.found)
 
     @property
     def is_full(self) -> bool:
-        """Tell whether no more findings are added."""
+        """Tell whether the audit has reached the limit of findings."""
         return len(self.found) >= MOST_FINDINGS
 
     def explains(self, first: int, end: int) -> bool:
-        """Tell whether a finding about an entry between `first` and `end` exists."""
+        """Tell whether a finding covers an entry between `first` and `end`."""
         return any(
             one.kind in _OF_ENTRIES and one.first < end and first < one.end for one in self.found
         )
 
     def add(self, kind: FindingKind, first: int, end: int, row: str) -> None:
-        """Add a finding, up to 1,000."""
+        """Add a finding, up to the limit."""
         if not self.is_full:
             self.found.append(Finding(first, end, kind, row))

@@ -1,4 +1,4 @@
-"""Rounds over the logs of all tenants: publish checkpoints, and verify logs."""
+"""Rounds over the logs of every tenant."""
 
 import asyncio
 import logging
@@ -17,16 +17,16 @@ logger = logging.getLogger("vouchsafe.accesslog")
 
 
 class RoundFailedError(Exception):
-    """A round failed for some tenants; the app's own log has the reasons."""
+    """A round failed for some tenants; the app's log has the reasons."""
 
 
 async def publish_all(
     tenants: AsyncIterator[str], checkpoints: Checkpoints, watch: IntegrityWatch
 ) -> None:
-    """Publish a checkpoint of each log that has grown; verify a damaged log at once.
+    """Publish a checkpoint of each log that has grown, and verify a damaged log at once.
 
-    Opens an incident, too, where a log cannot be signed and the watch finds no damage, and where
-    the public key in `evidence` was changed. Raises RoundFailedError after the round.
+    A log that cannot be signed is reported, even without a finding. A changed public key in
+    `evidence` is reported too.
     """
 
     async def publish(tenant: str) -> None:
@@ -35,15 +35,15 @@ async def publish_all(
                 await checkpoints.publish(tenant)
         except LogDamagedError as error:
             if not await watch.verify(tenant):
-                await watch.refused(tenant, error.index)
+                await watch.report_unsigned(tenant, error.index)
         except KeyChangedError as error:
-            await watch.tell_of_key(error.version)
+            await watch.report_changed_key(error.version)
 
     await _each(tenants, publish)
 
 
 async def watch_all(tenants: AsyncIterator[str], watch: IntegrityWatch, *, whole: bool) -> None:
-    """Verify the new entries of each log, or all entries. Raises RoundFailedError at the end."""
+    """Verify the new entries of each log, or whole logs."""
 
     async def verify(tenant: str) -> None:
         for finding in await watch.verify(tenant, whole=whole):
@@ -53,7 +53,7 @@ async def watch_all(tenants: AsyncIterator[str], watch: IntegrityWatch, *, whole
 
 
 async def _each(tenants: AsyncIterator[str], work: Callable[[str], Awaitable[None]]) -> None:
-    """Do `work` for all tenants, eight at a time; a failure for one tenant stops no other tenant.
+    """Do `work` for every tenant, some tenants at a time; a failure delays no further tenant.
 
     Raises RoundFailedError after the last tenant.
     """
@@ -64,7 +64,7 @@ async def _each(tenants: AsyncIterator[str], work: Callable[[str], Awaitable[Non
         nonlocal failed
         try:
             await work(tenant)
-        except Exception as error:  # noqa: BLE001 - counted, and raised after the round
+        except Exception as error:  # noqa: BLE001 - counted, and raised in the end
             failed += 1
             logger.error("log of %s: %s", tenant, kind_and_place(error))  # noqa: TRY400 - see there
         finally:

@@ -1,6 +1,6 @@
-"""The integrity watch: compare each log's rows with each other and with the published checkpoints.
+"""The integrity watch: compare each log's rows with each other and with the published statements.
 
-The watch opens an incident for each finding, once.
+A finding opens an incident, one incident for each defect.
 """
 
 import base64
@@ -30,11 +30,11 @@ from shared.rows import Stored, readable, to_values
 
 TABLE: Final = LOG_WATCH_TABLE.name
 _WATCHED: Final = "watched"
-# The watch tells this many findings from earlier findings; more say nothing new about the damage.
-_MOST_TOLD: Final = 50
+# The number of findings compared with earlier findings; more findings say nothing more.
+_MOST_COMPARED: Final = 50
 _NAMED: Final = 3
-# The words of an incident for a finding that is no change to an entry.
-_ONLY_ITSELF: Final[dict[FindingKind, str]] = {
+# The beginning of the summary for a finding that is no change of the log.
+_SUMMARIES: Final[dict[FindingKind, str]] = {
     "watch-failed": "The access log could not be verified",
     "publishing-refused": "The access log is not signed any more, and no change was found in it",
 }
@@ -43,7 +43,7 @@ logger = logging.getLogger("vouchsafe.accesslog")
 
 
 class Watched(Stored, frozen=True):
-    """The size to which a log was found intact, the root at that size in base64, and the time."""
+    """The size of the last intact log, the root at the size in base64, and the time."""
 
     size: int
     root: str
@@ -51,7 +51,7 @@ class Watched(Stored, frozen=True):
 
     @property
     def root_hash(self) -> bytes:
-        """Return the root's 32 bytes; no bytes where the text is no root."""
+        """The root as 32 bytes; no bytes for an unreadable root."""
         try:
             root = base64.b64decode(self.root, validate=True)
         except ValueError:
@@ -60,7 +60,7 @@ class Watched(Stored, frozen=True):
 
 
 class IntegrityWatch:
-    """The watch over the logs of all tenants."""
+    """Watches over the logs of every tenant."""
 
     def __init__(
         self,
@@ -79,28 +79,28 @@ class IntegrityWatch:
         self._clock = clock
 
     async def verify(self, tenant: str, *, whole: bool = False) -> Sequence[Finding]:
-        """Verify the entries since the log was last found intact, or all entries.
+        """Verify the entries since the log was last found intact, or the whole log.
 
-        Returns the findings, each with an open incident. Opens an incident a day, too, for a log
-        that the watch fails to verify, and raises the watch's error.
+        Returns the findings, each with an incident. A failure of the watch itself is raised, and
+        opens at most one incident a day and log.
         """
         try:
             return await self._verify(tenant, whole=whole)
         except UnavailableError:
-            # The next time may do, and no incident could be kept now.
+            # The next round may succeed, and no incident could be stored at present.
             raise
         except Exception as error:
             logger.error("watch over %s: %s", tenant, kind_and_place(error))  # noqa: TRY400 - see there
             today = f"{self._clock():%Y-%m-%d}"
-            await self._tell(tenant, [Finding(0, 0, "watch-failed", today)])
+            await self._open_incident(tenant, [Finding(0, 0, "watch-failed", today)])
             raise
 
-    async def refused(self, tenant: str, index: int) -> None:
-        """Report that the app signs nothing: damage near `index` that `verify` does not find."""
-        await self._tell(tenant, [Finding(index, index, "publishing-refused", "")])
+    async def report_unsigned(self, tenant: str, index: int) -> None:
+        """Report that nothing is signed, for damage near `index` that `verify` does not find."""
+        await self._open_incident(tenant, [Finding(index, index, "publishing-refused", "")])
 
-    async def tell_of_key(self, version: str) -> None:
-        """Open one incident for a version of the key that has another public key in `evidence`."""
+    async def report_changed_key(self, version: str) -> None:
+        """Open an incident for a version of the key with a changed public key in `evidence`."""
         incident = IncidentOpened(
             kind="log.integrity",
             severity="critical",
@@ -113,8 +113,8 @@ class IntegrityWatch:
         row = await self._tables.get(TABLE, key(tenant), _WATCHED)
         watched = _watched_in(row)
         newest = await self._checkpoints.newest(tenant)
-        # The row counts only as far as the log leads to the checkpoints in `evidence`. So the watch
-        # reads the rows of the newest checkpoint, which readers get, every time.
+        # The row counts only as far as the log leads to the checkpoint in `evidence`. Every round
+        # therefore verifies the rows of the newest checkpoint, which is served.
         start = 0
         if watched is not None and newest is not None and not whole:
             start = min(watched.size, newest.size)
@@ -126,7 +126,7 @@ class IntegrityWatch:
         if row is not None and watched is None:
             findings.append(Finding(0, 0, "watch-changed", row.row))
         if findings:
-            await self._tell(tenant, findings)
+            await self._open_incident(tenant, findings)
         else:
             root = base64.b64encode(audit.edge.root()).decode()
             intact = Watched(size=audit.edge.size, root=root, at=self._clock())
@@ -136,9 +136,9 @@ class IntegrityWatch:
         return findings
 
     async def _changed_rows(self, tenant: str, start: int) -> Sequence[Finding]:
-        """Return the findings in the rows of published checkpoints and of cosignatures."""
+        """Find changes to the rows of published checkpoints, of witnesses and of cosignatures."""
         found = await false_witnesses(self._tables, tenant)
-        # Read the cosignatures first: a cosigned checkpoint was published before.
+        # Read first: a cosignature comes after the checkpoint.
         cosigned = await cosignature_rows(self._tables, tenant, start)
         notes: dict[int, str] = {}
         async for name, published, is_genuine in self._checkpoints.kept(tenant, start):
@@ -171,12 +171,12 @@ class IntegrityWatch:
             return await audit(0)
         return await audit(0)
 
-    async def _tell(self, tenant: str, findings: Sequence[Finding]) -> None:
-        """Open one incident for the new findings among `findings`."""
+    async def _open_incident(self, tenant: str, findings: Sequence[Finding]) -> None:
+        """Open an incident for the new `findings`."""
         partition = key(tenant)
         new = [
             (name, finding)
-            for finding in findings[:_MOST_TOLD]
+            for finding in findings[:_MOST_COMPARED]
             if await self._tables.get(TABLE, partition, name := _row_of(finding)) is None
         ]
         if not new:
@@ -185,7 +185,7 @@ class IntegrityWatch:
         now = self._clock()
         named = "; ".join(_sentence(finding) for _, finding in new[:_NAMED])
         more = f"; and {len(findings) - _NAMED} more" if len(findings) > _NAMED else ""
-        what = _ONLY_ITSELF.get(new[0][1].kind, "The access log was changed past the app")
+        what = _SUMMARIES.get(new[0][1].kind, "The access log was changed past the app")
         incident = IncidentOpened(
             kind="log.integrity",
             severity="critical",
@@ -203,7 +203,7 @@ class IntegrityWatch:
 
 
 def _watched_in(row: Row | None) -> Watched | None:
-    """Return the content of the row; None for an unreadable row, so that the watch verifies all."""
+    """Read the row; None for an unreadable row, and then the whole log is verified again."""
     watched = None if row is None else readable(Watched, row.values)
     if watched and 0 <= watched.size <= MAX_SIZE and watched.root_hash:
         return watched
@@ -211,7 +211,7 @@ def _watched_in(row: Row | None) -> Watched | None:
 
 
 def _row_of(finding: Finding) -> str:
-    # A key has at most 1 KiB, and the key in question may be as long.
+    # A key is at most 1 KiB, and the finding's key may be as long.
     seen_in = hashlib.sha256(finding.row.encode()).hexdigest()
     row = finding.row if len(finding.row) < len(seen_in) else seen_in
     where = (f"{finding.first:012x}", f"{finding.end:012x}", row)

@@ -16,7 +16,7 @@ from shared.ports import Row, Tables
 
 
 async def false_witnesses(tables: Tables, tenant: str) -> list[Finding]:
-    """Find the rows of witnesses that differ from the rows that the app wrote."""
+    """Find the rows of witnesses that differ from the app's rows."""
     return [
         Finding(0, 0, "witness-changed", row.row)
         async for row in tables.scan(TABLE, key(tenant), prefix=WITNESSES)
@@ -27,7 +27,7 @@ async def false_witnesses(tables: Tables, tenant: str) -> list[Finding]:
 async def false_cosignatures(
     tables: Tables, tenant: str, rows: Sequence[Row], notes: Mapping[int, str]
 ) -> list[Finding]:
-    """Return the rows without a cosignature of a checkpoint in `notes`, which has notes by size."""
+    """Find `rows` without a cosignature of one of `notes`, the checkpoints by size."""
     keys = await witness_keys(tables, tenant)
     found = []
     for row in rows:

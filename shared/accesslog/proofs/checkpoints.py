@@ -1,10 +1,10 @@
-"""Publishing checkpoints: signed statements of a log's size and root that never contradict.
+"""The publication of checkpoints: consistent signed statements of a log's size and root.
 
-The app writes each signed note to `evidence` before anybody sees the note. The app signs nothing
-more until the log is shown to continue the newest checkpoint in `evidence`. So no instance can
-publish a shorter log or another log, even after a loss of the tables. The rows of the table are the
-index of the published checkpoints, and each replacement compares the ETag. Somebody can change a
-row past the app, so a row counts only with a valid signature of the log's keys.
+The app writes each signed note to `evidence` before the note is served. Before a further signature,
+the log must continue the newest note in `evidence`. No instance can therefore publish a shorter or
+different log, even after a change to the tables. The rows are the index of the published
+checkpoints, and are replaced under an ETag. Rows can be changed past the app: a row counts only as
+far as the log's keys have signed the content.
 """
 
 import base64
@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from shared.accesslog.proofs.continuity import hold
+from shared.accesslog.proofs.continuity import require_continuity
 from shared.accesslog.proofs.cosignatures import cosigned
 from shared.accesslog.proofs.evidence import Evidence
 from shared.accesslog.proofs.keys import LogKeys
@@ -45,7 +45,7 @@ _MOST_TRIES: Final = 10
 
 
 class Published(Stored, frozen=True):
-    """A published checkpoint. `root` is in base64, `note` is the signed note."""
+    """A published checkpoint. `root` is in base64, `note` the signed note."""
 
     size: int
     root: str
@@ -54,13 +54,13 @@ class Published(Stored, frozen=True):
 
     @property
     def root_hash(self) -> bytes:
-        """Return the root's 32 bytes."""
+        """The root as 32 bytes."""
         return base64.b64decode(self.root)
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The newest published checkpoint, and the checkpoint's row."""
+    """The checkpoint published last, and the checkpoint's row."""
 
     published: Published
     row: Row
@@ -72,7 +72,7 @@ class _Known:
 
 
 class Checkpoints:
-    """The checkpoints of all tenants' logs. Every log's origin begins with `prefix`."""
+    """The checkpoints of every tenant's log. Every origin begins with `prefix`."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Checkpoints:
         self._prefix = prefix
 
     def origin(self, tenant: str) -> str:
-        """Return the origin of a tenant's log: the URL of the log's tiles, without scheme."""
+        """Return the origin of a tenant's log: the address of the log's tiles, without scheme."""
         return f"{self._prefix}/tenants/{tenant}/log"
 
     async def verifiers(self, tenant: str) -> list[VerifierKey]:
@@ -99,13 +99,13 @@ class Checkpoints:
         return await self._keys.verifiers(self.origin(tenant))
 
     async def latest(self, tenant: str) -> Published:
-        """Return the newest published checkpoint; publish the first checkpoint of a log."""
+        """Return the checkpoint published last, or publish the first checkpoint of the log."""
         return await self.newest(tenant) or await self.publish(tenant)
 
     async def at(self, tenant: str, size: int) -> Published:
-        """Return the published checkpoint of `size`. Raises NotFoundError without a checkpoint.
+        """Return the published checkpoint of `size`. Raises NotFoundError for an unpublished size.
 
-        Raises LogDamagedError for a row that cannot be read.
+        Raises LogDamagedError for an unreadable row.
         """
         row = await self._tables.get(TABLE, key(tenant), _row_at(size))
         if row is None:
@@ -122,11 +122,11 @@ class Checkpoints:
     async def roots(
         self, tenant: str, smallest: int, newest: Published | None
     ) -> Mapping[int, bytes]:
-        """Return the root of each published checkpoint by size, from `smallest` on.
+        """Return the root of each published size from `smallest` on.
 
-        The root of the newest checkpoint, which `newest` gave, counts whatever the rows say. An
-        older checkpoint without a signature of the log's keys has a root of zeros, to which no log
-        leads.
+        `newest` is the result of `newest`: its root counts, whatever the rows state. For any
+        further checkpoint without a signature by the log's keys, the root is zeros, the root of no
+        log.
         """
         keys, origin = await self.verifiers(tenant), self.origin(tenant)
         first, last = _row_at(smallest), _row_at(MAX_SIZE)
@@ -141,10 +141,10 @@ class Checkpoints:
         return roots
 
     async def kept(self, tenant: str, smallest: int) -> AsyncIterator[tuple[str, Published, bool]]:
-        """Return the rows of the newest checkpoint, and of all checkpoints from `smallest` on.
+        """Yield the rows of the checkpoint published last, and of every size from `smallest` on.
 
-        Each row comes with the row's content, and whether the log's keys signed the content. The
-        rows that stood in the place of the newest row before are among the rows.
+        Each row comes with the stated checkpoint, and with whether the log's keys have signed the
+        statement. Changed rows of the last checkpoint, since replaced, are included.
         """
         keys, origin, partition = await self.verifiers(tenant), self.origin(tenant), key(tenant)
         names = [
@@ -157,13 +157,13 @@ class Checkpoints:
                 published = _read(row)
                 is_genuine = _is_genuine(published, origin, keys)
                 if not is_genuine:
-                    # The newest key may be younger than the keys that were read before.
+                    # The newest key may be younger than the list of keys.
                     keys = await self.verifiers(tenant)
                     is_genuine = _is_genuine(published, origin, keys)
                 yield row.row, published, is_genuine
 
     async def newest(self, tenant: str) -> Published | None:
-        """Return the newest checkpoint in `evidence`, whatever became of the log and the rows."""
+        """Return the newest checkpoint in `evidence`, whatever the state of log and rows."""
         known, keys = await self._latest(tenant), await self.verifiers(tenant)
         kept = await self._evidence.newest(tenant, self.origin(tenant), keys)
         if kept is None:
@@ -171,27 +171,27 @@ class Checkpoints:
         newest = _published(kept.checkpoint, kept.note, kept.since)
         if known and _is_genuine(known.published, self.origin(tenant), keys):
             row = known.published
-            # During an overlap `evidence` has notes of the same checkpoint with fewer signatures.
+            # During an overlap `evidence` also has notes of the same checkpoint with fewer
+            # signatures.
             if (row.size, row.root) == (newest.size, newest.root):
                 return row
         return newest
 
     async def covering(self, tenant: str, size: int) -> Published:
-        """Return the newest checkpoint; publish a new one if the newest is below `size` entries."""
+        """Return the last published checkpoint, or publish one of at least `size` entries."""
         latest = await self.latest(tenant)
         return latest if latest.size >= size else await self.publish(tenant)
 
     async def publish(self, tenant: str) -> Published:
-        """Sign and publish the log's present state. A published checkpoint stays as published.
+        """Sign and publish the log in the present state; an already published state stays the same.
 
-        Raises LogDamagedError, and signs nothing, when the log does not continue the newest
-        checkpoint, or lacks entries that the head states.
+        Raises LogDamagedError for a log that does not continue the checkpoint published last, or
+        that lacks entries below the head: nothing is signed then.
         """
         origin = self.origin(tenant)
         for _ in range(_MOST_TRIES):
             known, keys = await self._latest(tenant), await self.verifiers(tenant)
-            # In this order, because another instance may publish entries that are appended in
-            # between.
+            # The order matters: another instance may publish entries appended in between.
             newest = await self._evidence.newest(tenant, origin, keys)
             edge = await self._store.head(tenant)
             row = known.published if known else None
@@ -199,7 +199,7 @@ class Checkpoints:
                 await self._set_aside(known.row)
                 row = None
             old = newest.checkpoint if newest else Checkpoint(origin, 0, EMPTY_ROOT)
-            await hold(self._store, tenant, old, edge, keys)
+            await require_continuity(self._store, tenant, old, edge, keys)
             stated = Checkpoint(origin, edge.size, edge.root())
             signers = await self._keys.signers(origin)
             is_known = row is not None and (row.size, row.root_hash) == (edge.size, stated.root)
@@ -216,14 +216,15 @@ class Checkpoints:
         raise UnavailableError("storage")
 
     async def witnessed(self, tenant: str, published: Published) -> Published:
-        """Return a published checkpoint with the cosignatures of witnesses."""
+        """Return a published checkpoint with the witnesses' cosignatures."""
         note = await cosigned(self._tables, tenant, published.size, published.note)
         return msgspec.structs.replace(published, note=note)
 
     async def has_grown(self, tenant: str) -> bool:
-        """Tell whether the sizes of the log and of the newest checkpoint differ.
+        """Tell whether the log's size differs from the last published size; intact logs only grow.
 
-        An intact log is longer. A log that was restored to an earlier state differs, too.
+        A log restored to an earlier state, together with the checkpoint's row, also counts as
+        grown.
         """
         known = await self._latest(tenant)
         size = (await self._store.head(tenant)).size
@@ -232,9 +233,7 @@ class Checkpoints:
         return not await self._evidence.is_of(tenant, size)
 
     async def _set_aside(self, row: Row) -> None:
-        """Keep a row that was changed past the app before the replacement: the watch reports the
-        row.
-        """
+        """Keep a row that was changed past the app and is about to be replaced, for the watch."""
         said = sorted((name, str(value)) for name, value in row.values.items())
         digest = hashlib.sha256(repr(said).encode()).hexdigest()[:32]
         kept = Row(row.partition, key(_SET_ASIDE, digest), row.values)
@@ -262,7 +261,7 @@ def _published(checkpoint: Checkpoint, note: str, at: datetime) -> Published:
 
 
 def _is_genuine(published: Published, origin: str, keys: Sequence[VerifierKey]) -> bool:
-    """Tell whether one of the log's `keys` signed the checkpoint in the row."""
+    """Tell whether one of the log's `keys` has signed the stored checkpoint."""
     try:
         stated = Checkpoint(origin, published.size, published.root_hash)
         return open_checkpoint(published.note, keys) == stated
@@ -271,15 +270,15 @@ def _is_genuine(published: Published, origin: str, keys: Sequence[VerifierKey]) 
 
 
 def _is_signed(published: Published, signers: Sequence[SigningKey]) -> bool:
-    """Tell whether all `signers` signed the note. Keys that sign no more may have signed, too."""
+    """Tell whether every one of `signers` has signed; retired keys may have signed too."""
     signed = {one.key_id for one in Note.parse(published.note).signatures}
     return signed >= {signer.verifier.key_id for signer in signers}
 
 
 def _read(row: Row) -> Published:
-    """Return the checkpoint in a row.
+    """Read the published checkpoint in a row.
 
-    A row that the app did not write has an empty note, which no key has signed.
+    A row changed past the app gives an empty note, signed by no key.
     """
     published = readable(Published, row.values)
     if published is not None and row.row in {_LATEST, _row_at(published.size)}:

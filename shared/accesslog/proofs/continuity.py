@@ -1,4 +1,4 @@
-"""Continuity: a log must continue the newest signed checkpoint before the app signs more."""
+"""Continuity of a log: before a further signature, the log must continue the signed checkpoint."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,17 +8,17 @@ from shared.accesslog.storage.store import LogStore
 from shared.errors import NotFoundError
 from shared.merkle import Checkpoint, Edge, MerkleError, VerifierKey, leaf_of
 
-# The tree takes this many leaf hashes at a time.
+# The number of leaf hashes that one append to the tree takes.
 _AT_ONCE: Final = 4096
 
 
-async def hold(
+async def require_continuity(
     store: LogStore, tenant: str, old: Checkpoint, edge: Edge, keys: Sequence[VerifierKey]
 ) -> None:
     """Raise LogDamagedError unless the log up to `edge` continues `old`, signed by `keys`.
 
-    Reads and hashes every entry behind `old`, because the head alone would also vouch for missing
-    or changed entries.
+    Reads and hashes every entry beyond `old`: the head alone could state absent or different
+    entries.
     """
     if edge.size < old.size:
         raise LogDamagedError(edge.size)
@@ -36,7 +36,7 @@ async def hold(
                 leaves.clear()
         grown, _ = grown.append(leaves)
     except (MerkleError, NotFoundError) as error:
-        # Something cannot be read, or the log has become shorter meanwhile.
+        # A row cannot be read, or the log has become shorter meanwhile.
         raise LogDamagedError(old.size) from error
     if (grown.size, grown.root()) != (edge.size, edge.root()):
         raise LogDamagedError(old.size)

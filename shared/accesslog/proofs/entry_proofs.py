@@ -1,4 +1,4 @@
-"""The proof that one entry is in a tenant's log, with everything that a verifier needs."""
+"""The proof that an entry is in a tenant's log, with everything for the verification."""
 
 import base64
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from shared.merkle import TlogProof
 
 @dataclass(frozen=True, slots=True)
 class EntryProof:
-    """The payload of entry `index`, the leaf hash, and the proof that leads to the checkpoint."""
+    """Entry `index` as stored, the leaf hash, and the proof that leads to the checkpoint."""
 
     index: int
     entry: bytes
@@ -23,7 +23,7 @@ class EntryProof:
     checkpoint: Published
 
     def as_json(self) -> dict[str, Any]:
-        """Return the proof as JSON, with hashes and payload in base64."""
+        """Return the proof as JSON, with hashes and the entry in base64."""
         return {
             "index": self.index,
             "size": self.checkpoint.size,
@@ -35,7 +35,7 @@ class EntryProof:
         }
 
     def as_file(self) -> str:
-        """Return a self-contained C2SP tlog-proof; the payload is the extra data."""
+        """Return a self-contained C2SP tlog-proof: the entry's bytes are the extra data."""
         return str(TlogProof(self.index, self.proof, self.checkpoint.note, self.entry))
 
 
@@ -48,22 +48,22 @@ class EntryProofs:
         self._checkpoints = checkpoints
 
     async def locate(self, tenant: str, source: str, identifier: str) -> int:
-        """Return the index of an event's entry. Raises NotFoundError for an unknown event."""
+        """Return the index of an event's entry. Raises NotFoundError for an absent event."""
         index = await self._store.find(tenant, source, identifier)
         if index is None:
             raise _entry_not_found()
         return index
 
     async def entry(self, tenant: str, index: int) -> bytes:
-        """Return the payload of entry `index`. Raises NotFoundError without an entry `index`."""
+        """Return the stored entry. Raises NotFoundError for an absent index."""
         async for _, payload in self._store.read(tenant, index, index + 1):
             return payload
         raise _entry_not_found()
 
     async def prove(self, tenant: str, index: int) -> EntryProof:
-        """Prove an entry under a published checkpoint; publish one for a younger entry.
+        """Prove an entry under a published checkpoint; a younger entry gets a new checkpoint.
 
-        Raises NotFoundError when the log has no entry `index`.
+        Raises NotFoundError for an absent index.
         """
         entry = await self.entry(tenant, index)
         covering = await self._checkpoints.covering(tenant, index + 1)

@@ -1,8 +1,8 @@
 """The keys that sign checkpoints and redactions: versions of one secret, rotated with an overlap.
 
-Each version of the secret is the 32 bytes of an Ed25519 private key in base64. The app writes the
-public key to `evidence` before the key signs. So signatures can be verified long after the vault
-disabled the key, and a person who can write to tables can add no key.
+Each version of the secret is the 32 bytes of an Ed25519 private key in base64. The public key is
+written to `evidence` before the first signature. The signatures therefore stay verifiable after the
+vault has disabled the version, and nobody with access to the tables alone can add a key.
 """
 
 import base64
@@ -22,7 +22,7 @@ from shared.rows import Stored
 
 SECRET: Final = "log-signing-key"  # noqa: S105 - the name of the secret, not the secret
 OVERLAP: Final = timedelta(days=30)
-"""The time for which an older version still signs beside its successor."""
+"""The time for which an older version signs beside the successor."""
 
 _FOLDER: Final = "log-keys/"
 _MEDIA_TYPE: Final = "application/json"
@@ -32,7 +32,7 @@ logger = logging.getLogger("vouchsafe.accesslog")
 
 
 class KeyChangedError(IntegrityError):
-    """The blob in `evidence` is not the public key of `version`; no key signs then."""
+    """The public key of `version` in `evidence` is wrong; nothing is signed then."""
 
     def __init__(self, version: str) -> None:
         super().__init__(
@@ -43,7 +43,7 @@ class KeyChangedError(IntegrityError):
 
 
 class PublicKey(Stored, frozen=True):
-    """The public half of one version of the key; `public` has the 32 bytes in base64url."""
+    """The public half of a version of the key; `public` is 32 bytes in base64url."""
 
     version: str
     public: str
@@ -56,10 +56,10 @@ class PublicKey(Stored, frozen=True):
 
 
 def signing(versions: Sequence[SecretVersion], now: datetime) -> list[SecretVersion]:
-    """Return the versions that sign at `now`, newest first. `versions` come oldest first.
+    """Return the signing versions, the newest first; `versions` begins with the oldest.
 
-    After a new version, the older versions sign for 30 days more, in which verifiers learn the new
-    public key. To stop a version at once, disable the version in the vault.
+    An older version signs for 30 days after the successor's creation, so that every verifier learns
+    of the new version. To stop a version at once, disable the version in the vault.
     """
     successors = [version.created for version in versions[1:]] + [now]
     live = [
@@ -71,19 +71,20 @@ def signing(versions: Sequence[SecretVersion], now: datetime) -> list[SecretVers
 
 
 class LogKeys:
-    """The signing keys of all logs of this stamp."""
+    """The signing keys of every log of the stamp."""
 
     def __init__(self, secrets: Secrets, blobs: Blobs, clock: Clock) -> None:
         self._secrets = secrets
         self._blobs = blobs
         self._clock = clock
-        # The public keys in `evidence` by the names of the blobs; blobs never change.
+        # The content of `evidence` by blob name; a blob never changes.
         self._kept: dict[str, PublicKey] = {}
 
     async def signers(self, name: str) -> list[SigningKey]:
-        """Return the keys that sign under `name`, newest first, with public keys in `evidence`.
+        """Return the keys that sign under `name`, the newest first, and write the public halves.
 
-        Raises UnavailableError without any key, KeyChangedError for another key in `evidence`.
+        Raises UnavailableError for a vault without a version, and KeyChangedError for a different
+        public key in `evidence`.
         """
         versions = await self._secrets.versions(SECRET)
         if not versions:
@@ -94,10 +95,10 @@ class LogKeys:
         return [_signer(name, version) for version in live]
 
     async def published(self) -> list[PublicKey]:
-        """Return the public keys of all versions that signed, or may sign now, oldest first.
+        """Return the public keys of every past and present version, oldest first.
 
-        The vault lists the versions that may sign now. Raises KeyChangedError for a key in
-        `evidence` that cannot be read.
+        The vault gives the present versions. Raises KeyChangedError for an unreadable public key in
+        `evidence`.
         """
         kept = [await self._read(blob) for blob in await listed(self._blobs, _FOLDER)]
         known = {one.version: one for one in kept}
@@ -106,11 +107,11 @@ class LogKeys:
         return sorted(known.values(), key=lambda one: (one.created, one.version))
 
     async def revoked(self) -> Mapping[str, datetime]:
-        """Return the versions that the vault has disabled, and the time of the disabling."""
+        """Return the versions disabled in the vault, which sign no more, and the time of each."""
         return await self._secrets.disabled(SECRET)
 
     async def verifiers(self, name: str) -> list[VerifierKey]:
-        """Return the public keys under `name`, which verify every signature that was ever made."""
+        """Return the public keys under `name` that verify every signature ever made."""
         keys = [VerifierKey(name, one.raw) for one in await self.published()]
         return list(dict.fromkeys(keys))
 
@@ -136,7 +137,10 @@ def _public(version: SecretVersion) -> PublicKey:
 
 
 def _public_from(name: str, content: bytes) -> PublicKey:
-    """Read the public key in a blob of `evidence`. Raises KeyChangedError for other content."""
+    """Read the public key in a blob of `evidence`.
+
+    Raises KeyChangedError for unreadable content.
+    """
     version = name.removeprefix(_FOLDER).removesuffix(".json")
     try:
         kept = msgspec.json.decode(content, type=PublicKey)
@@ -153,6 +157,6 @@ def _signer(name: str, version: SecretVersion) -> SigningKey:
         seed = base64.b64decode(version.value, validate=True)
         return SigningKey.of_seed(name, seed)
     except (binascii.Error, NoteError) as error:
-        # An operator must mend the secret; signing waits until then.
-        logger.error("version %s of %s is no Ed25519 key in base64", version.version, SECRET)  # noqa: TRY400 - the value must not be told
+        # The operator has to mend the version; until then the work waits.
+        logger.error("version %s of %s is no Ed25519 key in base64", version.version, SECRET)  # noqa: TRY400 - the value stays secret
         raise UnavailableError("vault") from error

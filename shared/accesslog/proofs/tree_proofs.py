@@ -1,4 +1,4 @@
-"""Proofs about a tenant's log from the log's tiles."""
+"""Proofs about a tenant's log, from the log's tiles."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,28 +16,27 @@ from shared.merkle import (
 
 
 class Proofs:
-    """Inclusion proofs, consistency proofs and roots, for each size that a log has had."""
+    """Inclusion and consistency proofs, and roots, of any past size of a log."""
 
     def __init__(self, store: LogStore) -> None:
         self._store = store
 
     async def root(self, tenant: str, size: int) -> bytes:
-        """The root when the log had `size` entries."""
+        """Return the root of the log's first `size` entries."""
         return root(size, await self._tiles(tenant, root_tiles(size)))
 
     async def inclusion(self, tenant: str, index: int, size: int) -> Sequence[bytes]:
-        """Return the proof of entry `index` in the tree of `size`, from the leaf's sibling up.
+        """Prove that entry `index` is in the tree of `size`, from the leaf's sibling up.
 
-        Raises ProofError when the tree has no entry `index`, NotFoundError when the log is shorter.
+        Raises ProofError for an entry outside the tree, and NotFoundError for a shorter log.
         """
         tiles = await self._tiles(tenant, inclusion_tiles(index, size))
         return inclusion_proof(index, size, tiles)
 
     async def consistency(self, tenant: str, old: int, new: int) -> Sequence[bytes]:
-        """Return the proof that the tree of `new` entries continues the tree of `old`; empty from
-        0.
+        """Prove that the tree of `new` entries continues the tree of `old` entries; empty from 0.
 
-        Raises ProofError when `old` is larger, NotFoundError when the log is shorter.
+        Raises ProofError for a larger `old`, and NotFoundError for a shorter log.
         """
         tiles = await self._tiles(tenant, consistency_tiles(old, new))
         return consistency_proof(old, new, tiles)

@@ -1,9 +1,8 @@
-"""Outside witnesses of a tenant's log, and the cosignatures of the log's checkpoints.
+"""Outside witnesses of a tenant's log, and the witnesses' cosignatures of checkpoints.
 
-A tenant registers the public keys of trusted witnesses, for example the tenant's own. A witness
-verifies that the log only grew, and cosigns the checkpoint; the app serves the checkpoint with the
-cosignature.
-Source: C2SP tlog-witness and tlog-cosignature.
+A tenant registers the public keys of trusted witnesses, for example a witness of the tenant's own.
+A witness cosigns a checkpoint after seeing that the log only grew. The cosignature is stored and
+served with the checkpoint. Source: C2SP tlog-witness and tlog-cosignature.
 """
 
 from collections.abc import Sequence
@@ -31,7 +30,7 @@ from shared.rows import to_values
 
 _MOST: Final = 16
 _MAX_NAME: Final = 256
-# A cosignature further ahead of our clock is refused.
+# The largest lead of a witness's clock.
 _TOLERANCE: Final = timedelta(minutes=5)
 
 
@@ -47,10 +46,10 @@ class Witnesses:
         self._clock = clock
 
     async def add(self, tenant: str, vkey: str, caller: Caller) -> Witness:
-        """Accept the cosignatures of a witness from now on; adding the same key changes nothing.
+        """Accept the cosignatures of a witness from now on; a repeated call changes nothing.
 
-        Raises InvalidInputError for a text that is no key of a witness, ConflictError when the log
-        has 16 witnesses.
+        Raises InvalidInputError for a key that is no witness's key, and ConflictError at the
+        largest number of witnesses.
         """
         try:
             verifier = VerifierKey.parse(vkey)
@@ -96,11 +95,11 @@ class Witnesses:
         await self._commit(tenant, removal, "log.witness-removed", witness, caller)
 
     async def cosign(self, tenant: str, size: int, answer: str) -> Published:
-        """Keep the cosignatures in a witness's `answer`; return the checkpoint with cosignatures.
+        """Store the cosignatures in a witness's `answer`, and return the cosigned checkpoint.
 
-        Raises NotFoundError when no checkpoint of `size` was published, MalformedInputError for an
-        answer that is malformed or does not verify, InvalidInputError without a cosignature of a
-        registered witness, and for a cosignature's time more than five minutes ahead.
+        Raises NotFoundError for an unpublished `size`, and MalformedInputError for an answer that
+        is malformed or does not verify. Raises InvalidInputError for an answer without a registered
+        witness's signature, or with a time in the future.
         """
         published = await self._checkpoints.at(tenant, size)
         keys = [VerifierKey.parse(one.vkey) for one in await self.all(tenant)]
@@ -126,7 +125,7 @@ class Witnesses:
                 "The time of the cosignature lies more than five minutes ahead.",
                 "Set the witness's clock and cosign again.",
             )
-        # Each witness has one row, because a transaction may not hold a row twice.
+        # One row a witness: a transaction cannot hold the same row twice.
         lines = {cosignature_row(size, one.key_id.hex()): one.line for one in made}
         rows = [Row(key(tenant), name, {"line": line}) for name, line in lines.items()]
         await self._tables.commit(TABLE, [Upsert(row) for row in rows])

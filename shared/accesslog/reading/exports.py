@@ -1,12 +1,12 @@
 """Exports of a log: whole and verifiable offline, or a filtered listing.
 
-An export is written to the container `exports` in blocks, so that memory stays flat for any size.
-The tenant reads the export by a link that works for 15 minutes. The log records each export before
-the export is made. The app deletes an export after a day, because a copy would outlive a redaction.
+An export is written to the container `exports` in blocks, with flat memory at any size, and read
+through a link that expires after minutes. The log records each export before the export is made.
+Exports are deleted a day later, because an export would outlive a redaction.
 
-A damaged log is exported, too, because the tenant needs the evidence. Such an export has all
-readable entries, with lines for missing entries and for the end of the signed part. The app refuses
-an export only where the log takes no entries, because the log could not record the export.
+A damaged log is exported too, because the tenant needs the evidence. The export has every readable
+entry, with lines for missing entries and for the end of the signed part. An export is refused only
+for a log that takes no more entries, because the export could not be logged.
 """
 
 from collections.abc import AsyncIterator
@@ -42,8 +42,8 @@ _FOLDER: Final = "log/"
 _LINK_LIFETIME: Final = timedelta(minutes=15)
 _KEPT_FOR: Final = timedelta(days=1)
 _CHUNK: Final = 256 * 1024
-# The export stops at a larger hole: the row that claims entries behind the hole is wrong.
-_LARGEST_HOLE: Final = 65_536
+# The export stops at a larger gap: the row that claims entries beyond the gap is wrong.
+_LARGEST_GAP: Final = 65_536
 _READ_BY_URL: Final = (
     "Read the log where it is served: `verify-log` with its URL says where it is damaged. Report it"
     " to the operator, who has an incident that says where, too."
@@ -52,7 +52,7 @@ _READ_BY_URL: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """The link of an export, and the time at which the link expires."""
+    """The URL of an export, and the URL's time of expiry."""
 
     url: str
     expires: datetime
@@ -78,14 +78,14 @@ class Exports:
         self._clock = clock
 
     async def whole(self, tenant: str, caller: Caller) -> Export:
-        """Export all entries under a new checkpoint, in the format of `verify-log`."""
+        """Export every entry under a present checkpoint, in the format of `verify-log`."""
         await self._record(tenant, caller, "log/export")
         return await self._write(tenant, "ndjson", _chunks(self._lines(tenant)))
 
     async def listing(
         self, tenant: str, wanted: EntryFilter, form: Format, caller: Caller
     ) -> Export:
-        """Export the entries that pass the filter `wanted`, newest first."""
+        """Export the entries that pass `wanted`, newest first."""
         await self._record(tenant, caller, "log/entries")
         entries = self._reading.every(tenant, wanted)
         return await self._write(tenant, form, encoded(entries, form))
@@ -108,7 +108,7 @@ class Exports:
                 yield missing_line(index - lost, index - 1)
                 lost = 0
             for tile in tiles:
-                # Without the tile, a verifier locates a change less exactly.
+                # Without the tile, a verifier only locates a change less exactly.
                 with suppress(LogDamagedError, NotFoundError):
                     yield tile_line(tile, await self._store.tile(tenant, tile))
             if entry is None:
@@ -119,23 +119,23 @@ class Exports:
             yield missing_line(size - lost, size - 1)
         if not is_signed:
             yield unsigned_line(size)
-            async for line in self._behind(tenant, size):
+            async for line in self._lines_beyond(tenant, size):
                 yield line
         yield end_line(size)
 
-    async def _behind(self, tenant: str, size: int) -> AsyncIterator[bytes]:
-        """Yield the lines of the readable entries after the first `size` entries."""
+    async def _lines_beyond(self, tenant: str, size: int) -> AsyncIterator[bytes]:
+        """Yield the lines of the readable entries beyond the first `size`."""
         lost = 0
         end = (await self._store.head(tenant)).size
         async for index, entry, check in self._store.read_checked(tenant, end, size):
             if entry is not None:
                 yield entry_line(index, entry, check)
             lost = lost + 1 if entry is None else 0
-            if lost > _LARGEST_HOLE:
+            if lost > _LARGEST_GAP:
                 return
 
     async def _checkpoint(self, tenant: str) -> tuple[Published, bool]:
-        """Publish a checkpoint, or return the newest checkpoint of a log that cannot be signed."""
+        """Publish a checkpoint; for a log that cannot be signed, return the newest checkpoint."""
         try:
             published, is_signed = await self._checkpoints.publish(tenant), True
         except LogDamagedError:

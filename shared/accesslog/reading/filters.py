@@ -1,4 +1,4 @@
-"""The filter of listed entries, and the view of each entry: pure rules."""
+"""The filter of a listing, and the form of listed entries: pure rules."""
 
 import base64
 import binascii
@@ -14,16 +14,16 @@ from shared.accesslog.payloads import entry_from
 from shared.accesslog.reading.views import Listed, Outcome, Redacted
 from shared.errors import InvalidInputError, MalformedInputError
 
-# The largest difference between the clocks of two instances.
+# The largest difference between the clocks of two instances of the app.
 _SKEW: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
-    """The values that a listed entry must have; None passes any value.
+    """The conditions on listed entries; None is no condition.
 
-    `since` (included) and `until` (excluded) are compared with `Entry.trusted_time`. `resource` is
-    a prefix; every other field is a whole value.
+    `since` and `until` apply to `Entry.trusted_time`, from `since` up to but without `until`.
+    `resource` is a prefix; every further condition is a whole value.
     """
 
     since: datetime | None = None
@@ -36,11 +36,11 @@ class EntryFilter:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether the filter passes every entry, redacted entries included."""
+        """Tell whether every entry passes, redacted entries included."""
         return self == EntryFilter()
 
     def passes(self, entry: Entry) -> bool:
-        """Tell whether `entry` passes the filter."""
+        """Tell whether to list `entry`."""
         return (
             (self.since is None or entry.trusted_time >= self.since)
             and (self.until is None or entry.trusted_time < self.until)
@@ -52,18 +52,19 @@ class EntryFilter:
         )
 
     def is_past(self, entry: Entry) -> bool:
-        """Tell whether `entry`, and every entry received before, is too old.
+        """Tell whether `entry` and every entry received earlier are too old.
 
-        The trusted time of an event lies at most five minutes after the receipt, and the log has
-        entries in the order of receipt, apart from differences between clocks.
+        A trusted time is at most slightly after the receipt. Entries are in the order of receipt,
+        apart from differences between clocks.
         """
-        # A difference of two times always exists; a sum of a time and a span may not.
+        # The difference of two times is always in range; a time plus or minus a difference may not
+        # be.
         behind = self.since - entry.received_at if self.since else timedelta(0)
         return behind > CLOCK_TOLERANCE + _SKEW
 
 
 def filter_of(parameters: Mapping[str, str]) -> EntryFilter:
-    """Read the filter from the parameters of a query. Raises InvalidInputError."""
+    """Read the filter in the parameters of a query. Raises InvalidInputError."""
     outcome = parameters.get("outcome") or None
     if outcome not in {None, *get_args(Outcome.__value__)}:
         raise _invalid("outcome", "allowed, denied or failed")
@@ -79,7 +80,7 @@ def filter_of(parameters: Mapping[str, str]) -> EntryFilter:
 
 
 def listed(index: int, payload: bytes) -> Listed:
-    """Make the view of an entry from its payload, which may be redacted or damaged."""
+    """Return the listed form of an entry, or of the rest after a redaction or damage."""
     from shared.merkle import Note, NoteError, Redaction, is_redaction
 
     try:
@@ -96,12 +97,12 @@ def listed(index: int, payload: bytes) -> Listed:
 
 
 def continuation_of(before: int) -> str:
-    """Make the continuation token for the entries below an index."""
+    """Return the token with which to read on below an index."""
     return base64.urlsafe_b64encode(before.to_bytes(8, "big")).decode().rstrip("=")
 
 
 def before_of(continuation: str | None) -> int | None:
-    """Read the index from a continuation token. Raises MalformedInputError for a foreign token."""
+    """Return the index below which to read on. Raises MalformedInputError for a foreign token."""
     if continuation is None:
         return None
     try:

@@ -21,14 +21,14 @@ _COLUMNS: Final = (
     *("authenticationMethod", "action", "resource", "outcome", "purpose", "ticket", "grantId"),
     *("reason", "clientAddress", "correlationId", "source", "id", "redactedAt", "redactedReason"),
 )
-# A spreadsheet takes a cell with such a beginning for a formula, full-width forms included.
-# Source: OWASP, "CSV Injection".
+# The characters that begin a formula in a spreadsheet's cell, full-width forms included. Source:
+# OWASP, "CSV Injection".
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 _CHUNK: Final = 256 * 1024
 
 
 async def encoded(entries: AsyncIterator[Listed], form: Format) -> AsyncIterator[bytes]:
-    """Encode `entries` as a file, in chunks of some 256 KiB."""
+    """Yield the bytes of a file of `entries`, in chunks of some 256 KiB."""
     parts = [_row(_COLUMNS)] if form == "csv" else []
     size = 0
     async for entry in entries:
@@ -67,8 +67,8 @@ def _cells(entry: Listed) -> tuple[Any, ...]:
 
 
 def _row(cells: tuple[Any, ...]) -> bytes:
-    """Encode one line as in RFC 4180, with quotes around every cell and without formulas."""
-    # Imported here, because the import would slow every cold start.
+    """Write a line by RFC 4180, with every cell quoted and no cell a formula."""
+    # A local import: at module level, the import would slow every cold start.
     import csv
     import io
 

@@ -9,12 +9,12 @@ from shared.accesslog.reading.filters import EntryFilter, before_of, continuatio
 from shared.accesslog.reading.views import Listed
 from shared.accesslog.storage.store import LogStore
 
-# A page ends after this many entries, even if few entries pass the filter.
-_MOST_LOOKED_AT: Final = 20_000
+# The number of entries that a page reads at most, even with few listed entries.
+_MOST_READ: Final = 20_000
 
 
 class Reading:
-    """Lists the entries of every tenant's log."""
+    """The listed entries of every tenant's log."""
 
     def __init__(self, store: LogStore) -> None:
         self._store = store
@@ -22,10 +22,10 @@ class Reading:
     async def page(
         self, tenant: str, wanted: EntryFilter, *, size: int, continuation: str | None
     ) -> tuple[Sequence[Listed], str | None]:
-        """Return one page of the entries that pass `wanted`, and the token of the next page.
+        """Return a page of the entries that pass `wanted`, and the place to read on.
 
-        A page with a token may have fewer entries than `size`, or be empty. The last page has no
-        token. Raises MalformedInputError for a foreign continuation token.
+        A page may have fewer entries than `size`, or no entries, and still have a next page. Raises
+        MalformedInputError for a foreign continuation token.
         """
         found: list[Listed] = []
         looked_at = 0
@@ -40,12 +40,12 @@ class Reading:
                     if wanted.passes(entry):
                         found.append(listed(index, payload))
                 looked_at += 1
-                if index and (len(found) == size or looked_at == _MOST_LOOKED_AT):
+                if index and (len(found) == size or looked_at == _MOST_READ):
                     return found, continuation_of(index)
         return found, None
 
     async def every(self, tenant: str, wanted: EntryFilter) -> AsyncIterator[Listed]:
-        """Yield every entry that passes the filter `wanted`, in flat memory."""
+        """Yield every entry that passes `wanted`, in flat memory."""
         continuation = None
         while True:
             page, continuation = await self.page(

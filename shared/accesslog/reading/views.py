@@ -11,17 +11,19 @@ type Outcome = Literal["allowed", "denied", "failed"]
 
 
 class Redacted(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """The time and the reason of a redaction."""
+    """The time and the reason of the erasure of an entry's payload."""
 
     at: datetime
     reason: str
 
 
 class Listed(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """The view of an entry at `index`. A redacted entry has only `redacted`.
+    """An entry of the log at `index`; a redacted entry has only `redacted`.
 
-    A `damaged` entry was changed past the app and cannot be read. `clock_ahead` marks an untrusted
-    `time`, more than five minutes after `received_at`, the time of receipt.
+    A `damaged` entry was changed past the app and cannot be read.
+
+    `clock_ahead` marks a `time` more than five minutes after `received_at`, the time of receipt by
+    the log: do not trust the `time`.
     """
 
     index: int

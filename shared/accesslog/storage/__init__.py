@@ -1,1 +1,1 @@
-"""Storage: how a log lies in tables, and how entries are appended and read back."""
+"""Storage: the rows of a log in tables, and the append and the reading of entries."""

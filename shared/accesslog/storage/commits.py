@@ -13,8 +13,8 @@ from shared.ports import Insert, Operation, Replace
 HEAD_POSITION: Final = 0
 """The position of the head among the operations.
 
-The service reports the first operation that fails. So a conflict at a later position is a conflict
-with the row of an event, or with a row that the head does not cover.
+The service reports the first operation that fails. A conflict at a later position is therefore a
+conflict with the row of an event, or with a row that the head does not cover.
 """
 
 
@@ -27,7 +27,7 @@ class Commit:
 
 
 def commit_of(partition: str, head: Head, entries: Sequence[PendingEntry]) -> Commit:
-    """Append `entries`, all of different events, to the log that ends in `head`."""
+    """Append `entries`, each of a different event, to the log that ends in `head`."""
     leaves = [entry.leaf for entry in entries]
     first = head.edge.size
     edge, full = head.edge.append(leaves)

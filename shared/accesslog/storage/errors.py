@@ -8,7 +8,7 @@ from shared.errors import ConflictError, IntegrityError
 class LogDamagedError(IntegrityError):
     """Somebody changed a tenant's log past this application; an audit finds the place.
 
-    The log takes no entries then, because new entries would cover up the damage. `index` is the
+    The log then takes no entries, because new entries would cover up the damage. `index` is the
     index of an entry near the damage.
     """
 
@@ -18,10 +18,10 @@ class LogDamagedError(IntegrityError):
 
 
 class EventIdReusedError(ConflictError):
-    """An event's identity came again with other content; the first content stays.
+    """An event's identity came again with different content; the first content stays.
 
-    `refused` has the positions in the call of the entries that the log refused. The log has all
-    others of the call: `indices` has the index of each, and None for a refused entry.
+    `refused` has the positions in the call of the refused entries. The log has every further entry
+    of the call. `indices` has the index of each entry, and None for a refused entry.
     """
 
     def __init__(self, indices: Sequence[int | None]) -> None:

@@ -1,4 +1,4 @@
-"""The events of a tenant's log: the secret of their rows, and the entry that each row leads to."""
+"""The events of a tenant's log: the secret of the events' rows, and the entry of each row."""
 
 import asyncio
 import base64
@@ -24,9 +24,9 @@ logger = logging.getLogger("vouchsafe.accesslog")
 class EventSecret:
     """The HMAC key under which the RowKeys of events are computed: one secret of the vault.
 
-    The value is 32 random bytes in base64. The log always uses the oldest version that is enabled,
-    so that a new version of the secret changes no RowKey. Never disable the oldest version: under
-    another key the log would take every event for a new event. A process reads the secret once.
+    The value is 32 random bytes in base64. The log always uses the oldest enabled version, and so a
+    new version of the secret changes no RowKey. Never disable the oldest version: under a different
+    key the log would take every event for a new event. A process reads the secret once.
     """
 
     def __init__(self, secrets: Secrets) -> None:
@@ -78,9 +78,9 @@ class EventKey:
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
-    """An event that has a row, and the entry that the row leads to.
+    """An event with a row, and the entry of the row.
 
-    `payload` is None for a redacted entry. `index` is None where the row leads to no entry, or to
+    `payload` is None for a redacted entry. `index` is None for a row that leads to no entry, or to
     an entry of another event: somebody changed the row or the entry. `etag` is the ETag of the row.
     """
 
@@ -94,8 +94,8 @@ async def find_events(
 ) -> Sequence[LoggedEvent | None]:
     """Find each event of a log by the event's row; None for an event without a row.
 
-    Takes one point read for each event, and one for each segment that the rows lead to. Raises
-    LogDamagedError for a segment that cannot be read.
+    Takes a point read for each event, and a point read for each segment that the rows lead to.
+    Raises LogDamagedError for an unreadable segment.
     """
     rows = await get_all(tables, partition, [event.row for event in events])
     firsts = {layout.place_of(row)[1] for row in rows if row} - {-1}
@@ -132,7 +132,7 @@ async def get_all(tables: Tables, partition: str, keys: Sequence[str]) -> Sequen
 
 
 async def _all[T](asked: Iterable[Awaitable[T]]) -> Sequence[T]:
-    """Wait for every answer, then return all answers or raise the first error."""
+    """Wait for every answer, then return the answers or raise the first error."""
     answers = await asyncio.gather(*asked, return_exceptions=True)
     for answer in answers:
         if isinstance(answer, BaseException):

@@ -1,8 +1,8 @@
-"""Group commit: one commit at a time to a tenant's log, with the entries of all waiting calls.
+"""Group commit: one commit at a time to a tenant's log, with the entries of every waiting call.
 
-The head's ETag serialises the commits of all instances. The service refuses a second row of an
-event. So a commit may be repeated, whatever became of the commit before: where the commit was done
-and only the answer was lost, the rows of the events lead to the entries.
+The head's ETag serialises the commits of every instance. The service refuses a second row of an
+event. A commit may therefore be repeated, whatever the result of the commit before. If the answer
+to a commit was lost, the repetition meets the rows of the events, and the rows lead to the entries.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from shared.ports import Tables
 
 # The most bytes that an entry adds to a segment beside the payload.
 _OVERHEAD_BYTES: Final = 16
-# After a conflict an instance waits, each time up to twice as long. The longest wait is short, so
-# that an instance that commits without a pause leaves the rest a chance. After 200 conflicts,
-# some 20 seconds, an instance gives up.
+# After a conflict an instance waits, each time up to twice as long. The longest wait is short,
+# which leaves slower instances a chance against an instance that commits without a pause. After 200
+# conflicts, some 20 seconds, an instance gives up.
 _FIRST_WAIT_SECONDS: Final = 0.005
 _LONGEST_WAIT_SECONDS: Final = 0.2
 _MOST_TRIES: Final = 200
-# More conflicts than this, explained neither by another instance nor by a known event, are damage.
+# More conflicts that neither another instance nor a known event explains are damage.
 _MOST_UNEXPLAINED: Final = 4
 
 
@@ -81,18 +81,18 @@ class GroupCommit:
             self._running = None
 
     def _abandon(self, group: Sequence[PendingEntry]) -> Iterable[PendingAppend]:
-        """Return the calls of `group` and all waiting calls, and forget the waiting calls."""
+        """Return the calls of `group` and every waiting call, and forget the waiting calls."""
         calls = [*dict.fromkeys(item.call for item in group), *self._waiting]
         self._waiting.clear()
         return calls
 
     def _next_group(self) -> Sequence[PendingEntry]:
-        """Return the oldest waiting entries, in order, as many as fit one commit."""
+        """Return the entries that have waited longest, in order, up to the size of one commit."""
         group: list[PendingEntry] = []
         size = 0
         while self._waiting:
             call = self._waiting[0]
-            # A call that was cancelled, or failed, has no entries left to append.
+            # A cancelled or failed call has no entries left to append.
             left = [] if call.answer.done() else call.items[call.taken :]
             for item in left:
                 size += len(item.entry.payload) + _OVERHEAD_BYTES
@@ -159,7 +159,7 @@ class GroupCommit:
         raise UnavailableError("storage")
 
     async def _without_logged(self, items: Sequence[PendingEntry]) -> Sequence[PendingEntry]:
-        """Resolve the entries whose events the log has, and return the remaining entries.
+        """Resolve the entries whose events the log has, and return the unlogged entries.
 
         An event whose row leads astray is appended again rather than lost: the next commit replaces
         the row, and the audit finds the entry without a row.

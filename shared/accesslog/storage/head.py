@@ -30,7 +30,7 @@ async def load_head(tables: Tables, partition: str) -> Head:
 async def require_appendable(tables: Tables, partition: str) -> None:
     """Raise LogDamagedError for a log that takes no entries, after few reads.
 
-    Such a head cannot be read, or states an end before an entry that exists: somebody deleted the
+    A damaged head cannot be read, or states an end before an existing entry: somebody deleted the
     head, or restored an older head.
     """
     head = await load_head(tables, partition)

@@ -1,19 +1,19 @@
 """The rows of a tenant's log in Table Storage: keys and columns. Pure.
 
-A log is one partition, so that one entity-group transaction holds all rows of an append:
+A log is one partition, and a single entity-group transaction holds every row of an append:
 
 - `head`: the size, and in `edge0`, `edge1`, ... the partial tile of each level. Every append
-  replaces the head under its ETag, and the ETag serialises the appends of all instances.
+  replaces the head under the row's ETag, and the ETag serialises the appends of every instance.
 - `s|{inverted index}`: a *segment*, the entries of one commit, as a C2SP entry bundle cut into
-  binary columns `e0`, `e1`, ... The key counts down from the index of the first entry, so that the
+  binary columns `e0`, `e1`, ... The key counts down from the index of the first entry, and the
   newest segment comes first. `checks` has the first 8 bytes of each leaf hash. A check only names
   the changed entry of a segment; the tree proves that an entry was changed.
 - `t|{level}|{index}`: a full tile of level 1 or above. A full tile of level 0 is computed from
-  its 256 entries, which saves 32 bytes an entry; the partial tiles are in `head`.
+  256 entries, which saves 32 bytes an entry; the partial tiles are in `head`.
 - `e|{HMAC}`: an event; `at` has the place of the event's entry. The transaction that appends the
-  entry inserts the row, and the service refuses a second row with the same key. So no event gets
-  two entries, whichever instance appends, and no instance remembers events. The key is an HMAC
-  under a secret of the vault: without the secret, nobody can look an event up or forge a row. The
+  entry inserts the row, and the service refuses a second row with the same key. No event gets two
+  entries, whichever instance appends, and no instance remembers events. The key is an HMAC under
+  a secret of the vault: without the secret, nobody can look an event up or forge a row. The
   transaction that redacts an entry deletes the row.
 
 The row of an event costs 4 + 2 x (18 + length of the PartitionKey) + 20 bytes of storage, some 75
@@ -76,7 +76,7 @@ class Segment:
         return self.first + len(self.entries)
 
     def check(self, offset: int) -> bytes:
-        """Return the first 8 bytes of an entry's leaf hash, as the segment has them."""
+        """Return the first 8 bytes of an entry's leaf hash, from the segment."""
         return self.checks[offset * _CHECK_BYTES : (offset + 1) * _CHECK_BYTES]
 
 
@@ -86,7 +86,7 @@ def segment_key(first: int) -> str:
 
 
 def segment_keys(first: int, end: int) -> tuple[str, str]:
-    """Return the range of RowKeys of all segments with an entry from `first` up to `end`.
+    """Return the range of RowKeys of every segment with an entry from `first` up to `end`.
 
     The first segment of the range may begin up to 92 entries earlier, or even end before `first`.
     """
@@ -94,15 +94,15 @@ def segment_keys(first: int, end: int) -> tuple[str, str]:
 
 
 def keys_of_rows(first: int, end: int) -> tuple[str, str]:
-    """Return the range of RowKeys of all rows with a segment's prefix from `first` below `end`.
+    """Return the range of RowKeys of every row with a segment's prefix from `first` below `end`.
 
-    Adjacent ranges leave no gap, so that a malformed key lies in some range.
+    Adjacent ranges leave no gap: a malformed key lies in some range.
     """
     return f"{segment_key(end)}!", segment_key(first)
 
 
 def keys_of_rows_from(first: int) -> tuple[str, str]:
-    """Return the range of RowKeys of all rows with a segment's prefix at `first` or after."""
+    """Return the range of RowKeys of every row with a segment's prefix at `first` or after."""
     return "s|", segment_key(first)
 
 
@@ -135,7 +135,7 @@ def event_row(partition: str, row_key: str, index: int, first: int, etag: str | 
 def place_of(row: Row) -> tuple[int, int]:
     """Return the index of an event's entry, and the index of the first entry of the segment.
 
-    Both are -1, which no entry has, for a row that cannot be read.
+    An unreadable row gives -1 twice, the index of no entry.
     """
     at = row.values.get("at")
     if type(at) is not int or at < 0:
@@ -152,13 +152,13 @@ def head_row(partition: str, edge: Edge, etag: str | None) -> Row:
 
 
 def size_of(head: Row | None) -> int:
-    """Return the number of entries of a log with this head; 0 for a head that cannot be read."""
+    """Return the number of entries of a log with `head`; 0 for an unreadable head."""
     size = head.values.get("size") if head else 0
     return size if type(size) is int and 0 < size <= _LAST else 0
 
 
 def edge_of(row: Row) -> Edge:
-    """Return the right edge that a head has. Raises ProofError where edge and size differ."""
+    """Return the right edge in a head. Raises ProofError if edge and size differ."""
     size = size_of(row)
     if not size:
         raise ProofError("The head of a log states how many entries it has.")
@@ -167,7 +167,7 @@ def edge_of(row: Row) -> Edge:
 
 
 def checks_of(leaves: Sequence[bytes]) -> bytes:
-    """Return the first 8 bytes of each leaf hash, as a segment has them."""
+    """Return the first 8 bytes of each leaf hash, for a segment."""
     return b"".join([leaf[:_CHECK_BYTES] for leaf in leaves])
 
 
@@ -186,14 +186,17 @@ def is_segment(row: Row) -> bool:
 
 
 def first_of(row: Row) -> int:
-    """Return the index of a segment's first entry. Raises ProofError for any other row."""
+    """Return the index of a segment's first entry.
+
+    Raises ProofError for any row without a segment.
+    """
     if not is_segment(row):
         raise ProofError("The row has not the key of a segment.")
     return _LAST - int(row.row.removeprefix("s|"), 16)
 
 
 def segment_of(row: Row) -> Segment:
-    """Return the segment that a row has. Raises ProofError when the entries cannot be read."""
+    """Return the segment of a row. Raises ProofError for unreadable entries."""
     parts: list[bytes] = []
     while f"e{len(parts)}" in row.values:
         parts.append(_binary(row.values[f"e{len(parts)}"]))
@@ -216,7 +219,7 @@ def tile_row(partition: str, tile: Tile, hashes: bytes) -> Row:
 
 
 def hashes_of(row: Row | None) -> bytes:
-    """Return the hashes of a full tile; no bytes for a row that cannot be read."""
+    """Return the hashes of a full tile; no bytes for an unreadable row."""
     return _binary(row.values.get("hashes")) if row else b""
 
 

@@ -24,10 +24,10 @@ class NewEntry:
 
 
 class PendingEntry:
-    """One entry of a call that waits for a commit.
+    """An entry of a call that waits for a commit.
 
-    `astray` is the ETag of the event's row, where the row leads to no entry of the event. The
-    commit replaces the row. `repeats` are entries of the same event in the same group.
+    `astray` is the ETag of the event's row, if the row leads to no entry of the event; the commit
+    replaces the row. `repeats` are entries of the same event in the same group.
     """
 
     __slots__ = ("astray", "call", "entry", "leaf", "position", "repeats", "row_key")
@@ -49,7 +49,7 @@ class PendingEntry:
     def resolve(self, index: int, logged: bytes | None) -> None:
         """Note that the log has the event at `index`, with the payload `logged`.
 
-        None stands for the payload of a redacted entry. Refuses the entry, and each repeat, whose
+        None stands for the payload of a redacted entry. Refuses the entry, and each repeat, if the
         content differs from `logged`.
         """
         for item in (self, *self.repeats):
@@ -60,8 +60,8 @@ class PendingEntry:
 class PendingAppend:
     """The entries of one call to append, and the answer to the caller.
 
-    Computes all hashes at once, so that the work overlaps with the commit under way. `secret` is
-    the HMAC key of events. Raises TooLargeError for an entry above 65,535 bytes.
+    Computes every hash at once, in parallel with the commit under way. `secret` is the HMAC key of
+    events. Raises TooLargeError for an entry above 65,535 bytes.
     """
 
     def __init__(self, entries: Iterable[NewEntry], secret: bytes, partition: str) -> None:
@@ -106,7 +106,7 @@ class PendingAppend:
             return
         match error:
             case UnavailableError(service=service):
-                # Each caller adds a traceback to the exception, so each caller gets a new one.
+                # Each caller adds a traceback to the exception, and therefore gets a new exception.
                 self.answer.set_exception(UnavailableError(service))
             case asyncio.CancelledError():
                 self.answer.cancel()

@@ -9,12 +9,12 @@ from shared.errors import NotFoundError
 from shared.merkle import ProofError
 from shared.ports import Tables
 
-# One query reads this many entries, more of small entries, so that memory stays flat.
+# One query reads at least 256 entries, and more small entries, in flat memory.
 _FEWEST_AT_ONCE: Final = 256
 _MOST_AT_ONCE: Final = 16_384
 _BYTES_AT_ONCE: Final = 1 << 20
 _ROWS_AT_ONCE: Final = 64
-_LARGEST_HOLE: Final = 65_536
+_LARGEST_GAP: Final = 65_536
 
 
 class Segments:
@@ -25,7 +25,10 @@ class Segments:
         self._partition = partition
 
     async def entries(self, first: int, end: int) -> Sequence[bytes]:
-        """Return the entries from `first` up to `end`. Raises LogDamagedError for a missing one."""
+        """Return the entries from `first` up to `end`.
+
+        Raises LogDamagedError for a missing entry.
+        """
         keys = layout.segment_keys(first, end)
         found = self._tables.between(layout.TABLE, self._partition, *keys)
         # A row that only has the prefix of a segment is no obstacle; the audit reports the row.
@@ -48,8 +51,8 @@ class Segments:
     async def with_entry(self, index: int) -> layout.Segment:
         """Return the segment that has the entry `index`.
 
-        Raises NotFoundError where no segment has the entry, LogDamagedError for a segment that
-        cannot be read.
+        Raises NotFoundError for an entry in no segment, and LogDamagedError for an unreadable
+        segment.
         """
         keys = layout.segment_keys(index, index + 1)
         async for row in self._tables.between(layout.TABLE, self._partition, *keys):
@@ -80,8 +83,8 @@ class Segments:
     async def backward(self, before: int) -> AsyncIterator[tuple[int, bytes]]:
         """Yield index and payload of the entries below `before`, newest first.
 
-        The payload of a missing entry is empty, so that a hole hides no other entry. Raises
-        LogDamagedError at a hole of more than 65,536 entries.
+        The payload of a missing entry is empty: a gap hides no further entry. Raises
+        LogDamagedError at a gap of more than 65,536 entries.
         """
         if before <= 0:
             return
@@ -94,13 +97,13 @@ class Segments:
                 segment = layout.segment_of(row)
             except ProofError:
                 continue
-            for index in _hole(segment.end, before):
+            for index in _gap(segment.end, before):
                 yield index, b""
             before = min(before, segment.end)
             for index in range(before - 1, segment.first - 1, -1):
                 yield index, segment.entries[index - segment.first]
             before = min(before, segment.first)
-        for index in _hole(0, before):
+        for index in _gap(0, before):
             yield index, b""
 
     async def with_checks(
@@ -108,8 +111,8 @@ class Segments:
     ) -> AsyncIterator[tuple[int, bytes | None, bytes]]:
         """Yield index, payload and check of the entries from `first` below `end`, in order.
 
-        A check has the first 8 bytes of the leaf hash. The payload of an entry that is missing, or
-        whose row cannot be read, is None.
+        A check has the first 8 bytes of the leaf hash. The payload of a missing entry, or of an
+        entry in an unreadable row, is None.
         """
         index, width = first, _FEWEST_AT_ONCE
         while index < end:
@@ -141,9 +144,9 @@ def _next_width(width: int, size: int) -> int:
     return max(width // 2, _FEWEST_AT_ONCE)
 
 
-def _hole(first: int, end: int) -> range:
-    """Return the indices of a hole, from `end` down to `first`; empty without a hole."""
-    if end - first > _LARGEST_HOLE:
-        # The row that claims entries behind such a hole is wrong.
+def _gap(first: int, end: int) -> range:
+    """Return the indices of a gap, from `end` down to `first`; empty without a gap."""
+    if end - first > _LARGEST_GAP:
+        # The row that claims entries behind the gap is wrong.
         raise LogDamagedError(first)
     return range(end - 1, first - 1, -1)

@@ -34,17 +34,17 @@ class LogStore:
         self._commits: dict[str, GroupCommit] = {}
 
     async def append(self, tenant: str, entries: Sequence[NewEntry]) -> Sequence[int]:
-        """Append entries in order and return their indices; the entries are durable then.
+        """Append entries in order and return the indices; the entries are durable then.
 
         An event that the log has with the same content gets no second entry: the answer is the
-        index of the first entry. An event whose entry was redacted has no row, so the event gets a
+        index of the first entry. An event with a redacted entry has no row, and therefore gets a
         new entry.
 
         Raises UnavailableError when storage did not confirm the commit, or the vault did not give
         the HMAC key: the same call again adds each missing entry once. Raises EventIdReusedError
-        for events that the log has with different content, after adding the rest of the call.
-        Raises TooLargeError for an entry above 65,535 bytes, with nothing added. Raises
-        LogDamagedError when a new entry would cover up damage.
+        for events that the log has with different content, after adding every further entry of the
+        call. Raises TooLargeError for an entry above 65,535 bytes, with nothing added. Raises
+        LogDamagedError when another entry would cover up damage.
         """
         return await self._group_commit(key(tenant)).append(entries)
 
@@ -53,16 +53,16 @@ class LogStore:
         await require_appendable(self._tables, key(tenant))
 
     async def head(self, tenant: str) -> Edge:
-        """Return the right edge of the tree, which has the log's size and root.
+        """Return the right edge of the tree, with the log's size and root.
 
-        Raises LogDamagedError for a head that cannot be read.
+        Raises LogDamagedError for an unreadable head.
         """
         return (await load_head(self._tables, key(tenant))).edge
 
     async def find(self, tenant: str, source: str, identifier: str) -> int | None:
         """Return the index of an event's entry; None for an event that the log does not have.
 
-        The answer is None, too, for an event whose entry was redacted. Takes a point read of the
+        The answer is also None for an event with a redacted entry. Takes a point read of the
         event's row, and a point read of the segment that the row leads to.
         """
         event = EventKey.of(await self._secret.load(), key(tenant), source, identifier)
@@ -74,8 +74,8 @@ class LogStore:
     ) -> AsyncIterator[tuple[int, bytes]]:
         """Yield index and payload of the entries from `first` below `end`, in order.
 
-        Stops at the end that the log has when the reading begins. Raises LogDamagedError for a
-        missing entry.
+        Stops at the log's end at the beginning of the reading. Raises LogDamagedError for a missing
+        entry.
         """
         size = (await self.head(tenant)).size
         end = size if end is None else min(end, size)
@@ -85,10 +85,10 @@ class LogStore:
     async def read_back(
         self, tenant: str, before: int | None = None
     ) -> AsyncIterator[tuple[int, bytes]]:
-        """Yield index and payload of the entries below `before`, or of all, newest first.
+        """Yield index and payload of the entries below `before`, or of every entry, newest first.
 
-        The payload of a missing entry is empty, so that a hole hides no other entry. Raises
-        LogDamagedError at a hole of more than 65,536 entries.
+        The payload of a missing entry is empty: a gap hides no further entry. Raises
+        LogDamagedError at a gap of more than 65,536 entries.
         """
         size = (await self.head(tenant)).size
         before = size if before is None else min(before, size)
@@ -100,8 +100,8 @@ class LogStore:
     ) -> AsyncIterator[tuple[int, bytes | None, bytes]]:
         """Yield index, payload and check of the entries from `first` below `end`, in order.
 
-        A check has the first 8 bytes of the leaf hash. The payload of an entry that is missing, or
-        whose row cannot be read, is None.
+        A check has the first 8 bytes of the leaf hash. The payload of a missing entry, or of an
+        entry in an unreadable row, is None.
         """
         async for found in self._segments(tenant).with_checks(first, end):
             yield found
@@ -117,7 +117,7 @@ class LogStore:
         return await self._segments(tenant).entries(first, first + width)
 
     async def tile(self, tenant: str, tile: Tile) -> bytes:
-        """Return the hashes of a tile, one after another, 32 bytes each.
+        """Return the hashes of a tile in order, 32 bytes each.
 
         Raises NotFoundError when the log is shorter.
         """
@@ -135,8 +135,7 @@ class LogStore:
     async def edge_at(self, tenant: str, size: int) -> Edge:
         """Return the right edge of the tree over the first `size` entries.
 
-        A checkpoint of that size signed the edge's root. Raises NotFoundError when the log is
-        shorter.
+        A checkpoint of `size` signed the edge's root. Raises NotFoundError when the log is shorter.
         """
         levels = []
         for level in range(-(-size.bit_length() // 8)):
@@ -145,13 +144,13 @@ class LogStore:
         return Edge.of(size, levels)
 
     async def replace(self, tenant: str, index: int, payload: bytes) -> None:
-        """Redact an entry: put `payload`, a signed note, in its place. The tree stays the same.
+        """Redact an entry: replace the payload by `payload`, a signed note.
 
-        One transaction replaces the segment and deletes the row of the event, so that no keyed hash
-        of the event stays. Consequence: the log does not recognise the event any more, and a later
-        delivery of the event becomes a new entry with the content. A sender must not repeat an
-        event whose entry was redacted; the new entry can be redacted, too. Raises NotFoundError
-        when the log has no entry `index`, and UnavailableError.
+        The tree stays the same. One transaction replaces the segment and deletes the row of the
+        event: no keyed hash of the event stays. As a consequence, the log does not recognise the
+        event any more, and a later delivery of the event becomes a new entry with the content. A
+        sender must not repeat an event with a redacted entry; the new entry can be redacted, too.
+        Raises NotFoundError for an absent `index`, and UnavailableError.
         """
         secret, partition = await self._secret.load(), key(tenant)
 

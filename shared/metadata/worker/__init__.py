@@ -1,7 +1,7 @@
 """The worker process that reads names of people from files, with native parsers.
 
-The package imports nothing else of the app, so that a worker starts in little more than the time
-that the parsers take to load (see `shared.metadata.worker_process` for the process that asks).
+The package imports no further part of the app. A worker therefore starts in little more than the
+parsers' time to load. The calling process is in `shared.metadata.worker_process`.
 """
 
 from typing import Final

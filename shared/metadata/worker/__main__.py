@@ -1,9 +1,9 @@
 """The worker process, limited in memory and time, which parses one file after the next.
 
 Standard input is a socket. A request is one byte, the kind of the file, and the open file
-(SCM_RIGHTS); the answer is its length in four bytes, and JSON. The worker ends when the peer closes
-the socket or dies, and when a file takes too much. A worker whose memory has grown marks its answer
-as the last, and ends.
+(SCM_RIGHTS). The answer is the length in four bytes, and JSON. The worker ends when the peer closes
+the socket or dies, and when a file takes too much. A worker with grown memory marks the answer as
+the last, and ends.
 """
 
 import json
@@ -87,6 +87,6 @@ if __name__ == "__main__":
     try:
         main()
     except (MemoryError, SystemError) as error:
-        # A C++ exception that is none of the library's own errors arrives as a SystemError.
+        # A C++ exception outside the library's own errors arrives as a SystemError.
         memory = isinstance(error, MemoryError) or "bad_alloc" in str(error)
         sys.exit(OUT_OF_MEMORY if memory else FAILED)

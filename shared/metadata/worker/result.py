@@ -25,7 +25,7 @@ ENCRYPTED: Final = "metadata-encrypted"
 XMP_ONLY: Final = "metadata-xmp-only"
 
 # An id is a GUID or a digest under a prefix of Adobe's (XMP part 2, xmpMM). The fields are plain
-# text and could also hold a name, which must not be kept.
+# text and could also hold a name: do not keep a name.
 _DOCUMENT: Final = re.compile(
     r"(?:xmp\.(?:did|iid|oid):|(?:urn:)?uuid:|adobe:docid:[a-z]{1,20}:)?"
     r"(?=.{16,64}\Z)[0-9a-f]+(?:-[0-9a-f]+)*\Z",

@@ -33,7 +33,7 @@ def read_markup(path: str) -> Metadata:
 def read_elements(file: IO[bytes], found: MetadataBuilder) -> list[tuple[int, int]]:
     """Add the text of the elements that name people, and return the places of XMP packets.
 
-    A place is the start of the packet's start tag, and the start of its end tag.
+    A place is the start of the packet's start tag, and the start of the packet's end tag.
     """
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
