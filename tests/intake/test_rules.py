@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from shared.assets.rules import after_prefix
 from shared.errors import InvalidInputError, RefusalError
 from shared.intake.rules import (
     Filing,
@@ -17,6 +16,7 @@ from shared.intake.rules import (
     destinations,
     differences,
     is_overdue,
+    places,
     refuse_unread,
 )
 from shared.scanning.scanner import Engine
@@ -42,6 +42,9 @@ def inspection(signatures=(), unscannable=None):
     )
 
 
+# With `acme/` the path has 1,700 characters once its letters are percent-encoded as UTF-8.
+LONGEST_ENCODED = "é" * 200 + "x" * 495
+
 BAD_PATHS = [
     "",
     "/a.jpg",
@@ -64,6 +67,7 @@ BAD_PATHS = [
     "x" * 1020,
     "é" * 300,
     "/".join("x" * 254),
+    f"{LONGEST_ENCODED}x",
 ]
 
 
@@ -89,6 +93,8 @@ def test_a_path_that_cannot_be_is_refused_after_it_too(path):
         "a/.hidden",
         "..a",
         "x" * 1019,
+        "/".join("x" * 253),
+        LONGEST_ENCODED,
         # As macOS names a screenshot, Japan its photos, and a telephone the family's.
         "Screenshot at 3.45.12\u202fPM.png",
         "写真\u3000一.jpg",
@@ -161,6 +167,31 @@ def test_a_versioned_name_is_a_valid_name_of_its_own(path):
     assert second.rpartition("/")[0] == first.rpartition("/")[0]
 
 
+def test_a_version_may_have_the_longest_name_that_a_blob_may():
+    _, names = destinations(CLEAN, f"acme/{'x' * 991}/a.jpg", "ID" * 13)
+    assert names[1] == f"{'x' * 991}/a.{'ID' * 13}.jpg"
+    assert len(names[1]) == 1024
+    _, names = destinations(CLEAN, f"acme/{'x' * 992}/a.jpg", "ID" * 13)
+    assert names[1] == "ID" * 13 + ".jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "tenant", "expected"),
+    [
+        (
+            "acme/a.jpg",
+            ACME,
+            [("quarantine", "acme/ID"), ("tenant-acme", "a.jpg"), ("tenant-acme", "a.ID.jpg")],
+        ),
+        ("acme/a.jpg", None, [("quarantine", "acme/ID")]),
+        ("acme/../a.jpg", ACME, [("quarantine", "acme/ID")]),
+        ("Zoë/a.jpg", None, [("quarantine", "_unknown/ID")]),
+    ],
+)
+def test_the_places_of_copies(name, tenant, expected):
+    assert places(name, tenant, "ID") == expected
+
+
 def test_a_version_whose_folder_leaves_no_room_for_its_id_goes_to_the_root():
     _, names = destinations(CLEAN, f"acme/{'x' * 1000}/a.jpg", "ID" * 13)
     assert names[1] == "ID" * 13 + ".jpg"
@@ -220,22 +251,11 @@ def test_what_came_is_held_against_what_was_declared(declared, came, differing):
         (1, 11, True),
         (18 * 1024**3, 19, False),
         (18 * 1024**3, 21, True),
+        # Ten minutes of waiting, and a minute for 30 MiB a second.
+        (0, 10, False),
+        (60 * 30 * 1024**2, 11, False),
+        (60 * 30 * 1024**2 - 1024, 11, True),
     ],
 )
 def test_an_upload_is_overdue_when_nothing_that_waits_is_as_old(size, minutes, overdue):
     assert is_overdue(size, NOW - timedelta(minutes=minutes), NOW) is overdue
-
-
-@pytest.mark.parametrize(
-    ("prefix", "after"),
-    [
-        ("shoots/", "shoots0"),
-        ("a", "b"),
-        ("\ud7ff", "\ue000"),
-        ("a\uffff", "b"),
-        ("\U0010ffff", None),
-        ("", None),
-    ],
-)
-def test_what_sorts_after_a_prefix(prefix, after):
-    assert after_prefix(prefix) == after

@@ -34,6 +34,8 @@ TENANT = register(None, ACME, "westeurope", NOW)
         ("a-1-b", True),
         ("1" * 56, True),
         ("1" * 57, False),
+        ("aa" + "-a" * 27, True),
+        ("a" + "-a" * 28, False),
         ("a", False),
         ("", False),
         ("-acme", False),
@@ -100,6 +102,12 @@ def test_a_zone_that_there_is_not_is_served_by_none():
     with pytest.raises(InvalidInputError) as refused:
         register(None, msgspec.structs.replace(ACME, residency_zone="moon"), "eastus", NOW)
     assert refused.value.code == "residency-zone-unknown"
+
+
+def test_a_tenant_is_registered_under_a_valid_id_alone():
+    with pytest.raises(InvalidInputError) as refused:
+        register(None, msgspec.structs.replace(ACME, id="Acme"), "westeurope", NOW)
+    assert refused.value.code == "tenant-id-invalid"
 
 
 def test_the_same_registration_again_is_the_same_tenant():

@@ -1,0 +1,57 @@
+"""What an asset's record says of people, and where a prefix of paths ends."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from shared.assets.rules import Asset, PersonFound, after_prefix
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ASSET = Asset(
+    id="A",
+    tenant="acme",
+    path="a.jpg",
+    container="tenant-acme",
+    blob="a.jpg",
+    verdict="clean",
+    size=1,
+    uploaded_at=NOW,
+    filed_at=NOW,
+    people=(
+        PersonFound(field="dc:creator", keys=("zoë", "zoe")),
+        PersonFound(field="Exif:Artist", keys=("zoë",)),
+        PersonFound(field="dc:subject", keys=("ana",)),
+    ),
+)
+
+
+def test_the_subjects_of_an_asset():
+    assert ASSET.subjects == {"zoë", "zoe", "ana"}
+
+
+@pytest.mark.parametrize(
+    ("subject", "fields"),
+    [
+        ("zoë", ["Exif:Artist", "dc:creator"]),
+        ("zoe", ["dc:creator"]),
+        ("ana", ["dc:subject"]),
+        ("ben", []),
+    ],
+)
+def test_the_fields_that_name_a_subject(subject, fields):
+    assert ASSET.fields_of(subject) == fields
+
+
+@pytest.mark.parametrize(
+    ("prefix", "after"),
+    [
+        ("shoots/", "shoots0"),
+        ("a", "b"),
+        ("\ud7ff", "\ue000"),
+        ("a\uffff", "b"),
+        ("\U0010ffff", None),
+        ("", None),
+    ],
+)
+def test_what_sorts_after_a_prefix(prefix, after):
+    assert after_prefix(prefix) == after
