@@ -7,6 +7,8 @@ import pytest
 
 from shared.errors import InvalidInputError, RefusalError
 from shared.intake.rules import (
+    MAX_SINGLE_PUT,
+    UPLOAD_URL_LIFETIME,
     Filing,
     Inspection,
     age_in_days,
@@ -259,3 +261,9 @@ def test_what_came_is_held_against_what_was_declared(declared, came, differing):
 )
 def test_an_upload_is_overdue_when_nothing_that_waits_is_as_old(size, minutes, overdue):
     assert is_overdue(size, NOW - timedelta(minutes=minutes), NOW) is overdue
+
+
+def test_an_upload_url_lives_briefly_and_takes_the_largest_put_blob():
+    """ "Put Blob", remarks: at most 5,000 MiB in a request."""
+    assert UPLOAD_URL_LIFETIME.total_seconds() == 900
+    assert MAX_SINGLE_PUT == 5_242_880_000

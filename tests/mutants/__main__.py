@@ -29,12 +29,15 @@ EQUIVALENT: Final = Path(__file__).with_name("equivalent.toml")
 RULES: Final = {
     "shared/accesses/rules.py": "tests/accesses/test_rules.py",
     "shared/assets/rules.py": "tests/assets/test_rules.py",
+    "shared/blob_names.py": "tests/test_blob_names.py",
     "shared/backups/rules.py": "tests/backups/test_rules.py",
     "shared/compare_and_set.py": "tests/test_compare_and_set.py",
     "shared/consents/rules.py": "tests/consents/test_rules.py",
     "shared/erasures/rules.py": "tests/erasures/test_rules.py",
     "shared/identity/rules.py": "tests/identity/test_rules.py",
     "shared/intake/rules.py": "tests/intake/test_rules.py",
+    "shared/incidents/rules.py": "tests/incidents/test_rules.py",
+    "shared/residency.py": "tests/test_residency.py",
     "shared/messages/cloudevents.py": "tests/messages/test_cloudevents.py",
     "shared/tenancy/rules.py": "tests/tenancy/test_rules.py",
 }

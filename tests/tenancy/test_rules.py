@@ -9,6 +9,9 @@ from shared.errors import ConflictError, InvalidInputError
 from shared.residency import ZONES, serves
 from shared.settings import REGIONS
 from shared.tenancy.rules import (
+    Contact,
+    Contacts,
+    DisplayName,
     Registration,
     TenantChange,
     change,
@@ -179,3 +182,35 @@ def test_only_an_active_tenant_brings_in_files(status):
     with pytest.raises(ConflictError) as refused:
         check_active(msgspec.structs.replace(TENANT, status=status))
     assert refused.value.code == "tenant-not-active"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "accepted"),
+    [
+        (DisplayName, "", False),
+        (DisplayName, "a", True),
+        (DisplayName, "a" * 200, True),
+        (DisplayName, "a" * 201, False),
+        (Contact, f"{'a' * 242}@b.example.x", True),
+        (Contact, f"{'a' * 243}@b.example.x", False),
+        (Contacts, ["a@b.example"] * 20, True),
+        (Contacts, ["a@b.example"] * 21, False),
+    ],
+)
+def test_the_limits_of_a_registration(kind, value, accepted):
+    if accepted:
+        assert len(msgspec.convert(value, kind)) == len(value)
+        return
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(value, kind)
+
+
+@pytest.mark.parametrize(
+    ("zone", "remedy"),
+    [("mars", "Use a stamp in: no region there is."), ("de", "germanywestcentral")],
+)
+def test_a_refused_zone_names_the_regions_that_serve_the_zone(zone, remedy):
+    with pytest.raises(InvalidInputError) as refused:
+        check_residency(zone, "westeurope")
+    assert remedy in refused.value.remedy
+    assert ("no region" in refused.value.remedy) == (zone == "mars")
