@@ -4,6 +4,7 @@ The adapters open no store that the catalogue does not list. The local stack, th
 deployment, and a tenant's export and erasure read the catalogue.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -315,6 +316,8 @@ STORES: Final = (*QUEUES, *TABLES, *CONTAINERS)
 
 _NAMES: Final = frozenset((store.kind, store.name) for store in STORES)
 _TENANT_PREFIX: Final = TENANT_CONTAINER.name.partition("{")[0]
+# The grammar of tenants' ids: letters, digits and single hyphens.
+_TENANT_CONTAINER: Final = re.compile(re.escape(_TENANT_PREFIX) + r"[a-z0-9](?:-?[a-z0-9])+")
 
 
 class UnlistedStoreError(LookupError):
@@ -342,7 +345,7 @@ def require_table(name: str) -> None:
 
 def require_container(name: str) -> None:
     """Raise UnlistedStoreError for a container that the catalogue does not list."""
-    if not name.startswith(_TENANT_PREFIX):
+    if not _TENANT_CONTAINER.fullmatch(name):
         _require_listed("container", name)
 
 

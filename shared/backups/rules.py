@@ -8,6 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from shared.backups.expectations import Expectation
+from shared.ids import key
 from shared.messages.contracts import IncidentOpened
 from shared.ports import BackupJob
 from shared.rows import Stored
@@ -105,6 +106,11 @@ def judge(expectation: Expectation, jobs: Sequence[BackupJob] | None, now: datet
 def longest_gap(expectation: Expectation) -> timedelta:
     """Return the longest time from a completed backup to the next."""
     return timedelta(hours=expectation.every_hours + expectation.tolerance_hours)
+
+
+def once(finding: ItemFinding, day: str) -> str:
+    """Return the span of an incident: a day of an item. Two vaults may have items of one name."""
+    return key(finding.vault, finding.item, day)
 
 
 def record(previous: ItemDay | None, finding: ItemFinding, report: Report) -> ItemDayDecision:

@@ -157,7 +157,11 @@ class BackupAudits:
             change = Insert(kept) if etag is None else Replace(kept)
             reports = []
             if decision.incident is not None:
-                reports = [incident_message(decision.incident, report.day, self._clock())]
+                reports = [
+                    incident_message(
+                        decision.incident, rules.once(finding, report.day), self._clock()
+                    )
+                ]
             await self._outbox.commit(_TABLE, partition, [change], reports)
 
         await compare_and_set(attempt)

@@ -131,11 +131,16 @@ class Outbox:
         every partition, the log only for the partition at hand.
         """
         sent: list[Row] = []
-        for address in sorted({address_of(row) for row in rows}, key=lambda name: name != LOG):
-            place = (table, rows[0].partition) if address == LOG else address
+        partition = (table, rows[0].partition)
+        readable = _readable(rows)
+        if len(readable) < len(rows):
+            failed[partition, "unreadable"] = UnavailableError("outbox")
+        addresses = {address_of(row) for row, _ in readable}
+        for address in sorted(addresses, key=lambda name: name != LOG):
+            place = partition if address == LOG else address
             if place in failed:
                 continue
-            addressed = [row for row in rows if address_of(row) == address]
+            addressed = [pair for pair in readable if address_of(pair[0]) == address]
             try:
                 done = await self._send(addressed)
             except UnavailableError as error:
@@ -144,11 +149,16 @@ class Outbox:
             sent += done
             if len(done) < len(addressed):
                 failed[place] = UnavailableError("log")
-        await self._remove(table, sent)
+        try:
+            await self._remove(table, sent)
+        except UnavailableError as error:
+            # The rows are sent again later, and each receiver knows the repeated id.
+            failed[partition, "removal"] = error
 
-    async def _send(self, rows: Sequence[Row]) -> Sequence[Row]:
+    async def _send(self, addressed: Sequence[tuple[Row, Outgoing]]) -> Sequence[Row]:
         """Send the rows of one address. Returns the rows that need no sending any more."""
-        outgoing = [outgoing_of(row) for row in rows]
+        rows = [row for row, _ in addressed]
+        outgoing = [one for _, one in addressed]
         entries = [one for one in outgoing if isinstance(one, OutgoingEntry)]
         if not entries:
             await self._bus.send([one for one in outgoing if isinstance(one, OutgoingMessage)])
@@ -210,6 +220,17 @@ class Outbox:
             await self._tables.commit(OUTBOX_TABLE.name, [deletion])
         except RowConflictError:
             logger.debug("a marker was refreshed while the sweep was about to remove the marker")
+
+
+def _readable(rows: Sequence[Row]) -> Sequence[tuple[Row, Outgoing]]:
+    """Read each row. An unreadable row stays in the outbox and holds up no other row."""
+    found: list[tuple[Row, Outgoing]] = []
+    for row in rows:
+        try:
+            found.append((row, outgoing_of(row)))
+        except (KeyError, ValueError) as error:
+            logger.error("an unreadable row stays in the outbox: %s", kind_and_place(error))  # noqa: TRY400 - see there
+    return found
 
 
 def _age(row: Row, now: datetime) -> timedelta:

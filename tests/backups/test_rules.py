@@ -10,6 +10,7 @@ from shared.backups.rules import (
     ItemFinding,
     Report,
     judge,
+    once,
     record,
     summary,
     unreadable,
@@ -133,3 +134,10 @@ def test_an_incident_is_no_longer_than_its_message_may_be():
 def test_a_summary_counts_what_did_not_complete():
     row = summary(report(finding("completed"), finding("missed"), finding("unknown")), "x.json")
     assert (row.items, row.not_completed, row.evidence) == (3, 2, "x.json")
+
+
+def test_items_of_one_name_in_two_vaults_open_two_incidents():
+    ours, theirs = (ItemFinding("sqldb", vault, "missed") for vault in ("vault-a", "vault-b"))
+    assert once(ours, "2026-11-23") != once(theirs, "2026-11-23")
+    assert once(ours, "2026-11-23") == once(ours, "2026-11-23")
+    assert once(ours, "2026-11-23") != once(ours, "2026-11-24")

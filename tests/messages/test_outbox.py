@@ -15,9 +15,10 @@ from shared.azure.bus import AzureBus
 from shared.azure.tables import AzureTables
 from shared.catalogue import INCIDENTS_QUEUE, NOTICES_QUEUE
 from shared.errors import RowConflictError, UnavailableError
-from shared.ids import key, new_id
+from shared.ids import key, new_id, rfc3339
 from shared.messages import Outbox
-from shared.ports import Insert, OutgoingMessage, Replace, Row
+from shared.messages.outbox_rows import LOG
+from shared.ports import Delete, Insert, OutgoingMessage, Replace, Row
 from tests.entrylogs import NoLog
 from tests.journeys.portal import eventually
 from tests.messages.outbox_child import PLACES, TABLE, messages
@@ -246,3 +247,62 @@ async def test_the_app_sweeps_by_its_timer(http, kept, bus, partition):
     assert fired.status_code == 202
     await eventually(lambda: waiting(kept, partition), lambda left: not left)
     assert await sent(bus, partition) == expected(partition)
+
+
+class LostRemovals:
+    """The stack's tables, of which the removal of sent rows fails in one partition."""
+
+    def __init__(self, tables, partition):
+        self.tables = tables
+        self.partition = partition
+
+    def __getattr__(self, name):
+        return getattr(self.tables, name)
+
+    async def delete(self, table, partition, row):
+        if partition == self.partition:
+            raise UnavailableError("storage")
+        await self.tables.delete(table, partition, row)
+
+    async def commit(self, table, operations):
+        if any(isinstance(one, Delete) and one.partition == self.partition for one in operations):
+            raise UnavailableError("storage")
+        return await self.tables.commit(table, operations)
+
+
+async def test_a_lost_removal_fails_no_commit_and_holds_up_no_other_partition(
+    kept, sending, bus, partition
+):
+    stuck, after = f"{partition}-0", f"{partition}-1"
+    failing = LostRemovals(kept, stuck)
+    await Outbox(failing, sending, NoLog(), now).commit(
+        TABLE, stuck, [Insert(state(stuck))], messages(stuck)
+    )
+    assert await sent(bus, stuck) == expected(stuck)
+    await Outbox(kept, UnreachableBus(), NoLog(), now).commit(TABLE, after, [], messages(after))
+    with pytest.raises(UnavailableError):
+        await Outbox(failing, sending, NoLog(), later).sweep()
+    assert await waiting(kept, after) == []
+    await Outbox(kept, sending, NoLog(), later).sweep()
+    assert await waiting(kept, stuck) == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"queue": "notices", "messageId": "1", "body": "{}"},
+        {"address": "access-log", "entryId": "1", "time": "2026-11-23T12:00:00Z", "data": "{}"},
+    ],
+)
+async def test_an_unreadable_row_stays_and_holds_up_no_other(kept, sending, bus, partition, values):
+    if values.get("address"):
+        values = values | {"address": LOG}
+    await Outbox(kept, UnreachableBus(), NoLog(), now).commit(
+        TABLE, partition, [], messages(partition)
+    )
+    row = Row(partition, "outbox|0", values | {"written": rfc3339(now())})
+    await kept.commit(TABLE, [Insert(row)])
+    with pytest.raises(UnavailableError, match="outbox"):
+        await Outbox(kept, sending, NoLog(), later).sweep()
+    assert await sent(bus, partition) == expected(partition)
+    await kept.delete(TABLE, partition, "outbox|0")

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 import logging
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
@@ -52,7 +51,7 @@ class EventSecret:
         oldest = versions[0]
         try:
             value = base64.b64decode(oldest.value, validate=True)
-        except binascii.Error:
+        except ValueError:
             value = b""
         if len(value) < _SECRET_BYTES:
             # An operator must mend the secret; appends wait until then.
