@@ -114,7 +114,9 @@ async def test_a_new_version_of_the_secret_forgets_no_event(kept, tenant):
     assert await later.find(tenant, "tests", "a") == 0
 
 
-@pytest.mark.parametrize("value", ["", "no base64!", base64.b64encode(bytes(31)).decode()])
+@pytest.mark.parametrize(
+    "value", ["", "no base64!", "ü" * 44, base64.b64encode(bytes(31)).decode()]
+)
 async def test_nothing_is_appended_under_a_secret_that_is_no_key(kept, tenant, value):
     store = LogStore(kept, EventSecret(Vault(value, value_of(2))))
     with pytest.raises(UnavailableError):

@@ -6,7 +6,7 @@ import pytest
 
 from infra.local.ports import Ports
 from infra.local.settings import app_settings
-from shared.catalogue import CONTAINERS, QUEUES, TABLES, UnlistedStoreError
+from shared.catalogue import CONTAINERS, QUEUES, TABLES, UnlistedStoreError, require_container
 from shared.composition.core import Composition, _utc_now
 from shared.ports import OutgoingMessage
 from shared.settings import read_settings
@@ -39,6 +39,12 @@ async def test_an_unlisted_container_is_refused(adapters):
     with pytest.raises(UnlistedStoreError):
         async for _ in adapters.blobs.scan("planted"):
             pass
+
+
+@pytest.mark.parametrize("name", ["tenant-", "tenant-../exports", "tenant-a--b", "tenant-A"])
+def test_a_container_of_no_tenant_is_refused(name):
+    with pytest.raises(UnlistedStoreError):
+        require_container(name)
 
 
 async def test_an_unlisted_queue_is_refused(adapters):
