@@ -317,7 +317,7 @@ STORES: Final = (*QUEUES, *TABLES, *CONTAINERS)
 _NAMES: Final = frozenset((store.kind, store.name) for store in STORES)
 _TENANT_PREFIX: Final = TENANT_CONTAINER.name.partition("{")[0]
 # The grammar of tenants' ids: letters, digits and single hyphens.
-_TENANT_CONTAINER: Final = re.compile(re.escape(_TENANT_PREFIX) + r"[a-z0-9](?:-?[a-z0-9])+")
+_TENANT_CONTAINER: Final = re.compile(re.escape(_TENANT_PREFIX) + r"[a-z0-9](?:-?[a-z0-9])*")
 
 
 class UnlistedStoreError(LookupError):
