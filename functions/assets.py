@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 import azure.functions as func
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, convert
 
 from functions.edge.bodies import View
 from functions.edge.calls import Call, Reply
@@ -29,10 +29,28 @@ class AssetQuery(Struct, frozen=True, rename="camel"):
     uploaded_before: AwareTime | None = None
 
 
+class ScanView(View, frozen=True):
+    """The last verdict of one engine on an asset.
+
+    `matches` are the names of the matching signatures; `refusal` is the reason of an engine that
+    could not clear the file. `signature_age_days` is the age of the signatures at `scanned_at`.
+    """
+
+    engine: str
+    scanned_at: datetime
+    engine_version: str | None = None
+    signature_version: str | None = None
+    signatures_made_at: datetime | None = None
+    signature_age_days: int | None = None
+    matches: tuple[str, ...] = ()
+    refusal: str | None = None
+
+
 class AssetView(View, frozen=True):
     """An asset. `size` is in bytes; `people` are the metadata fields that name, or may name, a
     person.
 
+    `scans` has the last verdict of each engine, and `scanned_at` is the time of the newest.
     `version` counts the cleared uploads to the path. `upload`, `declared_size` and `declared_type`
     come from the request for the upload URL; `differences` names the members in which the file
     differs.
@@ -50,12 +68,8 @@ class AssetView(View, frozen=True):
     reason: str | None = None
     media_type: str | None = None
     sha256: str | None = None
-    engine: str | None = None
-    engine_version: str | None = None
-    signature_version: str | None = None
-    signatures_made_at: datetime | None = None
-    signature_age_days: int | None = None
-    signatures: tuple[str, ...] = ()
+    scans: tuple[ScanView, ...] = ()
+    scanned_at: datetime | None = None
     people: tuple[str, ...] = ()
     documents: tuple[DocumentFound, ...] = ()
     metadata_note: str | None = None
@@ -120,4 +134,6 @@ async def read_asset(call: Call[AssetsFlow]) -> Reply:
 def _view(asset: Asset) -> AssetView:
     """Show an asset to the portal: the fields that name people, without the keys of the index."""
     shown = {name: getattr(asset, name) for name in AssetView.__struct_fields__}
-    return AssetView(**shown | {"people": tuple(person.field for person in asset.people)})
+    people = tuple(person.field for person in asset.people)
+    scans = tuple(convert(scan, ScanView, from_attributes=True) for scan in asset.scans)
+    return AssetView(**shown | {"people": people, "scans": scans})

@@ -61,7 +61,8 @@ class Settings:
     RECOVERY_RESOURCE_GROUP: str
     """Name of the resource group with the recovery vaults."""
     SCANNER: str
-    """The engine that scans uploads: yara-x, clamd or defender."""
+    """The engines that scan uploads: yara-x, clamd or defender, or several with commas between.
+    """
     SIGNATURE_MAX_AGE_DAYS: int
     """Days after which old signatures of an engine open an incident."""
     CLAMD_ADDRESS: str = ""
@@ -71,15 +72,20 @@ class Settings:
     SCAN_RESULT_MINUTES: int = 0
     """Minutes to wait for a scan result before an incident is opened. Needed for defender."""
 
+    @property
+    def scanners(self) -> tuple[str, ...]:
+        """The engines that SCANNER names, in order."""
+        return _names(self.SCANNER)
+
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read and check every setting. Raises SettingsError naming each missing or wrong setting."""
     values: dict[str, str | int | Path] = {}
     faults = []
-    scanner = environment.get("SCANNER", "").strip()
+    scanners = _names(environment.get("SCANNER", ""))
     for field in fields(Settings):
         value = environment.get(field.name, "").strip()
-        if not value and _ONLY_FOR.get(field.name, scanner) != scanner:
+        if not value and field.name in _ONLY_FOR and _ONLY_FOR[field.name] not in scanners:
             continue
         fault = "is not set" if not value else _CHECKS[field.name](value)
         if fault:
@@ -183,6 +189,17 @@ def _one_of(*names: str) -> Callable[[str], str | None]:
     return check
 
 
+def _scanners(value: str) -> str | None:
+    names = _names(value)
+    if set(names) <= set(SCANNERS) and len(set(names)) == len(names):
+        return None
+    return f"must be one or more of {', '.join(SCANNERS)}, each once, with commas between"
+
+
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in value.split(","))
+
+
 def _number(most: int) -> Callable[[str], str | None]:
     def check(value: str) -> str | None:
         if re.fullmatch("[0-9]{1,9}", value) and 1 <= int(value) <= most:
@@ -223,7 +240,7 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = {
     "ARM_ENDPOINT": _url("https"),
     "RECOVERY_SUBSCRIPTION_ID": _subscription,
     "RECOVERY_RESOURCE_GROUP": _resource_group,
-    "SCANNER": _one_of(*SCANNERS),
+    "SCANNER": _scanners,
     "SIGNATURE_MAX_AGE_DAYS": _number(3650),
     "CLAMD_ADDRESS": _clamd,
     # INSTREAM states lengths in 32 bits.

@@ -35,7 +35,7 @@ from shared.intake import Intake
 from shared.messages import Outbox
 from shared.ports import Blobs, Bus, Clock, Secret, Secrets, SecretVersion, Tables
 from shared.scanning.defender import ScanResults
-from shared.scanning.scanner import Scanner
+from shared.scanning.engines import Engines
 from shared.settings import read_settings
 from shared.tenancy import Registration, Tenants
 
@@ -103,8 +103,8 @@ class App(Composition):
         return self.flow(IntakeFlow).intake
 
     @property
-    def scanner(self) -> Scanner:
-        return self.flow(ScanningFlow).scanner
+    def engines(self) -> Engines:
+        return self.flow(ScanningFlow).engines
 
     @property
     def scan_results(self) -> ScanResults:

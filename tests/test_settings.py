@@ -67,12 +67,15 @@ def test_every_missing_setting_is_named_in_a_line_of_its_own():
         ("yara-x", {}),
         ("clamd", {"CLAMD_ADDRESS": "clamd:3310", "CLAMD_MAX_STREAM_MIB": "100"}),
         ("defender", {"SCAN_RESULT_MINUTES": "60"}),
+        ("yara-x,clamd", {"CLAMD_ADDRESS": "clamd:3310", "CLAMD_MAX_STREAM_MIB": "100"}),
+        (" defender , yara-x ", {"SCAN_RESULT_MINUTES": "60"}),
     ],
 )
 def test_a_scanner_needs_its_own_settings(environment, scanner, needed):
     chosen = environment | {"SCANNER": scanner}
     settings = read_settings(chosen | needed)
     assert {name: str(getattr(settings, name)) for name in needed} == needed
+    assert settings.scanners == tuple(name.strip() for name in scanner.split(","))
     if needed:
         with pytest.raises(SettingsError) as refused:
             read_settings(chosen)
@@ -115,6 +118,13 @@ def test_a_scanner_needs_its_own_settings(environment, scanner, needed):
         ("RECOVERY_RESOURCE_GROUP", "secret/vaults"),
         ("RECOVERY_RESOURCE_GROUP", "g" * 91),
         ("SCANNER", "nonsense"),
+        ("SCANNER", "yara-x,nonsense"),
+        ("SCANNER", "yara-x,yara-x"),
+        ("SCANNER", "yara-x, yara-x"),
+        ("SCANNER", "yara-x,"),
+        ("SCANNER", ",yara-x"),
+        ("SCANNER", "yara-x clamd"),
+        ("SCANNER", "YARA-X"),
         ("SIGNATURE_MAX_AGE_DAYS", "0"),
         ("SIGNATURE_MAX_AGE_DAYS", "1.5"),
         ("SIGNATURE_MAX_AGE_DAYS", "9" * 5000),

@@ -33,9 +33,32 @@ class DocumentFound(Stored, frozen=True):
     id: str
 
 
+class EngineVerdict(Stored, frozen=True):
+    """The verdict of one engine on the bytes of an asset.
+
+    `matches` are the names of the matching signatures; `refusal` is the reason of an engine that
+    could not clear the bytes. A field is None where the engine does not tell.
+    """
+
+    engine: str
+    scanned_at: datetime
+    engine_version: str | None = None
+    signature_version: str | None = None
+    signatures_made_at: datetime | None = None
+    matches: tuple[str, ...] = ()
+    refusal: str | None = None
+
+    @property
+    def signature_age_days(self) -> int | None:
+        """The age of the signatures at the scan, in whole days; None without a date."""
+        made = self.signatures_made_at
+        return None if made is None else (self.scanned_at - made).days
+
+
 class Asset(Stored, frozen=True):
     """The record of an upload. `size` is in bytes; `blob` is the blob's name in `container`.
 
+    `scans` has the last verdict of each engine, and `scanned_at` is the time of the newest.
     `version` counts the cleared uploads to the same path from 1. `upload`, `declared_size` and
     `declared_type` come from the request for the upload's URL. `differences` lists the declared
     properties that the file does not have.
@@ -53,12 +76,8 @@ class Asset(Stored, frozen=True):
     reason: str | None = None
     media_type: str | None = None
     sha256: str | None = None
-    engine: str | None = None
-    engine_version: str | None = None
-    signature_version: str | None = None
-    signatures_made_at: datetime | None = None
-    signature_age_days: int | None = None
-    signatures: tuple[str, ...] = ()
+    scans: tuple[EngineVerdict, ...] = ()
+    scanned_at: datetime | None = None
     people: tuple[PersonFound, ...] = ()
     documents: tuple[DocumentFound, ...] = ()
     metadata_note: str | None = None

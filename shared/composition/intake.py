@@ -36,6 +36,6 @@ class IntakeFlow(Flow):
             self._flow(MessagesFlow).log,
             self.clock,
             self._settings.STAMP_REGION,
-            self._flow(ScanningFlow).scanner,
+            self._flow(ScanningFlow).engines,
             self._settings.UPLOAD_SIZE_LIMIT,
         )

@@ -1,4 +1,4 @@
-"""Scanning: the engine, the results from outside, and the watch over the engine."""
+"""Scanning: the engines, the results from outside, and the watch over the engines."""
 
 from datetime import timedelta
 from functools import cached_property
@@ -10,6 +10,7 @@ from shared.composition.messages import MessagesFlow
 
 if TYPE_CHECKING:
     from shared.scanning.defender import ScanResults
+    from shared.scanning.engines import Engines
     from shared.scanning.scanner import Scanner
     from shared.scanning.scanner_watch import ScannerWatch
 
@@ -18,14 +19,19 @@ class ScanningFlow(Flow):
     """The services of scanning."""
 
     @cached_property
-    def scanner(self) -> "Scanner":
-        """The engine that the setting SCANNER names."""
-        if self._settings.SCANNER == "clamd":
+    def engines(self) -> "Engines":
+        """The engines that the setting SCANNER names."""
+        from shared.scanning.engines import Engines
+
+        return Engines([self._scanner(name) for name in self._settings.scanners])
+
+    def _scanner(self, name: str) -> "Scanner":
+        if name == "clamd":
             from shared.scanning.clamd import ClamdScanner
 
             max_stream = self._settings.CLAMD_MAX_STREAM_MIB * 1024 * 1024
             return ClamdScanner(self._settings.CLAMD_ADDRESS, max_stream)
-        if self._settings.SCANNER == "defender":
+        if name == "defender":
             from shared.scanning.defender import DefenderScanner
 
             return DefenderScanner(self._adapters.tables, self.clock)
@@ -38,7 +44,7 @@ class ScanningFlow(Flow):
         """The results of Defender."""
         from shared.scanning.defender import ScanResults
 
-        chosen = self._settings.SCANNER == "defender"
+        chosen = "defender" in self._settings.scanners
         wait = timedelta(minutes=self._settings.SCAN_RESULT_MINUTES) if chosen else None
         return ScanResults(
             self._adapters.tables,
@@ -51,9 +57,9 @@ class ScanningFlow(Flow):
 
     @cached_property
     def scanner_watch(self) -> "ScannerWatch":
-        """The watch over the engine."""
+        """The watch over the engines."""
         from shared.scanning.scanner_watch import ScannerWatch
 
         max_age = timedelta(days=self._settings.SIGNATURE_MAX_AGE_DAYS)
         incidents = self._flow(IncidentsFlow).incidents
-        return ScannerWatch(self.scanner, incidents, self.clock, max_age)
+        return ScannerWatch(self.engines, incidents, self.clock, max_age)

@@ -11,7 +11,7 @@ pass, and so nothing unread is cleared.
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import IO
 
 import msgspec
@@ -24,6 +24,7 @@ from shared.metadata.parsing import Metadata
 from shared.scanning.archive import is_archive
 from shared.scanning.content_notes import ContentNotes
 from shared.scanning.content_type import detect
+from shared.scanning.engines import close, finish, is_infected
 from shared.scanning.scanner import Scan
 
 _SPOOL_IN_MEMORY = 4 * 1024 * 1024
@@ -39,12 +40,12 @@ _MAX_COLUMN = 32_000
 class Pass:
     """A pass, for one thread at a time. A pass uses no event loop."""
 
-    def __init__(self, scan: Scan, secret: bytes, size: int) -> None:
+    def __init__(self, scans: Sequence[Scan], secret: bytes, size: int) -> None:
         """`secret` is the subject index's HMAC key; `size` the blob's, in bytes.
 
-        The exit from the pass closes `scan`.
+        The exit from the pass closes every one of `scans`.
         """
-        self._scan = scan
+        self._scans = scans
         self._secret = secret
         self._size = size
         self._seen = 0
@@ -58,7 +59,7 @@ class Pass:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._scan.close()
+        close(self._scans)
         if self._spool is not None:
             self._spool.close()
 
@@ -77,7 +78,8 @@ class Pass:
             self._metadata = Collector(self._media_type)
         self._seen += len(chunk)
         self._hash.update(chunk)
-        self._scan.feed(chunk)
+        for scan in self._scans:
+            scan.feed(chunk)
         if self._notes is not None:
             self._notes.feed(chunk)
         if self._metadata is not None:
@@ -87,24 +89,17 @@ class Pass:
 
     def finish(self) -> Inspection:
         """Return the results after the last byte."""
-        if self._spool is not None:
-            self._spool.seek(0)
-        findings = self._scan.finish(self._spool)
         sha256 = self._hash.hexdigest()
-        refusal = findings.refusal
-        if findings.sha256 not in (None, sha256):
-            refusal = "scan-of-other-bytes"
+        scans = finish(self._scans, self._spool, sha256)
         metadata = Metadata()
-        if self._metadata is not None and not findings.matches:
+        if self._metadata is not None and not is_infected(scans):
             metadata = self._metadata.finish(self._spool)
         people, note = self._people(metadata)
         return Inspection(
             size=self._seen,
             sha256=sha256,
             media_type=self._media_type,
-            engine=self._scan.engine,
-            signatures=findings.matches,
-            unscannable=refusal,
+            scans=scans,
             people=people,
             documents=[DocumentFound(field=d.field, id=d.identifier) for d in metadata.documents],
             metadata_note=note,

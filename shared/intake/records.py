@@ -11,11 +11,12 @@ from shared.catalogue import NOTICES_QUEUE
 from shared.ids import new_id
 from shared.incidents import incident_message
 from shared.intake.declarations import Declaration
-from shared.intake.rules import Filing, Inspection, age_in_days, differences
+from shared.intake.rules import Filing, Inspection, differences
 from shared.messages import encode
 from shared.messages.contracts import AccessRecorded, Actor, IncidentOpened, UploadInfected
 from shared.messages.outbox_rows import Outgoing
 from shared.ports import BlobInfo
+from shared.scanning.engines import verdicts_of
 from shared.tenancy import Tenant
 
 _INTAKE = Actor(id="vouchsafe.intake", role="system", organisation="vendor")
@@ -46,17 +47,12 @@ def asset_of(
     )
     if inspection is None:
         return asset
-    engine = inspection.engine
     return msgspec.structs.replace(
         asset,
         media_type=inspection.media_type,
         sha256=inspection.sha256,
-        engine=engine.name,
-        engine_version=engine.version,
-        signature_version=engine.signatures,
-        signatures_made_at=engine.signatures_made_at,
-        signature_age_days=age_in_days(engine, now),
-        signatures=tuple(inspection.signatures),
+        scans=verdicts_of(inspection.scans, now),
+        scanned_at=now,
         people=tuple(inspection.people) if filing.verdict == "clean" else (),
         documents=tuple(inspection.documents),
         metadata_note=inspection.metadata_note,

@@ -12,7 +12,7 @@ from shared.blob_names import is_valid_blob_name, split_name, turns_writing
 from shared.catalogue import QUARANTINE_CONTAINER, tenant_container
 from shared.errors import InvalidInputError, TooLargeError
 from shared.residency import serves
-from shared.scanning.scanner import Engine
+from shared.scanning.engines import Scanned, is_infected, refusal_of
 from shared.tenancy.rules import Tenant, is_tenant_id
 
 UPLOAD_URL_LIFETIME: Final = timedelta(minutes=15)
@@ -42,9 +42,7 @@ class Inspection:
     size: int
     sha256: str
     media_type: str
-    engine: Engine
-    signatures: Sequence[str]
-    unscannable: str | None
+    scans: Sequence[Scanned]
     people: Sequence[PersonFound]
     metadata_note: str | None
     documents: Sequence[DocumentFound] = ()
@@ -135,17 +133,11 @@ def refuse_unread(
 
 
 def decide(inspection: Inspection) -> Filing:
-    """Return the filing of a read upload. An unscanned upload is not cleared."""
-    if inspection.signatures:
+    """Return the filing of a read upload: cleared by every engine, or not cleared."""
+    if is_infected(inspection.scans):
         return Filing("infected", "malware-found")
-    if inspection.unscannable:
-        return Filing("refused", inspection.unscannable)
-    return Filing("clean", None)
-
-
-def age_in_days(engine: Engine, now: datetime) -> int | None:
-    """Return the age of the engine's signatures in whole days; None without a date."""
-    return None if engine.signatures_made_at is None else (now - engine.signatures_made_at).days
+    refusal = refusal_of(inspection.scans) if inspection.scans else "scan-not-possible"
+    return Filing("refused", refusal) if refusal else Filing("clean", None)
 
 
 def destinations(filing: Filing, name: str, asset: str) -> tuple[str, tuple[str, ...]]:

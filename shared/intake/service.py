@@ -40,7 +40,8 @@ from shared.ports import (
     Clock,
     OutgoingMessage,
 )
-from shared.scanning.scanner import Scanner, ScanPendingError
+from shared.scanning.engines import Engines
+from shared.scanning.scanner import ScanPendingError
 from shared.tenancy import Tenant, Tenants, check_active
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Intake:
         log: "AccessLog",
         clock: Clock,
         region: str,
-        scanner: Scanner,
+        engines: Engines,
         size_limit: int,
     ) -> None:
         """`size_limit` is the largest accepted file, in bytes."""
@@ -90,7 +91,7 @@ class Intake:
         self._log = log
         self._clock = clock
         self._region = region
-        self._scanner = scanner
+        self._engines = engines
         self._size_limit = size_limit
 
     async def permit_upload(
@@ -188,7 +189,7 @@ class Intake:
         if tenant is not None and declared is not None:
             await self._declarations.forget(tenant.id, path, declared)
         await self._blobs.delete(_INCOMING, uploaded.name, uploaded.etag)
-        await self._scanner.forget(identifier)
+        await self._engines.forget(identifier)
 
     async def _file(
         self,
@@ -217,7 +218,7 @@ class Intake:
         from shared.intake.inspection import Pass, run
 
         secret = await self._assets.subject_secret()
-        with Pass(await self._scanner.begin(identifier, blob), secret, blob.size) as inspecting:
+        with Pass(await self._engines.begin(identifier, blob), secret, blob.size) as inspecting:
             async with self._blobs.read(blob) as chunks:
                 return await run(inspecting, chunks)
 

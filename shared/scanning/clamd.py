@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cache
-from typing import IO, Final
+from typing import IO, ClassVar, Final
 
 from shared.errors import UnavailableError
 from shared.ports import BlobInfo
@@ -30,6 +30,9 @@ logger = logging.getLogger("vouchsafe.clamd")
 
 class ClamdScanner:
     """Scan with a clamd that is reached over TCP or a Unix socket."""
+
+    name: ClassVar = "clamd"
+    scans_on_demand: ClassVar = True
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ in either order.
 import hashlib
 import logging
 from datetime import datetime, timedelta
-from typing import IO, Final
+from typing import IO, ClassVar, Final
 
 from shared.assets.rules import upload_id
 from shared.blob_names import split_name
@@ -52,6 +52,9 @@ class AwaitedScan(Stored, frozen=True):
 
 class DefenderScanner:
     """Give intake the findings of Defender."""
+
+    name: ClassVar = "defender"
+    scans_on_demand: ClassVar = False
 
     def __init__(self, tables: Tables, clock: Clock) -> None:
         self._tables = tables

@@ -2,7 +2,7 @@
 
 import asyncio
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from shared.ports import BlobInfo
 from shared.scanning.scanner import Engine, Scan
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 class EmbeddedScanner:
     """Scan with the bundled signatures, which are compiled for the first upload."""
+
+    name: ClassVar = "yara-x"
+    scans_on_demand: ClassVar = True
 
     async def engine(self) -> Engine:
         """Return the engine and its signatures. Never unavailable."""

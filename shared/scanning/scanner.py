@@ -7,7 +7,7 @@ scan is a refusal, and goes to quarantine.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Protocol
+from typing import IO, ClassVar, Protocol
 
 from shared.ports import BlobInfo
 
@@ -70,6 +70,11 @@ class ScanPendingError(Exception):
 
 class Scanner(Protocol):
     """An engine. Build one a process."""
+
+    name: ClassVar[str]
+    """The name of the engine, as in the setting SCANNER."""
+    scans_on_demand: ClassVar[bool]
+    """True where `begin` scans any blob; False where the engine scans uploads on its own."""
 
     async def engine(self) -> Engine:
         """Return the engine that would scan at this moment. Raises UnavailableError."""

@@ -1,4 +1,4 @@
-"""Watch that the scanner answers, and that the scanner's signatures are recent."""
+"""Watch that each engine answers, and that the engine's signatures are recent."""
 
 from datetime import datetime, timedelta
 from typing import Literal
@@ -7,31 +7,36 @@ from shared.errors import UnavailableError
 from shared.incidents import Incidents
 from shared.messages.contracts import IncidentOpened
 from shared.ports import Clock
-from shared.scanning.scanner import Engine, Scanner
+from shared.scanning.engines import Engines
+from shared.scanning.scanner import Engine
 
 
 class ScannerWatch:
     """Open an incident, once a day for each engine and fault."""
 
     def __init__(
-        self, scanner: Scanner, incidents: Incidents, clock: Clock, max_age: timedelta
+        self, engines: Engines, incidents: Incidents, clock: Clock, max_age: timedelta
     ) -> None:
-        self._scanner = scanner
+        self._engines = engines
         self._incidents = incidents
         self._clock = clock
         self._max_age = max_age
 
     async def check(self) -> None:
-        """Check the scanner once. May be repeated after a crash at any line."""
+        """Check each engine once. May be repeated after a crash at any line."""
         now = self._clock()
-        try:
-            incident = fault_of(await self._scanner.engine(), now, self._max_age)
-        except UnavailableError:
-            incident = _incident(
-                "unavailable", "critical", "The scanner does not answer.", "scanner"
-            )
-        if incident is not None:
-            await self._incidents.open_once(incident, once=now.date().isoformat())
+        for scanner in self._engines.scanners:
+            try:
+                incident = fault_of(await scanner.engine(), now, self._max_age)
+            except UnavailableError:
+                incident = _incident(
+                    "unavailable",
+                    "critical",
+                    f"The scanner {scanner.name} does not answer.",
+                    f"scanner/{scanner.name}",
+                )
+            if incident is not None:
+                await self._incidents.open_once(incident, once=now.date().isoformat())
 
 
 def fault_of(engine: Engine, now: datetime, max_age: timedelta) -> IncidentOpened | None:

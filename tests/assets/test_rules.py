@@ -1,10 +1,10 @@
 """What an asset's record says of people, and where a prefix of paths ends."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.assets.rules import Asset, PersonFound, after_prefix
+from shared.assets.rules import Asset, EngineVerdict, PersonFound, after_prefix
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ASSET = Asset(
@@ -55,3 +55,17 @@ def test_the_fields_that_name_a_subject(subject, fields):
 )
 def test_what_sorts_after_a_prefix(prefix, after):
     assert after_prefix(prefix) == after
+
+
+@pytest.mark.parametrize(
+    ("made_at", "days"),
+    [
+        (NOW, 0),
+        (NOW - timedelta(hours=23), 0),
+        (NOW - timedelta(days=8, hours=1), 8),
+        (None, None),
+    ],
+)
+def test_the_age_of_signatures(made_at, days):
+    scan = EngineVerdict(engine="clamd", signatures_made_at=made_at, scanned_at=NOW)
+    assert scan.signature_age_days == days

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, ClassVar, Final
 
 from azure.storage.blob import BlobClient as FileClient
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
@@ -28,6 +28,7 @@ from shared.azure.tables import AzureTables
 from shared.composition.scanning import ScanningFlow
 from shared.messages.contracts import BlobUploaded
 from shared.ports import BlobInfo, Secret
+from shared.scanning.engines import Engines
 from shared.scanning.scanner import Engine, Findings, Scan
 from shared.settings import read_settings
 from tests.benchmarks import files
@@ -47,6 +48,8 @@ GOALS: Final = {"film": "<= 1.3"}
 class Nothing:
     """A scanner that looks at no byte."""
 
+    name: ClassVar = "nothing"
+    scans_on_demand: ClassVar = True
     engine_of_nothing: Final = Engine("nothing", "1", "1", None)
 
     async def engine(self) -> Engine:
@@ -104,7 +107,7 @@ def run(step: Step, size: Size) -> Iterable[Result]:
 
 async def _compare(stack: Stack, tenant: str, file: Path, step: Step, size: Size) -> list[Result]:
     apps = {"film": _app(stack), "film-scanned": _app(stack)}
-    apps["film"].flow(ScanningFlow).scanner = Nothing()
+    apps["film"].flow(ScanningFlow).engines = Engines([Nothing()])
     storage = stack.info["connection_strings"]["storage"]
     taken: dict[str, list[float]] = {"bare": [], **{name: [] for name in apps}}
     async with BlobServiceClient.from_connection_string(

@@ -60,8 +60,8 @@ async def test_clamd_decides(own_stack):
             "nested.zip": ("infected", "malware-found"),
             "film.mp4": ("refused", "scan-too-large"),
         }
-        assert assets["nested.zip"]["signatures"] == ["Vouchsafe.Eicar.UNOFFICIAL"]
-        assert {asset["engine"] for asset in assets.values()} == {"clamd"}
+        assert assets["nested.zip"]["scans"][0]["matches"] == ["Vouchsafe.Eicar.UNOFFICIAL"]
+        assert {asset["scans"][0]["engine"] for asset in assets.values()} == {"clamd"}
 
 
 async def test_while_clamd_is_down_nothing_is_cleared(own_stack, own_clamd):

@@ -101,7 +101,7 @@ def main():
     app = App(read_settings(json.loads(sys.argv[1])))
     app.adapters.secrets = OneSecret()
     # Compiled once, and not in each child.
-    asyncio.run(app.scanner.engine())
+    asyncio.run(app.engines.present())
     for line in sys.stdin:
         sys.stdout.write(json.dumps(run(app, json.loads(line))) + "\n")
         sys.stdout.flush()

@@ -29,7 +29,7 @@ def scanner() -> Signatures:
 def inspect(scanner: Signatures, *chunks: bytes, size: int | None = None) -> Inspection:
     """One pass over chunks; `size` is what the blob is said to have, where it is not fed whole."""
     whole = sum(len(chunk) for chunk in chunks)
-    with Pass(scanner.begin(), SECRET, whole if size is None else size) as inspecting:
+    with Pass([scanner.begin()], SECRET, whole if size is None else size) as inspecting:
         for chunk in chunks:
             inspecting.feed(chunk)
         return inspecting.finish()
@@ -132,11 +132,11 @@ class Elsewhere:
 )
 def test_an_engine_must_have_scanned_these_very_bytes(findings, filing):
     scan = Elsewhere(findings)
-    with Pass(scan, SECRET, 4) as inspecting:
+    with Pass([scan], SECRET, 4) as inspecting:
         inspecting.feed(b"text")
         inspection = inspecting.finish()
     assert decide(inspection) == filing
-    assert inspection.engine == scan.engine
+    assert [one.engine for one in inspection.scans] == [scan.engine]
     assert scan.closed
 
 

@@ -11,7 +11,6 @@ from shared.intake.rules import (
     UPLOAD_URL_LIFETIME,
     Filing,
     Inspection,
-    age_in_days,
     check_path,
     check_size,
     decide,
@@ -21,7 +20,8 @@ from shared.intake.rules import (
     places,
     refuse_unread,
 )
-from shared.scanning.scanner import Engine
+from shared.scanning.engines import Scanned
+from shared.scanning.scanner import Engine, Findings
 from shared.tenancy import Tenant
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -29,16 +29,18 @@ ACME = Tenant(id="acme", display_name="Acme", residency_zone="eu", status="activ
 CLEAN = Filing("clean", None)
 LIMIT = 1000
 ENGINE = Engine("yara-x", "1", "1", NOW)
+CLEAR = Scanned(ENGINE, Findings())
+MATCHES = Scanned(Engine("clamd", "1", "1", NOW), Findings(("eicar",)))
+REFUSES = Scanned(Engine("clamd", "1", "1", NOW), Findings(refusal="archive-encrypted"))
+INFECTED = Filing("infected", "malware-found")
 
 
-def inspection(signatures=(), unscannable=None):
+def inspection(scans):
     return Inspection(
         size=1,
         sha256="00",
         media_type="image/jpeg",
-        engine=ENGINE,
-        signatures=signatures,
-        unscannable=unscannable,
+        scans=scans,
         people=(),
         metadata_note=None,
     )
@@ -132,19 +134,23 @@ def test_what_need_not_be_read_is_refused(name, size, tenant, region, reason):
 
 
 @pytest.mark.parametrize(
-    ("found", "filing"),
+    ("scans", "filing"),
     [
-        (inspection(), CLEAN),
-        (inspection(signatures=("eicar",)), Filing("infected", "malware-found")),
-        (inspection(unscannable="archive-encrypted"), Filing("refused", "archive-encrypted")),
-        (
-            inspection(signatures=("eicar",), unscannable="archive-broken"),
-            Filing("infected", "malware-found"),
-        ),
+        ([CLEAR], CLEAN),
+        ([MATCHES], Filing("infected", "malware-found")),
+        ([REFUSES], Filing("refused", "archive-encrypted")),
+        ([Scanned(ENGINE, Findings(("eicar",), "archive-broken"))], INFECTED),
+        ([CLEAR, CLEAR], CLEAN),
+        ([CLEAR, MATCHES], INFECTED),
+        ([MATCHES, CLEAR], INFECTED),
+        ([CLEAR, REFUSES], Filing("refused", "archive-encrypted")),
+        ([REFUSES, CLEAR], Filing("refused", "archive-encrypted")),
+        ([REFUSES, MATCHES], INFECTED),
+        ([], Filing("refused", "scan-not-possible")),
     ],
 )
-def test_only_what_was_scanned_and_found_clean_is_cleared(found, filing):
-    assert decide(found) == filing
+def test_only_what_every_engine_scanned_and_found_clean_is_cleared(scans, filing):
+    assert decide(inspection(scans)) == filing
 
 
 @pytest.mark.parametrize(
@@ -197,19 +203,6 @@ def test_the_places_of_copies(name, tenant, expected):
 def test_a_version_whose_folder_leaves_no_room_for_its_id_goes_to_the_root():
     _, names = destinations(CLEAN, f"acme/{'x' * 1000}/a.jpg", "ID" * 13)
     assert names[1] == "ID" * 13 + ".jpg"
-
-
-@pytest.mark.parametrize(
-    ("made_at", "days"),
-    [
-        (NOW, 0),
-        (NOW - timedelta(hours=23), 0),
-        (NOW - timedelta(days=8, hours=1), 8),
-        (None, None),
-    ],
-)
-def test_the_age_of_signatures(made_at, days):
-    assert age_in_days(Engine("clamd", None, None, made_at), NOW) == days
 
 
 @pytest.mark.parametrize(

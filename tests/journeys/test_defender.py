@@ -76,7 +76,7 @@ async def test_defender_decides(own_stack, own_bus, defender):
             "cat.jpg": "clean",
             "virus.com": "infected",
         }
-        assert {asset["engine"] for asset in found} == {"defender"}
+        assert {asset["scans"][0]["engine"] for asset in found} == {"defender"}
         [parked] = await eventually(lambda: peeked(own_bus, PARKED_MESSAGES_QUEUE.name), bool)
         properties = {name.decode(): value for name, value in parked.application_properties.items()}
         assert properties["parked-reason"] == b"scan-result-not-ours"

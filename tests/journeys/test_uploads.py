@@ -98,15 +98,17 @@ async def test_photos_are_filed_with_what_their_metadata_says(stack, blobs):
         assets = await filed(portal, *paths)
         for path, sample in paths.items():
             asset = assets[path]
-            assert (asset["verdict"], asset["reason"], asset["signatures"]) == ("clean", None, [])
+            assert (asset["verdict"], asset["reason"]) == ("clean", None)
             assert asset["mediaType"] == sample["media_type"]
             assert asset["sha256"] == sample["sha256"]
             assert asset["size"] == sample["size"]
             assert asset["people"] == [person["field"] for person in sample["people"]]
             assert asset["metadataNote"] == sample["note"]
             assert [one["id"] for one in asset["documents"]] == sample["documents"]
-            assert asset["engine"]
-            assert asset["signatureVersion"]
+            [scan] = asset["scans"]
+            assert (scan["engine"], scan["matches"], scan["refusal"]) == ("yara-x", [], None)
+            assert scan["signatureVersion"]
+            assert scan["scannedAt"] == asset["scannedAt"]
             assert await content(blobs, asset["container"], asset["blob"]) == photo(sample["file"])
             one = await portal.mine("GET", f"assets/{asset['id']}")
             assert one.json() == asset
@@ -144,7 +146,7 @@ async def test_a_virus_is_quarantined_and_reported(stack, blobs, bus, path):
         await portal.upload(path, data)
         asset = (await filed(portal, path))[path]
         assert (asset["verdict"], asset["reason"]) == ("infected", "malware-found")
-        assert any("eicar" in signature.lower() for signature in asset["signatures"])
+        assert any("eicar" in signature.lower() for signature in asset["scans"][0]["matches"])
         assert asset["container"] == "quarantine"
         assert await content(blobs, "quarantine", asset["blob"]) == data
         assert path not in asset["blob"]

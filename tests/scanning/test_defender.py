@@ -11,6 +11,7 @@ from azure.servicebus.aio import ServiceBusClient
 from azure.storage.blob.aio import BlobServiceClient
 
 from infra.local.stack import Stack
+from samples.eicar import eicar
 from shared.catalogue import INCIDENTS_QUEUE, INTAKE_QUEUE
 from shared.errors import InvalidInputError, RefusalError, UnavailableError
 from shared.messages import decode
@@ -163,8 +164,9 @@ async def test_what_defender_finds_is_done(app, tenant, upload, result, kind, de
     await app.intake.process_upload(uploaded)
     assert await assets(app, tenant) == [("cat.jpg", *verdict)]
     found, _ = await app.assets.page(tenant, size=10, continuation=None)
-    assert found[0].engine == "defender"
-    assert found[0].signatures == tuple(details.get("malwareNamesFound", ()))
+    [scan] = found[0].scans
+    assert scan.engine == "defender"
+    assert scan.matches == tuple(details.get("malwareNamesFound", ()))
 
 
 async def test_the_stated_hash_may_be_in_capitals(app, tenant, upload, result):
@@ -325,3 +327,33 @@ async def test_what_is_left_of_a_filed_upload_is_tidied(services, app, tenant, u
     async with app_at(services, datetime.now(UTC) + timedelta(days=1)) as later:
         await later.scan_results.report_missing()
     assert await kept(app, tenant) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "verdict"),
+    [
+        (PHOTO, "No threats found", ("clean", None)),
+        (PHOTO, "Malicious", ("infected", "malware-found")),
+        (PHOTO, "Not Scanned", ("refused", "scan-not-possible")),
+        (eicar(), "No threats found", ("infected", "malware-found")),
+        (eicar(), "Error", ("infected", "malware-found")),
+    ],
+)
+async def test_two_engines_must_both_clear(services, tenant, upload, result, data, kind, verdict):
+    both = services.settings | {"SCANNER": "yara-x,defender"}
+    async with composed(both, OneSecret()) as app:
+        uploaded = await upload("a", data)
+        await app.intake.process_upload(uploaded)
+        assert await assets(app, tenant) == []
+        await app.scan_results.take(result(uploaded, kind))
+        await app.intake.process_upload(uploaded)
+        assert await assets(app, tenant) == [("a", *verdict)]
+        found, _ = await app.assets.page(tenant, size=10, continuation=None)
+        assert [scan.engine for scan in found[0].scans] == ["yara-x", "defender"]
+        assert {scan.scanned_at for scan in found[0].scans} == {found[0].scanned_at}
+        matched = {scan.engine for scan in found[0].scans if scan.matches}
+        assert matched == (
+            ({"yara-x"} if data != PHOTO else set())
+            | ({"defender"} if kind == "Malicious" else set())
+        )
+        assert await kept(app, tenant) == []

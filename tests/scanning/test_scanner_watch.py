@@ -9,6 +9,7 @@ from infra.local.stack import Stack
 from shared.catalogue import INCIDENTS_QUEUE
 from shared.errors import UnavailableError
 from shared.incidents import Incidents
+from shared.scanning.engines import Engines
 from shared.scanning.scanner import Engine
 from shared.scanning.scanner_watch import ScannerWatch, fault_of
 from shared.settings import read_settings
@@ -41,8 +42,11 @@ def test_what_calls_for_an_incident(kind, engine):
 class Changing:
     """A scanner that is what a test says."""
 
-    def __init__(self, said):
+    scans_on_demand = True
+
+    def __init__(self, said, name="clamd"):
         self.said = said
+        self.name = name
 
     async def engine(self):
         if self.said is None:
@@ -68,17 +72,19 @@ async def bus(services):
 async def test_one_incident_a_day_for_each_engine_and_fault(services, bus):
     app = App(read_settings(services.settings), clock=lambda: NOW)
     scanner = Changing(engine(NOW - timedelta(days=30)))
+    second = Changing(Engine("yara-x", "1", "1", NOW), "yara-x")
+    engines = Engines([scanner, second])
 
     async def watched(at):
         """The kinds of all incidents once the watch has looked, twice, at a time."""
-        watch = ScannerWatch(scanner, Incidents(app.outbox, lambda: at), lambda: at, MAX_AGE)
+        watch = ScannerWatch(engines, Incidents(app.outbox, lambda: at), lambda: at, MAX_AGE)
         await watch.check()
         await watch.check()
         found = [data_of(message) for message in await peeked(bus, INCIDENTS_QUEUE.name)]
         return [(one["kind"], one["resource"]) for one in found]
 
     old = ("scanner.signatures-old", "scanner/clamd")
-    down = ("scanner.unavailable", "scanner")
+    down = ("scanner.unavailable", "scanner/clamd")
     assert await watched(NOW) == [old]
     assert await watched(NOW + timedelta(hours=11)) == [old]
     scanner.said = None
@@ -86,5 +92,8 @@ async def test_one_incident_a_day_for_each_engine_and_fault(services, bus):
     assert await watched(NOW + timedelta(days=1)) == [old, down, down]
     scanner.said = engine(NOW)
     assert await watched(NOW + timedelta(days=1)) == [old, down, down]
+    second.said = None
+    also_down = ("scanner.unavailable", "scanner/yara-x")
+    assert await watched(NOW + timedelta(days=1)) == [old, down, down, also_down]
     for client in (app.tables, app.bus):
         await client.close()
