@@ -129,7 +129,12 @@ class Tables(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BlobInfo:
-    """The answer of a HEAD request for a blob. `size` is in bytes."""
+    """The answer of a HEAD request for a blob. `size` is in bytes.
+
+    Names of metadata are in lower case, as they are not case-sensitive. `plain_type` is the
+    Content-Type of a blob without a further header for its readers, and None for any other blob.
+    `is_cold` marks a blob that was put into the tier cool or cold.
+    """
 
     container: str
     name: str
@@ -137,6 +142,8 @@ class BlobInfo:
     size: int
     last_modified: datetime
     metadata: Mapping[str, str] = field(default_factory=dict)
+    plain_type: str | None = None
+    is_cold: bool = False
 
 
 class Blobs(Protocol):
@@ -149,9 +156,10 @@ class Blobs(Protocol):
         """Return the properties of a blob, or None."""
 
     def read(self, blob: BlobInfo) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Open the bytes of exactly the given version, in chunks of at most 4 MiB.
+        """Open the stored bytes of exactly the given version, in chunks of at most 4 MiB.
 
-        Raises BlobChangedError when the blob has another version, and BlobArchivedError.
+        The bytes are never decompressed, whatever Content-Encoding the blob has. Raises
+        BlobChangedError when the blob has another version, and BlobArchivedError.
         """
 
     async def write(self, container: str, name: str, data: bytes, content_type: str) -> bool:
@@ -168,14 +176,16 @@ class Blobs(Protocol):
         container: str,
         name: str,
         metadata: Mapping[str, str],
+        content_type: str,
         tags: Mapping[str, str] | None = None,
     ) -> bool:
-        """Copy the given version inside the service, with `metadata`, to a free name.
+        """Copy the given version inside the service to a free name.
 
-        `tags` become blob index tags, where the account has blob index tags. Returns False when a
-        blob with different metadata has the name; a blob with the same metadata is an earlier
-        attempt at the same copy. Raises BlobChangedError when `source` has changed, and
-        BlobArchivedError.
+        The copy has the bytes, `metadata`, `content_type` and the tier hot; no header, metadata,
+        tag or tier of the source. `tags` become blob index tags, where the account has blob index
+        tags. Returns False when a blob with different metadata has the name; a blob with the same
+        metadata is an earlier attempt at the same copy, and is completed. Raises BlobChangedError
+        when `source` has changed, and BlobArchivedError.
         """
 
     async def delete(self, container: str, name: str, etag: str | None = None) -> None:
@@ -214,7 +224,10 @@ class Blobs(Protocol):
         """
 
     def read_url(self, container: str, name: str, expires: datetime, filename: str) -> str:
-        """Return a URL for the reading of a blob until `expires`, offered as `filename`."""
+        """Return a URL for the reading of a blob until `expires`, offered as `filename`.
+
+        Readers are told to keep the blob in no cache.
+        """
 
     async def ping(self) -> None:
         """Raise UnavailableError unless the account answers."""

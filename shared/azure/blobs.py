@@ -17,6 +17,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 from azure.storage.blob import (
+    BlobProperties,
     BlobSasPermissions,
     ContentSettings,
     RehydratePriority,
@@ -37,6 +38,9 @@ _COPY_POLL_SECONDS = 0.5
 _CLIENTS = 256
 # "Copy Blob", x-ms-copy-source: "a URL of up to 2 KiB in length".
 _MAX_COPY_SOURCE = 2048
+# The largest blob of one request, whose Content-MD5 the service checks ("Put Blob"). The service
+# keeps the Content-MD5 of a blob in blocks as the uploader states it ("Put Block List").
+_MAX_CHECKED_MD5 = 5000 * 1024**2
 # The service names the source's condition; Azurite gives the general code.
 _TARGET_TAKEN = {
     StorageErrorCode.BLOB_ALREADY_EXISTS,
@@ -44,6 +48,7 @@ _TARGET_TAKEN = {
     StorageErrorCode.TARGET_CONDITION_NOT_MET,
 }
 _ARCHIVED = {StorageErrorCode.BLOB_ARCHIVED, StorageErrorCode.BLOB_BEING_REHYDRATED}
+_COLD = {StandardBlobTier.COOL, StandardBlobTier.COLD}
 _SOURCE_CHANGED = {StorageErrorCode.SOURCE_CONDITION_NOT_MET, StorageErrorCode.CONDITION_NOT_MET}
 
 logger = logging.getLogger("vouchsafe.blobs")
@@ -94,9 +99,7 @@ class AzureBlobs:
                 found = await self._client(container, name).get_blob_properties()
             except ResourceNotFoundError:
                 return None
-        return BlobInfo(
-            container, name, found.etag, found.size, found.last_modified, dict(found.metadata or {})
-        )
+        return _info(container, name, found)
 
     @asynccontextmanager
     async def read(self, blob: BlobInfo) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -104,7 +107,10 @@ class AzureBlobs:
         with as_unavailable("storage"):
             try:
                 stream = await client.download_blob(
-                    etag=blob.etag, match_condition=MatchConditions.IfNotModified
+                    etag=blob.etag,
+                    match_condition=MatchConditions.IfNotModified,
+                    # The uploader chooses the Content-Encoding; the stored bytes count.
+                    decompress=False,
                 )
                 yield stream.chunks()
             except (ResourceModifiedError, ResourceNotFoundError) as error:
@@ -152,13 +158,14 @@ class AzureBlobs:
         container: str,
         name: str,
         metadata: Mapping[str, str],
+        content_type: str,
         tags: Mapping[str, str] | None = None,
     ) -> bool:
         await self.ensure_container(container)
         wanted = dict(tags) if tags and self._has_tags else None
         with as_unavailable("storage"):
             try:
-                if await self._copy(source, container, name, metadata, wanted):
+                if await self._copy(source, container, name, metadata, content_type, wanted):
                     return True
             except ResourceNotFoundError as error:
                 raise BlobChangedError(source.container) from error
@@ -167,7 +174,9 @@ class AzureBlobs:
                 if code in _ARCHIVED:
                     raise BlobArchivedError(source.container) from error
                 if wanted and error.status_code == 400:
-                    return await self._copy_untagged(source, container, name, metadata)
+                    return await self._copy_untagged(
+                        source, container, name, metadata, content_type
+                    )
                 if code in _SOURCE_CHANGED:
                     raise BlobChangedError(source.container) from error
                 if code not in _TARGET_TAKEN:
@@ -176,7 +185,7 @@ class AzureBlobs:
                 taken = await self.head(container, name)
                 if taken is None or taken.metadata != dict(metadata):
                     return False
-        await self._finish_copy(container, name)
+        await self._finish_copy(container, name, content_type)
         return True
 
     async def _copy(
@@ -185,9 +194,10 @@ class AzureBlobs:
         container: str,
         name: str,
         metadata: Mapping[str, str],
+        content_type: str,
         tags: dict[str, str] | None,
     ) -> bool:
-        """Begin the copy. Returns True for a finished copy."""
+        """Begin the copy. Returns True for a finished copy with the right headers."""
         origin = self._client(source.container, source.name)
         target = self._client(container, name)
         if len(origin.url) <= _MAX_COPY_SOURCE:
@@ -198,8 +208,11 @@ class AzureBlobs:
                 source_match_condition=MatchConditions.IfNotModified,
                 match_condition=MatchConditions.IfMissing,
                 tags=tags,
+                # A copy may take the tier of the source. Not every kind of account has tiers, and
+                # a copy out of the archive takes hours.
+                standard_blob_tier=StandardBlobTier.HOT if source.is_cold else None,
             )
-            return bool(copied["copy_status"] == "success")
+            return copied["copy_status"] == "success" and source.plain_type == content_type
         # No header can name the source. Only a path that intake refuses is too long.
         async with self.read(source) as chunks:
             await target.upload_blob(
@@ -207,13 +220,19 @@ class AzureBlobs:
                 (chunk async for chunk in chunks),
                 length=source.size,
                 metadata=dict(metadata),
+                content_settings=ContentSettings(content_type=content_type),
                 tags=tags,
                 match_condition=MatchConditions.IfMissing,
             )
         return True
 
     async def _copy_untagged(
-        self, source: BlobInfo, container: str, name: str, metadata: Mapping[str, str]
+        self,
+        source: BlobInfo,
+        container: str,
+        name: str,
+        metadata: Mapping[str, str],
+        content_type: str,
     ) -> bool:
         """Copy without tags, and remember an account that refuses tags.
 
@@ -221,22 +240,34 @@ class AzureBlobs:
         no tags, and each refuses with a different code: "Manage and find Azure Blob data with blob
         index tags", learn.microsoft.com.
         """
-        copied = await self.copy(source, container, name, metadata)
+        copied = await self.copy(source, container, name, metadata, content_type)
         logger.warning("the storage account has no blob index tags")
         self._has_tags = False
         return copied
 
-    async def _finish_copy(self, container: str, name: str) -> None:
-        """Wait for a server-side copy in the background.
+    async def _finish_copy(self, container: str, name: str, content_type: str) -> None:
+        """Wait for a server-side copy in the background, and replace the headers of its source.
 
-        Raises UnavailableError for a failed or aborted copy, so that the caller tries again.
+        "Copy Blob" takes over every header of the source. No asset names the copy before the
+        return, and an interrupted call is made again. Raises UnavailableError for a failed or
+        aborted copy, so that the caller tries again.
         """
         client = self._client(container, name)
         while True:
             with as_unavailable("storage"):
                 found = await client.get_blob_properties()
             if found.copy.status in (None, "success"):
-                return
+                if _plain_type(found) == content_type:
+                    return
+                # Another delivery may be faster. "Set Blob Properties" clears every header that is
+                # left out.
+                with as_unavailable("storage"), suppress(ResourceModifiedError):
+                    await client.set_http_headers(
+                        ContentSettings(content_type=content_type),
+                        etag=found.etag,
+                        match_condition=MatchConditions.IfNotModified,
+                    )
+                continue
             if found.copy.status != "pending":
                 # Another delivery may have seen the failure too, and have made a good copy since.
                 await self.delete(container, name, found.etag)
@@ -280,9 +311,7 @@ class AzureBlobs:
         with as_unavailable("storage"):
             try:
                 async for found in blobs:
-                    # A list gives the ETag bare, and every header gives the ETag in quotes.
-                    etag = f'"{found.etag.strip('"')}"'
-                    yield BlobInfo(container, found.name, etag, found.size, found.last_modified)
+                    yield _info(container, found.name, found)
             except ResourceNotFoundError:
                 return
 
@@ -312,12 +341,41 @@ class AzureBlobs:
             permission=permission,
             expiry=expires,
             content_disposition=disposition,
+            cache_control="no-store" if permission.read else None,
         )
         return f"{client.url}?{token}"
 
     async def ping(self) -> None:
         with as_unavailable("storage"):
             await self._service.get_service_properties()
+
+
+def _info(container: str, name: str, found: BlobProperties) -> BlobInfo:
+    """Return the properties of a blob, of a HEAD or of a list."""
+    return BlobInfo(
+        container,
+        name,
+        # A list gives the ETag bare, and every header gives the ETag in quotes.
+        f'"{found.etag.strip('"')}"',
+        found.size,
+        found.last_modified,
+        {key.lower(): value for key, value in (found.metadata or {}).items()},
+        _plain_type(found),
+        not found.blob_tier_inferred and found.blob_tier in _COLD,
+    )
+
+
+def _plain_type(found: BlobProperties) -> str | None:
+    """Return the Content-Type of a blob that has no other header of an uploader's; or None."""
+    headers = found.content_settings
+    others = (
+        headers.content_encoding,
+        headers.content_disposition,
+        headers.content_language,
+        headers.cache_control,
+        headers.content_md5 if found.size > _MAX_CHECKED_MD5 else None,
+    )
+    return None if any(others) else headers.content_type
 
 
 def _code(error: HttpResponseError) -> str | None:

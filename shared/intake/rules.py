@@ -140,6 +140,13 @@ def decide(inspection: Inspection) -> Filing:
     return Filing("refused", refusal) if refusal else Filing("clean", None)
 
 
+def served_type(filing: Filing, inspection: Inspection | None) -> str:
+    """Return the media type of the filed blob: of the content if cleared, of bytes otherwise."""
+    if filing.verdict != "clean" or inspection is None:
+        return _ANY_TYPE
+    return inspection.media_type
+
+
 def destinations(filing: Filing, name: str, asset: str) -> tuple[str, tuple[str, ...]]:
     """Return the container, and the names in the container to try in turn.
 

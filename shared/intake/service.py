@@ -30,6 +30,7 @@ from shared.intake.rules import (
     is_overdue,
     places,
     refuse_unread,
+    served_type,
 )
 from shared.messages import encode
 from shared.messages.contracts import BlobUploaded
@@ -205,7 +206,7 @@ class Intake:
         if filing is None:
             inspection = await self._inspect(blob, identifier)
             filing = decide(inspection)
-        container, name = await self._store(blob, filing, identifier)
+        container, name = await self._store(blob, filing, identifier, inspection)
         now = self._clock()
         asset = asset_of(blob, filing, inspection, identifier, container, name, now)
         if declared is not None:
@@ -222,11 +223,14 @@ class Intake:
             async with self._blobs.read(blob) as chunks:
                 return await run(inspecting, chunks)
 
-    async def _store(self, blob: BlobInfo, filing: Filing, identifier: str) -> tuple[str, str]:
+    async def _store(
+        self, blob: BlobInfo, filing: Filing, identifier: str, inspection: Inspection | None
+    ) -> tuple[str, str]:
         container, names = destinations(filing, blob.name, identifier)
-        mark = {"asset": identifier}
+        mark, tags = {"asset": identifier}, {"verdict": filing.verdict}
+        media_type = served_type(filing, inspection)
         for name in names:
-            if await self._blobs.copy(blob, container, name, mark, {"verdict": filing.verdict}):
+            if await self._blobs.copy(blob, container, name, mark, media_type, tags):
                 return container, name
         raise RuntimeError(f"no name is free for asset {identifier}")
 

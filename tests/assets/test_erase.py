@@ -43,7 +43,7 @@ class House:
         await self.blobs.write("incoming", f"{self.tenant}/{asset}", b"bytes", "text/plain")
         source = await self.blobs.head("incoming", f"{self.tenant}/{asset}")
         await self.blobs.delete(self.container, name)
-        assert await self.blobs.copy(source, self.container, name, {"asset": asset})
+        assert await self.blobs.copy(source, self.container, name, {"asset": asset}, "text/plain")
         await self.blobs.delete("incoming", f"{self.tenant}/{asset}")
 
     async def known(self) -> None:

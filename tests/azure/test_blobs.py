@@ -138,7 +138,7 @@ async def test_an_archived_blob_is_brought_back(kept, blobs, name, written):
     with pytest.raises(BlobArchivedError):
         await read(kept, written)
     with pytest.raises(BlobArchivedError):
-        await kept.copy(written, TARGET, name, MARK)
+        await kept.copy(written, TARGET, name, MARK, BINARY)
     await kept.rehydrate(CONTAINER, name)
     assert b"".join(await read(kept, written)) == b"first"
     await kept.delete(CONTAINER, name)
@@ -146,24 +146,24 @@ async def test_an_archived_blob_is_brought_back(kept, blobs, name, written):
 
 
 async def test_a_copy_has_the_bytes_and_its_own_metadata(kept, blobs, name, written):
-    assert await kept.copy(written, TARGET, name, MARK)
+    assert await kept.copy(written, TARGET, name, MARK, BINARY)
     assert await content(blobs, TARGET, name) == b"first"
     assert (await kept.head(TARGET, name)).metadata == MARK
     assert (await kept.head(CONTAINER, name)).etag == written.etag
 
 
 async def test_the_same_copy_again_is_done_already(kept, name, written):
-    assert await kept.copy(written, TARGET, name, MARK)
+    assert await kept.copy(written, TARGET, name, MARK, BINARY)
     first = await kept.head(TARGET, name)
-    assert await kept.copy(written, TARGET, name, MARK)
+    assert await kept.copy(written, TARGET, name, MARK, BINARY)
     assert (await kept.head(TARGET, name)).etag == first.etag
 
 
 async def test_a_copy_leaves_a_blob_that_has_its_name(kept, blobs, name, written):
-    assert await kept.copy(written, TARGET, name, MARK)
+    assert await kept.copy(written, TARGET, name, MARK, BINARY)
     await overwrite(blobs, name)
     other = await kept.head(CONTAINER, name)
-    assert not await kept.copy(other, TARGET, name, {"asset": "2"})
+    assert not await kept.copy(other, TARGET, name, {"asset": "2"}, BINARY)
     assert await content(blobs, TARGET, name) == b"first"
     assert (await kept.head(TARGET, name)).metadata == MARK
 
@@ -175,7 +175,7 @@ async def test_another_version_is_not_copied(kept, blobs, name, written, change)
     else:
         await overwrite(blobs, name)
     with pytest.raises(BlobChangedError):
-        await kept.copy(written, TARGET, name, MARK)
+        await kept.copy(written, TARGET, name, MARK, BINARY)
     assert await kept.head(TARGET, name) is None
 
 
@@ -236,7 +236,7 @@ async def test_a_url_that_has_run_out_or_names_another_blob_opens_nothing(kept, 
 
 async def test_a_failed_copy_is_removed_unless_another_took_its_place(kept, blobs, name, written):
     """Azurite never fails a copy, so the answer that says so is changed on its way here."""
-    assert await kept.copy(written, TARGET, name, MARK)
+    assert await kept.copy(written, TARGET, name, MARK, BINARY)
     client = kept._service.get_blob_client(TARGET, name)
     properties = client.get_blob_properties
 
@@ -251,11 +251,11 @@ async def test_a_failed_copy_is_removed_unless_another_took_its_place(kept, blob
         patched.setattr(client, "get_blob_properties", partial(failed, overtaken=True))
         patched.setattr(kept, "_client", lambda *_: client)
         with pytest.raises(UnavailableError):
-            await kept._finish_copy(TARGET, name)
+            await kept._finish_copy(TARGET, name, BINARY)
         assert await content(blobs, TARGET, name) == b"good"
         patched.setattr(client, "get_blob_properties", partial(failed, overtaken=False))
         with pytest.raises(UnavailableError):
-            await kept._finish_copy(TARGET, name)
+            await kept._finish_copy(TARGET, name, BINARY)
     assert await kept.head(TARGET, name) is None
 
 
@@ -326,28 +326,28 @@ async def untagged(stack):
 
 
 async def test_a_copy_carries_tags_where_the_account_has_them(kept, blobs, name, written):
-    assert await kept.copy(written, TARGET, name, MARK, {"verdict": "clean"})
+    assert await kept.copy(written, TARGET, name, MARK, BINARY, {"verdict": "clean"})
     assert await blobs.get_blob_client(TARGET, name).get_blob_tags() == {"verdict": "clean"}
 
 
 async def test_an_account_without_tags_is_asked_once(untagged, blobs, name, written):
     adapter, refusals = untagged
     for place in (f"{name}/1", f"{name}/2"):
-        assert await adapter.copy(written, TARGET, place, MARK, {"verdict": "clean"})
+        assert await adapter.copy(written, TARGET, place, MARK, BINARY, {"verdict": "clean"})
         assert await content(blobs, TARGET, place) == b"first"
     assert len(refusals) == 1
-    assert await adapter.copy(written, TARGET, f"{name}/1", MARK, {"verdict": "clean"})
-    assert not await adapter.copy(written, TARGET, f"{name}/1", {"asset": "2"})
+    assert await adapter.copy(written, TARGET, f"{name}/1", MARK, BINARY, {"verdict": "clean"})
+    assert not await adapter.copy(written, TARGET, f"{name}/1", {"asset": "2"}, BINARY)
 
 
 async def test_a_blob_whose_url_no_header_can_hold_is_copied_all_the_same(kept, blobs):
     long = f"{new_id(datetime.now(UTC))}/{'é' * 990}"
     await kept.write(CONTAINER, long, b"first", BINARY)
     source = await kept.head(CONTAINER, long)
-    assert await kept.copy(source, TARGET, source.etag, MARK, {"verdict": "refused"})
-    assert await kept.copy(source, TARGET, source.etag, MARK)
-    assert not await kept.copy(source, TARGET, source.etag, {"asset": "2"})
+    assert await kept.copy(source, TARGET, source.etag, MARK, BINARY, {"verdict": "refused"})
+    assert await kept.copy(source, TARGET, source.etag, MARK, BINARY)
+    assert not await kept.copy(source, TARGET, source.etag, {"asset": "2"}, BINARY)
     assert await content(blobs, TARGET, source.etag) == b"first"
     await overwrite(blobs, long)
     with pytest.raises(BlobChangedError):
-        await kept.copy(source, TARGET, f"{source.etag}/2", MARK)
+        await kept.copy(source, TARGET, f"{source.etag}/2", MARK, BINARY)

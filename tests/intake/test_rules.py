@@ -19,6 +19,7 @@ from shared.intake.rules import (
     is_overdue,
     places,
     refuse_unread,
+    served_type,
 )
 from shared.scanning.engines import Scanned
 from shared.scanning.scanner import Engine, Findings
@@ -164,6 +165,18 @@ def test_only_what_every_engine_scanned_and_found_clean_is_cleared(scans, filing
 )
 def test_destinations(filing, name, container, names):
     assert destinations(filing, name, "ID") == (container, names)
+
+
+@pytest.mark.parametrize(
+    ("filing", "inspected", "served"),
+    [
+        (CLEAN, inspection([CLEAR]), "image/jpeg"),
+        (INFECTED, inspection([MATCHES]), "application/octet-stream"),
+        (Filing("refused", "zero-bytes"), None, "application/octet-stream"),
+    ],
+)
+def test_a_filed_blob_is_served_as_its_content_or_as_bytes(filing, inspected, served):
+    assert served_type(filing, inspected) == served
 
 
 @pytest.mark.parametrize("path", ["x" * 1019, "x/" * 200 + "y" * 600, "é" * 1010 + ".jpeg"])
