@@ -18,6 +18,7 @@ from shared.composition.consents import ConsentsFlow
 from shared.consents.rules import GRANTING, Grant, GrantStatus, status
 from shared.identity.rules import TENANT_ROLES
 from shared.messages.contracts import AwareTime, ConsentGranted, ConsentRevoked, Identifier, Text
+from shared.plain_text import PLAIN_PATTERN
 
 blueprint = func.Blueprint()
 http = HttpRoutes(blueprint, ConsentsFlow)
@@ -31,7 +32,7 @@ class GrantRequest(RequestBody, frozen=True):
     ticket: Text
     engineer: Identifier
     expires_at: AwareTime
-    path_prefix: Annotated[str, Meta(max_length=1024)] = ""
+    path_prefix: Annotated[str, Meta(max_length=1024, pattern=PLAIN_PATTERN)] = ""
 
 
 class GrantView(Grant, frozen=True, kw_only=True):

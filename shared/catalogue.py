@@ -302,6 +302,14 @@ EXPORTS_CONTAINER: Final = _container(
     partition="One folder a tenant.",
     retention="One day, by the daily round at 03:00 UTC.",
 )
+PARKED_CONTAINER: Final = _container(
+    "parked",
+    "Whole messages whose copy on `parked-messages` was cut to fit.",
+    personal_data="The personal data of the queue that the message came from.",
+    data_subject="Those of the queue that the message came from",
+    partition="One folder a queue.",
+    retention="30 days, by the daily round at 03:30 UTC.",
+)
 
 CONTAINERS: Final = (
     INCOMING_CONTAINER,
@@ -309,6 +317,7 @@ CONTAINERS: Final = (
     QUARANTINE_CONTAINER,
     EVIDENCE_CONTAINER,
     EXPORTS_CONTAINER,
+    PARKED_CONTAINER,
 )
 
 STORES: Final = (*QUEUES, *TABLES, *CONTAINERS)

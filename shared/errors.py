@@ -7,6 +7,8 @@ and `functions.edge.queues` into the reason of a parked message; no other code c
 import traceback
 from typing import ClassVar
 
+_LONGEST_DETAIL = 1000
+
 
 class RefusalError(Exception):
     """A request or message that can never succeed unchanged.
@@ -18,6 +20,8 @@ class RefusalError(Exception):
     status: ClassVar[int] = 400
 
     def __init__(self, code: str, detail: str, remedy: str) -> None:
+        # A detail may repeat a name of the input, which may be as long as the input.
+        detail = detail if len(detail) <= _LONGEST_DETAIL else detail[:_LONGEST_DETAIL] + "…"
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail

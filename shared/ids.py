@@ -1,9 +1,20 @@
 """Identifiers and table keys."""
 
 import hashlib
+import re
 from datetime import UTC, datetime, timedelta
+from typing import Final
 from urllib.parse import quote
 
+ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}$(?!\n)"
+"""The form of each id from outside: up to 128 plain characters, the first a letter or a digit.
+
+A ULID, a UUID and a decimal number have the form. So do most ids of CloudEvents. An id with a slash
+(Kafka's `partition:1/offset:9`), an at sign or a space has not: the sender chooses another id, such
+as a UUID. The characters are unreserved in a URI, but for the colon, and valid in every key, header
+and blob name of Azure. A key has at most 512 characters, so every id fits.
+"""
+_ID: Final = re.compile(ID_PATTERN)
 _KEY_SAFE = "-._~@:=,"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -52,6 +63,11 @@ def key(*parts: str) -> str:
     Source: "Understanding the Table service data model", learn.microsoft.com.
     """
     return "|".join(quote(part, safe=_KEY_SAFE).replace("%", "^") for part in parts)
+
+
+def is_id(text: str) -> bool:
+    """Tell whether `text` has the form of an id from outside."""
+    return _ID.match(text) is not None
 
 
 def newest_first(at: datetime, identifier: str) -> str:

@@ -7,13 +7,20 @@ from typing import List  # noqa: UP035 - see `batch_consumer`
 
 import azure.functions as func
 
-from functions.edge.deliveries import Delivery, delivery_of, park, received_of, require_served
+from functions.edge.deliveries import (
+    MOST_FAILURES,
+    Delivery,
+    delivery_of,
+    park,
+    received_of,
+    require_served,
+    unforeseen,
+)
 from functions.edge.retries import delay_before_retry, hide_unforeseen_errors
 from shared import composition
 from shared.catalogue import Store
 from shared.composition.edge import EdgeFlow
 from shared.errors import (
-    ConflictError,
     RefusalError,
     RowConflictError,
     UnavailableError,
@@ -21,10 +28,6 @@ from shared.errors import (
 )
 from shared.messages import Received
 from shared.messages.contracts import Contract
-
-# A message that failed this often for no foreseen reason is parked. Otherwise the messages of each
-# of its batches would be dead-lettered with the message.
-_MOST_FAILURES = 5
 
 logger = logging.getLogger("vouchsafe.messages")
 
@@ -91,13 +94,13 @@ class _Batch[F, T: Contract]:
             if deliveries := await self._read():
                 await self._handle(deliveries)
             for received, error in self._failed:
-                if received.delivery_count >= _MOST_FAILURES:
-                    self._refused.append((received, _unforeseen(error)))
+                if received.delivery_count >= MOST_FAILURES:
+                    self._refused.append((received, unforeseen(error)))
         finally:
             # A refused message never succeeds, whatever becomes of the batch.
             await park(self._edge, self._refused)
         left = [
-            error for received, error in self._failed if received.delivery_count < _MOST_FAILURES
+            error for received, error in self._failed if received.delivery_count < MOST_FAILURES
         ]
         if left:
             raise left[-1]
@@ -143,12 +146,3 @@ class _Batch[F, T: Contract]:
             raise
         except Exception as error:  # noqa: BLE001 - noted, and raised in the end
             self._failed.append((received, error))
-
-
-def _unforeseen(error: Exception) -> ConflictError:
-    logger.error("parked after many failures: %s", kind_and_place(error))
-    return ConflictError(
-        "internal-error",
-        f"The message failed each time for a reason that was not foreseen: {type(error).__name__}.",
-        "Find the reason in the app's log, mend it, and replay the message.",
-    )

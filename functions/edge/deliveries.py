@@ -1,6 +1,5 @@
 """Deliveries: messages from a queue, read and admitted."""
 
-import json
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,10 +7,25 @@ from typing import cast
 
 import azure.functions as func
 
+from shared.catalogue import PARKED_CONTAINER
 from shared.composition.edge import EdgeFlow
-from shared.errors import InvalidInputError, MalformedInputError, RefusalError
+from shared.errors import (
+    ConflictError,
+    InvalidInputError,
+    MalformedInputError,
+    RefusalError,
+    kind_and_place,
+)
 from shared.messages import Event, Received, decode, parked
 from shared.messages.contracts import Contract
+from shared.messages.parking import whole_of
+
+MOST_FAILURES = 3
+"""The deliveries of a message that fails for no foreseen reason, before the message is parked.
+
+Such a failure is as a rule the input's, and comes again each time. Until then the message holds up
+its session, and each message of its batch.
+"""
 
 logger = logging.getLogger("vouchsafe.messages")
 
@@ -54,10 +68,7 @@ def received_of(queue: str, message: func.ServiceBusMessage) -> Received:
         session=message.session_id,
         content_type=message.content_type,
         delivery_count=message.delivery_count or 0,
-        properties={
-            name: value if isinstance(value, str | int | float | bool) else json.dumps(value)
-            for name, value in properties.items()
-        },
+        properties={str(name): value for name, value in properties.items()},
     )
 
 
@@ -95,11 +106,29 @@ async def require_served(
         raise found
 
 
+def unforeseen(error: Exception) -> ConflictError:
+    """Return the refusal of a message that failed again and again; log the place of `error`."""
+    logger.error("parked after many failures: %s", kind_and_place(error))
+    return ConflictError(
+        "internal-error",
+        f"The message failed each time for a reason that was not foreseen: {type(error).__name__}.",
+        "Find the reason in the app's log, mend it, and replay the message.",
+    )
+
+
 async def park(edge: EdgeFlow, refused: Sequence[tuple[Received, RefusalError]]) -> None:
-    """Copy messages to `parked-messages`, each with the reason of its refusal."""
+    """Copy messages to `parked-messages`, each with the reason of its refusal.
+
+    A message that does not fit is in the container `parked` before its copy is on the queue.
+    """
     if not refused:
         return
     now = edge.clock()
+    for received, _ in refused:
+        if (whole := whole_of(received)) is not None:
+            await edge.blobs.write(
+                PARKED_CONTAINER.name, whole.name, whole.content, "application/json"
+            )
     await edge.bus.send([parked(received, reason, now) for received, reason in refused])
     for received, reason in refused:
         logger.warning("parked message %s of %s: %s", received.id, received.queue, reason.code)

@@ -7,12 +7,20 @@ from collections.abc import Awaitable, Callable
 
 import azure.functions as func
 
-from functions.edge.deliveries import Delivery, delivery_of, park, received_of, require_served
+from functions.edge.deliveries import (
+    MOST_FAILURES,
+    Delivery,
+    delivery_of,
+    park,
+    received_of,
+    require_served,
+    unforeseen,
+)
 from functions.edge.retries import delay_before_retry, hide_unforeseen_errors
 from shared import composition, context
 from shared.catalogue import Store
 from shared.composition.edge import EdgeFlow
-from shared.errors import RefusalError
+from shared.errors import IntegrityError, RefusalError, RowConflictError, UnavailableError
 from shared.messages import Received
 from shared.messages.contracts import Contract
 
@@ -26,8 +34,9 @@ def consumer[F: composition.Flow, T: Contract](
 
     A message that names a tenant gets to the handler only if this stamp has the tenant and may
     keep the tenant's data. A message that can never succeed is copied to `parked-messages` with
-    the reason, and completed. Any other failure is raised, so that Service Bus delivers the message
-    again and, after the queue's limit, dead-letters the message.
+    the reason, and completed. A transient failure is raised, so that Service Bus delivers the
+    message again and, after the queue's limit, dead-letters the message. A message that fails
+    `MOST_FAILURES` times for no foreseen reason is parked.
     """
 
     def decorate(handler: Callable[[Delivery[F, T]], Awaitable[None]]) -> Consumer:
@@ -61,6 +70,12 @@ def raw_consumer[F: composition.Flow](
                         await handler(composition.flow(flow), received)
                     except RefusalError as reason:
                         await park(composition.flow(EdgeFlow), [(received, reason)])
+                    except (UnavailableError, RowConflictError, IntegrityError):
+                        raise
+                    except Exception as error:
+                        if received.delivery_count < MOST_FAILURES:
+                            raise
+                        await park(composition.flow(EdgeFlow), [(received, unforeseen(error))])
 
         run.__name__ = handler.__name__
         run.__doc__ = handler.__doc__

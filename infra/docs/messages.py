@@ -17,8 +17,15 @@ content type `application/cloudevents+json`, on Service Bus queues. The same con
 
 Set the message id to the event's `id`: duplicate detection and the handlers go by the id. On a
 queue with sessions, set the session id to the tenant's id. An unknown attribute of the envelope is
-ignored; an unknown field of `data` is refused. A message that can never succeed is copied to
-`parked-messages` with the code of a [problem](problems.md) as `parked-reason`."""
+ignored; an unknown field of `data` is refused, and so is a name that stands twice in an object.
+
+An id is a short token: 1 to 128 of the characters `A-Za-z0-9._~:-`, the first a letter or a digit.
+A ULID, a UUID and a number are such ids. An id with a slash, an at sign, a semicolon or a space,
+such as Kafka's `partition:1/offset:9`, is refused: send a UUID instead. A text is one line without
+control characters, and without characters that turn the direction of writing.
+
+A message that can never succeed is copied to `parked-messages` with the code of a
+[problem](problems.md) as `parked-reason`."""
 _ENVELOPE: Final = "The attributes of the envelope are the same for every type:"
 
 

@@ -27,7 +27,7 @@ A message that can never succeed is parked with the code as `parked-reason`, the
 of a parked message."""
 
 TWO_STATUSES: Final[Mapping[str, str]] = {
-    "internal-error": "A message of a batch is parked with the code after five failures.",
+    "internal-error": "A message is parked with the code after three unforeseen failures.",
     "log-damaged": "An event for a damaged log is parked with the code.",
 }
 """Codes with a status of HTTP and with another of the error that parks a message, and why."""

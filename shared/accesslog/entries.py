@@ -7,6 +7,7 @@ bytes and an equal hash. An entry leaves out unknown fields.
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 import msgspec
@@ -19,8 +20,9 @@ from shared.messages.outbox_rows import OutgoingEntry
 
 # The lead of a sender's clock over the app's clock before the sender's time is marked untrusted.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+_RUNS: Final = re.compile(r"[^\s/]+")
 # A URI may escape the at sign.
-_EMAIL: Final = re.compile(r"[^\s@/]+(?:@|%40)[^\s@/]+\.[^\s@/]+")
+_ESCAPED: Final = "%40"
 
 
 class Entry(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -70,11 +72,11 @@ def check(recorded: AccessRecorded) -> None:
     Raises InvalidInputError.
     """
     fields = msgspec.to_builtins(recorded)
+    _require_nameless(fields)
     try:
         msgspec.convert(fields, AccessRecorded)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from error
-    _require_nameless(fields)
 
 
 def new_entry(recorded: AccessRecorded, identifier: str, now: datetime) -> OutgoingEntry:
@@ -95,10 +97,21 @@ def check_identity(source: str, identifier: str) -> None:
 
 def names_person(text: str | None) -> bool:
     """Tell whether `text` contains something like an e-mail address."""
-    # Most texts have no at sign, and the search for the part before the sign is slow.
-    if text is None or ("@" not in text and "%40" not in text):
-        return False
-    return _EMAIL.search(text) is not None
+    return text is not None and any(map(_has_address, _RUNS.findall(text)))
+
+
+def _has_address(run: str) -> bool:
+    """Tell whether an address stands in a run of text without spaces and slashes.
+
+    An address is something, an at sign, and something with a dot inside. A search for the form as
+    one expression would try each beginning with each at sign.
+    """
+    parts = run.split("@")
+    if any(before and "." in after[1:-1] for before, after in pairwise(parts)):
+        return True
+    # Of several escaped signs, the first has the most behind it.
+    escaped = ((part, part.find(_ESCAPED, 1)) for part in parts)
+    return any(at > 0 and "." in part[at + len(_ESCAPED) + 1 : -1] for part, at in escaped)
 
 
 def person_named(place: str) -> InvalidInputError:

@@ -18,6 +18,7 @@ from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver, ServiceBu
 from azure.servicebus.amqp import AmqpMessageBodyType
 from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusError
 
+from shared.azure.amqp_types import read_every_type
 from shared.catalogue import Guard, allow_any
 from shared.errors import UnavailableError
 from shared.ports import OutgoingMessage, Queued
@@ -41,6 +42,7 @@ class AzureBus:
 
         `allow` raises for the name of a queue that must not be opened.
         """
+        read_every_type()
         self._allow = allow
         self._ping_queue = ping_queue
         # One retry, for a link that the service closed in an idle time. The outbox and redelivery

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from shared.composition.core import Flow
 from shared.composition.messages import MessagesFlow
 from shared.composition.tenancy import TenancyFlow
-from shared.ports import Bus
+from shared.ports import Blobs, Bus
 
 if TYPE_CHECKING:
     from shared.accesslog import AccessLog
@@ -41,6 +41,11 @@ class EdgeFlow(Flow):
     def log(self) -> "AccessLog":
         """The access log, for the record of disclosures."""
         return self._flow(MessagesFlow).log
+
+    @property
+    def blobs(self) -> Blobs:
+        """Blob Storage, for what does not fit a parked copy."""
+        return self._adapters.blobs
 
     @property
     def bus(self) -> Bus:

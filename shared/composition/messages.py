@@ -41,3 +41,9 @@ class MessagesFlow(Flow):
         from shared.messages import Outbox
 
         return Outbox(self._adapters.tables, self._adapters.bus, self.log, self.clock)
+
+    async def tidy_parked(self) -> None:
+        """Delete the whole messages of `parked` whose time is over."""
+        from shared.messages.parked_blobs import tidy_parked
+
+        await tidy_parked(self._adapters.blobs, self.clock)

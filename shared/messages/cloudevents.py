@@ -4,6 +4,7 @@ Source: CloudEvents specification 1.0.2, the JSON event format, and the extensio
 `correlationid` names the request or event at the beginning of a chain of events.
 """
 
+import codecs
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -12,22 +13,32 @@ import msgspec
 
 from shared import context
 from shared.errors import MalformedInputError
-from shared.messages.contracts import CONTRACTS, TYPES, Contract
+from shared.json_names import require_unique_names
+from shared.messages.contracts import CONTRACTS, TYPES, Contract, Identifier, MaybeText
 from shared.ports import OutgoingMessage
 
 SOURCE = "/vouchsafe"
 
 
-class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
+# A URI reference, in the characters of a URI (RFC 3986 section 2).
+type _Source = Annotated[str, msgspec.Meta(min_length=1, max_length=512, pattern=r"^[!-~]+$(?!\n)")]
+_JSON = r"^application/json[ \t]*(?:;[ -~]*)?$(?!\n)"
+
+
+class _Envelope(msgspec.Struct):
+    """The attributes that are read; others are extensions, and ignored (section 3.3)."""
+
     specversion: Literal["1.0"]
-    id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-    source: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+    id: Identifier
+    source: _Source
     type: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     time: Annotated[datetime, msgspec.Meta(tz=True)]
     data: msgspec.Raw
-    subject: Annotated[str, msgspec.Meta(max_length=512)] | None = None
-    datacontenttype: Literal["application/json"] = "application/json"
-    correlationid: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
+    subject: MaybeText = None
+    datacontenttype: Annotated[str, msgspec.Meta(max_length=128, pattern=_JSON)] | None = (
+        "application/json"
+    )
+    correlationid: Identifier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,8 @@ _DATA = {name: msgspec.json.Decoder(contract) for name, contract in CONTRACTS.it
 
 def decode(body: bytes) -> Event:
     """Read a message. Raises MalformedInputError with the code of the fault."""
+    # RFC 8259 section 8.1 lets a reader ignore the mark of some writers of UTF-8.
+    body = body.removeprefix(codecs.BOM_UTF8)
     try:
         envelope = _ENVELOPE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -81,8 +94,9 @@ def decode(body: bytes) -> Event:
             f"Send one of: {', '.join(sorted(CONTRACTS))}.",
         )
     try:
+        require_unique_names(body)
         data = decoder.decode(envelope.data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedInputError(
             "message-data-invalid",
             f"The data does not meet the contract of {envelope.type}: {error}.",

@@ -18,12 +18,19 @@ from shared.catalogue import (
     INTAKE_QUEUE,
     NOTICES_QUEUE,
 )
+from shared.ids import ID_PATTERN
+from shared.plain_text import PLAIN_PATTERN
 
-type Text = Annotated[str, Meta(min_length=1, max_length=512)]
-type MaybeText = Annotated[str, Meta(max_length=512)] | None
-type Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
-type TenantId = Annotated[str, Meta(min_length=1, max_length=64)]
+# The limits are those of the keys, headers and columns that the fields become, so that a message
+# within its contract can always be kept: a key has 512 characters, a column 32,768.
+type Text = Annotated[str, Meta(min_length=1, max_length=512, pattern=PLAIN_PATTERN)]
+type MaybeText = Annotated[str, Meta(max_length=512, pattern=PLAIN_PATTERN)] | None
+type Resource = Annotated[str, Meta(max_length=1100, pattern=PLAIN_PATTERN)]
+type Identifier = Annotated[str, Meta(min_length=1, max_length=128, pattern=ID_PATTERN)]
+type TenantId = Annotated[str, Meta(min_length=1, max_length=64, pattern=ID_PATTERN)]
 type AwareTime = Annotated[datetime, Meta(tz=True)]
+# An ETag goes into a header as it came.
+type ETag = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[!-~]+$(?!\n)")]
 
 
 class Contract(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
@@ -46,7 +53,7 @@ class BlobUploaded(Contract, frozen=True):
     """A blob arrived in `incoming`; `etag` and `last_modified` name the version."""
 
     name: Annotated[str, Meta(min_length=1, max_length=1024)]
-    etag: Text
+    etag: ETag
     last_modified: AwareTime
 
 
@@ -55,7 +62,7 @@ class ConsentGranted(Contract, frozen=True):
 
     grant_id: Identifier
     tenant: TenantId
-    path_prefix: Annotated[str, Meta(max_length=1024)]
+    path_prefix: Annotated[str, Meta(max_length=1024, pattern=PLAIN_PATTERN)]
     operations: Annotated[tuple[Literal["read"], ...], Meta(min_length=1)]
     purpose: Text
     ticket: Text
@@ -78,7 +85,7 @@ class AccessRecorded(Contract, frozen=True):
     tenant: TenantId
     actor: Actor
     action: Text
-    resource: Annotated[str, Meta(max_length=1100)]
+    resource: Resource
     outcome: Literal["allowed", "denied", "failed"]
     purpose: MaybeText = None
     ticket: MaybeText = None
@@ -109,7 +116,7 @@ class ErasureBatchReady(Contract, frozen=True):
 
     tenant: TenantId
     request_id: Identifier
-    batch: Annotated[int, Meta(ge=0)]
+    batch: Annotated[int, Meta(ge=0, le=999_999)]
 
 
 class IncidentOpened(Contract, frozen=True):
@@ -118,7 +125,7 @@ class IncidentOpened(Contract, frozen=True):
     kind: Text
     severity: Literal["warning", "critical"]
     summary: Text
-    resource: Annotated[str, Meta(max_length=1100)]
+    resource: Resource
     tenant: TenantId | None = None
 
 

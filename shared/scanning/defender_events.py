@@ -6,7 +6,7 @@ learn.microsoft.com: "Set up response to malware scanning" and "Understand malwa
 (Defender for Cloud); "Event Grid event schema" and "CloudEvents v1.0 schema with Azure Event Grid".
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import msgspec
@@ -16,6 +16,8 @@ from shared.errors import InvalidInputError, MalformedInputError
 from shared.ids import in_milliseconds
 from shared.scanning.scanner import Findings
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime.max.replace(tzinfo=UTC)
 EVENT_TYPE: Final = "Microsoft.Security.MalwareScanningResult"
 
 # Names of malware that are kept, and characters of each name.
@@ -72,6 +74,9 @@ def read_result(body: bytes) -> ScanResult:
         data = msgspec.json.decode(event.data, type=_Data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _invalid(error) from error
+    if not _EPOCH <= data.scan_finished_time_utc <= _LATEST:
+        # Such a time may have no UTC.
+        raise _invalid(ValueError("the scan finished before 1970 or after 9999"))
     return ScanResult(
         data.blob_uri,
         data.e_tag.strip('"'),

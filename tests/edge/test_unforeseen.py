@@ -14,7 +14,7 @@ from shared import composition
 from shared.catalogue import INCIDENTS_QUEUE
 from shared.composition import core
 from shared.composition.messages import MessagesFlow
-from shared.errors import RowConflictError, UnavailableError
+from shared.errors import IntegrityError, RowConflictError, UnavailableError
 from shared.messages.contracts import IncidentOpened
 
 SECRET = "Ada Lovelace, ada@example.com"
@@ -136,14 +136,37 @@ async def test_one_that_fails_again_and_again_is_parked_and_spares_the_others(ca
     core._current.adapters.bus = bus = Queue()
     failing = batch_consumer_of("e2", ValueError(SECRET), handled)
     with pytest.raises(retries.DeliveryFailedError):
-        await failing(batch("e1", "e2", deliveries=4))
+        await failing(batch("e1", "e2", deliveries=2))
     assert bus.sent == []
-    await failing(batch("e1", "e2", deliveries=5))
+    await failing(batch("e1", "e2", deliveries=3))
     [parked] = bus.sent
     assert json.loads(parked.body)["id"] == "e2"
     assert parked.properties["parked-reason"] == "internal-error"
     assert handled == ["e1", "e1"]
     assert SECRET not in caplog.text + json.dumps(parked.properties)
+
+
+async def test_a_single_message_that_fails_again_and_again_is_parked(caplog):
+    caplog.set_level(logging.DEBUG)
+    core._current.adapters.bus = bus = Queue()
+    failing = consumer_of(ValueError(SECRET))
+    with pytest.raises(retries.DeliveryFailedError):
+        await failing(batch("e1", deliveries=2)[0])
+    assert bus.sent == []
+    await failing(batch("e1", deliveries=3)[0])
+    [parked] = bus.sent
+    assert parked.properties["parked-reason"] == "internal-error"
+    assert SECRET not in caplog.text + json.dumps(parked.properties)
+
+
+@pytest.mark.parametrize(
+    "error", [UnavailableError("bus"), RowConflictError("assets"), IntegrityError("log")]
+)
+async def test_what_may_pass_is_never_parked(error):
+    core._current.adapters.bus = bus = Queue()
+    with pytest.raises((type(error), retries.DeliveryFailedError)):
+        await consumer_of(error)(batch("e1", deliveries=9)[0])
+    assert bus.sent == []
 
 
 async def test_one_that_cannot_even_be_read_does_not_take_the_others_with_it(monkeypatch):

@@ -323,13 +323,13 @@ LATER = "2100-01-01T00:00:00Z"
             granting(TENANT, "g-9", purpose="for zoe@acme.example"),
             "log-entry-names-person",
         ),
-        ("consent-grants", TENANT, granting(TENANT, NAMED), "log-entry-names-person"),
-        ("consent-grants", TENANT, revoking(TENANT, NAMED), "log-entry-names-person"),
+        ("consent-grants", TENANT, granting(TENANT, NAMED), "message-data-invalid"),
+        ("consent-grants", TENANT, revoking(TENANT, NAMED), "message-data-invalid"),
         (
             "consent-grants",
             TENANT,
             granting(TENANT, "g-9") | {"correlationid": NAMED},
-            "log-entry-names-person",
+            "message-invalid",
         ),
         (
             "consent-grants",

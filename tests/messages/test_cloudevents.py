@@ -53,7 +53,17 @@ def test_names_are_camel_case_on_the_wire():
         (event(time="0001-01-01T00:00:00Z"), "message-invalid"),
         (event(time="1970-01-01T00:00:00+14:00"), "message-invalid"),
         (event(time="9999-12-31T23:59:59-00:01"), "message-invalid"),
-        (event(surprise=1), "message-invalid"),
+        (event() + b"{}", "message-invalid"),
+        (event().decode().encode("utf-16"), "message-invalid"),
+        (event(datacontenttype="application/xml"), "message-invalid"),
+        (event(id="a/b"), "message-invalid"),
+        (event(id="zoe@acme.example"), "message-invalid"),
+        (event(id="\u0416" * 128), "message-invalid"),
+        (event(id="e1\n"), "message-invalid"),
+        (event(id=".."), "message-invalid"),
+        (event(source="/a b"), "message-invalid"),
+        (event(source="/\u0416"), "message-invalid"),
+        (event(correlationid="\u001b[2J\nFAKE"), "message-invalid"),
         (event(data=...), "message-invalid"),
         (event(type="vouchsafe.consent.revoked.v2"), "message-type-unknown"),
         (event(data={}), "message-data-invalid"),
@@ -69,6 +79,52 @@ def test_what_is_not_of_the_contract_is_refused_with_its_reason(body, code):
     with pytest.raises(MalformedInputError) as refused:
         decode(body)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        event().replace(b'"id":', b'"x": {"a": 1, "a": 2}, "id":'),
+        event().replace(b'"id":', b'"id": "E0", "id":'),
+        event().replace(b'"tenant":', b'"tenant": "globex", "tenant":'),
+        event().replace(b'"acme"', b"NaN"),
+        event().replace(b'"acme"', b"9" * 10_000),
+        event().replace(b'"acme"', b"1e999"),
+        event().replace(b'"acme"', b'"\\ud800"'),
+        event().replace(b'"acme"', b'"\\u0000"'),
+        event().replace(b'"acme"', b"[" * 50_000),
+        event().replace(b'"acme"', b"[" * 500 + b"]" * 500),
+        event().replace(b'"id":', b'"x": ' + b"[" * 9000 + b"]" * 9000 + b', "id":'),
+        b"[" * 200_000,
+        b"\0" * 200_000,
+    ],
+)
+def test_hostile_json_is_refused(body):
+    with pytest.raises(MalformedInputError):
+        decode(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        event(traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        event(partitionkey="1", dataschema="https://example.org/s", comexample=7),
+        event(datacontenttype="application/json; charset=utf-8"),
+        event(datacontenttype=None),
+        b"\xef\xbb\xbf" + event(),
+    ],
+)
+def test_extensions_are_ignored(body):
+    """CloudEvents 1.0.2, section "Extension Context Attributes"."""
+    assert decode(body).data == REVOKED
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    ["01J8ZQ4T4M0V9W6Y2N3P5R7S8T", "831e1650-001e-001b-66ab-eeb76e069631", "A234-1234-1234", "7"],
+)
+def test_ids_of_other_systems_are_taken(identifier):
+    assert decode(event(id=identifier)).id == identifier
 
 
 @pytest.mark.parametrize(

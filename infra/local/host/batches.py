@@ -3,7 +3,8 @@
 The rules are the Service Bus extension's. One batch runs at a time. A batch holds at most
 maxMessageBatchSize messages. The trigger waits up to maxBatchWaitTime for minMessageBatchSize
 messages. A successful function completes every message, a failed function abandons every message.
-No lock is renewed during the call. A queue with sessions serves one session at a time:
+No lock is renewed during the call. A message that cannot be bound,
+such as an AMQP sequence, goes back alone. A queue with sessions serves one session at a time:
 maxAutoLockRenewalDuration and maxConcurrentSessions apply to functions that take single messages.
 Source: "Azure Service Bus bindings for Azure Functions", host.json settings (learn.microsoft.com).
 """
@@ -47,9 +48,10 @@ class BatchTrigger(QueueTrigger):
         if not messages:
             return False
         await self._fill(receiver, messages)
-        succeeded = await self._run_batch(messages)
+        bound = [message for message in messages if self._is_bindable(message)]
+        succeeded = bool(bound) and await self._run_batch(bound)
         for message in messages:
-            await self._settle(receiver, message, succeeded=succeeded)
+            await self._settle(receiver, message, succeeded=succeeded and message in bound)
         return True
 
     async def _fill(
@@ -72,12 +74,18 @@ class BatchTrigger(QueueTrigger):
     def _value(self, bodies: list[bytes]) -> Datum:
         return Datum(protos.CollectionBytes(bodies), "collection_bytes")
 
-    async def _run_batch(self, messages: Sequence[ServiceBusReceivedMessage]) -> bool:
+    def _is_bindable(self, message: ServiceBusReceivedMessage) -> bool:
+        """Tell whether the function can get the message; a different message goes back alone."""
         try:
-            value = self._value([body_of(message) for message in messages])
-        except ValueError as error:
-            log.warning("%s: a batch cannot be bound: %s", self._function.name, error)
+            body_of(message)
+            batch_metadata_of([message])
+        except Exception as error:  # noqa: BLE001 - whatever a sender sent, the host goes on
+            log.warning("%s: a message cannot be bound: %r", self._function.name, error)
             return False
+        return True
+
+    async def _run_batch(self, messages: Sequence[ServiceBusReceivedMessage]) -> bool:
+        value = self._value([body_of(message) for message in messages])
         outcome = await self._invoker.run(self._function, value, batch_metadata_of(messages))
         return outcome.succeeded
 

@@ -4,9 +4,11 @@ The names and kinds are those that the Service Bus extension sends and
 ``azure.functions.servicebus`` reads. Properties that a message lacks are left out.
 """
 
+import base64
 import json
+import math
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,7 +33,7 @@ def body_of(message: ServiceBusReceivedMessage) -> bytes:
 def metadata_of(message: ServiceBusReceivedMessage) -> dict[str, Datum]:
     """Return the trigger metadata, by the extension's names."""
     data = {
-        name: Datum(value, "string") if isinstance(value, str) else Datum(json.dumps(value), "json")
+        name: Datum(value, "string") if isinstance(value, str) else Datum(_json(value), "json")
         for name, value in _values(message).items()
         if value is not None
     }
@@ -64,24 +66,50 @@ def metadata_by_hand(*, batch: bool) -> dict[str, Datum]:
 
 def _properties(message: ServiceBusReceivedMessage) -> dict[str, object]:
     return {
-        _text(name): _text(value) if isinstance(value, bytes) else value
-        for name, value in (message.application_properties or {}).items()
+        _text(name): _plain(value) for name, value in (message.application_properties or {}).items()
     }
+
+
+def _plain(value: object) -> object:
+    """Return a value of any AMQP type as JSON has it, in the forms of .NET's JSON.
+
+    The SDK gives binary, strings and symbols alike as bytes: bytes that are no UTF-8 are in base64.
+    Of a described value the SDK gives the value.
+    """
+    match value:
+        case float() if not math.isfinite(value):
+            return str(value)
+        case None | bool() | int() | float() | str():
+            return value
+        case bytes():
+            return _text_or_base64(value)
+        case Mapping():
+            return {_text(name): _plain(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_plain(one) for one in value]
+    return str(value)
+
+
+def _text_or_base64(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(value).decode()
 
 
 def _values(message: ServiceBusReceivedMessage) -> dict[str, object]:
     life = message.time_to_live
     return {
-        "MessageId": message.message_id,
-        "ContentType": message.content_type,
-        "CorrelationId": message.correlation_id,
-        "Subject": message.subject,
-        "Label": message.subject,
-        "To": message.to,
-        "ReplyTo": message.reply_to,
-        "ReplyToSessionId": message.reply_to_session_id,
-        "SessionId": message.session_id,
-        "PartitionKey": message.partition_key,
+        "MessageId": _or_none(message.message_id),
+        "ContentType": _or_none(message.content_type),
+        "CorrelationId": _or_none(message.correlation_id),
+        "Subject": _or_none(message.subject),
+        "Label": _or_none(message.subject),
+        "To": _or_none(message.to),
+        "ReplyTo": _or_none(message.reply_to),
+        "ReplyToSessionId": _or_none(message.reply_to_session_id),
+        "SessionId": _or_none(message.session_id),
+        "PartitionKey": _or_none(message.partition_key),
         "LockToken": str(message.lock_token),
         "DeadLetterSource": message.dead_letter_source,
         "DeadLetterReason": message.dead_letter_reason,
@@ -100,12 +128,17 @@ def _values(message: ServiceBusReceivedMessage) -> dict[str, object]:
     }
 
 
+def _or_none(value: object) -> str | None:
+    """Return a property as text: AMQP has ids of four types, .NET has text alone."""
+    return None if value is None else _text(value)
+
+
 def _json(value: object) -> str:
     return json.dumps(value, default=str)
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _time(moment: datetime | None) -> str | None:

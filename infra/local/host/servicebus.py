@@ -16,6 +16,7 @@ from azure.servicebus.aio import AutoLockRenewer, ServiceBusClient, ServiceBusRe
 from azure.servicebus.exceptions import OperationTimeoutError
 from azure_functions_runtime.bindings.datumdef import Datum
 
+from infra.local.host.amqp_types import read_every_type
 from infra.local.host.hostjson import HostSettings
 from infra.local.host.invoke import Invoker
 from infra.local.host.loading import Function
@@ -74,8 +75,8 @@ class QueueTrigger:
             since = asyncio.get_running_loop().time()
             try:
                 await self._receive_until_broken()
-            except BROKEN as error:
-                log.warning("%s: queue %s: %s", self._function.name, self._queue, error)
+            except Exception as error:  # noqa: BLE001 - a queue's failure never ends the host
+                log.warning("%s: queue %s: %r", self._function.name, self._queue, error)
                 lasted = asyncio.get_running_loop().time() - since
                 wait = FIRST_BACKOFF_SECONDS if lasted > wait else wait * 2
                 wait = min(wait, LONGEST_BACKOFF_SECONDS)
@@ -97,6 +98,7 @@ class QueueTrigger:
         renewal = self._host.max_lock_renewal
         renewer = AutoLockRenewer(renewal) if renewal else None
         # One attempt for each call: this class itself waits and retries.
+        read_every_type()
         client = ServiceBusClient.from_connection_string(
             self._connection, retry_total=0, socket_timeout=SOCKET_SECONDS
         )
@@ -161,11 +163,11 @@ class QueueTrigger:
         """Run the function for one message and settle the message."""
         succeeded = False
         try:
-            value = self._value([body_of(message)])
-        except ValueError as error:
-            log.warning("%s: a message cannot be bound: %s", self._function.name, error)
+            value, metadata = self._value([body_of(message)]), metadata_of(message)
+        except Exception as error:  # noqa: BLE001 - whatever a sender sent, the host goes on
+            log.warning("%s: a message cannot be bound: %r", self._function.name, error)
         else:
-            outcome = await self._invoker.run(self._function, value, metadata_of(message))
+            outcome = await self._invoker.run(self._function, value, metadata)
             succeeded = outcome.succeeded
         await self._settle(receiver, message, succeeded=succeeded)
 

@@ -12,6 +12,11 @@ TIMESTAMP = 0x83
 
 _UNSIGNED = frozenset({0x43, 0x44, 0x52, 0x53, 0x70, 0x80})
 _BINARY = frozenset({0xA0, 0xB0})
+MOST_NESTED = 32
+"""The deepest nesting of values in a message; Microsoft's SDKs stop at 64."""
+
+_LISTS, _MAPS = frozenset({0x45, 0xC0, 0xD0}), frozenset({0xC1, 0xD1})
+_NO_KEYS = _LISTS | _MAPS | {0x00, 0xE0, 0xF0}
 # Variable-width types, each with the width of its size: binary, string, symbol.
 _VARIABLE = {0xA0: 1, 0xB0: 4, 0xA1: 1, 0xB1: 4, 0xA3: 1, 0xB3: 4}
 
@@ -37,6 +42,26 @@ def end_of(data: bytes, at: int) -> int:
         case 0xB | 0xD | 0xF:
             return at + 5 + int.from_bytes(data[at + 1 : at + 5])
     raise MalformedMessageError(f"unknown type code 0x{code:02x}")
+
+
+def require_decodable(data: bytes, at: int, depth: int = 0) -> int:
+    """Return the end of the value at `at`, once every value inside was looked at.
+
+    Raises `MalformedMessageError` for a value that clients refuse to decode: nested deeper than
+    `MOST_NESTED`, or a map with a key that is no simple value.
+    """
+    if depth > MOST_NESTED:
+        raise MalformedMessageError(f"values are nested deeper than {MOST_NESTED}")
+    end = end_of(data, at)
+    while data[at] == 0:
+        at = require_decodable(data, at + 1, depth + 1)
+    code = data[at]
+    if code in _LISTS or code in _MAPS:
+        for number, (start, _) in enumerate(items(data, at)):
+            if code in _MAPS and number % 2 == 0 and data[start] in _NO_KEYS:
+                raise MalformedMessageError("a key of a map is no simple value")
+            require_decodable(data, start, depth + 1)
+    return end
 
 
 def items(data: bytes, at: int) -> Iterator[tuple[int, int]]:

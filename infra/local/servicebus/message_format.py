@@ -16,6 +16,7 @@ from infra.local.servicebus.encoding import (
     end_of,
     items,
     long,
+    require_decodable,
     scalar,
     symbol,
     text,
@@ -91,7 +92,7 @@ def _parse(data: bytes) -> AnnotatedMessage:
             raise MalformedMessageError(f"unknown message section {code!r}")
         if code >= _DATA:
             break
-        end = end_of(data, value)
+        end = require_decodable(data, value)
         sections[code] = (at, value, end)
         at = end
     if _skip_body(data, at) != len(data):
@@ -137,7 +138,7 @@ def _not_before(annotations: list[bytes]) -> float | None:
 
 def _skip_body(data: bytes, at: int) -> int:
     while at < len(data):
-        at = end_of(data, at)
+        at = require_decodable(data, at)
     return at
 
 

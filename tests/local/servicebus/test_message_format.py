@@ -61,6 +61,29 @@ def test_what_is_no_message_is_refused(data: bytes) -> None:
         parse(data)
 
 
+@pytest.mark.parametrize("place", ["properties", "annotations", "body"])
+@pytest.mark.parametrize("depth", [10, 100])
+def test_values_are_nested_as_deep_as_clients_read(place: str, depth: int) -> None:
+    value: object = 1
+    for _ in range(depth):
+        value = {"a": [value]}
+    data = Message(**{place: {symbol("x") if place == "annotations" else "x": value}}).encode()
+    if depth == 10:
+        assert parse(data)
+        return
+    with pytest.raises(MalformedMessageError):
+        parse(data)
+
+
+# {[]: null}, and a described key.
+@pytest.mark.parametrize("key", [b"\x45", b"\x00\xa3\x01x\x40"])
+def test_a_map_with_a_key_that_no_client_can_keep_is_refused(key: bytes) -> None:
+    inner = key + b"\x40"
+    pairs = b"\xa1\x01x\xc1" + bytes((len(inner) + 1, 2)) + inner
+    with pytest.raises(MalformedMessageError):
+        parse(b"\x00\x53\x74\xc1" + bytes((len(pairs) + 1, 2)) + pairs)
+
+
 def test_a_batch_with_a_descriptor_that_is_no_text_is_refused() -> None:
     with pytest.raises(MalformedMessageError):
         unbatch(b"\x00\xa1\x01\xc0\x40")
