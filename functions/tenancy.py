@@ -4,7 +4,7 @@ import azure.functions as func
 
 from functions.edge.bodies import View
 from functions.edge.calls import Call, Reply, etag_header
-from functions.edge.disclosures import NOTHING, Disclosed
+from functions.edge.disclosures import Disclosed, RecordedByFlow
 from functions.edge.http import HttpRoutes
 from functions.edge.operations import PAGING
 from shared.composition.tenancy import TenancyFlow
@@ -16,9 +16,13 @@ http = HttpRoutes(blueprint, TenancyFlow)
 
 
 class TenantPage(View, frozen=True):
-    """A page of tenants, and the token of the next page."""
+    """A page of tenants, and the token of the next page.
+
+    `withheld` has the ids of the tenants in whose log the listing cannot be recorded.
+    """
 
     tenants: list[Tenant]
+    withheld: list[str]
     continuation: str | None
 
 
@@ -28,29 +32,48 @@ _REGISTERING = {VENDOR_SERVICE, VENDOR_DPO}
 @http.endpoint(
     "POST",
     "tenants",
-    discloses=NOTHING,
+    discloses=Disclosed("tenant.viewed"),
     roles=_REGISTERING,
     body=Registration,
     replies={201: Tenant},
     idempotent=True,
 )
 async def register_tenant(call: Call[TenancyFlow]) -> Reply:
-    """Register a tenant with this stamp; the same registration again changes nothing."""
+    """Register a tenant with this stamp; the same registration again changes nothing.
+
+    The answer to a repeated registration is recorded as a reading.
+    """
     registration = call.read(Registration)
     entry = await call.identifier("tenants")
-    tenant = await call.flow.tenants.register(registration, call.caller, entry)
-    return Reply(201, tenant, {"Location": f"/api/tenants/{tenant.id}"})
+    tenant, is_new = await call.flow.tenants.register(registration, call.caller, entry)
+    resource = f"tenants/{tenant.id}"
+    location = {"Location": f"/api/{resource}"}
+    return Reply(201, tenant, location, is_logged=is_new, resource=resource, tenant=tenant.id)
 
 
 @http.endpoint(
-    "GET", "tenants", discloses=NOTHING, roles=_REGISTERING, replies={200: TenantPage}, query=PAGING
+    "GET",
+    "tenants",
+    discloses=RecordedByFlow("an entry in the log of each tenant of the page"),
+    roles=_REGISTERING,
+    replies={200: TenantPage},
+    query=PAGING,
 )
 async def list_tenants(call: Call[TenancyFlow]) -> Reply:
-    """List the tenants of the stamp, by id."""
-    tenants, continuation = await call.flow.tenants.page(
-        size=call.page_size, continuation=call.continuation
+    """List the tenants of the stamp, by id; the log of each tenant records the listing.
+
+    A tenant whose log takes no entries is in `withheld`, with the id alone, and so is a tenant of a
+    residency zone that the stamp does not serve.
+    """
+    page = await call.flow.listing.page(
+        call.caller, size=call.page_size, continuation=call.continuation
     )
-    return Reply(200, TenantPage(tenants=list(tenants), continuation=continuation))
+    return Reply(
+        200,
+        TenantPage(
+            tenants=list(page.tenants), withheld=list(page.withheld), continuation=page.continuation
+        ),
+    )
 
 
 @http.endpoint(

@@ -10,7 +10,7 @@ from functions.accesslog.entries import FILTERS, READING, export_of, index_of
 from functions.accesslog.proofs import size_of
 from functions.edge.bodies import Link
 from functions.edge.calls import Call, Reply
-from functions.edge.disclosures import LogRead, RecordedByFlow
+from functions.edge.disclosures import Disclosed, LogRead, RecordedByFlow
 from functions.edge.http import HttpRoutes
 from functions.edge.operations import Parameter, Raw
 from shared import composition
@@ -88,18 +88,22 @@ async def redact_entry(call: Call[AccessLogFlow]) -> Reply:
 @http.endpoint(
     "POST",
     "tenants/{tenant}/log/witnesses",
-    discloses=RecordedByFlow("with the change"),
+    discloses=Disclosed("log.witness-viewed"),
     roles={TENANT_ADMIN},
     body=WitnessRequest,
     replies={201: Witness},
 )
 async def add_witness(call: Call[AccessLogFlow]) -> Reply:
-    """Accept the cosignatures of a witness of the tenant's log (C2SP); the same again is one."""
-    witness = await call.flow.witnesses.add(
+    """Accept the cosignatures of a witness of the tenant's log (C2SP).
+
+    The answer to a repeated request shows the known witness, and is recorded.
+    """
+    witness, is_new = await call.flow.witnesses.add(
         call.tenant, call.read(WitnessRequest).vkey, call.caller
     )
-    location = f"/api/tenants/{call.tenant}/log/witnesses/{witness.id}"
-    return Reply(201, witness, {"Location": location})
+    resource = f"log/witnesses/{witness.id}"
+    location = {"Location": f"/api/tenants/{call.tenant}/{resource}"}
+    return Reply(201, witness, location, is_logged=is_new, resource=resource)
 
 
 @http.endpoint(

@@ -31,7 +31,7 @@ class Reply:
     """The answer of an endpoint: a JSON `body`, or raw `content` of `content_type`.
 
     `is_logged` marks the answer of a command whose change is in the tenant's log already.
-    `resource` names what the answer gives away, where the path does not.
+    `resource` names what the answer gives away, and `tenant` whose data, where the path does not.
     """
 
     status: int
@@ -41,6 +41,7 @@ class Reply:
     content_type: str = "application/json"
     is_logged: bool = False
     resource: str | None = None
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Disclosures: the record, in the tenant's access log, of an endpoint's answer.
 
-The way in records the answer, and not the handler, so that no endpoint forgets the record. An
-endpoint whose path names a tenant must declare a disclosure.
+The way in records the answer, and not the handler, so that no endpoint forgets the record. Every
+endpoint declares the disclosure. `tests/edge/test_disclosures.py` lists the endpoints that declare
+NOTHING, each with the reason and the types of the replies.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ class Disclosed:
 
     `resource` names the thing that was found: an id, with route parameters in braces. An answer
     whose handler changed something is not recorded a second time: the change is in the log. The
-    handler's reply names the resource where only the handler knows the id.
+    handler's reply names the resource and the tenant where only the handler knows the ids.
     """
 
     action: str
@@ -65,8 +66,11 @@ async def record_answer(
 ) -> None:
     """Record an answer. `resource` is what the handler named, if anything.
 
-    Raises UnavailableError where the entry cannot be kept: the caller gets no answer then.
+    Raises UnavailableError where the entry cannot be kept, and LookupError for the answer of no
+    tenant: the caller gets no answer then.
     """
-    if isinstance(disclosure, Disclosed) and tenant is not None:
+    if isinstance(disclosure, Disclosed):
+        if tenant is None:
+            raise LookupError(f"an answer of {disclosure.action} names no tenant")
         named = resource or disclosure.resource.format(**parameters)
         await log.record_answer(tenant, caller, disclosure.action, named)

@@ -48,7 +48,7 @@ class HttpRoutes[F: composition.Flow]:
         declares the record of the answer in the tenant's log. `of_any_tenant` leaves the refusal of
         people of another tenant to the handler. The remaining arguments describe input and answers,
         as `Operation` does. Raises ValueError for a path that names a tenant where `discloses` is
-        NOTHING.
+        NOTHING; a test holds each further NOTHING to what the endpoint replies.
         """
         if "{tenant}" in path and discloses is None:
             raise ValueError(f"{method} {path} must say how it records what it gives away")
@@ -101,10 +101,11 @@ async def _answer[F](call: Call[F], handler: Handler[F], discloses: Disclosure |
     """Return the handler's reply, after the record of the disclosure."""
     if discloses is None:
         return await handler(call)
-    log, tenant, parameters = call.edge.log, call.tenant, call.request.route_params
-    await record_question(log, discloses, tenant, call.caller)
+    log, parameters = call.edge.log, call.request.route_params
+    await record_question(log, discloses, parameters.get("tenant"), call.caller)
     reply = await handler(call)
     if not reply.is_logged:
+        tenant = parameters.get("tenant", reply.tenant)
         await record_answer(log, discloses, tenant, call.caller, parameters, reply.resource)
     return reply
 

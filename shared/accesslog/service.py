@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
@@ -13,6 +13,7 @@ from shared.accesslog.entries import (
     check,
     check_identity,
     entry_of,
+    new_entry,
     payload_of,
 )
 from shared.accesslog.storage.errors import EventIdReusedError, LogDamagedError
@@ -79,15 +80,19 @@ class AccessLog:
         Each answer is an entry, even for a repeated request. Raises the errors of `record`: give no
         answer then.
         """
-        given = AccessRecorded(
-            tenant=tenant,
-            actor=caller.actor(),
-            action=action,
-            resource=resource,
-            outcome="allowed",
-        )
         now = self._clock()
-        await self.record(given, new_id(now), now)
+        await self.record(_answered(tenant, caller, action, resource), new_id(now), now)
+
+    async def record_listing(self, tenants: Sequence[str], caller: Caller) -> Collection[str]:
+        """Record, in the log of each of `tenants`, that a list shows `caller` the tenant.
+
+        Returns the tenants whose log has the entry: give no data of the others. Raises
+        UnavailableError when the result is unknown for any tenant.
+        """
+        now = self._clock()
+        listed = [_answered(one, caller, "tenant.listed", f"tenants/{one}") for one in tenants]
+        reasons = await self.record_entries([new_entry(one, new_id(now), now) for one in listed])
+        return {one for one, reason in zip(tenants, reasons, strict=True) if reason is None}
 
     async def record_disclosure(self, tenant: str, caller: Caller, resource: str) -> None:
         """Record that one of the vendor's people asks for a part of a tenant's log.
@@ -196,6 +201,16 @@ class AccessLog:
     ) -> NewEntry:
         entry = entry_of(recorded, source, identifier, time, self._clock())
         return NewEntry(source, identifier, payload_of(entry))
+
+
+def _answered(tenant: str, caller: Caller, action: str, resource: str) -> AccessRecorded:
+    return AccessRecorded(
+        tenant=tenant,
+        actor=caller.actor(),
+        action=action,
+        resource=resource,
+        outcome="allowed",
+    )
 
 
 def _damaged() -> ConflictError:

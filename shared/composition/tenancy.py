@@ -7,7 +7,7 @@ from shared.composition.core import Flow
 from shared.composition.messages import MessagesFlow
 
 if TYPE_CHECKING:
-    from shared.tenancy import Tenants
+    from shared.tenancy import TenantListing, Tenants
 
 
 class TenancyFlow(Flow):
@@ -25,3 +25,11 @@ class TenancyFlow(Flow):
             self.clock,
             self._settings.STAMP_REGION,
         )
+
+    @cached_property
+    def listing(self) -> "TenantListing":
+        """The recorded listing of the tenants."""
+        from shared.tenancy import TenantListing
+
+        log = self._flow(MessagesFlow).log
+        return TenantListing(self.tenants, log, self._settings.STAMP_REGION)

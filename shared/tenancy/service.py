@@ -36,8 +36,12 @@ class Tenants:
         self._clock = clock
         self._region = region
 
-    async def register(self, registration: Registration, caller: Caller, identifier: str) -> Tenant:
-        """Register a tenant and make the container; the same registration twice is one.
+    async def register(
+        self, registration: Registration, caller: Caller, identifier: str
+    ) -> tuple[Tenant, bool]:
+        """Register a tenant and make the container; return the tenant, and True for a new tenant.
+
+        The same registration twice gives one tenant.
 
         `identifier` is the id of the entry in the tenant's log. Raises the errors of
         `rules.register`.
@@ -47,14 +51,14 @@ class Tenants:
         tenant = register(existing, registration, self._region, now)
         await self._blobs.ensure_container(container_of(tenant.id))
         if existing is not None:
-            return existing
+            return existing, False
         row = Row(self._region, tenant.id, to_values(tenant))
         entry = new_entry(_entry(tenant, "tenant.registered", caller), identifier, now)
         try:
             await self._outbox.commit(TABLE, self._region, [Insert(row)], [entry])
         except RowConflictError:
-            return register(await self.find(tenant.id), registration, self._region, now)
-        return tenant
+            return register(await self.find(tenant.id), registration, self._region, now), False
+        return tenant, True
 
     async def change(
         self, seen: Tenant, etag: str, changed: TenantChange, caller: Caller, identifier: str

@@ -9,12 +9,14 @@ from azure.servicebus import ServiceBusMessage
 
 from shared.catalogue import (
     ACCESS_EVENTS_QUEUE,
+    ACCESS_LOG_TABLE,
     CONSENT_GRANTS_QUEUE,
     ERASURE_BATCHES_QUEUE,
     ERASURE_REQUESTS_QUEUE,
     PARKED_MESSAGES_QUEUE,
     QUEUES,
 )
+from tests.journeys.logs import tamper
 from tests.journeys.portal import Portal, eventually
 from tests.queues import peeked
 
@@ -39,11 +41,8 @@ def register(http, service):
     return post
 
 
-async def test_every_tenant_is_in_the_list_page_by_page(http, service, register):
-    made = sorted(fresh("listed") for _ in range(5))
-    for identifier in made:
-        answer = await register(identifier, contacts=["dpo@a.example"])
-        assert answer.status_code == 201, answer.text
+async def everyone(http, service):
+    """The tenants of the stamp, from pages of two tenants."""
     seen, params = [], {"limit": "2"}
     while params:
         page = await http.get("/api/tenants", params=params, headers=service)
@@ -52,10 +51,60 @@ async def test_every_tenant_is_in_the_list_page_by_page(http, service, register)
         seen += page.json()["tenants"]
         continuation = page.json()["continuation"]
         params = {"limit": "2", "continuation": continuation} if continuation else None
+    return seen
+
+
+async def test_every_tenant_is_in_the_list_page_by_page(http, service, register):
+    made = sorted(fresh("listed") for _ in range(5))
+    for identifier in made:
+        answer = await register(identifier, contacts=["dpo@a.example"])
+        assert answer.status_code == 201, answer.text
+    seen = await everyone(http, service)
     identifiers = [tenant["id"] for tenant in seen]
     assert identifiers == sorted(identifiers)
     assert [i for i in identifiers if i in made] == made
     assert all(t["contacts"] == ["dpo@a.example"] for t in seen if t["id"] in made)
+
+
+async def test_each_listed_tenant_has_the_listing_in_its_log(stack, http, service):
+    async with Portal(stack, fresh("seen")) as portal, Portal(stack, fresh("seen")) as second:
+        for _ in range(2):
+            listed = await everyone(http, service)
+            assert {portal.tenant, second.tenant} <= {tenant["id"] for tenant in listed}
+        for one in (portal, second):
+            log = await eventually(one.log, lambda log: len(log) >= 3)
+            assert [(e["action"], e["resource"], e["actor"]["id"]) for e in log] == [
+                *[("tenant.listed", f"tenants/{one.tenant}", "the-portal")] * 2,
+                ("tenant.registered", f"tenants/{one.tenant}", "service"),
+            ]
+
+
+async def test_a_tenant_whose_log_takes_no_entries_is_listed_by_id_alone(
+    stack, tables, http, service, misplaced
+):
+    async with Portal(stack, fresh("damaged")) as portal:
+        await eventually(portal.log, bool)
+        await tamper(tables.get_table_client(ACCESS_LOG_TABLE.name), portal.tenant, "cut", 0)
+        page = await http.get("/api/tenants", params={"limit": "1000"}, headers=service)
+        assert page.status_code == 200, page.text
+        assert {portal.tenant, misplaced} <= set(page.json()["withheld"])
+        assert not {portal.tenant, misplaced} & {one["id"] for one in page.json()["tenants"]}
+
+
+async def test_a_repeated_registration_shows_the_tenant_and_that_is_an_entry(
+    stack, http, service, register
+):
+    async with Portal(stack, fresh("again")) as portal:
+        again = await register(portal.tenant)
+        assert again.status_code == 201, again.text
+        assert again.headers["Location"] == f"/api/tenants/{portal.tenant}"
+        taken = await register(portal.tenant, displayName="Another")
+        assert taken.status_code == 409
+        log = await eventually(portal.log, lambda log: len(log) >= 2)
+        assert [(e["action"], e["resource"], e["actor"]["id"]) for e in log] == [
+            ("tenant.viewed", f"tenants/{portal.tenant}", "the-portal"),
+            ("tenant.registered", f"tenants/{portal.tenant}", "service"),
+        ]
 
 
 async def test_only_the_vendor_lists_tenants(http, token):

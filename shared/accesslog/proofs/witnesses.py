@@ -45,8 +45,10 @@ class Witnesses:
         self._outbox = outbox
         self._clock = clock
 
-    async def add(self, tenant: str, vkey: str, caller: Caller) -> Witness:
+    async def add(self, tenant: str, vkey: str, caller: Caller) -> tuple[Witness, bool]:
         """Accept the cosignatures of a witness from now on; a repeated call changes nothing.
+
+        Returns the witness, and True for a new witness.
 
         Raises InvalidInputError for a key that is no witness's key, and ConflictError at the
         largest number of witnesses.
@@ -60,7 +62,7 @@ class Witnesses:
         known = {one.id: one for one in await self.all(tenant)}
         witness = known.get(verifier.key_id.hex())
         if witness is not None:
-            return witness
+            return witness, False
         if len(known) >= _MOST:
             raise ConflictError(
                 "witness-limit-reached",
@@ -75,8 +77,11 @@ class Witnesses:
             added_at=self._clock(),
         )
         row = Row(key(tenant), key("witness", witness.id), to_values(witness))
-        await self._commit(tenant, Insert(row), "log.witness-added", witness.id, caller)
-        return witness
+        if await self._commit(tenant, Insert(row), "log.witness-added", witness.id, caller):
+            return witness, True
+        # Another request has just added the witness.
+        stored = {one.id: one for one in await self.all(tenant)}
+        return stored.get(witness.id, witness), False
 
     async def all(self, tenant: str) -> Sequence[Witness]:
         """Return the witnesses of a tenant's log."""
@@ -133,7 +138,8 @@ class Witnesses:
 
     async def _commit(
         self, tenant: str, operation: Operation, action: str, witness: str, caller: Caller
-    ) -> None:
+    ) -> bool:
+        """Commit the change and the entry. Returns False after the same change by another."""
         now = self._clock()
         entry = AccessRecorded(
             tenant=tenant,
@@ -146,8 +152,9 @@ class Witnesses:
         try:
             await self._outbox.commit(TABLE, key(tenant), [operation], [message])
         except RowConflictError:
-            # Another request has just made the same change.
             await self._outbox.flush(TABLE, key(tenant))
+            return False
+        return True
 
 
 def _key_invalid() -> InvalidInputError:
