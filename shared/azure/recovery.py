@@ -11,7 +11,7 @@ from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 from azure.mgmt.recoveryservicesbackup.models import JobResource
 
 from shared.azure.faults import as_unavailable
-from shared.errors import UnavailableError
+from shared.errors import UnavailableError, kind_and_place
 from shared.ports import BackupJob
 
 # The bound covers the SDK's retries: Azure Resource Manager may throttle a client for minutes.
@@ -64,6 +64,10 @@ class AzureRecoveryVaults:
             raise UnavailableError("recovery") from error
         except TimeoutError as error:
             raise UnavailableError("recovery") from error
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            # The SDK cannot read a page that differs from the service's contract.
+            logger.warning("a vault's jobs cannot be read: %s", kind_and_place(error))
+            raise UnavailableError("recovery") from error
         return [
             job for job in jobs if job.started < until and (job.ended is None or job.ended >= since)
         ]
@@ -91,13 +95,23 @@ def _in_seconds(moment: datetime) -> str:
 
 
 def _job(resource: JobResource) -> BackupJob:
-    """Read one job. Raises UnavailableError for a job without item, status or start."""
+    """Read one job.
+
+    Raises UnavailableError for a job without item, status or start, and for a time without a zone.
+    The SDK hands over an unreadable time as received.
+    """
     job = resource.properties
-    if job is None or not job.entity_friendly_name or not job.status or job.start_time is None:
+    if job is None or not job.entity_friendly_name or not job.status:
         raise UnavailableError("recovery")
     return BackupJob(
         item=job.entity_friendly_name,
         status=job.status,
-        started=job.start_time,
-        ended=job.end_time,
+        started=_moment(job.start_time),
+        ended=None if job.end_time is None else _moment(job.end_time),
     )
+
+
+def _moment(value: object) -> datetime:
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise UnavailableError("recovery")
+    return value

@@ -5,10 +5,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
+from types import MappingProxyType
 
 import pytest
 import uvicorn
+from starlette.responses import JSONResponse
 
 from infra.local.certificates import Certificates
 from infra.local.keyvault.bearer import BearerTokens
@@ -28,6 +31,24 @@ def stack(tmp_path_factory):
         yield started
 
 
+class ChangedJobs(BackupJobs):
+    """The operation on the vault `v` with changed `properties`, or with a page `instead`."""
+
+    instead: object = None
+    properties: Mapping[str, object] = MappingProxyType({})
+
+    async def list_jobs(self, request):
+        answer = await super().list_jobs(request)
+        page = json.loads(answer.body)
+        if request.path_params["vault"] != "v":
+            return answer
+        if self.instead is not None:
+            return JSONResponse(self.instead)
+        for listed in page["value"]:
+            listed["properties"] |= self.properties
+        return JSONResponse(page)
+
+
 class Vaults:
     """The stand-in on a scenario and a clock of its own."""
 
@@ -37,11 +58,11 @@ class Vaults:
         self.scenario = scenario
         endpoint = stack.settings["ARM_ENDPOINT"]
         file = ScenarioFile(scenario)
-        jobs = BackupJobs(endpoint, SUBSCRIPTION, RESOURCE_GROUP, file, lambda: self.now)
+        self.jobs = ChangedJobs(endpoint, SUBSCRIPTION, RESOURCE_GROUP, file, lambda: self.now)
         certificates = Certificates.within(stack.directory / "tls")
         self.server = uvicorn.Server(
             uvicorn.Config(
-                create_app(jobs, BearerTokens(stack.settings["TOKEN_ISSUER"], endpoint)),
+                create_app(self.jobs, BearerTokens(stack.settings["TOKEN_ISSUER"], endpoint)),
                 host=LOOPBACK,
                 port=stack.ports.resource_manager,
                 ssl_certfile=certificates.server,
@@ -203,6 +224,34 @@ def test_the_wait_for_a_vault_has_an_end(vaults):
 def test_a_job_without_item_or_status_is_no_answer(vaults, lacking):
     vaults.report(job("films", 3, 2), job("films", 2, 1) | lacking)
     assert vaults.read(NOW - timedelta(days=1), NOW, "v") == {"v": "recovery"}
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"startTime": "2026-11-23T03:00:00"},
+        {"endTime": "2026-11-23T03:00:00"},
+        {"startTime": "yesterday"},
+        {"endTime": "2026-02-30T03:00:00Z"},
+        {"startTime": 1},
+        {"startTime": None},
+    ],
+)
+def test_a_job_that_cannot_be_read_is_no_answer_of_its_vault_alone(vaults, properties):
+    vaults.jobs.properties = properties
+    vaults.scenario.write_text(
+        json.dumps({"vaults": {"v": [job("films", 3, 2)], "w": [job("photos", 3, 2)]}})
+    )
+    found = vaults.read(NOW - timedelta(days=1), NOW, "v", "w")
+    assert found["v"] == "recovery"
+    assert [one[0] for one in found["w"]] == ["photos"]
+
+
+@pytest.mark.parametrize("page", [5, [], {}, {"value": 5}, {"value": ["x", 5]}, {"value": [[]]}])
+def test_a_page_that_cannot_be_read_is_no_answer_or_an_empty_answer(vaults, page):
+    vaults.jobs.instead = page
+    vaults.report(job("films", 3, 2))
+    assert vaults.read(NOW - timedelta(days=1), NOW, "v")["v"] in ("recovery", [])
 
 
 @pytest.mark.parametrize(
