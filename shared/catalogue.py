@@ -325,8 +325,12 @@ STORES: Final = (*QUEUES, *TABLES, *CONTAINERS)
 
 _NAMES: Final = frozenset((store.kind, store.name) for store in STORES)
 _TENANT_PREFIX: Final = TENANT_CONTAINER.name.partition("{")[0]
-# The grammar of tenants' ids: letters, digits and single hyphens.
-_TENANT_CONTAINER: Final = re.compile(re.escape(_TENANT_PREFIX) + r"[a-z0-9](?:-?[a-z0-9])*")
+# A container's name is at most 63 characters of lower-case letters, digits and single hyphens.
+# Source: "Naming and referencing containers, blobs, and metadata" (learn.microsoft.com).
+MAX_TENANT_ID: Final = 63 - len(_TENANT_PREFIX)
+TENANT_ID: Final = re.compile(rf"(?!.{{{MAX_TENANT_ID + 1}}})[a-z0-9](?:-?[a-z0-9])+")
+"""The form of a tenant's id: the name of the tenant's container has the id."""
+_TENANT_CONTAINER: Final = re.compile(re.escape(_TENANT_PREFIX) + TENANT_ID.pattern)
 
 
 class UnlistedStoreError(LookupError):

@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from shared.ports import Blobs, Bus, Secrets, Tables
+from shared.ports import Blobs, Bus, RecoveryVaults, Secrets, Tables
 from shared.settings import Settings
 
 
@@ -46,3 +46,14 @@ class Adapters:
         from shared.azure.secrets import KeyVaultSecrets
 
         return KeyVaultSecrets(self._settings.KEY_VAULT_URL)
+
+    @cached_property
+    def recovery_vaults(self) -> RecoveryVaults:
+        """The Recovery Services vaults."""
+        from shared.azure.recovery import AzureRecoveryVaults
+
+        return AzureRecoveryVaults(
+            self._settings.ARM_ENDPOINT,
+            self._settings.RECOVERY_SUBSCRIPTION_ID,
+            self._settings.RECOVERY_RESOURCE_GROUP,
+        )

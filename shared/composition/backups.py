@@ -17,7 +17,6 @@ class BackupsFlow(Flow):
     @cached_property
     def audits(self) -> "BackupAudits":
         """The backup audits of the stamp."""
-        from shared.azure.recovery import AzureRecoveryVaults
         from shared.backups import BackupAudits
 
         return BackupAudits(
@@ -25,11 +24,7 @@ class BackupsFlow(Flow):
             self._adapters.blobs,
             self._flow(MessagesFlow).outbox,
             self._flow(IncidentsFlow).incidents,
-            AzureRecoveryVaults(
-                self._settings.ARM_ENDPOINT,
-                self._settings.RECOVERY_SUBSCRIPTION_ID,
-                self._settings.RECOVERY_RESOURCE_GROUP,
-            ),
+            self._adapters.recovery_vaults,
             self.clock,
             self._settings.STAMP_REGION,
             self._settings.BACKUP_EXPECTATIONS_FILE,

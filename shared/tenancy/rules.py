@@ -1,22 +1,15 @@
 """Registration and change of tenants: pure rules."""
 
-import re
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from shared.catalogue import tenant_container
+from shared.catalogue import MAX_TENANT_ID, TENANT_ID
 from shared.errors import ConflictError, InvalidInputError
 from shared.residency import ZONES, serves
 from shared.rows import Stored
-
-# A tenant's container is `tenant-{id}`, and a container's name is at most 63 characters of
-# lower-case letters, digits and single hyphens ("Naming and referencing containers, blobs, and
-# metadata", learn.microsoft.com).
-_TENANT_ID = re.compile(r"[a-z0-9](?:-?[a-z0-9]){1,55}")
-_MAX_TENANT_ID = 56
 
 type TenantStatus = Literal["active", "leaving", "erased"]
 # RFC 5321 section 4.5.3.1.3: a path of 256 octets, two angle brackets included.
@@ -55,7 +48,7 @@ class TenantChange(Struct, frozen=True, forbid_unknown_fields=True, rename="came
 
 def is_tenant_id(text: str) -> bool:
     """Tell whether `text` has the form of a tenant id."""
-    return len(text) <= _MAX_TENANT_ID and _TENANT_ID.fullmatch(text) is not None
+    return TENANT_ID.fullmatch(text) is not None
 
 
 def check_tenant_id(text: str) -> None:
@@ -64,14 +57,9 @@ def check_tenant_id(text: str) -> None:
         raise InvalidInputError(
             "tenant-id-invalid",
             "The tenant id does not have the form of one.",
-            f"Use 2 to {_MAX_TENANT_ID} lower-case letters, digits and single hyphens, with a "
+            f"Use 2 to {MAX_TENANT_ID} lower-case letters, digits and single hyphens, with a "
             "letter or digit at both ends.",
         )
-
-
-def container_of(tenant: str) -> str:
-    """Return the container of a tenant's cleared assets."""
-    return tenant_container(tenant)
 
 
 def check_residency(zone: str, region: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 
 from shared.accesslog import new_entry
-from shared.catalogue import TENANTS_TABLE
+from shared.catalogue import TENANTS_TABLE, tenant_container
 from shared.errors import RowConflictError
 from shared.identity.rules import Caller, tenant_not_found
 from shared.messages import Outbox
@@ -16,7 +16,6 @@ from shared.tenancy.rules import (
     TenantChange,
     change,
     check_residency,
-    container_of,
     is_tenant_id,
     register,
 )
@@ -49,7 +48,7 @@ class Tenants:
         now = self._clock()
         existing = await self.find(registration.id)
         tenant = register(existing, registration, self._region, now)
-        await self._blobs.ensure_container(container_of(tenant.id))
+        await self._blobs.ensure_container(tenant_container(tenant.id))
         if existing is not None:
             return existing, False
         row = Row(self._region, tenant.id, to_values(tenant))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from shared.catalogue import UnlistedStoreError, require_container, tenant_container
 from shared.errors import ConflictError, InvalidInputError
 from shared.residency import ZONES, serves
 from shared.settings import REGIONS
@@ -17,7 +18,6 @@ from shared.tenancy.rules import (
     change,
     check_active,
     check_residency,
-    container_of,
     is_tenant_id,
     register,
 )
@@ -54,8 +54,13 @@ TENANT = register(None, ACME, "westeurope", NOW)
 )
 def test_tenant_ids_are_valid_as_part_of_a_container_name(text, valid):
     assert is_tenant_id(text) is valid
+    container = tenant_container(text)
     if valid:
-        assert len(container_of(text)) <= 63
+        require_container(container)
+        assert len(container) <= 63
+    else:
+        with pytest.raises(UnlistedStoreError):
+            require_container(container)
 
 
 @pytest.mark.parametrize(
