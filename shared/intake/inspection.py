@@ -22,9 +22,9 @@ from shared.intake.rules import Inspection
 from shared.metadata.collector import Collector, needs_copy
 from shared.metadata.parsing import Metadata
 from shared.scanning.archive import is_archive
-from shared.scanning.content_notes import ContentNotes
+from shared.scanning.content_notes import ContentNotes, not_examined_notes
 from shared.scanning.content_type import detect
-from shared.scanning.engines import close, finish, is_infected
+from shared.scanning.engines import Scanned, close, finish, is_infected
 from shared.scanning.scanner import Scan
 
 _SPOOL_IN_MEMORY = 4 * 1024 * 1024
@@ -103,8 +103,13 @@ class Pass:
             people=people,
             documents=[DocumentFound(field=d.field, id=d.identifier) for d in metadata.documents],
             metadata_note=note,
-            content_notes=self._notes.finish(self._spool) if self._notes is not None else (),
+            content_notes=self._content_notes(scans),
         )
+
+    def _content_notes(self, scans: Sequence[Scanned]) -> tuple[str, ...]:
+        notes = self._notes.finish(self._spool) if self._notes is not None else ()
+        parts = [part for scan in scans for part in scan.findings.not_examined]
+        return notes + not_examined_notes(parts)
 
     def _spool_limit(self, head: bytes) -> int:
         random_access = needs_copy(self._media_type) or is_archive(head)

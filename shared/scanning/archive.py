@@ -8,11 +8,13 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Final
 
+from shared.scanning.examiners import EXAMINERS, Part
 from shared.scanning.png_chunks import SIGNATURE as PNG
 from shared.scanning.png_chunks import packed_texts
-from shared.scanning.scanner import RefusedArchiveError
+from shared.scanning.scanner import NotExamined, RefusedArchiveError
 from shared.scanning.tar_bzip2_xz import Readable, bzip2, is_tar, tar_members, xz
 from shared.scanning.zips import BROKEN, STARTS, Directory, has_directory, hides_entries
 
@@ -82,23 +84,17 @@ def refuse_unsupported(head: bytes) -> None:
         raise RefusedArchiveError("archive-unsupported")
 
 
-def contents(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
+def contents(file: IO[bytes], limits: Limits) -> Iterator[Part]:
     """Yield the content of the archive `file`: pieces of at most 256 KiB, b"" after each member.
 
     An inner archive is yielded as a member, and then unpacked in turn. The packed chunks of a PNG
-    are yielded as well, also where `file` itself is the PNG. A file without an archive's magic
-    number is unpacked if a zip directory stands at the end, as unzip does. Moves the position in
-    `file`. Raises RefusedArchiveError.
+    are yielded as well, also where `file` itself is the PNG; and so are the parts that an examiner
+    finds. A file without an archive's magic number is unpacked if a zip directory stands at the
+    end, as unzip does. Moves the position in `file`. Raises RefusedArchiveError.
     """
     size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    head = file.read(HEAD_SIZE)
-    refuse_unsupported(head)
-    if head.startswith(PNG):
-        yield from packed_texts(file)
-    if is_archive(head) or has_directory(file):
-        allowed = min(limits.size, max(limits.free, size * limits.ratio))
-        yield from _ArchiveWalk(limits.depth, limits.members, allowed).archive(file, head, 1)
+    allowed = min(limits.size, max(limits.free, size * limits.ratio))
+    yield from _ArchiveWalk(limits.depth, limits.members, allowed).within(file, 0)
 
 
 # One xz may take much memory, so the process unpacks one xz at a time.
@@ -114,7 +110,34 @@ class _ArchiveWalk:
         self._size_left = size
         self._within_xz = False
 
-    def archive(self, file: IO[bytes], head: bytes, depth: int) -> Iterator[bytes]:
+    def within(self, file: IO[bytes], depth: int) -> Iterator[Part]:
+        """Yield the content of a file at `depth`: of an archive, a picture, or an embedded part."""
+        file.seek(0)
+        head = file.read(HEAD_SIZE)
+        refuse_unsupported(head)
+        if head.startswith(PNG):
+            yield from packed_texts(file)
+        if is_archive(head):
+            yield from self.archive(file, head, depth + 1)
+            return
+        if has_directory(file):
+            yield from self.archive(file, head, depth + 1)
+        for examiner in EXAMINERS:
+            yield from self._parts(examiner(file, head), depth + 1)
+
+    def _parts(self, parts: Iterator[Part], depth: int) -> Iterator[Part]:
+        for part in parts:
+            if isinstance(part, NotExamined):
+                yield part
+                continue
+            if depth > self._depth:
+                raise RefusedArchiveError("archive-too-deep")
+            self._members_left -= 1
+            if self._members_left < 0:
+                raise RefusedArchiveError("archive-too-large")
+            yield from self._member(_until_the_end(part, parts), depth)
+
+    def archive(self, file: IO[bytes], head: bytes, depth: int) -> Iterator[Part]:
         """Yield the content of `file`, which begins with `head`."""
         if depth > self._depth:
             raise RefusedArchiveError("archive-too-deep")
@@ -124,7 +147,7 @@ class _ArchiveWalk:
         except BROKEN as error:
             raise RefusedArchiveError("archive-broken") from error
 
-    def _opened(self, head: bytes) -> Callable[[IO[bytes], int], Iterator[bytes]]:
+    def _opened(self, head: bytes) -> Callable[[IO[bytes], int], Iterator[Part]]:
         if head.startswith(_GZIP):
             return self._gunzip
         if head.startswith(_XZ):
@@ -134,7 +157,7 @@ class _ArchiveWalk:
         # A zip may begin with any bytes.
         return self._untar if not head.startswith(STARTS) and is_tar(head) else self._unzip
 
-    def _unzip(self, file: IO[bytes], depth: int) -> Iterator[bytes]:
+    def _unzip(self, file: IO[bytes], depth: int) -> Iterator[Part]:
         with zipfile.ZipFile(Directory(file)) as archive:
             members = archive.infolist()
             self._members_left -= len(members)
@@ -149,50 +172,60 @@ class _ArchiveWalk:
                 if member.compress_type not in _METHODS:
                     raise RefusedArchiveError("archive-unsupported")
                 with archive.open(member) as source:
-                    yield from self._member(source, depth)
+                    yield from self._member(_pieces(source), depth)
 
-    def _gunzip(self, file: IO[bytes], depth: int) -> Iterator[bytes]:
+    def _gunzip(self, file: IO[bytes], depth: int) -> Iterator[Part]:
         with gzip.GzipFile(fileobj=file, mode="rb") as source:
-            yield from self._member(source, depth)
+            yield from self._member(_pieces(source), depth)
 
-    def _bunzip2(self, file: IO[bytes], depth: int) -> Iterator[bytes]:
-        yield from self._member(bzip2(file), depth)
+    def _bunzip2(self, file: IO[bytes], depth: int) -> Iterator[Part]:
+        yield from self._member(_pieces(bzip2(file)), depth)
 
-    def _unxz(self, file: IO[bytes], depth: int) -> Iterator[bytes]:
+    def _unxz(self, file: IO[bytes], depth: int) -> Iterator[Part]:
         if self._within_xz:
             raise RefusedArchiveError("archive-too-deep")
         self._within_xz = True
         with _xz_turn:
-            yield from self._member(xz(file), depth)
+            yield from self._member(_pieces(xz(file)), depth)
         self._within_xz = False
 
-    def _untar(self, file: IO[bytes], depth: int) -> Iterator[bytes]:
+    def _untar(self, file: IO[bytes], depth: int) -> Iterator[Part]:
         for member in tar_members(file):
             self._members_left -= 1
             if self._members_left < 0:
                 raise RefusedArchiveError("archive-too-large")
-            yield from self._member(member, depth)
+            yield from self._member(_pieces(member), depth)
 
-    def _member(self, source: Readable, depth: int) -> Iterator[bytes]:
-        piece = head = source.read(_PIECE)
-        refuse_unsupported(head)
-        packed = is_archive(head)
+    def _member(self, pieces: Iterator[Part], depth: int) -> Iterator[Part]:
         size = 0
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as inner:
-            while piece:
+            head = b""
+            for piece in pieces:
+                yield piece
+                if isinstance(piece, NotExamined):
+                    continue
                 size += len(piece)
                 self._size_left -= len(piece)
                 if self._size_left < 0:
                     raise RefusedArchiveError("archive-too-large")
-                yield piece
-                if packed or size <= _MAX_COPY:
+                if len(head) < HEAD_SIZE:
+                    head += piece
+                if size <= _MAX_COPY or is_archive(head):
                     inner.write(piece)
-                piece = source.read(_PIECE)
             yield b""
-            if packed:
-                yield from self.archive(inner, head, depth + 1)
-            elif size <= _MAX_COPY:
-                if head.startswith(PNG):
-                    yield from packed_texts(inner)
-                if has_directory(inner):
-                    yield from self.archive(inner, head, depth + 1)
+            if size <= _MAX_COPY or is_archive(head):
+                yield from self.within(inner, depth)
+            else:
+                refuse_unsupported(head)
+
+
+def _pieces(source: Readable) -> Iterator[bytes]:
+    return iter(partial(source.read, _PIECE), b"")
+
+
+def _until_the_end(first: Part, parts: Iterator[Part]) -> Iterator[Part]:
+    """Yield `first` and the parts that follow, up to the end of the member."""
+    part = first
+    while part != b"":
+        yield part
+        part = next(parts, b"")

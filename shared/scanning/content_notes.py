@@ -7,16 +7,21 @@ and not packed or disguised content, so a missing note promises nothing.
 "polyglot": the file has a second type besides the type of its beginning: an archive at the end, a
 PDF behind the start, a GIF whose size opens a script's comment. The archive is unpacked and
 scanned.
+
+"not-examined": a part of the file that the scanner cannot look into, with the kind and the place
+of the part, for example "not-examined: encrypted-attachment, object 12".
 """
 
 import re
+from collections.abc import Sequence
 from typing import IO, Final
 
-from shared.scanning.scanner import RefusedArchiveError
+from shared.scanning.scanner import MAX_NOT_EXAMINED, NotExamined, RefusedArchiveError
 from shared.scanning.zips import has_directory
 
 ACTIVE_CONTENT: Final = "active-content"
 POLYGLOT: Final = "polyglot"
+NOT_EXAMINED: Final = "not-examined"
 
 # Scripting of SVG 2 (section 15), and HTML elements that SVG may hold. With its NULs removed,
 # UTF-16 reads the same.
@@ -80,6 +85,14 @@ class ContentNotes:
         except RefusedArchiveError:
             # A directory stands at the end, and is too large to be read.
             return True
+
+
+def not_examined_notes(parts: Sequence[NotExamined]) -> tuple[str, ...]:
+    """Return the notes on parts that an engine did not look into, each note once."""
+    notes = [f"{NOT_EXAMINED}: {part.what}, {part.where}" for part in parts[:MAX_NOT_EXAMINED]]
+    if len(parts) > MAX_NOT_EXAMINED:
+        notes.append(f"{NOT_EXAMINED}: further parts")
+    return tuple(dict.fromkeys(notes))
 
 
 def _two_starts(media_type: str, head: bytes) -> bool:

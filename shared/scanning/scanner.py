@@ -7,7 +7,7 @@ scan is a refusal, and goes to quarantine.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, ClassVar, Protocol
+from typing import IO, ClassVar, Final, Protocol
 
 from shared.ports import BlobInfo
 
@@ -26,6 +26,23 @@ class Engine:
     """True where the maker updates the signatures, so that their age needs no watch here."""
 
 
+MAX_NOT_EXAMINED: Final = 20
+"""Number of parts that are noted as not examined; a further part is noted without its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotExamined:
+    """A part of a file that the engine cannot look into, but that is no reason for a refusal.
+
+    `what` is a short code for the kind of the part, for example "encrypted-attachment". `where`
+    tells the place of the part by numbers, for example "object 12" or "byte 1048576": never by a
+    name, which may be a person's.
+    """
+
+    what: str
+    where: str
+
+
 @dataclass(frozen=True, slots=True)
 class Findings:
     """The findings of a scan: clean when `matches` and `refusal` are empty.
@@ -33,12 +50,13 @@ class Findings:
     `matches` are the names of the matching signatures, sorted. `refusal` is the reason against
     clearing an upload without a matching signature, for example "archive-encrypted". `sha256` is
     the hash of the scanned bytes by the engine's account, in hexadecimal; None when the engine was
-    fed the bytes.
+    fed the bytes. `not_examined` are the parts of a clean upload that the engine did not look into.
     """
 
     matches: tuple[str, ...] = ()
     refusal: str | None = None
     sha256: str | None = None
+    not_examined: tuple[NotExamined, ...] = ()
 
 
 class Scan(Protocol):

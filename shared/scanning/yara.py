@@ -18,7 +18,13 @@ from shared.scanning.archive import (
     refuse_unsupported,
 )
 from shared.scanning.content_type import HEAD_SIZE, detect
-from shared.scanning.scanner import Engine, Findings, RefusedArchiveError
+from shared.scanning.scanner import (
+    MAX_NOT_EXAMINED,
+    Engine,
+    Findings,
+    NotExamined,
+    RefusedArchiveError,
+)
 
 _SIGNATURES: Final = Path(__file__).parent / "signatures"
 
@@ -84,18 +90,19 @@ class YaraScan:
         """
         matches = self._stream.matches()
         refusal = None
+        notes: list[NotExamined] = []
         try:
             # An infected upload needs no second scan.
             if not matches:
-                matches = self._look_into(file)
+                matches = self._look_into(file, notes)
         except RefusedArchiveError as error:
             refusal = error.reason
-        return Findings(tuple(sorted(matches)), refusal)
+        return Findings(tuple(sorted(matches)), refusal, not_examined=tuple(notes))
 
     def close(self) -> None:
         """Do nothing: the scan holds no resource."""
 
-    def _look_into(self, file: IO[bytes] | None) -> Set[str]:
+    def _look_into(self, file: IO[bytes] | None, notes: list[NotExamined]) -> Set[str]:
         if file is None:
             refuse_unsupported(self._stream.head)
             if is_archive(self._stream.head):
@@ -103,7 +110,10 @@ class YaraScan:
             return frozenset()
         member = self._new_stream()
         for piece in contents(file, self._limits):
-            if piece:
+            if isinstance(piece, NotExamined):
+                if len(notes) <= MAX_NOT_EXAMINED:
+                    notes.append(piece)
+            elif piece:
                 member.feed(piece)
             elif matches := member.matches():
                 return matches

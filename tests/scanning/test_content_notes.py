@@ -11,8 +11,14 @@ import pytest
 from samples.eicar import eicar_zip
 from shared.intake.inspection import Pass
 from shared.intake.rules import Filing, decide
-from shared.scanning.content_notes import ACTIVE_CONTENT, POLYGLOT, ContentNotes
+from shared.scanning.content_notes import (
+    ACTIVE_CONTENT,
+    POLYGLOT,
+    ContentNotes,
+    not_examined_notes,
+)
 from shared.scanning.content_type import detect
+from shared.scanning.scanner import NotExamined
 from shared.scanning.yara import Signatures
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -105,3 +111,12 @@ def test_a_drawing_with_a_script_is_cleared_with_the_note():
         inspection = inspecting.finish()
     assert decide(inspection) == Filing("clean", None)
     assert inspection.content_notes == ACTIVE
+
+
+def test_parts_that_were_not_examined_are_noted_with_their_place():
+    part = NotExamined("encrypted-attachment", "object 12")
+    assert not_examined_notes([]) == ()
+    assert not_examined_notes([part, part]) == ("not-examined: encrypted-attachment, object 12",)
+    many = [NotExamined("attachment", f"object {number}") for number in range(30)]
+    assert len(not_examined_notes(many)) == 21
+    assert not_examined_notes(many)[-1] == "not-examined: further parts"
