@@ -207,7 +207,7 @@ LOG_WATCH_TABLE: Final = _table(
 )
 INCIDENTS_TABLE: Final = _table(
     "incidents",
-    "The incidents that were opened, so that each is opened once.",
+    "The incidents that were opened without a change of state, so that each is opened once.",
     partition="PartitionKey: the tenant, or the stamp.",
     retention="No end.",
 )
