@@ -40,15 +40,19 @@ class OneKey:
 
 
 class Breaking(LogStore):
-    """A store whose `replace` fails so many times before it works."""
+    """A store whose `replace` fails so many times, or waits for another, before it works."""
 
     failures = 0
+    first = None
 
     async def replace(self, tenant, index, payload):
         if self.failures:
             self.failures -= 1
             raise UnavailableError("storage")
-        await super().replace(tenant, index, payload)
+        if self.first is not None:
+            first, self.first = self.first, None
+            await first()
+        return await super().replace(tenant, index, payload)
 
 
 class Log:
@@ -64,8 +68,8 @@ class Log:
         )
         self.redactions = Redactions(self.store, self.log, self.checkpoints, keys, lambda: NOW)
 
-    async def redact(self, index=0):
-        return await self.redactions.redact(self.tenant, index, "gdpr-art-17", "DSR-1", ADA)
+    async def redact(self, index=0, reason="gdpr-art-17"):
+        return await self.redactions.redact(self.tenant, index, reason, "DSR-1", ADA)
 
     async def payloads(self):
         return [payload async for _, payload in self.store.read(self.tenant)]
@@ -166,3 +170,17 @@ async def test_an_entry_that_is_not_there_is_not_redacted_and_nothing_recorded(l
     with pytest.raises(NotFoundError):
         await log.redact(7)
     assert await log.actions() == ["asset.read"]
+
+
+async def test_the_note_of_the_first_of_two_redactions_stays(log):
+    async def other():
+        await log.redact(reason="court-order")
+
+    log.store.first = other
+    answer = await log.redact()
+    note = (await log.payloads())[0]
+    origin = log.checkpoints.origin(log.tenant)
+    keys = await log.checkpoints.verifiers(log.tenant)
+    assert open_redaction(note, 0, origin, keys).reason == "court-order"
+    assert answer.redacted.reason == "court-order"
+    assert (await log.actions()).count(ACTION) == 1

@@ -143,8 +143,10 @@ class LogStore:
             levels.append(await self.tile(tenant, Tile(level, index, width)) if width else b"")
         return Edge.of(size, levels)
 
-    async def replace(self, tenant: str, index: int, payload: bytes) -> None:
+    async def replace(self, tenant: str, index: int, payload: bytes) -> bytes:
         """Redact an entry: replace the payload by `payload`, a signed note.
+
+        Returns the note that the log has: the note of an earlier redaction stays.
 
         The tree stays the same. One transaction replaces the segment and deletes the row of the
         event: no keyed hash of the event stays. As a consequence, the log does not recognise the
@@ -154,22 +156,24 @@ class LogStore:
         """
         secret, partition = await self._secret.load(), key(tenant)
 
-        async def attempt() -> None:
+        async def attempt() -> bytes:
             segment = await self._segments(tenant).with_entry(index)
             entries = list(segment.entries)
             event = event_of(entries[index - segment.first])
+            if event is None:
+                return entries[index - segment.first]
             entries[index - segment.first] = payload
             changed = layout.Segment(segment.first, entries, segment.checks, segment.etag)
             operations: list[Operation] = [Replace(layout.segment_row(partition, changed))]
-            if event is not None:
-                name = EventKey.of(secret, partition, *event).row
-                row = await self._tables.get(layout.TABLE, partition, name)
-                if row is not None and layout.place_of(row)[0] == index:
-                    operations.append(Delete(partition, name, row.etag))
+            name = EventKey.of(secret, partition, *event).row
+            row = await self._tables.get(layout.TABLE, partition, name)
+            if row is not None and layout.place_of(row)[0] == index:
+                operations.append(Delete(partition, name, row.etag))
             await self._tables.commit(layout.TABLE, operations)
+            return payload
 
         try:
-            await compare_and_set(attempt)
+            return await compare_and_set(attempt)
         except RowConflictError as error:
             raise UnavailableError("storage") from error
 
