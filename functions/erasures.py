@@ -8,9 +8,10 @@ import azure.functions as func
 from msgspec import Meta, convert
 
 from functions.edge.bodies import RequestBody, View
-from functions.edge.calls import Call, Reply, etag_header
+from functions.edge.calls import Call, Reply
 from functions.edge.deliveries import Delivery
 from functions.edge.disclosures import Disclosed
+from functions.edge.etags import etag_header
 from functions.edge.http import HttpRoutes
 from functions.edge.operations import PAGING
 from functions.edge.queues import consumer
@@ -145,7 +146,10 @@ async def list_found_assets(call: Call[ErasuresFlow]) -> Reply:
     conditional=True,
 )
 async def approve_erasure(call: Call[ErasuresFlow]) -> Reply:
-    """Approve the preview that was seen (If-Match); the approver is not the requester."""
+    """Approve the preview that was seen (If-Match); the approver is not the requester.
+
+    `*` is refused: an approval is of a preview that somebody has seen.
+    """
     state, etag = await call.flow.erasures.find(call.tenant, call.param("request"))
     call.require_match(etag)
     actor = call.caller.actor({TENANT_DAM_MANAGER})

@@ -3,8 +3,9 @@
 import azure.functions as func
 
 from functions.edge.bodies import View
-from functions.edge.calls import Call, Reply, etag_header
+from functions.edge.calls import Call, Reply
 from functions.edge.disclosures import Disclosed, RecordedByFlow
+from functions.edge.etags import etag_header
 from functions.edge.http import HttpRoutes
 from functions.edge.operations import PAGING
 from shared.composition.tenancy import TenancyFlow
@@ -99,10 +100,13 @@ async def read_tenant(call: Call[TenancyFlow]) -> Reply:
     conditional=True,
 )
 async def change_tenant(call: Call[TenancyFlow]) -> Reply:
-    """Change the name, the contacts or the status of a tenant that was seen (If-Match)."""
+    """Change the name, the contacts or the status of a tenant that was seen (If-Match).
+
+    `*` is for whatever state the tenant has.
+    """
     changed = call.read(TenantChange)
     seen, etag = await call.flow.tenants.read(call.tenant)
-    call.require_match(etag)
+    call.require_match(etag, whatever=True)
     tenant, etag, is_changed = await call.flow.tenants.change(
         seen, etag, changed, call.caller, call.flow.new_id()
     )

@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING
 import azure.functions as func
 import msgspec
 
+from functions.edge.etags import require_match
 from shared.composition.edge import EdgeFlow
-from shared.errors import (
-    InvalidInputError,
-    MalformedInputError,
-    PreconditionFailedError,
-    PreconditionRequiredError,
-)
+from shared.errors import InvalidInputError, MalformedInputError, TooLargeError
+from shared.json_names import require_unique_names
 
 if TYPE_CHECKING:
     from shared.identity import Caller
 
 _MAX_PAGE = 1000
-_MAX_IDEMPOTENCY_KEY = 255
+_IDEMPOTENCY_KEY = re.compile("[ -~]{1,255}")
+# A thousand requests for uploads, each with a path of the longest kind, fit twice.
+_MOST_BODY_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +62,29 @@ class Call[F]:
         return str(self.request.route_params[name])
 
     def read[T](self, kind: type[T]) -> T:
-        """Read the JSON body as `kind`. Raises MalformedInputError that names the wrong field."""
+        """Read the JSON body as `kind`.
+
+        Raises MalformedInputError that names the wrong field, and TooLargeError.
+        """
         body = self.request.get_body()
         if not body:
             raise MalformedInputError(
                 "body-missing", "The request has no body.", "Send a JSON object."
             )
+        if len(body) > _MOST_BODY_BYTES:
+            raise TooLargeError(
+                "body-too-large",
+                f"A JSON body is at most {_MOST_BODY_BYTES:,} bytes.",
+                "Send less at once.",
+            )
         try:
-            return msgspec.json.decode(body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            read = msgspec.json.decode(body, type=kind)
+            require_unique_names(body)
+        except (ValueError, RecursionError) as error:
             raise MalformedInputError(
                 "body-invalid", f"The body cannot be read: {error}.", "Mend it and send it again."
             ) from error
+        return read
 
     def query[T](self, kind: type[T]) -> T:
         """Read the parameters of the query as `kind`; an empty parameter counts as left out.
@@ -137,34 +147,19 @@ class Call[F]:
         given = self.request.headers.get("Idempotency-Key")
         if given is None:
             return self.edge.new_id()
-        if not 0 < len(given) <= _MAX_IDEMPOTENCY_KEY:
+        if not _IDEMPOTENCY_KEY.fullmatch(given):
             raise InvalidInputError(
                 "idempotency-key-invalid",
-                "The Idempotency-Key is empty or too long.",
-                f"Use 1 to {_MAX_IDEMPOTENCY_KEY} characters, a UUID for example.",
+                "The Idempotency-Key is empty, too long, or not in ASCII.",
+                "Use 1 to 255 printable characters of ASCII, a UUID for example.",
             )
         fingerprint = hashlib.sha256(self.request.get_body()).hexdigest()
         keys = self.edge.idempotency_keys
         return await keys.reserve(scope, self.caller.id, given, fingerprint)
 
-    def require_match(self, etag: str) -> None:
-        """Hold a transition to the state that the caller has seen (RFC 9110 section 13.1.1).
-
-        Raises PreconditionRequiredError without If-Match, PreconditionFailedError for another ETag.
-        """
-        given = self.request.headers.get("If-Match")
-        if given is None:
-            raise PreconditionRequiredError(
-                "if-match-missing",
-                "This transition needs the ETag of the state that you have seen.",
-                "Read the resource and send its ETag as If-Match.",
-            )
-        if given.strip() != "*" and etag_header(etag) not in given:
-            raise PreconditionFailedError(
-                "if-match-failed",
-                "The resource has changed since you read it.",
-                "Read it again, and decide again.",
-            )
+    def require_match(self, etag: str, *, whatever: bool = False) -> None:
+        """Hold a transition to the state that the caller has seen; see `etags.require_match`."""
+        require_match(self.request.headers.get("If-Match"), etag, whatever=whatever)
 
 
 def client_address(headers: Mapping[str, str]) -> str | None:
@@ -179,8 +174,3 @@ def client_address(headers: Mapping[str, str]) -> str | None:
             # Behind the percent sign stands the name of an interface, or the client's own words.
             return str(ip_address(host.partition("%")[0]))
     return None
-
-
-def etag_header(etag: str) -> str:
-    """Make a strong ETag of the weak ETag that Table Storage gave."""
-    return f'"{hashlib.sha256(etag.encode()).hexdigest()[:32]}"'

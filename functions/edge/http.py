@@ -10,6 +10,7 @@ import msgspec
 from functions.edge.calls import Call, Reply, client_address
 from functions.edge.disclosures import Disclosure, record_answer, record_question
 from functions.edge.operations import OPERATIONS, Answer, Operation, Parameter, Raw
+from functions.edge.parameters import check_parameters
 from functions.edge.problems import problem_of
 from shared import composition, context
 from shared.composition.edge import EdgeFlow
@@ -35,7 +36,6 @@ class HttpRoutes[F: composition.Flow]:
         *,
         roles: Collection[str] | None,
         discloses: Disclosure | None,
-        of_any_tenant: bool = False,
         body: type | Raw | None = None,
         replies: Mapping[int, Answer] | None = None,
         query: tuple[Parameter, ...] = (),
@@ -45,10 +45,10 @@ class HttpRoutes[F: composition.Flow]:
         """Make an endpoint of a handler: check the token, the role and the tenant in the path.
 
         The caller needs one of `roles`; None admits everybody, without a token. `discloses`
-        declares the record of the answer in the tenant's log. `of_any_tenant` leaves the refusal of
-        people of another tenant to the handler. The remaining arguments describe input and answers,
-        as `Operation` does. Raises ValueError for a path that names a tenant where `discloses` is
-        NOTHING; a test holds each further NOTHING to what the endpoint replies.
+        declares the record of the answer in the tenant's log. The remaining arguments describe
+        input and answers, as `Operation` does. Raises ValueError for a path that names a tenant
+        where `discloses` is NOTHING; a test holds each further NOTHING to what the endpoint
+        replies.
         """
         if "{tenant}" in path and discloses is None:
             raise ValueError(f"{method} {path} must say how it records what it gives away")
@@ -58,7 +58,7 @@ class HttpRoutes[F: composition.Flow]:
                 origin = context.Context(correlation_id(req.headers), client_address(req.headers))
                 try:
                     with context.during(origin):
-                        call = await self._admit(req, roles, of_any_tenant)
+                        call = await self._admit(req, roles)
                         return _encode(await _answer(call, handler, discloses))
                 except Exception as error:  # noqa: BLE001 - the last resort, so that nothing leaks
                     return problem_of(error)
@@ -81,19 +81,23 @@ class HttpRoutes[F: composition.Flow]:
 
         return decorate
 
-    async def _admit(
-        self, req: func.HttpRequest, roles: Collection[str] | None, of_any_tenant: bool
-    ) -> Call[F]:
+    async def _admit(self, req: func.HttpRequest, roles: Collection[str] | None) -> Call[F]:
+        """Admit a caller: token, role, tenant, and only then anything else of the request.
+
+        People of a tenant get the same answer for another tenant and for none, before storage is
+        asked and before their input is looked at: neither status, body nor time tells of a tenant.
+        """
         from shared.identity import ANONYMOUS, permit
 
         edge, flow = composition.flow(EdgeFlow), composition.flow(self._flow)
-        if roles is None:
-            return Call(flow, ANONYMOUS, req, edge)
-        caller = await edge.tokens.caller(req.headers.get("Authorization"))
-        tenant = req.route_params.get("tenant")
-        permit(caller, roles, None if of_any_tenant else tenant)
-        if tenant is not None:
-            await edge.tenants.require(tenant)
+        caller = ANONYMOUS
+        if roles is not None:
+            caller = await edge.tokens.caller(req.headers.get("Authorization"))
+            tenant = req.route_params.get("tenant")
+            permit(caller, roles, tenant)
+            if tenant is not None:
+                await edge.tenants.require(tenant)
+        check_parameters(req.route_params, req.params)
         return Call(flow, caller, req, edge)
 
 

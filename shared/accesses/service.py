@@ -25,7 +25,7 @@ from shared.errors import (
     RefusalError,
     UnavailableError,
 )
-from shared.identity.rules import Caller, tenant_not_found
+from shared.identity.rules import Caller
 from shared.ids import new_id
 from shared.messages.contracts import AccessRecorded
 from shared.ports import BlobInfo, Blobs, Clock
@@ -73,7 +73,7 @@ class Accesses:
         decision = decide(attempt, caller, asset, grants, now)
         if decision.grant is None or asset is None:
             await self._record(decision.entry)
-            raise _denied(decision, attempt, caller)
+            raise _denied(decision)
         async with self._recorded_where_it_fails(decision.entry):
             blob = await self._blob(asset)
         entry = await self._record(decision.entry)
@@ -124,9 +124,7 @@ class Accesses:
             raise _bytes_gone() from error
 
 
-def _denied(decision: AccessDecision, attempt: Attempt, caller: Caller) -> RefusalError:
-    if caller.tenant not in (None, attempt.tenant):
-        return tenant_not_found()
+def _denied(decision: AccessDecision) -> RefusalError:
     if decision.entry.reason == PERSON_NAMED:
         return person_named("purpose or ticket")
     return ForbiddenError(

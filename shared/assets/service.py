@@ -35,6 +35,9 @@ SUBJECT_SECRET = "subject-index-hmac"  # noqa: S105 - the name of the secret, no
 
 _CONCURRENT_WRITES = 16
 
+# Twice in a URL, twelve characters each at most.
+_PREFIX_IN_QUERY = 200
+
 
 class Assets:
     """Keeps assets, finds assets, and erases assets."""
@@ -255,9 +258,11 @@ def _where(chosen: AssetFilter) -> list[Condition]:
     conditions = []
     if chosen.verdict is not None:
         conditions.append(Condition("verdict", "eq", chosen.verdict))
-    if chosen.prefix:
-        conditions.append(Condition("path", "ge", chosen.prefix))
-    after = after_prefix(chosen.prefix)
+    # The condition is part of a URL, which has a length; `page` looks at the rest of the prefix.
+    prefix = chosen.prefix[:_PREFIX_IN_QUERY]
+    if prefix:
+        conditions.append(Condition("path", "ge", prefix))
+    after = after_prefix(prefix)
     if after is not None:
         conditions.append(Condition("path", "lt", after))
     return conditions

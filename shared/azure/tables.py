@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -28,6 +29,10 @@ _CONFLICTS = {
     TableErrorCode.ENTITY_NOT_FOUND,
     TableErrorCode.RESOURCE_NOT_FOUND,
 }
+
+_BAD_REQUEST = 400
+# Two keys of 512 characters, each three times as long when it is encoded.
+_NEXT_KEY = re.compile("[!-~]{0,2048}")
 
 
 class AzureTables:
@@ -109,6 +114,10 @@ class AzureTables:
                 rows = [_from_entity(entity) async for entity in await anext(pages)]
             except (ResourceNotFoundError, StopAsyncIteration):
                 return Page([], None)
+            except HttpResponseError as error:
+                if start is not None and error.status_code == _BAD_REQUEST:
+                    raise _foreign_continuation() from error
+                raise
         token = getattr(pages, "continuation_token", None)
         return Page(rows, _encode_continuation(token) if token else None)
 
@@ -220,10 +229,21 @@ def _decode_continuation(token: str) -> Any:  # noqa: ANN401 - a dict or tuple b
         value = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         if not isinstance(value, dict) or set(value) != {"PartitionKey", "RowKey"}:
             raise ValueError(token)
-    except (ValueError, binascii.Error) as error:
-        raise MalformedInputError(
-            "continuation-token-invalid",
-            "The continuation token is not one that this service gave out.",
-            "Pass the `continuation` of the page before as it came, or leave it out to start anew.",
-        ) from error
+        if not all(map(_is_next_key, value.values())):
+            raise ValueError(token)
+    except (ValueError, binascii.Error, RecursionError) as error:
+        raise _foreign_continuation() from error
     return value
+
+
+def _is_next_key(key: object) -> bool:
+    """Tell whether `key` has the form of a continuation header: it becomes a part of a URL."""
+    return key is None or (isinstance(key, str) and _NEXT_KEY.fullmatch(key) is not None)
+
+
+def _foreign_continuation() -> MalformedInputError:
+    return MalformedInputError(
+        "continuation-token-invalid",
+        "The continuation token is not one that this service gave out.",
+        "Pass the `continuation` of the page before as it came, or leave it out to start anew.",
+    )

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from shared.ids import is_id
 from shared.messages.contracts import Actor
+from shared.plain_text import is_plain
 
 TENANT_ADMIN: Final = "tenant.admin"
 TENANT_DAM_MANAGER: Final = "tenant.dam_manager"
@@ -22,7 +24,6 @@ VENDOR_ROLES: Final = frozenset(
 )
 ROLES: Final = TENANT_ROLES | VENDOR_ROLES
 
-_MAX_ID = 128
 _MAX_ORGANISATION = 512
 _MAX_METHOD = 128
 _APPLICATION_METHODS: Final[Mapping[str, str]] = {"1": "client-secret", "2": "client-certificate"}
@@ -67,8 +68,8 @@ def caller_of(claims: Mapping[str, Any]) -> Caller:
     """
     identifier, tenant = claims.get("oid"), claims.get("tenant") or None
     given, organisation = claims.get("roles") or [], claims.get("organisation")
-    if not isinstance(identifier, str) or not 0 < len(identifier) <= _MAX_ID:
-        raise _token_refused("it has no object id (oid)")
+    if not isinstance(identifier, str) or not is_id(identifier):
+        raise _token_refused("it has no object id (oid) of plain characters")
     if not isinstance(given, list) or not all(isinstance(role, str) for role in given):
         raise _token_refused("its roles are not a list of strings")
     if tenant is not None and not isinstance(tenant, str):
@@ -78,7 +79,7 @@ def caller_of(claims: Mapping[str, Any]) -> Caller:
         raise _token_refused("a tenant role needs a tenant, and no vendor role beside it")
     if tenant is not None and roles & VENDOR_ROLES:
         raise _token_refused("a vendor role is not for one tenant")
-    if not isinstance(organisation, str) or not organisation:
+    if not isinstance(organisation, str) or not organisation or not is_plain(organisation):
         organisation = tenant or "unknown"
     method = authentication_method(claims)
     return Caller(identifier, frozenset(roles), tenant, organisation[:_MAX_ORGANISATION], method)
@@ -92,10 +93,14 @@ def authentication_method(claims: Mapping[str, Any]) -> str:
     "Access token claims reference", Microsoft identity platform, learn.microsoft.com.
     """
     methods = claims.get("amr")
-    if isinstance(methods, list) and methods and all(isinstance(one, str) for one in methods):
+    if isinstance(methods, list) and methods and all(map(_is_method, methods)):
         return "+".join(sorted(methods))[:_MAX_METHOD]
     application = claims.get("azpacr") or claims.get("appidacr")
     return _APPLICATION_METHODS.get(str(application), "bearer")
+
+
+def _is_method(method: object) -> bool:
+    return isinstance(method, str) and is_plain(method)
 
 
 def permit(caller: Caller, roles: Collection[str], tenant: str | None) -> None:

@@ -8,14 +8,17 @@ from msgspec import Meta, Struct
 
 from shared.catalogue import MAX_TENANT_ID, TENANT_ID
 from shared.errors import ConflictError, InvalidInputError
+from shared.plain_text import PLAIN_PATTERN
 from shared.residency import ZONES, serves
 from shared.rows import Stored
 
 type TenantStatus = Literal["active", "leaving", "erased"]
 # RFC 5321 section 4.5.3.1.3: a path of 256 octets, two angle brackets included.
-type Contact = Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$(?!\n)")]
+type Contact = Annotated[
+    str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+$(?!\n)")
+]
 type Contacts = Annotated[tuple[Contact, ...], Meta(max_length=20)]
-type DisplayName = Annotated[str, Meta(min_length=1, max_length=200)]
+type DisplayName = Annotated[str, Meta(min_length=1, max_length=200, pattern=PLAIN_PATTERN)]
 
 
 class Registration(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):

@@ -242,6 +242,19 @@ async def send(bus, queue, body, session=None):
     return identifier
 
 
+async def test_people_of_another_tenant_write_nothing_into_a_log(stack):
+    async with Portal(stack, "consent-mine") as mine, Portal(stack, "consent-other") as other:
+        before = await mine.log()
+        for who in ("mia", "ada"):
+            for body in (wish({"id": "x"}, purpose="whatever I like"), {}, None):
+                path = f"tenants/{mine.tenant}/accesses"
+                answer = await other.call("POST", path, who=who, body=body)
+                nobodys = await other.call("POST", "tenants/nobody/accesses", who=who, body=body)
+                assert answer.status_code == nobodys.status_code == 404
+                assert answer.content == nobodys.content
+        assert await mine.log() == before
+
+
 async def test_grants_come_by_message_as_well(stack, bus):
     async with Portal(stack, "consent-queue") as portal:
         asset = await uploaded(portal, "shoot/cat.jpg")

@@ -213,8 +213,9 @@ async def test_an_approval_that_is_sent_again_shows_the_request_and_that_is_an_e
     await eventually(
         lambda: portal.mine("GET", request), lambda a: a.json()["status"] == "awaiting-approval"
     )
-    path, headers = f"tenants/{portal.tenant}/{request}/approval", {"If-Match": "*"}
+    path = f"tenants/{portal.tenant}/{request}/approval"
     for action in ("erasure.approved", "erasure.viewed"):
+        headers = {"If-Match": (await portal.mine("GET", request)).headers["ETag"]}
         one = await asked(portal, "PUT", path, who="noor", headers=headers)
         assert one.answer.status_code == 200, one.answer.text
         (entry,) = [e for e in await one.entries() if e["actor"]["id"] == "noor"]
@@ -224,7 +225,7 @@ async def test_an_approval_that_is_sent_again_shows_the_request_and_that_is_an_e
 @pytest.mark.parametrize(
     ("method", "path", "given", "status", "code"),
     [
-        ("GET", "assets/zoe@acme.example", {}, 404, "asset-not-found"),
+        ("GET", "assets/zoe@acme.example", {}, 404, "resource-not-found"),
         ("GET", "consent-grants/none", {}, 404, "consent-grant-not-found"),
         ("GET", "erasure-requests/none", {}, 404, "erasure-request-not-found"),
         ("GET", "erasure-requests/none/assets", {}, 404, "erasure-request-not-found"),
