@@ -51,9 +51,9 @@ class AssetView(View, frozen=True):
     person.
 
     `scans` has the last verdict of each engine, and `scanned_at` is the time of the newest.
-    `version` counts the cleared uploads to the path. `upload`, `declared_size` and `declared_type`
-    come from the request for the upload URL; `differences` names the members in which the file
-    differs.
+    `version` counts the cleared uploads to the path. `upload`, `requested_by`, `declared_size` and
+    `declared_type` come from the request for the upload URL; `differences` names the members in
+    which the file differs.
     """
 
     id: str
@@ -76,6 +76,7 @@ class AssetView(View, frozen=True):
     content_notes: tuple[str, ...] = ()
     version: int | None = None
     upload: str | None = None
+    requested_by: str | None = None
     declared_size: int | None = None
     declared_type: str | None = None
     differences: tuple[Difference, ...] = ()

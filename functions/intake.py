@@ -12,11 +12,15 @@ from functions.edge.calls import Call, Reply
 from functions.edge.deliveries import Delivery
 from functions.edge.disclosures import Disclosed
 from functions.edge.http import HttpRoutes
+from functions.edge.problems import Problem, refused
 from functions.edge.queues import consumer
 from shared import composition
 from shared.catalogue import INCOMING_CONTAINER, INTAKE_QUEUE
 from shared.composition.intake import IntakeFlow
-from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER
+from shared.errors import RefusalError
+from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER, TENANT_ROLES
+from shared.ids import numbered_ids
+from shared.intake.permits import FileAsked, Permit, UploadState
 from shared.messages.contracts import BlobUploaded
 
 blueprint = func.Blueprint()
@@ -36,6 +40,12 @@ class UploadRequest(RequestBody, frozen=True):
     media_type: Annotated[str, Meta(max_length=255, pattern=_MEDIA_TYPE)]
 
 
+class UploadsRequest(RequestBody, frozen=True):
+    """Ask for the URLs of up to 1,000 files at once."""
+
+    files: Annotated[tuple[UploadRequest, ...], Meta(min_length=1, max_length=1000)]
+
+
 class UploadUrl(View, frozen=True):
     """The URL for the upload of a file, with the expiry; `blocks` allows an upload in blocks."""
 
@@ -46,37 +56,108 @@ class UploadUrl(View, frozen=True):
     blocks: bool
 
 
+class FileAnswer(View, frozen=True):
+    """The answer for one of several files: the URL for `status` 201, or else the problem."""
+
+    status: int
+    upload: UploadUrl | None = None
+    problem: Problem | None = None
+
+
+class UploadUrls(View, frozen=True):
+    """The answers for several files, in the order of the request."""
+
+    files: list[FileAnswer]
+
+
+class UploadView(View, frozen=True):
+    """The whereabouts of an upload.
+
+    `permitted`: nothing came yet; `arrived`: the file waits for intake; `scanning`: the scan takes
+    long; `filed`: the file is an asset; `refused`: the file is in quarantine, for the `reason`.
+    `asset` is the id of the asset, once filed or refused.
+    """
+
+    id: str
+    state: UploadState
+    path: str
+    expires_at: datetime | None = None
+    asset: str | None = None
+    reason: str | None = None
+
+
 @http.endpoint(
     "POST",
     "tenants/{tenant}/uploads",
     discloses=Disclosed("upload.permitted"),
     roles={TENANT_ADMIN, TENANT_DAM_MANAGER},
-    body=UploadRequest,
-    replies={201: UploadUrl},
+    body=(UploadRequest, UploadsRequest),
+    replies={201: UploadUrl, 207: UploadUrls},
     idempotent=True,
 )
 async def request_upload(call: Call[IntakeFlow]) -> Reply:
     """Get a URL for the upload of a file, by the real storage SDKs or a plain PUT.
 
-    Each URL is recorded.
+    A body with `files` gets a URL, or a problem, for each of up to 1,000 files. Each URL is
+    recorded.
     """
-    request = call.read(UploadRequest)
+    request = call.read_either(UploadRequest, UploadsRequest, "files")
     tenant = await call.flow.tenants.require(call.tenant)
     identifier = await call.identifier(f"uploads|{call.tenant}")
-    permit = await call.flow.intake.permit_upload(
-        tenant, request.path, request.size, request.media_type, identifier
+    single = isinstance(request, UploadRequest)
+    files = (request,) if isinstance(request, UploadRequest) else request.files
+    identifiers = [identifier] if single else numbered_ids(identifier, len(files))
+    asked = [
+        FileAsked(one, file.path, file.size, file.media_type)
+        for one, file in zip(identifiers, files, strict=True)
+    ]
+    answers = await call.flow.permits.permit(tenant, asked, call.caller.id)
+    urls = [one if isinstance(one, RefusalError) else _url(one) for one in answers]
+    permitted = tuple(f"uploads/{url.id}" for url in urls if isinstance(url, UploadUrl))
+    if not single:
+        return Reply(207, UploadUrls(files=[_answer(url) for url in urls]), resource=permitted)
+    [url] = urls
+    if isinstance(url, RefusalError):
+        raise url
+    return Reply(201, url, resource=permitted)
+
+
+@http.endpoint(
+    "GET",
+    "tenants/{tenant}/uploads/{upload}",
+    discloses=Disclosed("upload.viewed", "uploads/{upload}"),
+    roles=TENANT_ROLES,
+    replies={200: UploadView},
+)
+async def read_upload(call: Call[IntakeFlow]) -> Reply:
+    """Tell where an upload is, and the asset that the upload became."""
+    found = await call.flow.permits.locate(call.tenant, call.param("upload"))
+    asset = found.asset
+    view = UploadView(
+        id=found.id,
+        state=found.state,
+        path=found.path,
+        expires_at=found.expires,
+        asset=asset.id if asset else None,
+        reason=asset.reason if asset else None,
     )
-    return Reply(
-        201,
-        UploadUrl(
-            id=identifier,
-            path=request.path,
-            url=permit.url,
-            expires_at=permit.expires,
-            blocks=permit.blocks,
-        ),
-        resource=f"uploads/{identifier}",
+    return Reply(200, view)
+
+
+def _url(permit: Permit) -> UploadUrl:
+    return UploadUrl(
+        id=permit.id,
+        path=permit.path,
+        url=permit.url,
+        expires_at=permit.expires,
+        blocks=permit.blocks,
     )
+
+
+def _answer(url: UploadUrl | RefusalError) -> FileAnswer:
+    if isinstance(url, RefusalError):
+        return FileAnswer(status=url.status, problem=refused(url))
+    return FileAnswer(status=201, upload=url)
 
 
 def arrivals(source: str) -> func.Blueprint:
@@ -102,6 +183,12 @@ def arrivals(source: str) -> func.Blueprint:
 async def enqueue_overdue(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's parameter
     """Queue, every ten minutes, the forgotten uploads in `incoming`."""
     await composition.flow(IntakeFlow).intake.enqueue_overdue()
+
+
+@blueprint.timer_trigger("timer", schedule="0 20 * * * *")
+async def remove_lapsed_uploads(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's parameter
+    """Remove, every hour, the records of uploads that never came in their time."""
+    await composition.flow(IntakeFlow).permits.remove_lapsed()
 
 
 @blueprint.service_bus_queue_trigger(

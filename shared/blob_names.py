@@ -1,4 +1,4 @@
-"""Names of blobs: the valid characters, and the parts of a name in `incoming`."""
+"""Names of blobs and paths: the valid characters, the spelling, and the names in `incoming`."""
 
 import unicodedata
 from typing import Final
@@ -33,7 +33,21 @@ def _is_noncharacter(code: int) -> bool:
     return code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
 
 
+def canonical_path(path: str) -> str:
+    """Return the spelling of `path` for comparison: NFC (Unicode Standard Annex 15).
+
+    macOS writes an accent as a character of its own, other systems write the accent and the letter
+    as one character. Both spellings are one path. The case of letters counts.
+    """
+    return unicodedata.normalize("NFC", path)
+
+
+def incoming_name(tenant: str, upload: str) -> str:
+    """Return the name in `incoming` of the blob of an upload, made of ids alone."""
+    return f"{tenant}/{upload}"
+
+
 def split_name(name: str) -> tuple[str, str]:
-    """Split a blob's name in `incoming` into tenant id and path."""
-    tenant, _, path = name.partition("/")
-    return tenant, path
+    """Split a blob's name in `incoming` into the tenant's id and the upload's id."""
+    tenant, _, upload = name.partition("/")
+    return tenant, upload

@@ -60,8 +60,6 @@ def _queue(
 INTAKE_QUEUE: Final = _queue(
     "intake",
     "One message for each version of a blob that arrived in `incoming`.",
-    personal_data="The path of the upload, as the uploader chose it.",
-    data_subject="Persons whom a path may name",
 )
 CONSENT_GRANTS_QUEUE: Final = _queue(
     "consent-grants",
@@ -87,8 +85,6 @@ ERASURE_BATCHES_QUEUE: Final = _queue(
 SCAN_RESULTS_QUEUE: Final = _queue(
     "scan-results",
     "Results of Microsoft Defender for Storage, as Event Grid delivers them.",
-    personal_data="The path of the upload, as the uploader chose it.",
-    data_subject="Persons whom a path may name",
 )
 INCIDENTS_QUEUE: Final = _queue(
     "incidents", "Incidents that were opened. A resource is an id, never personal data."
@@ -154,15 +150,15 @@ SUBJECTS_TABLE: Final = _table(
 )
 UPLOADS_TABLE: Final = _table(
     "uploads",
-    "The declaration of the next upload to a path: size and media type.",
-    partition="PartitionKey: the tenant; RowKey: the SHA-256 of the path.",
-    retention="Until the upload is filed, or until the next declaration for the path.",
+    "The permitted uploads: path, size, media type, who asked, and when.",
+    personal_data="The path, as the uploader chose it; the directory's object id of who asked.",
+    data_subject="Persons whom a path may name; the tenant's staff",
+    partition="PartitionKey: the tenant; RowKey: the upload's id.",
+    retention="Until the upload is filed; one day where the upload never came.",
 )
 SCANS_TABLE: Final = _table(
     "scans",
     "Uploads that wait for a result of Defender, and results that wait for their upload.",
-    personal_data="The path of the upload, as the uploader chose it.",
-    data_subject="Persons whom a path may name",
     partition="One partition.",
     retention="Until the upload is filed, or is gone from `incoming`.",
 )
@@ -266,8 +262,8 @@ _SHOWN: Final = "Persons whom a file shows or names"
 
 INCOMING_CONTAINER: Final = _container(
     "incoming",
-    "Uploads that intake has not yet filed.",
-    personal_data=_FILES,
+    "Uploads that intake has not yet filed, named by ids alone.",
+    personal_data="Whatever the file shows and says of persons.",
     data_subject=_SHOWN,
     partition="One folder a tenant.",
     retention="Until intake files the upload.",

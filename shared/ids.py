@@ -16,6 +16,9 @@ and blob name of Azure. A key has at most 512 characters, so every id fits.
 """
 _ID: Final = re.compile(ID_PATTERN)
 _KEY_SAFE = "-._~@:=,"
+# Crockford's Base32 in capitals, of which the first character has three bits: the ULID
+# specification, "Canonical String Representation".
+_ULID = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -32,6 +35,11 @@ def time_of(identifier: str) -> datetime:
     from ulid import ULID
 
     return ULID.from_str(identifier).datetime
+
+
+def is_ulid(text: str) -> bool:
+    """Tell whether `text` is a ULID in its canonical spelling."""
+    return bool(_ULID.fullmatch(text))
 
 
 def first_id(at: datetime) -> str:
@@ -53,6 +61,12 @@ def derived_id(at: datetime, *parts: str) -> str:
     milliseconds = _milliseconds(at)
     digest = hashlib.sha256("\n".join(parts).encode()).digest()
     return str(ULID.from_bytes(milliseconds.to_bytes(6, "big") + digest[:10]))
+
+
+def numbered_ids(identifier: str, count: int) -> list[str]:
+    """Return `count` ULIDs derived from a ULID, with its time: the same for the same arguments."""
+    at = time_of(identifier)
+    return [derived_id(at, identifier, str(number)) for number in range(count)]
 
 
 def key(*parts: str) -> str:

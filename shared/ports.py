@@ -133,7 +133,8 @@ class BlobInfo:
 
     Names of metadata are in lower case, as they are not case-sensitive. `plain_type` is the
     Content-Type of a blob without a further header for its readers, and None for any other blob.
-    `is_cold` marks a blob that was put into the tier cool or cold.
+    `is_cold` marks a blob that was put into the tier cool or cold. `is_block_blob` is False for a
+    page blob and for an append blob.
     """
 
     container: str
@@ -144,6 +145,7 @@ class BlobInfo:
     metadata: Mapping[str, str] = field(default_factory=dict)
     plain_type: str | None = None
     is_cold: bool = False
+    is_block_blob: bool = True
 
 
 class Blobs(Protocol):

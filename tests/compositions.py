@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from azure.storage.blob.aio import BlobClient
+
 from shared.accesses import Accesses
 from shared.accesslog import LogStore
 from shared.accesslog.arrivals import Arrivals
@@ -13,6 +15,8 @@ from shared.accesslog.proofs.checkpoints import Checkpoints
 from shared.accesslog.reading.exports import Exports
 from shared.accesslog.reading.listing import Reading
 from shared.assets import Assets
+from shared.blob_names import incoming_name
+from shared.catalogue import INCOMING_CONTAINER
 from shared.composition import Composition
 from shared.composition.accesses import AccessesFlow
 from shared.composition.accesslog import AccessLogFlow
@@ -32,7 +36,9 @@ from shared.ids import new_id
 from shared.incidents import Incidents
 from shared.incidents.dead_letters import DeadLetterWatch
 from shared.intake import Intake
+from shared.intake.permits import FileAsked, Permit, Permits
 from shared.messages import Outbox
+from shared.messages.contracts import BlobUploaded
 from shared.ports import Blobs, Bus, Clock, Secret, Secrets, SecretVersion, Tables
 from shared.scanning.defender import ScanResults
 from shared.scanning.engines import Engines
@@ -103,6 +109,10 @@ class App(Composition):
         return self.flow(IntakeFlow).intake
 
     @property
+    def permits(self) -> Permits:
+        return self.flow(IntakeFlow).permits
+
+    @property
     def engines(self) -> Engines:
         return self.flow(ScanningFlow).engines
 
@@ -152,6 +162,26 @@ async def registered(app: App, tenant: str | None = None) -> str:
     registration = Registration(id=tenant, display_name="A tenant", residency_zone="eu")
     await app.tenants.register(registration, PORTAL, app.new_id())
     return tenant
+
+
+async def permitted(app: App, tenant: str, path: str, size: int) -> str:
+    """Permit the upload of a file, as the portal does; the name of its blob in `incoming`."""
+    file = FileAsked(app.new_id(), path, size, "image/jpeg")
+    known = await app.tenants.require(tenant)
+    [permit] = await app.permits.permit(known, [file], "mia")
+    assert isinstance(permit, Permit), permit
+    return incoming_name(tenant, permit.id)
+
+
+async def arrived(app: App, tenant: str, path: str, data: bytes) -> BlobUploaded:
+    """Permit a file and put the file into `incoming`; what the trigger would say of it."""
+    name = await permitted(app, tenant, path, len(data))
+    async with BlobClient.from_connection_string(
+        app.settings.DAM_STORAGE, INCOMING_CONTAINER.name, name
+    ) as blob:
+        # The host may take the blob in before a test can look at it.
+        stored = await blob.upload_blob(data)
+    return BlobUploaded(name=name, etag=stored["etag"], last_modified=stored["last_modified"])
 
 
 @asynccontextmanager

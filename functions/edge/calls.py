@@ -30,7 +30,8 @@ class Reply:
     """The answer of an endpoint: a JSON `body`, or raw `content` of `content_type`.
 
     `is_logged` marks the answer of a command whose change is in the tenant's log already.
-    `resource` names what the answer gives away, and `tenant` whose data, where the path does not.
+    `resource` names what the answer gives away, and `tenant` whose data, where the path does not;
+    `resource` may be several things.
     """
 
     status: int
@@ -39,7 +40,7 @@ class Reply:
     content: bytes | None = None
     content_type: str = "application/json"
     is_logged: bool = False
-    resource: str | None = None
+    resource: str | tuple[str, ...] | None = None
     tenant: str | None = None
 
 
@@ -85,6 +86,17 @@ class Call[F]:
                 "body-invalid", f"The body cannot be read: {error}.", "Mend it and send it again."
             ) from error
         return read
+
+    def read_either[T, S](self, kind: type[T], other: type[S], member: str) -> T | S:
+        """Read the JSON body as `other` where the body has `member`, and else as `kind`.
+
+        Raises the errors of `read`.
+        """
+        try:
+            members = msgspec.json.decode(self.request.get_body(), type=dict[str, msgspec.Raw])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            members = {}
+        return self.read(other) if member in members else self.read(kind)
 
     def query[T](self, kind: type[T]) -> T:
         """Read the parameters of the query as `kind`; an empty parameter counts as left out.

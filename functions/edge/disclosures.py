@@ -5,6 +5,7 @@ endpoint declares the disclosure. `tests/edge/test_disclosures.py` lists the end
 NOTHING, each with the reason and the types of the replies.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -62,9 +63,9 @@ async def record_answer(
     tenant: str | None,
     caller: "Caller",
     parameters: Mapping[str, str],
-    resource: str | None,
+    resource: str | tuple[str, ...] | None,
 ) -> None:
-    """Record an answer. `resource` is what the handler named, if anything.
+    """Record an answer. `resource` is what the handler named, if anything: each thing is an entry.
 
     Raises UnavailableError where the entry cannot be kept, and LookupError for the answer of no
     tenant: the caller gets no answer then.
@@ -72,5 +73,9 @@ async def record_answer(
     if isinstance(disclosure, Disclosed):
         if tenant is None:
             raise LookupError(f"an answer of {disclosure.action} names no tenant")
-        named = resource or disclosure.resource.format(**parameters)
-        await log.record_answer(tenant, caller, disclosure.action, named)
+        if resource is None:
+            resource = disclosure.resource.format(**parameters)
+        named = (resource,) if isinstance(resource, str) else resource
+        await asyncio.gather(
+            *(log.record_answer(tenant, caller, disclosure.action, one) for one in named)
+        )

@@ -9,7 +9,7 @@ import msgspec
 
 from functions.edge.calls import Call, Reply, client_address
 from functions.edge.disclosures import Disclosure, record_answer, record_question
-from functions.edge.operations import OPERATIONS, Answer, Operation, Parameter, Raw
+from functions.edge.operations import OPERATIONS, Answer, Body, Operation, Parameter
 from functions.edge.parameters import check_parameters
 from functions.edge.problems import problem_of
 from shared import composition, context
@@ -36,7 +36,7 @@ class HttpRoutes[F: composition.Flow]:
         *,
         roles: Collection[str] | None,
         discloses: Disclosure | None,
-        body: type | Raw | None = None,
+        body: Body = None,
         replies: Mapping[int, Answer] | None = None,
         query: tuple[Parameter, ...] = (),
         idempotent: bool = False,

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from functions.edge.operations import OPERATIONS, Answer, Operation, Raw
+from functions.edge.operations import OPERATIONS, Answer, Body, Operation, Raw
 from functions.edge.problems import MEDIA_TYPE, Problem
 
 _VERSION: Final = "1"
@@ -80,8 +80,7 @@ def _served() -> Iterator[tuple[str, str, Operation]]:
 
 
 def _kinds(operation: Operation) -> Iterator[Any]:
-    if operation.body is not None and not isinstance(operation.body, Raw):
-        yield operation.body
+    yield from (kind for kind in _alternatives(operation.body) if not isinstance(kind, Raw))
     yield from (parameter.kind for parameter in operation.query)
     for answer in operation.replies.values():
         yield from (kind for kind in _alternatives(answer) if not isinstance(kind, Raw))
@@ -107,14 +106,18 @@ def _operation(
     return described
 
 
-def _content(answer: Answer, schemas: dict[int, dict[str, Any]]) -> dict[str, Any]:
+def _content(answer: Answer | Body, schemas: dict[int, dict[str, Any]]) -> dict[str, Any]:
     """The alternatives of a body, by media type."""
     content: dict[str, Any] = {}
+    json = []
     for kind in _alternatives(answer):
         if isinstance(kind, Raw):
             content |= {media_type: {} for media_type in kind.media_types}
         else:
-            content["application/json"] = {"schema": schemas[id(kind)]}
+            json.append(schemas[id(kind)])
+    if json:
+        schema = json[0] if len(json) == 1 else {"anyOf": json}
+        content = {"application/json": {"schema": schema}} | content
     return content
 
 
@@ -150,7 +153,7 @@ def _responses(
     return dict(sorted(responses.items())) | {"default": problem}
 
 
-def _alternatives(answer: Answer) -> Iterable[type | Raw]:
+def _alternatives(answer: Answer | Body) -> Iterable[type | Raw]:
     if answer is None:
         return ()
     return answer if isinstance(answer, tuple) else (answer,)

@@ -29,6 +29,9 @@ class Parameter:
 type Answer = type | Raw | tuple[type, Raw] | None
 """The body of a status: JSON of a type, something else, either of the two, or no body."""
 
+type Body = type | Raw | tuple[type, type] | None
+"""The body of a request: JSON of a type or of either of two types, something else, or no body."""
+
 PAGING: Final = (
     Parameter(
         "limit",
@@ -60,7 +63,7 @@ class Operation:
     doc: str
     roles: Collection[str] | None
     discloses: Disclosure | None
-    body: type | Raw | None = None
+    body: Body = None
     replies: Mapping[int, Answer] = field(default_factory=dict)
     query: tuple[Parameter, ...] = ()
     idempotent: bool = False

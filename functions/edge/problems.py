@@ -35,6 +35,17 @@ class Problem(View, frozen=True):
     remedy: str
 
 
+def refused(reason: RefusalError) -> Problem:
+    """Return the problem of a refusal."""
+    return Problem(
+        type=_TYPE + reason.code,
+        title=reason.title,
+        status=reason.status,
+        detail=reason.detail,
+        remedy=reason.remedy,
+    )
+
+
 def problem_of(error: Exception) -> func.HttpResponse:
     """Return the answer for an error, and log the error without any foreign text."""
     if isinstance(error, RefusalError):

@@ -59,9 +59,11 @@ class Asset(Stored, frozen=True):
     """The record of an upload. `size` is in bytes; `blob` is the blob's name in `container`.
 
     `scans` has the last verdict of each engine, and `scanned_at` is the time of the newest.
-    `version` counts the cleared uploads to the same path from 1. `upload`, `declared_size` and
-    `declared_type` come from the request for the upload's URL. `differences` lists the declared
-    properties that the file does not have.
+    `path` is spelled as the uploader typed the path, `canonical_path` for comparison. `version`
+    counts the cleared uploads to the same path from 1. `upload`, `requested_by` (the id of the
+    caller), `declared_size` and `declared_type` come from the request for the upload's URL.
+    `differences` lists the declared properties that the file does not have. `source_etag` names the
+    version of the blob in `incoming` that became the asset.
     """
 
     id: str
@@ -83,7 +85,10 @@ class Asset(Stored, frozen=True):
     metadata_note: str | None = None
     content_notes: tuple[str, ...] = ()
     version: int | None = None
+    canonical_path: str = ""
+    source_etag: str | None = None
     upload: str | None = None
+    requested_by: str | None = None
     declared_size: int | None = None
     declared_type: str | None = None
     differences: tuple[Difference, ...] = ()
@@ -133,6 +138,6 @@ def after_prefix(prefix: str) -> str | None:
     return kept[:-1] + chr(0xE000 if following == 0xD800 else following)
 
 
-def upload_id(blob: BlobInfo | BlobUploaded) -> str:
-    """Derive the id of an upload, and of the later asset, from the blob's version."""
+def version_id(blob: BlobInfo | BlobUploaded) -> str:
+    """Derive an id from the version of a blob in `incoming`."""
     return derived_id(blob.last_modified, blob.name, blob.etag)

@@ -4,14 +4,16 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 
 from shared.accesslog import new_entry
 from shared.assets.rules import EVERY, Asset, AssetFilter, Tombstone, after_prefix
+from shared.blob_names import canonical_path
 from shared.catalogue import ASSETS_TABLE, SUBJECTS_TABLE
 from shared.errors import NotFoundError, RowConflictError
-from shared.ids import first_id, key, new_id
+from shared.ids import first_id, key, new_id, rfc3339
 from shared.messages import Outbox
 from shared.messages.contracts import AccessRecorded
 from shared.messages.outbox_rows import Outgoing
@@ -34,6 +36,10 @@ SUBJECTS = SUBJECTS_TABLE.name
 SUBJECT_SECRET = "subject-index-hmac"  # noqa: S105 - the name of the secret, not the secret
 
 _CONCURRENT_WRITES = 16
+# The longest time between the permission of an upload and the blob, with an hour to spare; and the
+# most by which storage's clock may be behind.
+_LONGEST_UPLOAD = timedelta(hours=25)
+_CLOCK_SKEW = timedelta(hours=1)
 
 # Twice in a URL, twelve characters each at most.
 _PREFIX_IN_QUERY = 200
@@ -51,9 +57,14 @@ class Assets:
         self._outbox = outbox
         self._clock = clock
 
-    async def is_known(self, partition: str, asset: str) -> bool:
-        """Tell whether the asset was added to `partition`, even if erased since."""
-        return await self._tables.get(ASSETS, partition, asset_row(asset)) is not None
+    async def look_up(self, partition: str, asset: str) -> Asset | Tombstone | None:
+        """Return the asset that was added to `partition`, or what is left of an erased asset."""
+        row = await self._tables.get(ASSETS, partition, asset_row(asset))
+        if row is None:
+            return None
+        if row.values.get("erasedAt"):
+            return from_values(Tombstone, row.values)
+        return from_values(Asset, row.values)
 
     async def add(self, partition: str, asset: Asset, outgoing: Sequence[Outgoing]) -> bool:
         """Keep an asset with the messages that report the asset; a repeated call changes nothing.
@@ -67,7 +78,7 @@ class Assets:
             try:
                 await self._outbox.commit(ASSETS, partition, operations, outgoing)
             except RowConflictError:
-                if await self.is_known(partition, asset.id):
+                if await self.look_up(partition, asset.id) is not None:
                     break
                 # Another upload to the same path took the version number: take the next number.
             else:
@@ -83,12 +94,12 @@ class Assets:
         """Return the operations that keep the asset; a cleared asset is the path's next version."""
         if asset.verdict != "clean":
             return [Insert(Row(partition, asset_row(asset.id), to_values(asset)))]
-        latest = await self._tables.get(ASSETS, partition, _version_row(asset.path))
+        latest = await self._tables.get(ASSETS, partition, _version_row(asset.canonical_path))
         version = 1 if latest is None else int(latest.values["latest"]) + 1
         numbered = msgspec.structs.replace(asset, version=version)
         counted = Row(
             partition,
-            _version_row(asset.path),
+            _version_row(asset.canonical_path),
             {"latest": version},
             None if latest is None else latest.etag,
         )
@@ -97,21 +108,13 @@ class Assets:
             Insert(counted) if latest is None else Replace(counted),
         ]
 
-    async def tidy(
-        self,
-        partition: str,
-        asset: str,
-        places: Iterable[tuple[str, str]],
-        filed: Asset | None = None,
-    ) -> None:
+    async def tidy(self, partition: str, asset: str, places: Iterable[tuple[str, str]]) -> None:
         """Delete the copies of a known asset in `places` that the asset's row does not name.
 
         A delivery that crashed, or was overtaken, leaves copies. A place is a container and a name
-        in the container. No copy of an erased asset stays. `filed` is the asset, if the present
-        delivery has just added the asset, and saves a read of the row. A concurrent erasure removes
-        the copy named in the row.
+        in the container. No copy of an erased asset stays.
         """
-        filed = filed or await self._filed(partition, asset)
+        filed = await self._filed(partition, asset)
         for container, name in places:
             if filed is None or (filed.container, filed.blob) != (container, name):
                 await self._delete_copy(container, name, asset)
@@ -141,8 +144,8 @@ class Assets:
     ) -> tuple[Sequence[Asset], str | None]:
         """Return a page of a tenant's `chosen` assets, oldest first, and the place to read on.
 
-        Conditions on time are free, as a range of RowKeys. For further conditions the service
-        searches the range, for a few seconds a page at most. A page may therefore be short, or
+        Conditions on time narrow the range of RowKeys. For the conditions the service searches the
+        range, for a few seconds a page at most. A page may therefore be short, or
         empty, and still have a next page.
         """
         page = await self._tables.page(
@@ -154,7 +157,8 @@ class Assets:
             where=_where(chosen),
         )
         assets = [from_values(Asset, r.values) for r in page.rows if not r.values.get("erasedAt")]
-        wanted = [asset for asset in assets if asset.path.startswith(chosen.prefix)]
+        prefix = canonical_path(chosen.prefix)
+        wanted = [asset for asset in assets if asset.canonical_path.startswith(prefix)]
         return wanted, page.continuation
 
     async def of_subject(
@@ -246,25 +250,41 @@ class Assets:
 
 
 def _between(chosen: AssetFilter) -> tuple[str, str]:
+    """Return the RowKeys between which the assets lie.
+
+    The time in an id is the time of the upload's permission, before the upload.
+    """
     first, last = asset_row(""), asset_row("~")
     if chosen.uploaded_from is not None:
-        first = asset_row(first_id(chosen.uploaded_from))
+        first = asset_row(first_id(_moved(chosen.uploaded_from, -_LONGEST_UPLOAD)))
     if chosen.uploaded_before is not None:
-        last = asset_row(first_id(chosen.uploaded_before))
+        last = asset_row(first_id(_moved(chosen.uploaded_before, _CLOCK_SKEW)))
     return first, last
+
+
+def _moved(at: datetime, by: timedelta) -> datetime:
+    """Move a time; a time at the end of the calendar stays."""
+    try:
+        return at + by
+    except OverflowError:
+        return at
 
 
 def _where(chosen: AssetFilter) -> list[Condition]:
     conditions = []
     if chosen.verdict is not None:
         conditions.append(Condition("verdict", "eq", chosen.verdict))
+    if chosen.uploaded_from is not None:
+        conditions.append(Condition("uploadedAt", "ge", rfc3339(chosen.uploaded_from)))
+    if chosen.uploaded_before is not None:
+        conditions.append(Condition("uploadedAt", "lt", rfc3339(chosen.uploaded_before)))
     # The condition is part of a URL, which has a length; `page` looks at the rest of the prefix.
-    prefix = chosen.prefix[:_PREFIX_IN_QUERY]
+    prefix = canonical_path(chosen.prefix)[:_PREFIX_IN_QUERY]
     if prefix:
-        conditions.append(Condition("path", "ge", prefix))
+        conditions.append(Condition("canonicalPath", "ge", prefix))
     after = after_prefix(prefix)
     if after is not None:
-        conditions.append(Condition("path", "lt", after))
+        conditions.append(Condition("canonicalPath", "lt", after))
     return conditions
 
 

@@ -19,6 +19,7 @@ from azure.core.exceptions import (
 from azure.storage.blob import (
     BlobProperties,
     BlobSasPermissions,
+    BlobType,
     ContentSettings,
     RehydratePriority,
     StandardBlobTier,
@@ -362,6 +363,7 @@ def _info(container: str, name: str, found: BlobProperties) -> BlobInfo:
         {key.lower(): value for key, value in (found.metadata or {}).items()},
         _plain_type(found),
         not found.blob_tier_inferred and found.blob_tier in _COLD,
+        found.blob_type == BlobType.BLOCKBLOB,
     )
 
 

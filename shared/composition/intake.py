@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 
 from shared.composition.assets import AssetsFlow
 from shared.composition.core import Flow
+from shared.composition.incidents import IncidentsFlow
 from shared.composition.messages import MessagesFlow
 from shared.composition.scanning import ScanningFlow
 from shared.composition.tenancy import TenancyFlow
 
 if TYPE_CHECKING:
-    from shared.intake import Intake
+    from shared.intake import Intake, Uploads
+    from shared.intake.permits import Permits
     from shared.tenancy import Tenants
 
 
@@ -23,16 +25,37 @@ class IntakeFlow(Flow):
         return self._flow(TenancyFlow).tenants
 
     @cached_property
+    def _uploads(self) -> "Uploads":
+        from shared.intake import Uploads
+
+        return Uploads(self._adapters.tables)
+
+    @cached_property
+    def permits(self) -> "Permits":
+        """The permits to upload."""
+        from shared.intake.permits import Permits
+
+        return Permits(
+            self._uploads,
+            self._flow(AssetsFlow).assets,
+            self._adapters.blobs,
+            self.tenants,
+            self.clock,
+            self._settings.UPLOAD_SIZE_LIMIT,
+        )
+
+    @cached_property
     def intake(self) -> "Intake":
         """The intake of uploads."""
-        from shared.intake import Declarations, Intake
+        from shared.intake import Intake
 
         return Intake(
             self._flow(AssetsFlow).assets,
             self._adapters.blobs,
             self._adapters.bus,
             self.tenants,
-            Declarations(self._adapters.tables),
+            self._uploads,
+            self._flow(IncidentsFlow).incidents,
             self._flow(MessagesFlow).log,
             self.clock,
             self._settings.STAMP_REGION,

@@ -12,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from shared.accesslog.entries import names_person
+from shared.blob_names import canonical_path
 from shared.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER
 from shared.ids import in_milliseconds, rfc3339
@@ -197,7 +198,11 @@ def _why_not(grant: Grant, request: Request, now: datetime) -> str | None:
 
 
 def covers(prefix: str, path: str) -> bool:
-    """Tell whether `path` lies under `prefix`, by whole segments: `a/b` does not cover `a/bc`."""
+    """Tell whether `path` lies under `prefix`, by whole segments: `a/b` does not cover `a/bc`.
+
+    Both are compared in the canonical spelling.
+    """
+    prefix, path = canonical_path(prefix), canonical_path(path)
     return prefix in ("", path) or path.startswith(prefix.removesuffix("/") + "/")
 
 

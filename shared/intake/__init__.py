@@ -1,7 +1,7 @@
 """Intake: every upload is inspected, and filed or quarantined."""
 
-from shared.intake.declarations import Declarations
 from shared.intake.rules import check_path
 from shared.intake.service import Intake
+from shared.intake.uploads import Uploads
 
-__all__ = ["Declarations", "Intake", "check_path"]
+__all__ = ["Intake", "Uploads", "check_path"]

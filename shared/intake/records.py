@@ -6,12 +6,11 @@ import msgspec
 
 from shared.accesslog import new_entry
 from shared.assets.rules import Asset
-from shared.blob_names import split_name
+from shared.blob_names import canonical_path, split_name
 from shared.catalogue import NOTICES_QUEUE
 from shared.ids import new_id
 from shared.incidents import incident_message
-from shared.intake.declarations import Declaration
-from shared.intake.rules import Filing, Inspection, differences
+from shared.intake.rules import Filing, Inspection, Upload, differences
 from shared.messages import encode
 from shared.messages.contracts import AccessRecorded, Actor, IncidentOpened, UploadInfected
 from shared.messages.outbox_rows import Outgoing
@@ -24,6 +23,7 @@ _INTAKE = Actor(id="vouchsafe.intake", role="system", organisation="vendor")
 
 def asset_of(
     blob: BlobInfo,
+    upload: Upload | None,
     filing: Filing,
     inspection: Inspection | None,
     identifier: str,
@@ -31,12 +31,17 @@ def asset_of(
     name: str,
     now: datetime,
 ) -> Asset:
-    """Make the asset of an upload; `inspection` is None for an unread upload."""
-    tenant, path = split_name(blob.name)
+    """Make the asset of a blob in `incoming`.
+
+    `upload` is None for a blob that no permit names, and `inspection` for an unread blob.
+    """
+    tenant, rest = split_name(blob.name)
+    path = rest if upload is None else upload.path
     asset = Asset(
         id=identifier,
         tenant=tenant,
         path=path,
+        canonical_path=canonical_path(path),
         container=container,
         blob=name,
         verdict=filing.verdict,
@@ -44,7 +49,22 @@ def asset_of(
         size=blob.size,
         uploaded_at=blob.last_modified,
         filed_at=now,
+        source_etag=blob.etag,
     )
+    if upload is not None:
+        asset = msgspec.structs.replace(
+            asset,
+            upload=upload.id,
+            requested_by=upload.requested_by,
+            declared_size=upload.size,
+            declared_type=upload.media_type,
+            differences=differences(
+                upload.size,
+                upload.media_type,
+                blob.size,
+                None if inspection is None else inspection.media_type,
+            ),
+        )
     if inspection is None:
         return asset
     return msgspec.structs.replace(
@@ -57,19 +77,6 @@ def asset_of(
         documents=tuple(inspection.documents),
         metadata_note=inspection.metadata_note,
         content_notes=tuple(inspection.content_notes),
-    )
-
-
-def with_declared(asset: Asset, declaration: Declaration) -> Asset:
-    """Add the declared properties to the asset, and the differences."""
-    return msgspec.structs.replace(
-        asset,
-        upload=declaration.id,
-        declared_size=declaration.size,
-        declared_type=declaration.media_type,
-        differences=differences(
-            declaration.size, declaration.media_type, asset.size, asset.media_type
-        ),
     )
 
 
@@ -100,3 +107,14 @@ def reports_of(asset: Asset, tenant: Tenant | None, now: datetime) -> list[Outgo
         notice = UploadInfected(tenant=tenant.id, asset_id=asset.id, found_at=now)
         reports.append(encode(NOTICES_QUEUE.name, notice, identifier=new_id(now), now=now))
     return reports
+
+
+def repeated(upload: str, tenant: str) -> IncidentOpened:
+    """Make the incident for further bytes under the URL of an upload that is filed already."""
+    return IncidentOpened(
+        kind="upload.repeated",
+        severity="warning",
+        summary="Other bytes came under the URL of a filed upload; the bytes are in quarantine.",
+        resource=f"uploads/{upload}",
+        tenant=tenant,
+    )

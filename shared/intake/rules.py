@@ -8,10 +8,13 @@ from typing import Final
 from urllib.parse import quote
 
 from shared.assets.rules import Difference, DocumentFound, PersonFound, Verdict
-from shared.blob_names import is_valid_blob_name, split_name, turns_writing
+from shared.blob_names import canonical_path, is_valid_blob_name, turns_writing
 from shared.catalogue import QUARANTINE_CONTAINER, tenant_container
-from shared.errors import InvalidInputError, TooLargeError
+from shared.errors import ConflictError, InvalidInputError, TooLargeError
+from shared.ids import time_of
+from shared.ports import BlobInfo
 from shared.residency import serves
+from shared.rows import Stored
 from shared.scanning.engines import Scanned, is_infected, refusal_of
 from shared.tenancy.rules import Tenant, is_tenant_id
 
@@ -27,12 +30,39 @@ _MAX_NAME = 1024
 _MAX_ENCODED = 1700
 _MAX_SEGMENTS = 254
 
+# A URL lives for minutes, but a running upload may take much longer.
+UPLOAD_LIFETIME: Final = timedelta(days=1)
+"""Time from an upload's permission until the removal of the record of an upload that never came."""
+
+# Clients round the declared size, or convert line ends: bytes, and a share of the declared size.
+_SIZE_TOLERANCE = 64 * 1024
+_SIZE_TOLERANCE_SHARE = 10
+
+_LONG_SCAN = 64 * 1024**2
+
 # The wait before an upload counts as forgotten, in addition to the time for the upload's bytes.
 _OVERDUE_AFTER = timedelta(minutes=10)
 _SLOWEST_BYTES_A_SECOND = 30 * 1024**2
 
 # The media type without information on a file's content: RFC 2046 section 4.5.1.
-_ANY_TYPE = "application/octet-stream"
+ANY_TYPE: Final = "application/octet-stream"
+
+
+class Upload(Stored, frozen=True):
+    """A permitted upload. `size`, in bytes, and `media_type` are the uploader's statements.
+
+    `path` is the path as typed, and `requested_by` the id of the caller who asked. `expires_at` is
+    the end of the URL. `scanning_since` is set where the scan takes long.
+    """
+
+    id: str
+    path: str
+    size: int
+    media_type: str
+    requested_by: str
+    requested_at: datetime
+    expires_at: datetime
+    scanning_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +89,26 @@ class Filing:
 
 def check_path(tenant: str, path: str) -> None:
     """Check that `tenant` may upload to `path`. Raises InvalidInputError with the broken rule."""
-    fault = _path_fault(f"{tenant}/{path}")
-    if fault:
+    faults = (_path_fault(f"{tenant}/{one}") for one in (path, canonical_path(path)))
+    if fault := next((one for one in faults if one), None):
         raise InvalidInputError(
             "path-invalid", f"The path cannot be uploaded to: {fault}.", "Choose another path."
         )
+
+
+def url_expiry(upload: str, now: datetime) -> datetime:
+    """Return the end of a URL that is given now for the upload with the id `upload`.
+
+    Raises ConflictError for an id, repeated by its Idempotency-Key, whose upload has lapsed.
+    """
+    end = time_of(upload) + UPLOAD_LIFETIME
+    if now >= end:
+        raise ConflictError(
+            "upload-lapsed",
+            "The upload was permitted more than a day ago, and its time is over.",
+            "Ask with a new Idempotency-Key.",
+        )
+    return min(now + UPLOAD_URL_LIFETIME, end)
 
 
 def check_size(size: int, limit: int) -> None:
@@ -89,14 +134,19 @@ def differences(
     inspection.
     """
     declared = declared_type.partition(";")[0].strip().lower()
-    silent = declared == _ANY_TYPE or media_type is None
+    silent = declared == ANY_TYPE or media_type is None
     # Plain text has no signature, and any type of text may be plain text.
-    as_text = declared.startswith("text/") and media_type in ("text/plain", _ANY_TYPE)
+    as_text = declared.startswith("text/") and media_type in ("text/plain", ANY_TYPE)
     checks: tuple[tuple[bool, Difference], ...] = (
         (declared_size != size, "size"),
         (not silent and not as_text and declared != media_type, "type"),
     )
     return tuple(difference for differs, difference in checks if differs)
+
+
+def takes_long(size: int) -> bool:
+    """Tell whether the scan of `size` bytes takes so long that a client may ask how far it is."""
+    return size >= _LONG_SCAN
 
 
 def is_overdue(size: int, uploaded_at: datetime, waiting_since: datetime) -> bool:
@@ -110,26 +160,33 @@ def is_overdue(size: int, uploaded_at: datetime, waiting_since: datetime) -> boo
 
 
 def refuse_unread(
-    name: str, size: int, tenant: Tenant | None, region: str, limit: int
+    blob: BlobInfo, upload: Upload | None, tenant: Tenant | None, region: str, limit: int
 ) -> Filing | None:
-    """Return the filing of an upload that is refused unread, or None.
+    """Return the filing of a blob that is refused by its properties alone, or None.
 
-    `size` and `limit`, the largest accepted size, are in bytes.
+    `upload` is the permitted upload that the blob's name names. `limit`, the largest accepted size,
+    is in bytes. Intake reads no byte of a refused blob, so that a blob of a size or kind that
+    nobody permitted costs nothing.
     """
-    identifier, _ = split_name(name)
     checks = (
-        (not is_tenant_id(identifier), "tenant-folder-invalid"),
-        (tenant is None, "tenant-unknown"),
-        (tenant is not None and tenant.status != "active", "tenant-not-active"),
+        (tenant is None, "upload-unknown"),
         (
             tenant is not None and not serves(region, tenant.residency_zone),
             "residency-zone-not-served",
         ),
-        (_path_fault(name) is not None, "path-invalid"),
-        (size == 0, "zero-bytes"),
-        (size > limit, "too-large"),
+        (upload is None, "upload-unknown"),
+        (tenant is not None and tenant.status != "active", "tenant-not-active"),
+        (not blob.is_block_blob, "blob-type-not-allowed"),
+        (blob.size == 0, "zero-bytes"),
+        (blob.size > limit, "too-large"),
+        (upload is not None and not _is_about(blob.size, upload.size), "size-not-declared"),
     )
     return next((Filing("refused", reason) for failed, reason in checks if failed), None)
+
+
+def _is_about(size: int, declared: int) -> bool:
+    """Tell whether a file of `size` bytes is of about the declared size, in bytes."""
+    return abs(size - declared) <= _SIZE_TOLERANCE + declared // _SIZE_TOLERANCE_SHARE
 
 
 def decide(inspection: Inspection) -> Filing:
@@ -143,35 +200,44 @@ def decide(inspection: Inspection) -> Filing:
 def served_type(filing: Filing, inspection: Inspection | None) -> str:
     """Return the media type of the filed blob: of the content if cleared, of bytes otherwise."""
     if filing.verdict != "clean" or inspection is None:
-        return _ANY_TYPE
+        return ANY_TYPE
     return inspection.media_type
 
 
-def destinations(filing: Filing, name: str, asset: str) -> tuple[str, tuple[str, ...]]:
+def destinations(filing: Filing, folder: str, path: str, asset: str) -> tuple[str, tuple[str, ...]]:
     """Return the container, and the names in the container to try in turn.
 
-    A cleared asset keeps the path. If an earlier version has the path, the id goes before the
-    extension: nothing is ever overwritten. A quarantined blob is named by ids alone.
+    `folder` is the first folder of the blob in `incoming`: as a rule, the tenant. A cleared asset
+    keeps the path, in the canonical spelling. If an earlier version has the path, the id goes
+    before the extension: nothing is ever overwritten. A quarantined blob is named by ids alone.
     """
-    tenant, path = split_name(name)
     if filing.verdict != "clean":
-        folder = tenant if is_tenant_id(tenant) else "_unknown"
-        return QUARANTINE_CONTAINER.name, (f"{folder}/{asset}",)
+        return QUARANTINE_CONTAINER.name, (quarantined_name(folder, asset),)
+    path = canonical_path(path)
     file = PurePosixPath(path)
     versioned = str(file.with_name(f"{file.stem[:200]}.{asset}{file.suffix[:20]}"))
     if len(versioned) > _MAX_NAME:
         versioned = f"{asset}{file.suffix[:20]}"
-    return tenant_container(tenant), (path, versioned)
+    return tenant_container(folder), (path, versioned)
 
 
-def places(name: str, tenant: Tenant | None, asset: str) -> list[tuple[str, str]]:
-    """Return every container and name to which an upload may have been copied."""
+def quarantined_name(folder: str, *identifiers: str) -> str:
+    """Return the name in `quarantine` of a blob that came in `folder` of `incoming`."""
+    tenant = folder if is_tenant_id(folder) else "_unknown"
+    return f"{tenant}/{'.'.join(identifiers)}"
+
+
+def places(folder: str, path: str | None, asset: str) -> list[tuple[str, str]]:
+    """Return every container and name to which an upload may have been copied.
+
+    `path` is the upload's path; None for a blob that no permit names, and so is never cleared.
+    """
     filings = [Filing("refused", None)]
-    if tenant is not None and _path_fault(name) is None:
+    if path is not None:
         filings.append(Filing("clean", None))
     return [
         (container, place)
-        for container, names in (destinations(filing, name, asset) for filing in filings)
+        for container, names in (destinations(one, folder, path or "", asset) for one in filings)
         for place in names
     ]
 
@@ -186,7 +252,6 @@ def _path_fault(name: str) -> str | None:
         ),
         (len(segments) > _MAX_SEGMENTS, f"it has more than {_MAX_SEGMENTS} segments"),
         ("" in segments, "it has an empty segment"),
-        (len(segments) == 1, "it is in no tenant's folder"),
         ("." in segments or ".." in segments, "a segment is . or .."),
         (any(s.endswith(".") for s in segments), "a segment ends with a dot"),
         ("\\" in name, "it has a backslash"),

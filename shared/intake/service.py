@@ -1,70 +1,83 @@
 """Upload intake, step by step.
 
-Every step can be repeated. The asset's id is derived from the blob's version. The copy takes only a
-free name. The index rows are written before the asset row, which makes the asset known. The upload
-is removed last.
+Every step can be repeated. The asset has the id of the upload, so that storage refuses a second
+asset for one URL. The copy takes only a free name. The index rows are written before the asset row,
+which makes the asset known. The upload's blob and the upload's record are removed last.
 """
 
+import asyncio
+import hashlib
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.assets.rules import Asset, upload_id
+from shared.assets.rules import Asset, Tombstone, version_id
 from shared.assets.service import Assets
 from shared.blob_names import split_name
-from shared.catalogue import INCOMING_CONTAINER, INTAKE_QUEUE
-from shared.errors import BlobArchivedError, BlobChangedError, NotFoundError, RefusalError
-from shared.ids import key
-from shared.intake.declarations import Declaration, Declarations, KeptDeclaration
-from shared.intake.records import asset_of, reports_of, with_declared
+from shared.catalogue import INCOMING_CONTAINER, INTAKE_QUEUE, QUARANTINE_CONTAINER
+from shared.errors import (
+    BlobArchivedError,
+    BlobChangedError,
+    NotFoundError,
+    RefusalError,
+    UnavailableError,
+)
+from shared.ids import is_ulid, key
+from shared.incidents import Incidents
+from shared.intake.records import asset_of, repeated, reports_of
 from shared.intake.rules import (
-    MAX_SINGLE_PUT,
-    UPLOAD_URL_LIFETIME,
+    ANY_TYPE,
     Filing,
     Inspection,
-    check_path,
-    check_size,
     decide,
     destinations,
     is_overdue,
     places,
+    quarantined_name,
     refuse_unread,
     served_type,
+    takes_long,
 )
+from shared.intake.uploads import KeptUpload, Uploads
 from shared.messages import encode
 from shared.messages.contracts import BlobUploaded
-from shared.ports import (
-    BlobInfo,
-    Blobs,
-    Bus,
-    Clock,
-    OutgoingMessage,
-)
+from shared.ports import BlobInfo, Blobs, Bus, Clock, OutgoingMessage
 from shared.scanning.engines import Engines
 from shared.scanning.scanner import ScanPendingError
-from shared.tenancy import Tenant, Tenants, check_active
+from shared.tenancy import Tenant, Tenants
 
 if TYPE_CHECKING:
     # For the type's name alone; an import would slow a cold start.
     from shared.accesslog import AccessLog
 
 _INCOMING = INCOMING_CONTAINER.name
-_MOST_ANNOUNCED_ANEW = 500
-
+_MAX_ENQUEUED_AGAIN = 500
 # The partition of uploads that belong to no tenant of the stamp.
 _NO_TENANT = "_unknown"
+# No delivery works longer than this: `functionTimeout` in host.json.
+_LONGEST_DELIVERY = timedelta(minutes=75)
 
 logger = logging.getLogger("vouchsafe.intake")
 
 
 @dataclass(frozen=True, slots=True)
-class Permit:
-    """The URL for a file's upload, the time of expiry, and whether to upload in blocks."""
+class _Arrival:
+    """A blob in `incoming`, under the upload's name.
 
-    url: str
-    expires: datetime
-    blocks: bool
+    `identifier` is the id of the asset. `tenant` is None for a folder that is no tenant, and `kept`
+    for a blob that no permit names.
+    """
+
+    folder: str
+    tenant: Tenant | None
+    partition: str
+    identifier: str
+    kept: KeptUpload | None
+
+    @property
+    def path(self) -> str | None:
+        return None if self.kept is None else self.kept.upload.path
 
 
 class Intake:
@@ -76,7 +89,8 @@ class Intake:
         blobs: Blobs,
         bus: Bus,
         tenants: Tenants,
-        declarations: Declarations,
+        uploads: Uploads,
+        incidents: Incidents,
         log: "AccessLog",
         clock: Clock,
         region: str,
@@ -88,31 +102,13 @@ class Intake:
         self._blobs = blobs
         self._bus = bus
         self._tenants = tenants
-        self._declarations = declarations
+        self._uploads = uploads
+        self._incidents = incidents
         self._log = log
         self._clock = clock
         self._region = region
         self._engines = engines
         self._size_limit = size_limit
-
-    async def permit_upload(
-        self, tenant: Tenant, path: str, size: int, media_type: str, identifier: str
-    ) -> Permit:
-        """Permit the upload of a new blob of `size` bytes to `path`, and store the declaration.
-
-        `identifier` is the upload's id. Raises ConflictError for a leaving tenant,
-        InvalidInputError for an invalid path or size, and TooLargeError over the limit.
-        """
-        check_active(tenant)
-        check_path(tenant.id, path)
-        check_size(size, self._size_limit)
-        now = self._clock()
-        declaration = Declaration(id=identifier, size=size, media_type=media_type, declared_at=now)
-        await self._blobs.ensure_container(_INCOMING)
-        await self._declarations.keep(tenant.id, path, declaration)
-        expires, blocks = now + UPLOAD_URL_LIFETIME, size > MAX_SINGLE_PUT
-        url = self._blobs.upload_url(_INCOMING, f"{tenant.id}/{path}", expires, blocks=blocks)
-        return Permit(url, expires, blocks)
 
     async def enqueue(self, name: str) -> None:
         """Put a message for the present version of an uploaded blob on the intake queue."""
@@ -132,112 +128,201 @@ class Intake:
         async for blob in self._blobs.scan(_INCOMING):
             if is_overdue(blob.size, blob.last_modified, waiting_since):
                 overdue.append(self._upload_message(blob))
-                if len(overdue) == _MOST_ANNOUNCED_ANEW:
+                if len(overdue) == _MAX_ENQUEUED_AGAIN:
                     break
         if overdue:
-            logger.warning("%d uploads were forgotten and are announced anew", len(overdue))
+            logger.warning("%d uploads were forgotten and are queued again", len(overdue))
             await self._bus.send(overdue)
         return len(overdue)
 
     def _upload_message(self, blob: BlobInfo) -> OutgoingMessage:
         uploaded = BlobUploaded(name=blob.name, etag=blob.etag, last_modified=blob.last_modified)
         return encode(
-            INTAKE_QUEUE.name, uploaded, identifier=upload_id(uploaded), now=self._clock()
+            INTAKE_QUEUE.name, uploaded, identifier=version_id(uploaded), now=self._clock()
         )
 
     async def process_upload(self, uploaded: BlobUploaded) -> None:
-        """Inspect a version of an uploaded blob and file the version.
+        """Inspect an uploaded blob and file the blob.
 
-        An archived upload, or an upload without a scan result yet, stays in place. Raises
-        RefusalError for a version that is gone and was never filed. Raises UnavailableError while
-        the tenant's log takes no entries: no upload leaves `incoming` unlogged.
+        The present version of the blob under a permitted name is the upload. An archived upload, or
+        an upload without a scan result yet, stays in place. Raises RefusalError for an upload that
+        is gone and was never filed. Raises UnavailableError while the tenant's log takes no
+        entries: no upload leaves `incoming` unlogged.
         """
-        identifier = upload_id(uploaded)
-        folder, path = split_name(uploaded.name)
+        folder, rest = split_name(uploaded.name)
         tenant = await self._tenants.find(folder)
         if tenant is not None:
             await self._log.defer_unless_appendable(tenant.id)
-        partition = key(tenant.id) if tenant else _NO_TENANT
         blob = await self._blobs.head(_INCOMING, uploaded.name)
-        declared = None
-        if tenant is not None:
-            declared = await self._declarations.find(tenant.id, path, uploaded.last_modified)
-        filed = None
-        if await self._assets.is_known(partition, identifier):
-            await self._assets.flush(partition)
-        elif blob is None or blob.etag != uploaded.etag:
+        arrival, asset = await self._identify(folder, rest, tenant, uploaded)
+        if asset is not None:
+            await self._assets.flush(arrival.partition)
+        elif blob is None:
             raise _gone()
-        else:
-            try:
-                filed = await self._file(blob, tenant, partition, identifier, declared)
-            except ScanPendingError:
-                # The engine announces the result in the same way as an upload.
-                logger.info("asset %s: waiting for its scan result", identifier)
+        elif arrival.kept is None and blob.etag != uploaded.etag:
+            # The newer version has a message of its own.
+            return
+        try:
+            if asset is None and blob is not None:
+                asset = await self._file(arrival, blob)
+            if blob is not None and asset is not None:
+                await self._keep_other_bytes(arrival, blob, asset)
+        except ScanPendingError:
+            # The engine announces the result in the same way as an upload.
+            logger.info("asset %s: waiting for its scan result", arrival.identifier)
+            await self._mark_scanning(arrival)
+            return
+        except BlobArchivedError:
+            # The uploader chooses the tier. Forgotten uploads are queued again, the archived upload
+            # too.
+            logger.warning("asset %s: waiting until it is out of the archive", arrival.identifier)
+            await self._blobs.rehydrate(_INCOMING, uploaded.name)
+            return
+        except BlobChangedError:
+            # Another delivery was faster, or a newer version came, which has a message of its own.
+            asset = await self._assets.look_up(arrival.partition, arrival.identifier)
+            if asset is None:
+                if await self._blobs.head(_INCOMING, uploaded.name) is None:
+                    raise _gone() from None
+                logger.info("asset %s: a newer version came meanwhile", arrival.identifier)
                 return
-            except BlobArchivedError:
-                # The uploader chooses the tier. Forgotten uploads are announced again, the archived
-                # upload too.
-                logger.warning("asset %s: waiting until it is out of the archive", identifier)
-                await self._blobs.rehydrate(_INCOMING, uploaded.name)
-                return
-            except BlobChangedError as error:
-                # Another delivery of the same message may have been faster.
-                if not await self._assets.is_known(partition, identifier):
-                    raise _gone() from error
-        await self._assets.tidy(
-            partition, identifier, places(uploaded.name, tenant, identifier), filed
-        )
-        if tenant is not None and declared is not None:
-            await self._declarations.forget(tenant.id, path, declared)
-        await self._blobs.delete(_INCOMING, uploaded.name, uploaded.etag)
-        await self._engines.forget(identifier)
+        await self._clean_up(arrival, asset, blob or uploaded)
 
-    async def _file(
-        self,
-        blob: BlobInfo,
-        tenant: Tenant | None,
-        partition: str,
-        identifier: str,
-        declared: KeptDeclaration | None,
-    ) -> Asset | None:
-        """Return the asset as added; None when another delivery was faster."""
-        filing = refuse_unread(blob.name, blob.size, tenant, self._region, self._size_limit)
+    async def _identify(
+        self, folder: str, rest: str, tenant: Tenant | None, uploaded: BlobUploaded
+    ) -> tuple[_Arrival, Asset | Tombstone | None]:
+        """Tell which upload a blob is, with what is known of its asset.
+
+        The record of a filed upload is gone, but the asset has the upload's id.
+        """
+        partition = key(tenant.id) if tenant else _NO_TENANT
+        if tenant is not None and is_ulid(rest):
+            kept = await self._uploads.find(tenant.id, rest)
+            asset = await self._assets.look_up(partition, rest)
+            if kept is not None or asset is not None:
+                return _Arrival(folder, tenant, partition, rest, kept), asset
+        identifier = version_id(uploaded)
+        arrival = _Arrival(folder, tenant, partition, identifier, None)
+        return arrival, await self._assets.look_up(partition, identifier)
+
+    async def _file(self, arrival: _Arrival, blob: BlobInfo) -> Asset | Tombstone | None:
+        """File a blob. Returns the asset as kept, by this delivery or by a faster delivery."""
+        upload = None if arrival.kept is None else arrival.kept.upload
+        filing = refuse_unread(blob, upload, arrival.tenant, self._region, self._size_limit)
         inspection = None
         if filing is None:
-            inspection = await self._inspect(blob, identifier)
+            if takes_long(blob.size):
+                await self._mark_scanning(arrival)
+            inspection = await self._inspect(blob)
             filing = decide(inspection)
-        container, name = await self._store(blob, filing, identifier, inspection)
+        container, name = await self._store(arrival, blob, filing, inspection)
         now = self._clock()
-        asset = asset_of(blob, filing, inspection, identifier, container, name, now)
-        if declared is not None:
-            asset = with_declared(asset, declared.declaration)
-        added = await self._assets.add(partition, asset, reports_of(asset, tenant, now))
+        identifier = arrival.identifier
+        asset = asset_of(blob, upload, filing, inspection, identifier, container, name, now)
+        reports = reports_of(asset, arrival.tenant, now)
+        added = await self._assets.add(arrival.partition, asset, reports)
         logger.info("asset %s: %s %s", identifier, filing.verdict, filing.reason or "")
-        return asset if added else None
+        return asset if added else await self._assets.look_up(arrival.partition, identifier)
 
-    async def _inspect(self, blob: BlobInfo, identifier: str) -> Inspection:
+    async def _mark_scanning(self, arrival: _Arrival) -> None:
+        """Let the upload's record tell that the scan has begun."""
+        kept, tenant = arrival.kept, arrival.tenant
+        if kept is not None and tenant is not None and kept.upload.scanning_since is None:
+            await self._uploads.mark_scanning(tenant.id, kept, self._clock())
+
+    async def _inspect(self, blob: BlobInfo) -> Inspection:
         from shared.intake.inspection import Pass, run
 
         secret = await self._assets.subject_secret()
-        with Pass(await self._engines.begin(identifier, blob), secret, blob.size) as inspecting:
+        scans = await self._engines.begin(version_id(blob), blob)
+        with Pass(scans, secret, blob.size) as inspecting:
             async with self._blobs.read(blob) as chunks:
                 return await run(inspecting, chunks)
 
     async def _store(
-        self, blob: BlobInfo, filing: Filing, identifier: str, inspection: Inspection | None
+        self, arrival: _Arrival, blob: BlobInfo, filing: Filing, inspection: Inspection | None
     ) -> tuple[str, str]:
-        container, names = destinations(filing, blob.name, identifier)
-        mark, tags = {"asset": identifier}, {"verdict": filing.verdict}
+        """Copy a blob to its place. Returns the container and the name.
+
+        Raises UnavailableError where copies of replaced versions hold every name.
+        """
+        container, names = destinations(
+            filing, arrival.folder, arrival.path or "", arrival.identifier
+        )
+        # An upload in blocks can be replaced while intake works. Each version is a copy of its own.
+        mark = {"asset": arrival.identifier, "version": version_id(blob)}
         media_type = served_type(filing, inspection)
+        tags = {"verdict": filing.verdict}
         for name in names:
             if await self._blobs.copy(blob, container, name, mark, media_type, tags):
                 return container, name
-        raise RuntimeError(f"no name is free for asset {identifier}")
+        await self._remove_abandoned(arrival, container, names)
+        raise UnavailableError("storage")
+
+    async def _remove_abandoned(
+        self, arrival: _Arrival, container: str, names: tuple[str, ...]
+    ) -> None:
+        """Delete the upload's copies whose delivery is over; a younger copy may have an owner."""
+        for name in names:
+            taken = await self._blobs.head(container, name)
+            if taken is None or taken.metadata.get("asset") != arrival.identifier:
+                continue
+            if self._clock() - taken.last_modified > _LONGEST_DELIVERY:
+                await self._blobs.delete(container, name, taken.etag)
+
+    async def _keep_other_bytes(
+        self, arrival: _Arrival, blob: BlobInfo, asset: Asset | Tombstone
+    ) -> None:
+        """Quarantine bytes that came under the URL of an asset after the asset's own bytes.
+
+        The same bytes again are an SDK's second attempt after a lost answer. Bytes for an erased
+        asset are not kept.
+        """
+        if isinstance(asset, Tombstone) or asset.source_etag == blob.etag:
+            return
+        if await self._is_same(blob, asset):
+            return
+        version = version_id(blob)
+        name = quarantined_name(arrival.folder, asset.id, version)
+        mark = {"asset": asset.id, "version": version}
+        tags = {"verdict": "refused"}
+        await self._blobs.copy(blob, QUARANTINE_CONTAINER.name, name, mark, ANY_TYPE, tags)
+        await self._incidents.open_once(repeated(asset.id, asset.tenant), once=version)
+        logger.warning("asset %s: other bytes came later under its URL", asset.id)
+
+    async def _is_same(self, blob: BlobInfo, asset: Asset) -> bool:
+        """Tell whether a blob has the bytes of a filed asset."""
+        if blob.size != asset.size or asset.sha256 is None:
+            return False
+        digest = hashlib.sha256()
+        async with self._blobs.read(blob) as chunks:
+            async for chunk in chunks:
+                await asyncio.to_thread(digest.update, chunk)
+        return digest.hexdigest() == asset.sha256
+
+    async def _clean_up(
+        self, arrival: _Arrival, asset: Asset | Tombstone | None, version: BlobInfo | BlobUploaded
+    ) -> None:
+        """Remove the remains of an upload whose asset is known.
+
+        First the blob, so that no slower delivery copies the blob again; then the copies that such
+        a delivery left; last the record, which names the places of the copies. A newer version of
+        the blob stays, and has a message of its own.
+        """
+        await self._blobs.delete(_INCOMING, version.name, version.etag)
+        path = arrival.path
+        if path is None and isinstance(asset, Asset) and asset.upload is not None:
+            path = asset.path
+        copies = places(arrival.folder, path, arrival.identifier)
+        await self._assets.tidy(arrival.partition, arrival.identifier, copies)
+        await self._engines.forget(version_id(version))
+        if arrival.tenant is not None and arrival.kept is not None:
+            await self._uploads.forget(arrival.tenant.id, arrival.identifier)
 
 
 def _gone() -> RefusalError:
     return NotFoundError(
         "upload-gone",
-        "That version of the upload is no longer in `incoming`, and was not filed.",
-        "Nothing, if it was replaced by a newer version; otherwise upload it again.",
+        "The upload is no longer in `incoming`, and was not filed.",
+        "Upload the file again, under a new URL.",
     )

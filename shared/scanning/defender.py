@@ -11,12 +11,12 @@ import logging
 from datetime import datetime, timedelta
 from typing import IO, ClassVar, Final
 
-from shared.assets.rules import upload_id
+from shared.assets.rules import version_id
 from shared.blob_names import split_name
 from shared.catalogue import INCOMING_CONTAINER, INTAKE_QUEUE, SCANS_TABLE
 from shared.compare_and_set import compare_and_set
 from shared.errors import InvalidInputError, RowConflictError
-from shared.ids import key
+from shared.ids import is_ulid, key
 from shared.incidents import Incidents
 from shared.messages import Outbox, encode
 from shared.messages.contracts import BlobUploaded, IncidentOpened
@@ -142,7 +142,7 @@ class ScanResults:
             logger.info("a scan result of a version that is no longer there was passed over")
             return
         uploaded = BlobUploaded(name=blob.name, etag=blob.etag, last_modified=blob.last_modified)
-        upload = upload_id(blob)
+        upload = version_id(blob)
         await compare_and_set(lambda: self._keep(result, uploaded, upload))
 
     async def report_missing(self) -> None:
@@ -160,7 +160,7 @@ class ScanResults:
                 # the row.
                 await self._forget(row)
             elif awaited.finished_at is None:
-                incident = missing_result(awaited.name, upload_id(blob))
+                incident = missing_result(awaited.name, version_id(blob))
                 await self._incidents.open_once(incident, once=now.date().isoformat())
 
     async def _version(self, result: ScanResult) -> BlobInfo | None:
@@ -216,14 +216,17 @@ class ScanResults:
             logger.info("a result came while the row of its scan was about to be removed")
 
 
-def missing_result(name: str, upload: str) -> IncidentOpened:
-    """Make the incident for the upload of the blob `name`, whose scan result is overdue."""
-    tenant, _ = split_name(name)
+def missing_result(name: str, version: str) -> IncidentOpened:
+    """Make the incident for the blob `name` in `incoming`, whose scan result is overdue.
+
+    `version` is the id of the blob's version.
+    """
+    tenant, rest = split_name(name)
     return IncidentOpened(
         kind="scan.result-missing",
         severity="critical",
         summary="Defender has not said what it found in an upload; it waits in `incoming`.",
-        resource=f"assets/{upload}",
+        resource=f"uploads/{rest}" if is_ulid(rest) else f"assets/{version}",
         tenant=tenant if is_tenant_id(tenant) else None,
     )
 

@@ -1,11 +1,12 @@
 """A tenant's portal, as far as the benchmarks need a portal."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 from azure.data.tables import TableClient
-from azure.storage.blob import BlobClient, ContainerClient
+from azure.storage.blob import BlobClient
 
 from infra.local.stack import Stack
 from tests.benchmarks.resent import create_file
@@ -17,6 +18,7 @@ _WHOLE = 5000 * 1024 * 1024
 # Azurite may take no bytes of a file while a disk is busy; the SDK's 20 seconds are too few for
 # 4 GiB.
 _PATIENCE_SECONDS = 300
+_PERMITTED_AT_ONCE = 1000
 
 
 class Portal:
@@ -49,15 +51,28 @@ class Portal:
         }
         self._post("/api/tenants", registration, {"roles": "vendor.service"})
 
-    def upload(self, path: str) -> BlobClient:
-        """Return a client for the upload of a file to `path`, with the SAS of the app.
+    def permit(self, files: Mapping[str, int]) -> list[str]:
+        """Permit files, given by path with the size in bytes; the names of the blobs, in order."""
+        who = {"roles": "tenant.admin", "tenant": self.tenant}
+        asked = [
+            {"path": path, "size": size, "mediaType": "application/octet-stream"}
+            for path, size in files.items()
+        ]
+        names: list[str] = []
+        for at in range(0, len(asked), _PERMITTED_AT_ONCE):
+            body = {"files": asked[at : at + _PERMITTED_AT_ONCE]}
+            answer = self._post(f"/api/tenants/{self.tenant}/uploads", body, who)
+            names += [f"{self.tenant}/{file['upload']['id']}" for file in answer["files"]]
+        return names
+
+    def upload(self, path: str, size: int) -> BlobClient:
+        """Return a client for the upload of `size` bytes to `path`, with the SAS of the app.
 
         The URL is valid for 15 minutes. The client sends a file whole: the SAS allows to create,
         and blocks need more (`_WHOLE`).
         """
         who = {"roles": "tenant.admin", "tenant": self.tenant}
-        # The file may differ: the asset's record has the size and the type of the file.
-        declared = {"path": path, "size": 1, "mediaType": "application/octet-stream"}
+        declared = {"path": path, "size": size, "mediaType": "application/octet-stream"}
         granted = self._post(f"/api/tenants/{self.tenant}/uploads", declared, who)
         return BlobClient.from_blob_url(
             granted["url"],
@@ -75,9 +90,15 @@ class Portal:
             create_file(upload, content, stored)
 
     def waiting(self) -> int:
-        """Return the number of uploads not filed yet; the removal is the last step of filing."""
-        with ContainerClient.from_connection_string(self._strings["storage"], INCOMING) as incoming:
-            return sum(1 for _ in incoming.list_blob_names(name_starts_with=f"{self.tenant}/"))
+        """Return the number of permitted uploads not filed yet.
+
+        The removal of an upload's record is the last step of filing.
+        """
+        with TableClient.from_connection_string(self._strings["storage"], "uploads") as table:
+            rows = table.query_entities(
+                "PartitionKey eq @tenant", parameters={"tenant": self.tenant}, select="RowKey"
+            )
+            return sum(1 for _ in rows)
 
     def assets(self) -> list[dict[str, Any]]:
         """Return the rows of the tenant's assets."""

@@ -12,7 +12,7 @@ import hashlib
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, ClassVar, Final
 
@@ -79,6 +79,9 @@ class NothingFound:
         return
 
 
+NAMES: Final = ("film", "film-scanned")
+
+
 class Known:
     """Secrets without a vault."""
 
@@ -98,15 +101,18 @@ def run(step: Step, size: Size) -> Iterable[Result]:
         Portal(stack) as portal,
     ):
         portal.register()
-        # The app makes the container for the first upload.
-        portal.upload("unused.bin")
+        size_in_bytes, rounds = BYTES.at(size), ROUNDS.at(size) + 1
+        paths = {f"{name}/{number}": size_in_bytes for name in NAMES for number in range(rounds)}
+        permitted = dict(zip(paths, portal.permit(paths), strict=True))
         stack.kill("host")
         film = files.film(Path(folder) / "film", BYTES.at(size))
-        return asyncio.run(_compare(stack, portal.tenant, film, step, size))
+        return asyncio.run(_compare(stack, permitted, film, step, size))
 
 
-async def _compare(stack: Stack, tenant: str, file: Path, step: Step, size: Size) -> list[Result]:
-    apps = {"film": _app(stack), "film-scanned": _app(stack)}
+async def _compare(
+    stack: Stack, permitted: Mapping[str, str], file: Path, step: Step, size: Size
+) -> list[Result]:
+    apps = {name: _app(stack) for name in NAMES}
     apps["film"].flow(ScanningFlow).engines = Engines([Nothing()])
     storage = stack.info["connection_strings"]["storage"]
     taken: dict[str, list[float]] = {"bare": [], **{name: [] for name in apps}}
@@ -126,7 +132,7 @@ async def _compare(stack: Stack, tenant: str, file: Path, step: Step, size: Size
             step("processing a film", number, rounds)
             taken["bare"].append(await _bare(film, service.get_blob_client("films", f"{number}")))
             for name, app in apps.items():
-                upload = service.get_blob_client(INCOMING, f"{tenant}/{name}/{number}")
+                upload = service.get_blob_client(INCOMING, permitted[f"{name}/{number}"])
                 taken[name].append(await _intake(film, upload, app))
     for app in apps.values():
         for adapter in (app.blobs, app.tables, app.bus):

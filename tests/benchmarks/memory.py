@@ -71,7 +71,9 @@ def run(step: Step, size: Size) -> Iterable[Result]:
             step(f"{name}: making the file", number, len(shapes))
             file = shape.make(Path(folder) / name, mib * files.MIB)
             readings = ("fresh", "again") if name == "film" else ("fresh",)
-            uploads = {reading: portal.upload(f"{reading}/{name}") for reading in readings}
+            uploads = {
+                reading: portal.upload(f"{reading}/{name}", mib * files.MIB) for reading in readings
+            }
             # The portal has its answers: next comes a host without a served request.
             stack.kill("host")
             stack.start_process("host")

@@ -6,7 +6,7 @@ photo from a portal. The metadata stays, and no two photos have the same bytes.
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from azure.storage.blob.aio import ContainerClient
@@ -33,13 +33,19 @@ def photos(count: int) -> Iterator[tuple[str, bytes]]:
         yield f"{number:04}.jpg", picture + turned[: SIZE - len(picture) - len(_END)] + _END
 
 
-async def upload(storage: str, container: str, prefix: str, count: int) -> None:
-    """Upload the photos to names that begin with `prefix`."""
+def paths(count: int) -> dict[str, int]:
+    """Return the paths of `count` photos, with the size of each in bytes."""
+    return {f"{number:04}.jpg": SIZE for number in range(count)}
+
+
+async def upload(storage: str, container: str, names: Sequence[str]) -> None:
+    """Upload as many photos as there are `names`, each under one of the names."""
     async with ContainerClient.from_connection_string(storage, container) as target:
         limit = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
         async def put(name: str, content: bytes) -> None:
             async with limit:
-                await create_blob(target, prefix + name, content)
+                await create_blob(target, name, content)
 
-        await asyncio.gather(*(put(*photo) for photo in photos(count)))
+        contents = (content for _, content in photos(len(names)))
+        await asyncio.gather(*map(put, names, contents))

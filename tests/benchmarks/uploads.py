@@ -33,7 +33,7 @@ from infra.local.stack import Stack
 from tests.benchmarks.benchmark import Benchmark, BySize, Size, Step
 from tests.benchmarks.calls import Bare, Calls, count, share
 from tests.benchmarks.client import INCOMING, Portal
-from tests.benchmarks.photos import upload
+from tests.benchmarks.photos import paths, upload
 from tests.benchmarks.resent import create_container, create_row
 from tests.benchmarks.results import Result
 
@@ -82,7 +82,7 @@ def _begin(stack: Stack) -> str:
     """Let the app make the container, end its host, and return the connection to the storage."""
     with Portal(stack) as portal:
         portal.register()
-        portal.upload("unused.jpg")
+        portal.upload("unused.jpg", 1)
     stack.kill("host")
     return str(stack.info["connection_strings"]["storage"])
 
@@ -114,8 +114,9 @@ def _whole(stack: Stack, tenant: str, photos: int) -> float:
     with _host(stack), Portal(stack, tenant) as portal:
         portal.register()
         storage = stack.info["connection_strings"]["storage"]
+        names = portal.permit(paths(photos))
         started = time.perf_counter()
-        asyncio.run(upload(storage, INCOMING, f"{tenant}/", photos))
+        asyncio.run(upload(storage, INCOMING, names))
         _wait(portal)
         return photos / (time.perf_counter() - started)
 
@@ -127,7 +128,7 @@ def _queued(stack: Stack, tenant: str, photos: int) -> Iterator[Portal]:
         storage = stack.info["connection_strings"]["storage"]
         with _host(stack, without=(PROCESSING,)):
             portal.register()
-            asyncio.run(upload(storage, INCOMING, f"{tenant}/", photos))
+            asyncio.run(upload(storage, INCOMING, portal.permit(paths(photos))))
             give_up = time.monotonic() + GIVE_UP_SECONDS
             while (receipts := _receipts(storage)) != photos:
                 if time.monotonic() > give_up:
@@ -173,7 +174,7 @@ async def _bare(storage: str, number: int, shares: Sequence[Calls]) -> float:
         await create_row(table, {"PartitionKey": "known", "RowKey": "known"})
         source = await create_container(blobs, f"bare-incoming-{number}")
         target = await create_container(blobs, f"bare-filed-{number}")
-        await upload(storage, source.container_name, "", len(shares))
+        await upload(storage, source.container_name, list(paths(len(shares))))
         names = [name async for name in source.list_blob_names()]
         bare = Bare(source, target, table)
         limit = asyncio.Semaphore(_concurrency())

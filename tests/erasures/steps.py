@@ -7,7 +7,8 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from shared.assets import SUBJECTS, index_keys, subject_partition
 from shared.erasures.rules import batches
-from shared.messages.contracts import Actor, BlobUploaded
+from shared.messages.contracts import Actor
+from tests.compositions import arrived
 
 PHOTO = (Path(__file__).parents[2] / "samples/astronaut.jpg").read_bytes()
 PERSON = "Eileen Collins"
@@ -17,10 +18,8 @@ NOOR = Actor(id="noor", role="tenant.dam_manager", organisation="A tenant")
 
 async def uploaded(app, name):
     """Put a photo that names the person into `incoming`, and say what the trigger would."""
-    await app.blobs.ensure_container("incoming")
-    await app.blobs.write("incoming", name, PHOTO, "image/jpeg")
-    blob = await app.blobs.head("incoming", name)
-    return BlobUploaded(name=name, etag=blob.etag, last_modified=blob.last_modified)
+    tenant, _, path = name.partition("/")
+    return await arrived(app, tenant, path, PHOTO)
 
 
 async def left(services, tenant):

@@ -9,7 +9,7 @@ from azure.servicebus.aio import ServiceBusClient
 from azure.storage.blob.aio import BlobServiceClient
 
 from infra.local.stack import Stack
-from shared.assets.rules import upload_id
+from shared.assets.rules import version_id
 from shared.catalogue import CONSENT_GRANTS_QUEUE, INCIDENTS_QUEUE, INTAKE_QUEUE, QUEUES
 from tests.compositions import composed
 from tests.queues import data_of, peeked
@@ -115,7 +115,7 @@ async def test_a_forgotten_upload_is_announced_anew(app, bus, waiting):
     [told] = await peeked(bus, INTAKE_QUEUE.name)
     blob = await app.blobs.head("incoming", waiting)
     assert data_of(told)["etag"] == blob.etag
-    assert told.message_id == upload_id(blob)
+    assert told.message_id == version_id(blob)
     await empty(bus, INTAKE_QUEUE.name)
 
 

@@ -22,7 +22,7 @@ from samples.eicar import eicar
 from shared.accesslog.reading.filters import EntryFilter
 from shared.catalogue import INCIDENTS_QUEUE, NOTICES_QUEUE
 from shared.messages.contracts import BlobUploaded
-from tests.compositions import OneSecret, composed, registered
+from tests.compositions import OneSecret, composed, permitted, registered
 from tests.queues import data_of, peeked
 
 PHOTO = (Path(ROOT) / "samples/astronaut.jpg").read_bytes()
@@ -101,12 +101,10 @@ async def do(services):
 
 
 async def upload(app, clients, name, data):
-    """Put a file into `incoming`, as declared where a tenant did; the event that tells of it."""
+    """Put a file into `incoming`, permitted where there is a tenant; the event that tells of it."""
     tenant, _, path = name.partition("/")
-    registered = await app.tenants.find(tenant)
-    if registered is not None:
-        identifier = app.new_id()
-        await app.intake.permit_upload(registered, path, len(data) + 1, "image/jpeg", identifier)
+    if await app.tenants.find(tenant) is not None:
+        name = await permitted(app, tenant, path, len(data) + 1)
     await app.blobs.ensure_container("incoming")
     await clients[0].get_blob_client("incoming", name).upload_blob(data)
     found = await app.blobs.head("incoming", name)
@@ -155,7 +153,7 @@ KINDS = {
     "infected": (eicar(), "infected", "malware-found", 1),
     "refused-unread": (b"", "refused", "zero-bytes", 1),
     "refused-when-read": (broken_zip(), "refused", "archive-broken", 1),
-    "of-no-tenant": (PHOTO, "refused", "tenant-unknown", 1),
+    "of-no-tenant": (PHOTO, "refused", "upload-unknown", 1),
 }
 
 

@@ -12,7 +12,7 @@ from shared.assets import SUBJECTS, subject_partition
 from shared.azure.blobs import AzureBlobs
 from shared.errors import NotFoundError
 from shared.messages.contracts import BlobUploaded
-from tests.compositions import OneSecret, composed, registered
+from tests.compositions import OneSecret, arrived, composed, permitted, registered
 
 PHOTO = (Path(__file__).parents[2] / "samples/cat.jpg").read_bytes()
 
@@ -24,9 +24,9 @@ class Slow(AzureBlobs):
         super().__init__(connection_string)
         self._overtake = overtake
 
-    async def copy(self, *args):
+    async def copy(self, *args, **kwargs):
         await self._overtake()
-        return await super().copy(*args)
+        return await super().copy(*args, **kwargs)
 
 
 @pytest.fixture
@@ -40,26 +40,18 @@ async def tenant(app):
     return await registered(app)
 
 
-async def uploaded(app, blobs, name):
-    """Put a photo into `incoming`, and say what the trigger would say of it."""
-    await app.blobs.ensure_container("incoming")
-    # The host may take the blob in before this test can look at it.
-    stored = await blobs.get_blob_client("incoming", name).upload_blob(PHOTO)
-    return BlobUploaded(name=name, etag=stored["etag"], last_modified=stored["last_modified"])
-
-
 async def test_many_deliveries_at_once_make_one_asset(app, blobs, tenant):
-    event = await uploaded(app, blobs, f"{tenant}/cat.jpg")
+    event = await arrived(app, tenant, "cat.jpg", PHOTO)
     await asyncio.gather(*(app.intake.process_upload(event) for _ in range(6)))
     assets, _ = await app.assets.page(tenant, size=10, continuation=None)
     assert [(asset.path, asset.verdict) for asset in assets] == [("cat.jpg", "clean")]
     container = blobs.get_container_client(f"tenant-{tenant}")
     assert [name async for name in container.list_blob_names()] == ["cat.jpg"]
-    assert await app.blobs.head("incoming", f"{tenant}/cat.jpg") is None
+    assert await app.blobs.head("incoming", event.name) is None
 
 
 async def test_a_delivery_that_another_overtook_is_no_refusal(stack, app, blobs, tenant):
-    event = await uploaded(app, blobs, f"{tenant}/cat.jpg")
+    event = await arrived(app, tenant, "cat.jpg", PHOTO)
     async with composed(stack.settings, OneSecret()) as slow:
         overtake = partial(app.intake.process_upload, event)
         slow.adapters.blobs = Slow(stack.info["connection_strings"]["storage"], overtake)
@@ -76,7 +68,7 @@ async def test_a_version_that_is_gone_and_was_never_filed_is_refused(app, tenant
 
 
 async def test_the_index_says_which_fields_name_a_person_and_not_whom(app, blobs, tenant):
-    event = await uploaded(app, blobs, f"{tenant}/cat.jpg")
+    event = await arrived(app, tenant, "cat.jpg", PHOTO)
     await app.intake.process_upload(event)
     [asset] = (await app.assets.page(tenant, size=10, continuation=None))[0]
     # The host may have been faster, with the key of its own vault: the asset says under which keys.
@@ -90,10 +82,11 @@ async def test_the_index_says_which_fields_name_a_person_and_not_whom(app, blobs
 
 
 async def test_an_upload_beside_the_folder_of_its_tenant_goes_into_quarantine(app, blobs, tenant):
-    event = await uploaded(app, blobs, tenant)
+    stored = await blobs.get_blob_client("incoming", tenant).upload_blob(PHOTO)
+    event = BlobUploaded(name=tenant, etag=stored["etag"], last_modified=stored["last_modified"])
     await app.intake.process_upload(event)
     assets, _ = await app.assets.page(tenant, size=10, continuation=None)
-    assert [(asset.verdict, asset.reason) for asset in assets] == [("refused", "path-invalid")]
+    assert [(asset.verdict, asset.reason) for asset in assets] == [("refused", "upload-unknown")]
     assert await app.blobs.head("quarantine", assets[0].blob) is not None
     assert await app.blobs.head("incoming", tenant) is None
 
@@ -110,7 +103,7 @@ async def test_an_upload_beside_the_folder_of_its_tenant_goes_into_quarantine(ap
     ],
 )
 async def test_an_asset_keeps_the_name_of_its_upload(app, blobs, tenant, path):
-    event = await uploaded(app, blobs, f"{tenant}/{path}")
+    event = await arrived(app, tenant, path, PHOTO)
     await app.intake.process_upload(event)
     assets, _ = await app.assets.page(tenant, size=10, continuation=None)
     assert [(asset.path, asset.verdict) for asset in assets] == [(path, "clean")]
@@ -119,8 +112,7 @@ async def test_an_asset_keeps_the_name_of_its_upload(app, blobs, tenant, path):
 
 
 async def test_an_upload_into_the_archive_is_taken_in_once_it_is_out(app, blobs, tenant):
-    name = f"{tenant}/cat.jpg"
-    await app.blobs.ensure_container("incoming")
+    name = await permitted(app, tenant, "cat.jpg", len(PHOTO))
     blob = blobs.get_blob_client("incoming", name)
     stored = await blob.upload_blob(PHOTO, standard_blob_tier=StandardBlobTier.ARCHIVE)
     event = BlobUploaded(name=name, etag=stored["etag"], last_modified=stored["last_modified"])

@@ -5,12 +5,16 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from shared.errors import InvalidInputError, RefusalError
+from shared.blob_names import canonical_path
+from shared.errors import ConflictError, InvalidInputError, RefusalError
+from shared.ids import first_id
 from shared.intake.rules import (
     MAX_SINGLE_PUT,
+    UPLOAD_LIFETIME,
     UPLOAD_URL_LIFETIME,
     Filing,
     Inspection,
+    Upload,
     check_path,
     check_size,
     decide,
@@ -18,9 +22,13 @@ from shared.intake.rules import (
     differences,
     is_overdue,
     places,
+    quarantined_name,
     refuse_unread,
     served_type,
+    takes_long,
+    url_expiry,
 )
+from shared.ports import BlobInfo
 from shared.scanning.engines import Scanned
 from shared.scanning.scanner import Engine, Findings
 from shared.tenancy import Tenant
@@ -83,12 +91,6 @@ def test_a_path_that_cannot_be_is_refused_before_the_upload(path):
     assert refused.value.code == "path-invalid"
 
 
-@pytest.mark.parametrize("path", BAD_PATHS)
-def test_a_path_that_cannot_be_is_refused_after_it_too(path):
-    filing = refuse_unread(f"acme/{path}", 1, ACME, "westeurope", LIMIT)
-    assert filing == Filing("refused", "path-invalid")
-
-
 @pytest.mark.parametrize(
     "path",
     [
@@ -108,30 +110,75 @@ def test_a_path_that_cannot_be_is_refused_after_it_too(path):
 )
 def test_any_other_path_is_fine(path):
     check_path("acme", path)
-    assert refuse_unread(f"acme/{path}", 1, ACME, "westeurope", LIMIT) is None
+
+
+def test_a_path_must_be_a_name_in_both_spellings():
+    """U+0958 is the one character that the canonical spelling writes as two."""
+    path = "\u0958" * 100 + "a" * 900
+    assert len(path) < 1019 < len(canonical_path(path))
+    with pytest.raises(InvalidInputError):
+        check_path("acme", path)
+
+
+LEAVING = msgspec.structs.replace(ACME, status="leaving")
+
+
+def blob(size=1, *, block=True):
+    return BlobInfo("incoming", "acme/ID", '"0x1"', size, NOW, is_block_blob=block)
+
+
+def upload(size=1):
+    return Upload(
+        id="ID",
+        path="a.jpg",
+        size=size,
+        media_type="image/jpeg",
+        requested_by="mia",
+        requested_at=NOW,
+        expires_at=NOW,
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "tenant", "region", "reason"),
+    ("came", "permitted", "tenant", "region", "reason"),
     [
-        ("a.jpg", 1, None, "westeurope", "tenant-folder-invalid"),
-        ("ACME/a.jpg", 1, None, "westeurope", "tenant-folder-invalid"),
-        ("nobody/a.jpg", 1, None, "westeurope", "tenant-unknown"),
-        (
-            "acme/a.jpg",
-            1,
-            msgspec.structs.replace(ACME, status="leaving"),
-            "westeurope",
-            "tenant-not-active",
-        ),
-        ("acme/a.jpg", 1, ACME, "eastus", "residency-zone-not-served"),
-        ("acme", 1, ACME, "westeurope", "path-invalid"),
-        ("acme/a.jpg", 0, ACME, "westeurope", "zero-bytes"),
-        ("acme/a.jpg", LIMIT + 1, ACME, "westeurope", "too-large"),
+        (blob(), upload(), ACME, "westeurope", None),
+        (blob(), None, None, "westeurope", "upload-unknown"),
+        (blob(), None, ACME, "westeurope", "upload-unknown"),
+        (blob(), None, ACME, "eastus", "residency-zone-not-served"),
+        (blob(), upload(), ACME, "eastus", "residency-zone-not-served"),
+        (blob(), None, LEAVING, "westeurope", "upload-unknown"),
+        (blob(), upload(), LEAVING, "westeurope", "tenant-not-active"),
+        (blob(block=False), upload(), ACME, "westeurope", "blob-type-not-allowed"),
+        (blob(0, block=False), upload(), ACME, "westeurope", "blob-type-not-allowed"),
+        (blob(0), upload(), ACME, "westeurope", "zero-bytes"),
+        (blob(LIMIT), upload(LIMIT), ACME, "westeurope", None),
+        (blob(LIMIT + 1), upload(LIMIT), ACME, "westeurope", "too-large"),
     ],
 )
-def test_what_need_not_be_read_is_refused(name, size, tenant, region, reason):
-    assert refuse_unread(name, size, tenant, region, LIMIT) == Filing("refused", reason)
+def test_what_need_not_be_read_is_refused(came, permitted, tenant, region, reason):
+    filing = refuse_unread(came, permitted, tenant, region, LIMIT)
+    assert filing == (Filing("refused", reason) if reason else None)
+
+
+@pytest.mark.parametrize(
+    ("size", "declared", "is_taken"),
+    [
+        (100, 100, True),
+        (100 + 65_536 + 10, 100, True),
+        (100 + 65_536 + 11, 100, False),
+        (2**30, 100, False),
+        (900_000 - 65_536, 1_000_000, True),
+        (900_000 - 65_537, 1_000_000, False),
+        (1_100_000 + 65_536, 1_000_000, True),
+        (1_100_000 + 65_537, 1_000_000, False),
+        (1, 65_537, True),
+        (1, 80_000, False),
+    ],
+)
+def test_a_blob_must_be_of_about_the_declared_size(size, declared, is_taken):
+    filing = refuse_unread(blob(size), upload(declared), ACME, "westeurope", 2**40)
+    assert filing == (None if is_taken else Filing("refused", "size-not-declared"))
 
 
 @pytest.mark.parametrize(
@@ -154,17 +201,22 @@ def test_only_what_every_engine_scanned_and_found_clean_is_cleared(scans, filing
     assert decide(inspection(scans)) == filing
 
 
+REFUSED = Filing("refused", "x")
+
+
 @pytest.mark.parametrize(
-    ("filing", "name", "container", "names"),
+    ("filing", "folder", "path", "container", "names"),
     [
-        (CLEAN, "acme/a/b.jpg", "tenant-acme", ("a/b.jpg", "a/b.ID.jpg")),
-        (CLEAN, "acme/readme", "tenant-acme", ("readme", "readme.ID")),
-        (Filing("infected", "x"), "acme/a/b.jpg", "quarantine", ("acme/ID",)),
-        (Filing("refused", "x"), "Zoë Müller/b.jpg", "quarantine", ("_unknown/ID",)),
+        (CLEAN, "acme", "a/b.jpg", "tenant-acme", ("a/b.jpg", "a/b.ID.jpg")),
+        (CLEAN, "acme", "readme", "tenant-acme", ("readme", "readme.ID")),
+        (CLEAN, "acme", "Cafe\u0301.jpg", "tenant-acme", ("Café.jpg", "Café.ID.jpg")),
+        (Filing("infected", "x"), "acme", "a/b.jpg", "quarantine", ("acme/ID",)),
+        (REFUSED, "acme", "", "quarantine", ("acme/ID",)),
+        (REFUSED, "Zoë Müller", "b.jpg", "quarantine", ("_unknown/ID",)),
     ],
 )
-def test_destinations(filing, name, container, names):
-    assert destinations(filing, name, "ID") == (container, names)
+def test_destinations(filing, folder, path, container, names):
+    assert destinations(filing, folder, path, "ID") == (container, names)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +233,7 @@ def test_a_filed_blob_is_served_as_its_content_or_as_bytes(filing, inspected, se
 
 @pytest.mark.parametrize("path", ["x" * 1019, "x/" * 200 + "y" * 600, "é" * 1010 + ".jpeg"])
 def test_a_versioned_name_is_a_valid_name_of_its_own(path):
-    _, (first, second) = destinations(CLEAN, f"acme/{path}", "01J0000000000000000000000A")
+    _, (first, second) = destinations(CLEAN, "acme", path, "01J0000000000000000000000A")
     assert len(second) <= 1024
     assert first != second
     assert "01J0000000000000000000000A" in second
@@ -189,33 +241,60 @@ def test_a_versioned_name_is_a_valid_name_of_its_own(path):
 
 
 def test_a_version_may_have_the_longest_name_that_a_blob_may():
-    _, names = destinations(CLEAN, f"acme/{'x' * 991}/a.jpg", "ID" * 13)
+    _, names = destinations(CLEAN, "acme", f"{'x' * 991}/a.jpg", "ID" * 13)
     assert names[1] == f"{'x' * 991}/a.{'ID' * 13}.jpg"
     assert len(names[1]) == 1024
-    _, names = destinations(CLEAN, f"acme/{'x' * 992}/a.jpg", "ID" * 13)
+    _, names = destinations(CLEAN, "acme", f"{'x' * 992}/a.jpg", "ID" * 13)
     assert names[1] == "ID" * 13 + ".jpg"
 
 
 @pytest.mark.parametrize(
-    ("name", "tenant", "expected"),
+    ("folder", "path", "expected"),
     [
         (
-            "acme/a.jpg",
-            ACME,
+            "acme",
+            "a.jpg",
             [("quarantine", "acme/ID"), ("tenant-acme", "a.jpg"), ("tenant-acme", "a.ID.jpg")],
         ),
-        ("acme/a.jpg", None, [("quarantine", "acme/ID")]),
-        ("acme/../a.jpg", ACME, [("quarantine", "acme/ID")]),
-        ("Zoë/a.jpg", None, [("quarantine", "_unknown/ID")]),
+        ("acme", None, [("quarantine", "acme/ID")]),
+        ("Zoë", None, [("quarantine", "_unknown/ID")]),
     ],
 )
-def test_the_places_of_copies(name, tenant, expected):
-    assert places(name, tenant, "ID") == expected
+def test_the_places_of_copies(folder, path, expected):
+    assert places(folder, path, "ID") == expected
+
+
+def test_the_name_in_quarantine_is_of_ids():
+    assert quarantined_name("acme", "ID", "V") == "acme/ID.V"
 
 
 def test_a_version_whose_folder_leaves_no_room_for_its_id_goes_to_the_root():
-    _, names = destinations(CLEAN, f"acme/{'x' * 1000}/a.jpg", "ID" * 13)
+    _, names = destinations(CLEAN, "acme", f"{'x' * 1000}/a.jpg", "ID" * 13)
     assert names[1] == "ID" * 13 + ".jpg"
+
+
+@pytest.mark.parametrize(
+    ("after", "left"),
+    [
+        (timedelta(0), UPLOAD_URL_LIFETIME),
+        (UPLOAD_LIFETIME - UPLOAD_URL_LIFETIME, UPLOAD_URL_LIFETIME),
+        (UPLOAD_LIFETIME - timedelta(minutes=1), timedelta(minutes=1)),
+        (UPLOAD_LIFETIME, None),
+    ],
+)
+def test_a_url_for_a_repeated_request_ends_with_the_upload(after, left):
+    identifier, now = first_id(NOW), NOW + after
+    if left is not None:
+        assert url_expiry(identifier, now) == now + left
+        return
+    with pytest.raises(ConflictError) as refused:
+        url_expiry(identifier, now)
+    assert refused.value.code == "upload-lapsed"
+
+
+@pytest.mark.parametrize(("size", "long"), [(64 * 1024**2 - 1, False), (64 * 1024**2, True)])
+def test_the_scan_of_a_large_file_is_told(size, long):
+    assert takes_long(size) is long
 
 
 @pytest.mark.parametrize(
@@ -225,7 +304,6 @@ def test_a_version_whose_folder_leaves_no_room_for_its_id_goes_to_the_root():
 def test_what_is_declared_too_large_or_empty_is_refused(size, code):
     if code is None:
         check_size(size, LIMIT)
-        assert refuse_unread("acme/a.jpg", size, ACME, "westeurope", LIMIT) is None
     else:
         with pytest.raises(RefusalError) as refused:
             check_size(size, LIMIT)

@@ -105,17 +105,18 @@ class Portal:
     async def upload_url(
         self, path: str, size: int = 1, media_type: str = "application/octet-stream"
     ) -> str:
-        """Where to upload one file to. Storage does not hold the file to what is declared."""
+        """Where to upload one file to."""
         declared = {"path": path, "size": size, "mediaType": media_type}
         answer = await self.mine("POST", "uploads", body=declared)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["url"])
 
-    async def upload(self, path: str, data: bytes) -> None:
-        """Upload one file as a client of the portal does."""
+    async def upload(self, path: str, data: bytes) -> str:
+        """Upload one file as a client of the portal does; the name of the blob in `incoming`."""
         url = await self.upload_url(path, max(len(data), 1))
         async with BlobClient.from_blob_url(url) as blob:
             await blob.upload_blob(data)
+            return blob.blob_name
 
     async def listed(self, path: str, name: str) -> list[dict[str, Any]]:
         """Everything of a paged list, whose items stand under `name`."""

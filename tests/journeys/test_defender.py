@@ -64,13 +64,13 @@ async def defender(own_stack, own_bus):
 
 async def test_defender_decides(own_stack, own_bus, defender):
     async with Portal(own_stack, "decided") as portal:
-        await portal.upload("cat.jpg", PHOTO)
-        await portal.upload("virus.com", eicar())
-        await portal.upload("waits.jpg", PHOTO)
-        await defender("decided/virus.com", "Malicious", malwareNamesFound=["DOS/EICAR_Test_File"])
-        await defender("decided/cat.jpg", "No threats found")
+        cat = await portal.upload("cat.jpg", PHOTO)
+        virus = await portal.upload("virus.com", eicar())
+        waits = await portal.upload("waits.jpg", PHOTO)
+        await defender(virus, "Malicious", malwareNamesFound=["DOS/EICAR_Test_File"])
+        await defender(cat, "No threats found")
         # Not of our container: parked, and no verdict.
-        await defender("decided/waits.jpg", "No threats found", container="exports")
+        await defender(waits, "No threats found", container="exports")
         found = await eventually(portal.assets, lambda assets: len(assets) == 2)
         assert {asset["path"]: asset["verdict"] for asset in found} == {
             "cat.jpg": "clean",
@@ -82,5 +82,5 @@ async def test_defender_decides(own_stack, own_bus, defender):
         assert properties["parked-reason"] == b"scan-result-not-ours"
         assert properties["parked-queue"] == b"scan-results"
         assert len(await portal.assets()) == 2
-        await defender("decided/waits.jpg", "No threats found")
+        await defender(waits, "No threats found")
         await eventually(portal.assets, lambda assets: len(assets) == 3)

@@ -14,7 +14,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables.aio import TableServiceClient
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
-from azure.storage.blob.aio import BlobServiceClient, LinearRetry
+from azure.storage.blob.aio import BlobClient, BlobServiceClient, LinearRetry
 
 from infra.local.faults.rules import Rule, bad_day
 from infra.local.programs import FAULTS, PROCESSES
@@ -98,11 +98,12 @@ async def rows(storage, table, partition_prefix):
 
 async def upload_all(storage, portal):
     """Put the photos of one person where the portal's clients put them."""
-    await portal.upload_url("makes/the/container.jpg")
     container = storage[0].get_container_client("incoming")
     given = {f"shoot/{number:03}.jpg": PHOTO + bytes([number]) for number in range(COUNT)}
     for path, data in given.items():
-        await container.upload_blob(f"{portal.tenant}/{path}", data)
+        url = await portal.upload_url(path, len(data))
+        name = BlobClient.from_blob_url(url).blob_name
+        await container.upload_blob(name, data)
     return given
 
 

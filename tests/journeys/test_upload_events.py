@@ -26,14 +26,14 @@ async def test_an_upload_is_filed_when_its_event_comes(by_events):
         keys = json.loads(await (await kept.download_blob("by-events/host.json")).readall())
     [code] = [k["value"] for k in keys["systemKeys"] if k["name"] == "blobs_extension"]
     async with Portal(by_events, "by-events") as portal:
-        await portal.upload("shoot/cat.jpg", (ROOT / "samples/cat.jpg").read_bytes())
+        name = await portal.upload("shoot/cat.jpg", (ROOT / "samples/cat.jpg").read_bytes())
         async with BlobServiceClient.from_connection_string(storage) as blobs:
-            blob = blobs.get_blob_client("incoming", "by-events/shoot/cat.jpg")
+            blob = blobs.get_blob_client("incoming", name)
             uploaded = await blob.get_blob_properties()
         event = {
             "id": "831e1650-001e-001b-66ab-eeb76e069631",
             "topic": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/x/a",
-            "subject": "/blobServices/default/containers/incoming/blobs/by-events/shoot/cat.jpg",
+            "subject": f"/blobServices/default/containers/incoming/blobs/{name}",
             "eventType": "Microsoft.Storage.BlobCreated",
             "eventTime": "2026-11-23T12:00:00Z",
             "data": {
