@@ -77,6 +77,7 @@ async def ids(portal):
     return {
         "tenant": portal.tenant,
         "asset": asset["id"],
+        "upload": asset["upload"],
         "grant": grant.json()["id"],
         "request": erasure.json()["id"],
     }
