@@ -27,6 +27,7 @@ class AssetQuery(Struct, frozen=True, rename="camel"):
     prefix: Annotated[str, Meta(max_length=1024)] = ""
     uploaded_from: AwareTime | None = None
     uploaded_before: AwareTime | None = None
+    scanned_before: AwareTime | None = None
 
 
 class ScanView(View, frozen=True):
@@ -51,6 +52,7 @@ class AssetView(View, frozen=True):
     person.
 
     `scans` has the last verdict of each engine, and `scanned_at` is the time of the newest.
+    `scan_failed_at` is the time of a later attempt to scan that failed.
     `version` counts the cleared uploads to the path. `upload`, `requested_by`, `declared_size` and
     `declared_type` come from the request for the upload URL; `differences` names the members in
     which the file differs.
@@ -70,6 +72,7 @@ class AssetView(View, frozen=True):
     sha256: str | None = None
     scans: tuple[ScanView, ...] = ()
     scanned_at: datetime | None = None
+    scan_failed_at: datetime | None = None
     people: tuple[str, ...] = ()
     documents: tuple[DocumentFound, ...] = ()
     metadata_note: str | None = None
@@ -95,6 +98,7 @@ _CHOICE = parameters_of(
     prefix="Only assets whose path begins so.",
     uploaded_from="Only assets that were uploaded then (RFC 3339) or later.",
     uploaded_before="Only assets that were uploaded earlier (RFC 3339).",
+    scanned_before="Only assets that were last scanned earlier (RFC 3339).",
 )
 
 
@@ -112,7 +116,13 @@ async def list_assets(call: Call[AssetsFlow]) -> Reply:
     Each page is recorded.
     """
     query = call.query(AssetQuery)
-    chosen = AssetFilter(query.verdict, query.prefix, query.uploaded_from, query.uploaded_before)
+    chosen = AssetFilter(
+        query.verdict,
+        query.prefix,
+        query.uploaded_from,
+        query.uploaded_before,
+        query.scanned_before,
+    )
     assets, continuation = await call.flow.assets.page(
         call.tenant, size=call.page_size, continuation=call.continuation, chosen=chosen
     )

@@ -40,6 +40,7 @@ _MESSAGE: Final = "One hour at most, then the dead-letter queue; until a functio
 _STAMP: Final = "Not divided: one queue a stamp."
 _BY_TENANT: Final = "PartitionKey: the tenant."
 _SESSIONS: Final = "One session a tenant."
+_LANES: Final = "Two sessions a stamp, each for half of the tenants."
 
 
 def _queue(
@@ -50,8 +51,9 @@ def _queue(
     data_subject: str = "",
     retention: str = _MESSAGE,
     sessions: bool = False,
+    partition: str = "",
 ) -> Store:
-    partition = _SESSIONS if sessions else _STAMP
+    partition = partition or (_SESSIONS if sessions else _STAMP)
     return Store(
         "queue", name, keeps, personal_data, data_subject, partition, retention, sessions=sessions
     )
@@ -86,11 +88,21 @@ SCAN_RESULTS_QUEUE: Final = _queue(
     "scan-results",
     "Results of Microsoft Defender for Storage, as Event Grid delivers them.",
 )
+RESCANS_QUEUE: Final = _queue(
+    "rescans",
+    "The ids of rescans with the number of the next batch.",
+    retention="One hour at most; a timer sends an expired message again.",
+    sessions=True,
+    partition=_LANES,
+)
 INCIDENTS_QUEUE: Final = _queue(
     "incidents", "Incidents that were opened. A resource is an id, never personal data."
 )
 NOTICES_QUEUE: Final = _queue(
-    "notices", "Notices to a tenant's contacts. No address travels on the queue."
+    "notices",
+    "Notices to a tenant's contacts. No address travels on the queue.",
+    personal_data="The directory's object ids of those who received an infected file.",
+    data_subject=_STAFF,
 )
 PARKED_MESSAGES_QUEUE: Final = _queue(
     "parked-messages",
@@ -107,6 +119,7 @@ QUEUES: Final = (
     ERASURE_REQUESTS_QUEUE,
     ERASURE_BATCHES_QUEUE,
     SCAN_RESULTS_QUEUE,
+    RESCANS_QUEUE,
     INCIDENTS_QUEUE,
     NOTICES_QUEUE,
     PARKED_MESSAGES_QUEUE,
@@ -135,10 +148,13 @@ TENANTS_TABLE: Final = _table(
 )
 ASSETS_TABLE: Final = _table(
     "assets",
-    "The record of each asset, and a tombstone for each erased asset.",
-    personal_data="The asset's path, and keyed hashes (HMAC) of the persons in the metadata.",
-    data_subject="Persons whom a file or a path names",
-    retention="Until the asset is erased; a tombstone without personal data stays.",
+    "The record of each asset, a tombstone for each erased asset, the index of scan times, the"
+    " moves to quarantine, and the rescans with their progress.",
+    personal_data="The asset's path, and keyed hashes (HMAC) of the persons in the metadata; the"
+    " directory's object id of the person who requested a rescan.",
+    data_subject="Persons whom a file or a path names; the tenant's and the vendor's staff",
+    retention="Until the asset is erased; a tombstone without personal data stays. Rescans have no"
+    " end.",
 )
 SUBJECTS_TABLE: Final = _table(
     "subjects",
@@ -161,6 +177,13 @@ SCANS_TABLE: Final = _table(
     "Uploads that wait for a result of Defender, and results that wait for their upload.",
     partition="One partition.",
     retention="Until the upload is filed, or is gone from `incoming`.",
+)
+RESCANS_TABLE: Final = _table(
+    "rescans",
+    "The bytes that rescans have read on each day, and the time at which the stamp first had the"
+    " present signatures.",
+    partition="One partition for the days, one for the signatures.",
+    retention="No end.",
 )
 CONSENTS_TABLE: Final = _table(
     "consents",
@@ -232,6 +255,7 @@ TABLES: Final = (
     SUBJECTS_TABLE,
     UPLOADS_TABLE,
     SCANS_TABLE,
+    RESCANS_TABLE,
     CONSENTS_TABLE,
     ERASURES_TABLE,
     ACCESS_LOG_TABLE,

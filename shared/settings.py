@@ -65,6 +65,8 @@ class Settings:
     """
     SIGNATURE_MAX_AGE_DAYS: int
     """Days after which old signatures of an engine open an incident."""
+    RESCAN_BYTES_A_DAY: int
+    """Bytes of stored assets that are scanned again in a day (UTC); 0 for no rescans."""
     CLAMD_ADDRESS: str = ""
     """The address of clamd: `host:port`, or the path of a Unix socket. Needed for clamd."""
     CLAMD_MAX_STREAM_MIB: int = 0
@@ -222,6 +224,12 @@ def _bytes(value: str) -> str | None:
     return f"must be a whole number of bytes from 1 to {_MAX_BLOB}, the largest blob there is"
 
 
+def _budget(value: str) -> str | None:
+    if re.fullmatch("[0-9]{1,18}", value):
+        return None
+    return "must be a whole number of bytes, at most 18 digits; 0 for no rescans"
+
+
 def _any(_value: str) -> None:
     return None
 
@@ -242,6 +250,7 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = {
     "RECOVERY_RESOURCE_GROUP": _resource_group,
     "SCANNER": _scanners,
     "SIGNATURE_MAX_AGE_DAYS": _number(3650),
+    "RESCAN_BYTES_A_DAY": _budget,
     "CLAMD_ADDRESS": _clamd,
     # INSTREAM states lengths in 32 bits.
     "CLAMD_MAX_STREAM_MIB": _number(4095),

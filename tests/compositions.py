@@ -26,6 +26,7 @@ from shared.composition.erasures import ErasuresFlow
 from shared.composition.incidents import IncidentsFlow
 from shared.composition.intake import IntakeFlow
 from shared.composition.messages import MessagesFlow
+from shared.composition.rescans import RescansFlow
 from shared.composition.scanning import ScanningFlow
 from shared.composition.tenancy import TenancyFlow
 from shared.consents import Consents
@@ -40,6 +41,7 @@ from shared.intake.permits import FileAsked, Permit, Permits
 from shared.messages import Outbox
 from shared.messages.contracts import BlobUploaded
 from shared.ports import Blobs, Bus, Clock, Secret, Secrets, SecretVersion, Tables
+from shared.rescans import Rescans, Schedule
 from shared.scanning.defender import ScanResults
 from shared.scanning.engines import Engines
 from shared.settings import read_settings
@@ -131,6 +133,14 @@ class App(Composition):
     @property
     def erasures(self) -> Erasures:
         return self.flow(ErasuresFlow).erasures
+
+    @property
+    def rescans(self) -> Rescans:
+        return self.flow(RescansFlow).rescans
+
+    @property
+    def rescan_schedule(self) -> Schedule:
+        return self.flow(RescansFlow).schedule
 
     @property
     def arrivals(self) -> Arrivals:

@@ -102,7 +102,7 @@ def test_every_action_of_an_entry_is_in_the_table():
     listed = set(first_column(text))
     listed |= {f"erasure{name}" for name in listed if name.startswith(".")}
     recorded = in_sources(
-        r"\"((?:asset|assets|upload|consent|consents|erasure|erasures|tenant|log)"
+        r"\"((?:asset|assets|upload|consent|consents|erasure|erasures|rescan|rescans|tenant|log)"
         r"\.(?:[a-z]+-)*[a-z]+ed)\""
     )
     # A kind of incident.

@@ -30,6 +30,7 @@ def environment(tmp_path):
         "RECOVERY_RESOURCE_GROUP": "backups-(westeurope)_1",
         "SCANNER": "yara-x",
         "SIGNATURE_MAX_AGE_DAYS": "30",
+        "RESCAN_BYTES_A_DAY": "0",
     }
 
 
@@ -128,6 +129,10 @@ def test_a_scanner_needs_its_own_settings(environment, scanner, needed):
         ("SIGNATURE_MAX_AGE_DAYS", "0"),
         ("SIGNATURE_MAX_AGE_DAYS", "1.5"),
         ("SIGNATURE_MAX_AGE_DAYS", "9" * 5000),
+        ("RESCAN_BYTES_A_DAY", "-1"),
+        ("RESCAN_BYTES_A_DAY", "1e9"),
+        ("RESCAN_BYTES_A_DAY", "1 TiB"),
+        ("RESCAN_BYTES_A_DAY", "9" * 19),
         ("CLAMD_ADDRESS", "secret"),
         ("CLAMD_ADDRESS", "secret:70000"),
         ("CLAMD_ADDRESS", ":3310"),

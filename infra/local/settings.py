@@ -96,6 +96,7 @@ def app_settings(ports: Ports, authority: Path, identity_header: str) -> dict[st
         "RECOVERY_RESOURCE_GROUP": RESOURCE_GROUP,
         "SCANNER": "yara-x",
         "SIGNATURE_MAX_AGE_DAYS": "365",
+        "RESCAN_BYTES_A_DAY": str(1024**4),
         # Read by a stack that is started with the scanner clamd or defender.
         "CLAMD_ADDRESS": "/run/clamav/clamd.ctl",
         "CLAMD_MAX_STREAM_MIB": "25",

@@ -59,6 +59,7 @@ class Asset(Stored, frozen=True):
     """The record of an upload. `size` is in bytes; `blob` is the blob's name in `container`.
 
     `scans` has the last verdict of each engine, and `scanned_at` is the time of the newest.
+    `scan_failed_at` is the time of a later attempt to scan that failed.
     `path` is spelled as the uploader typed the path, `canonical_path` for comparison. `version`
     counts the cleared uploads to the same path from 1. `upload`, `requested_by` (the id of the
     caller), `declared_size` and `declared_type` come from the request for the upload's URL.
@@ -80,6 +81,7 @@ class Asset(Stored, frozen=True):
     sha256: str | None = None
     scans: tuple[EngineVerdict, ...] = ()
     scanned_at: datetime | None = None
+    scan_failed_at: datetime | None = None
     people: tuple[PersonFound, ...] = ()
     documents: tuple[DocumentFound, ...] = ()
     metadata_note: str | None = None
@@ -111,6 +113,7 @@ class AssetFilter:
     prefix: str = ""
     uploaded_from: datetime | None = None
     uploaded_before: datetime | None = None
+    scanned_before: datetime | None = None
 
 
 EVERY: Final = AssetFilter()

@@ -10,10 +10,12 @@ import msgspec
 
 from shared.accesslog import new_entry
 from shared.assets.rules import EVERY, Asset, AssetFilter, Tombstone, after_prefix
+from shared.assets.scan_index import ScanIndex, indexing, time_text
 from shared.blob_names import canonical_path
 from shared.catalogue import ASSETS_TABLE, SUBJECTS_TABLE
+from shared.compare_and_set import compare_and_set
 from shared.errors import NotFoundError, RowConflictError
-from shared.ids import first_id, key, new_id, rfc3339
+from shared.ids import first_id, key, new_id
 from shared.messages import Outbox
 from shared.messages.contracts import AccessRecorded
 from shared.messages.outbox_rows import Outgoing
@@ -56,6 +58,7 @@ class Assets:
         self._secrets = secrets
         self._outbox = outbox
         self._clock = clock
+        self._index = ScanIndex(tables)
 
     async def look_up(self, partition: str, asset: str) -> Asset | Tombstone | None:
         """Return the asset that was added to `partition`, or what is left of an erased asset."""
@@ -72,7 +75,7 @@ class Assets:
         The index rows go first, so that every known asset can be found. Returns whether the asset
         was kept in the given form: False for an already known asset.
         """
-        await self._index(asset)
+        await self._index_people(asset)
         while True:
             operations = await self._insert(partition, asset)
             try:
@@ -94,6 +97,7 @@ class Assets:
         """Return the operations that keep the asset; a cleared asset is the path's next version."""
         if asset.verdict != "clean":
             return [Insert(Row(partition, asset_row(asset.id), to_values(asset)))]
+        index = indexing(partition, None, asset)
         latest = await self._tables.get(ASSETS, partition, _version_row(asset.canonical_path))
         version = 1 if latest is None else int(latest.values["latest"]) + 1
         numbered = msgspec.structs.replace(asset, version=version)
@@ -106,6 +110,7 @@ class Assets:
         return [
             Insert(Row(partition, asset_row(asset.id), to_values(numbered))),
             Insert(counted) if latest is None else Replace(counted),
+            *index,
         ]
 
     async def tidy(self, partition: str, asset: str, places: Iterable[tuple[str, str]]) -> None:
@@ -191,9 +196,13 @@ class Assets:
 
         The row goes last, because the row names the places of the rest. `request` is the erasure
         request, `entry` the record for the tenant's log. An asset not yet filed gets a tombstone at
-        once: the intake then removes the asset's copies. An erased asset stays unchanged. Raises
-        RowConflictError when the asset is filed in the meantime.
+        once: the intake then removes the asset's copies. An erased asset stays unchanged. Starts
+        anew when the asset is filed or scanned in the meantime.
         """
+        await compare_and_set(lambda: self._erase(tenant, asset, request, entry))
+
+    async def _erase(self, tenant: str, asset: str, request: str, entry: AccessRecorded) -> None:
+        """Erase an asset. Raises RowConflictError when the row changes in the meantime."""
         partition = key(tenant)
         row = await self._tables.get(ASSETS, partition, asset_row(asset))
         if row is not None and row.values.get("erasedAt"):
@@ -207,8 +216,10 @@ class Assets:
             await self._remove(kept)
         tombstone = Tombstone(id=asset, tenant=tenant, erased_at=now, erasure_request=request)
         left = Row(partition, asset_row(asset), to_values(tombstone), row.etag if row else None)
-        operation = Insert(left) if row is None else Replace(left)
-        await self._outbox.commit(ASSETS, partition, [operation], [reported])
+        operations: list[Operation] = [Insert(left) if row is None else Replace(left)]
+        if kept is not None and await self._index.has(tenant, kept):
+            operations += indexing(partition, kept, None)
+        await self._outbox.commit(ASSETS, partition, operations, [reported])
         # A late delivery of the upload may have restored the copies before the tombstone existed.
         if kept is not None:
             await self._remove(kept)
@@ -225,6 +236,12 @@ class Assets:
 
     async def _remove(self, asset: Asset) -> None:
         await self._delete_copy(asset.container, asset.blob, asset.id)
+        if asset.verdict == "infected":
+            moving = await self._tables.get(ASSETS, key(asset.tenant), moving_row(asset.id))
+            if moving is not None:
+                # The bytes are on the way to quarantine.
+                container, name = str(moving.values["container"]), str(moving.values["blob"])
+                await self._delete_copy(container, name, asset.id)
         for subject in sorted(asset.subjects):
             await self._unindex(asset.tenant, subject, asset.id)
 
@@ -237,7 +254,7 @@ class Assets:
     async def _unindex(self, tenant: str, subject: str, asset: str) -> None:
         await self._tables.delete(SUBJECTS, subject_partition(tenant, subject), asset)
 
-    async def _index(self, asset: Asset) -> None:
+    async def _index_people(self, asset: Asset) -> None:
         limit = asyncio.Semaphore(_CONCURRENT_WRITES)
 
         async def write(subject: str) -> None:
@@ -274,10 +291,12 @@ def _where(chosen: AssetFilter) -> list[Condition]:
     conditions = []
     if chosen.verdict is not None:
         conditions.append(Condition("verdict", "eq", chosen.verdict))
+    if chosen.scanned_before is not None:
+        conditions.append(Condition("scannedAt", "lt", time_text(chosen.scanned_before)))
     if chosen.uploaded_from is not None:
-        conditions.append(Condition("uploadedAt", "ge", rfc3339(chosen.uploaded_from)))
+        conditions.append(Condition("uploadedAt", "ge", time_text(chosen.uploaded_from)))
     if chosen.uploaded_before is not None:
-        conditions.append(Condition("uploadedAt", "lt", rfc3339(chosen.uploaded_before)))
+        conditions.append(Condition("uploadedAt", "lt", time_text(chosen.uploaded_before)))
     # The condition is part of a URL, which has a length; `page` looks at the rest of the prefix.
     prefix = canonical_path(chosen.prefix)[:_PREFIX_IN_QUERY]
     if prefix:
@@ -296,6 +315,11 @@ def _version_row(path: str) -> str:
 def asset_row(identifier: str) -> str:
     """Return the RowKey of an asset in the tenant's partition of `assets`."""
     return key("asset", identifier)
+
+
+def moving_row(identifier: str) -> str:
+    """Return the RowKey of the move of an asset's bytes to quarantine, while the move lasts."""
+    return key("moving", identifier)
 
 
 def subject_partition(tenant: str, subject: str) -> str:

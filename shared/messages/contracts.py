@@ -17,6 +17,7 @@ from shared.catalogue import (
     INCIDENTS_QUEUE,
     INTAKE_QUEUE,
     NOTICES_QUEUE,
+    RESCANS_QUEUE,
 )
 from shared.ids import ID_PATTERN
 from shared.plain_text import PLAIN_PATTERN
@@ -119,6 +120,14 @@ class ErasureBatchReady(Contract, frozen=True):
     batch: Annotated[int, Meta(ge=0, le=999_999)]
 
 
+class RescanBatchReady(Contract, frozen=True):
+    """The next batch of a rescan is ready."""
+
+    tenant: TenantId
+    rescan_id: Identifier
+    batch: Annotated[int, Meta(ge=0)]
+
+
 class IncidentOpened(Contract, frozen=True):
     """A matter for a person's attention. `resource` is an id, never personal data."""
 
@@ -140,6 +149,31 @@ class UploadInfected(Contract, frozen=True):
     found_at: AwareTime
 
 
+class Recipient(Contract, frozen=True):
+    """A receipt of an asset's bytes, by the tenant's access log. `id` is the directory's."""
+
+    id: Identifier
+    role: Text
+    organisation: Text
+    action: Text
+    received_at: AwareTime
+
+
+class AssetInfected(Contract, frozen=True):
+    """A notice to a tenant's contacts: a stored asset was found infected and is in quarantine.
+
+    `recipients` are the latest receipts since the asset was filed, the latest first; `is_complete`
+    is False where the access log has more.
+    """
+
+    tenant: TenantId
+    asset_id: Identifier
+    filed_at: AwareTime
+    found_at: AwareTime
+    recipients: tuple[Recipient, ...]
+    is_complete: bool
+
+
 CONTRACTS: dict[str, type[Contract]] = {
     "vouchsafe.blob.uploaded.v1": BlobUploaded,
     "vouchsafe.consent.granted.v1": ConsentGranted,
@@ -148,8 +182,10 @@ CONTRACTS: dict[str, type[Contract]] = {
     "vouchsafe.erasure.requested.v1": ErasureRequested,
     "vouchsafe.erasure.approved.v1": ErasureApproved,
     "vouchsafe.erasure.batch-ready.v1": ErasureBatchReady,
+    "vouchsafe.rescan.batch-ready.v1": RescanBatchReady,
     "vouchsafe.incident.opened.v1": IncidentOpened,
     "vouchsafe.upload.infected.v1": UploadInfected,
+    "vouchsafe.asset.infected.v1": AssetInfected,
 }
 
 TYPES: dict[type[Contract], str] = {contract: name for name, contract in CONTRACTS.items()}
@@ -162,7 +198,9 @@ QUEUE_OF: dict[type[Contract], str] = {
     ErasureRequested: ERASURE_REQUESTS_QUEUE.name,
     ErasureApproved: ERASURE_REQUESTS_QUEUE.name,
     ErasureBatchReady: ERASURE_BATCHES_QUEUE.name,
+    RescanBatchReady: RESCANS_QUEUE.name,
     IncidentOpened: INCIDENTS_QUEUE.name,
     UploadInfected: NOTICES_QUEUE.name,
+    AssetInfected: NOTICES_QUEUE.name,
 }
 """The queue that carries each contract."""

@@ -44,14 +44,14 @@ async def test_a_delivery_that_an_erasure_overtook_does_not_index_the_person_aga
     services, fast, slow, tenant, monkeypatch
 ):
     event = await uploaded(fast, f"{tenant}/a.jpg")
-    index = slow.assets._index
+    index = slow.assets._index_people
 
     async def overtaken(asset):
         await fast.intake.process_upload(event)
         assert (await erased(fast, tenant)).assets == 1
         await index(asset)
 
-    monkeypatch.setattr(slow.assets, "_index", overtaken)
+    monkeypatch.setattr(slow.assets, "_index_people", overtaken)
     await slow.intake.process_upload(event)
     assert await left(services, tenant) == ([], [])
 
@@ -125,7 +125,7 @@ async def test_index_rows_that_a_crash_left_of_an_erased_asset_go_with_the_next_
     fast, slow, tenant, monkeypatch
 ):
     event = await uploaded(fast, f"{tenant}/a.jpg")
-    index = slow.assets._index
+    index = slow.assets._index_people
 
     async def overtaken(asset):
         await fast.intake.process_upload(event)
@@ -133,7 +133,7 @@ async def test_index_rows_that_a_crash_left_of_an_erased_asset_go_with_the_next_
         await index(asset)
         raise UnavailableError("storage")
 
-    monkeypatch.setattr(slow.assets, "_index", overtaken)
+    monkeypatch.setattr(slow.assets, "_index_people", overtaken)
     with pytest.raises(UnavailableError):
         await slow.intake.process_upload(event)
     assert await indexed(fast, tenant)

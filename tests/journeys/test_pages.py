@@ -22,6 +22,7 @@ PAGES = (
     "how-to/support-engineer.md",
     "how-to/operator.md",
     "how-to/operator-quarantine.md",
+    "how-to/operator-rescans.md",
     "how-to/operator-messages.md",
     "how-to/operator-backups.md",
     "how-to/operator-settings.md",

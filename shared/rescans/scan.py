@@ -1,0 +1,58 @@
+"""The scan of a stored blob: the bytes are hashed and fed to each engine, off the event loop."""
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO, Final
+
+from shared.ports import BlobInfo, Blobs
+from shared.scanning.engines import Engines, Scanned, close, finish
+from shared.scanning.scanner import Scan
+
+_IN_MEMORY: Final = 4 * 1024 * 1024
+# As much of a file as intake keeps for its archives.
+_SPOOL_LIMIT: Final = 512 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class StoredScan:
+    """The hash of the stored bytes, and the findings of each engine."""
+
+    sha256: str
+    results: Sequence[Scanned]
+
+
+async def scan_stored(engines: Engines, blobs: Blobs, asset: str, blob: BlobInfo) -> StoredScan:
+    """Scan the given version of a blob. Takes at most 512 MiB on disk.
+
+    Raises UnavailableError, BlobChangedError and BlobArchivedError.
+    """
+    scans = await engines.begin(asset, blob)
+    digest = hashlib.sha256()
+    spool: IO[bytes] | None = None
+    try:
+        if blob.size <= _SPOOL_LIMIT:
+            spool = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed below
+
+        def feed(chunk: bytes) -> None:
+            digest.update(chunk)
+            for scan in scans:
+                scan.feed(chunk)
+            if spool is not None:
+                spool.write(chunk)
+
+        async with blobs.read(blob) as chunks:
+            async for chunk in chunks:
+                await asyncio.to_thread(feed, chunk)
+        sha256 = digest.hexdigest()
+        return StoredScan(sha256, await asyncio.to_thread(finish, scans, spool, sha256))
+    finally:
+        await asyncio.shield(asyncio.to_thread(_release, scans, spool))
+
+
+def _release(scans: Sequence[Scan], spool: IO[bytes] | None) -> None:
+    close(scans)
+    if spool is not None:
+        spool.close()
