@@ -319,9 +319,9 @@ class Secrets(Protocol):
         """The current version. Raises UnavailableError when the vault does not answer."""
 
     async def versions(self, name: str) -> Sequence[SecretVersion]:
-        """Return every enabled version in force, the oldest first; the sequence may be empty.
+        """Return every enabled version in force, the oldest first; none for a missing secret.
 
-        Raises UnavailableError when the vault does not answer, or has no version at all.
+        Raises UnavailableError when the vault does not answer.
         """
 
     async def disabled(self, name: str) -> Mapping[str, datetime]:

@@ -5,7 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceNotFoundError,
+)
 from azure.identity.aio import ManagedIdentityCredential
 from azure.keyvault.secrets.aio import SecretClient
 
@@ -67,11 +71,12 @@ class KeyVaultSecrets:
         try:
             with as_unavailable("vault"):
                 found = await self._read_versions(name, datetime.now(UTC))
+        except ResourceNotFoundError:
+            found = _Versions()
         except (ClientAuthenticationError, HttpResponseError) as error:
             raise UnavailableError("vault") from error
-        if not found.live and not found.disabled:
-            raise UnavailableError("vault")
-        self._kept_versions[name] = (time.monotonic(), found)
+        if found.live or found.disabled:
+            self._kept_versions[name] = (time.monotonic(), found)
         return found
 
     async def _read_versions(self, name: str, now: datetime) -> _Versions:

@@ -7,7 +7,7 @@ from shared.composition.core import Flow
 
 if TYPE_CHECKING:
     from shared.accesslog import AccessLog, LogStore
-    from shared.accesslog.storage.events import EventSecret
+    from shared.accesslog.storage.event_secret import EventSecret
     from shared.messages import Outbox
 
 
@@ -23,8 +23,8 @@ class MessagesFlow(Flow):
 
     @cached_property
     def event_secret(self) -> "EventSecret":
-        """The HMAC key of the events' rows in the access log."""
-        from shared.accesslog.storage.events import EventSecret
+        """The HMAC keys of the events' rows in the access log."""
+        from shared.accesslog.storage.event_secret import EventSecret
 
         return EventSecret(self._adapters.secrets)
 

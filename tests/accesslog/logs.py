@@ -6,7 +6,8 @@ import os
 
 from shared.accesslog import LogStore, NewEntry
 from shared.accesslog.integrity.audit import audit_log
-from shared.accesslog.storage.events import EventKey, EventSecret
+from shared.accesslog.storage.event_secret import EventSecret
+from shared.accesslog.storage.events import EventKey
 from shared.ids import key
 from shared.merkle import leaf_hash, root_of
 from tests.compositions import OneSecret
@@ -39,7 +40,7 @@ def entries(*identifiers, **fields):
 
 async def row_of(identifier, tenant, *, source="tests"):
     """The RowKey of an event of a tenant's log."""
-    return EventKey.of(await SECRET.load(), key(tenant), source, str(identifier)).row
+    return EventKey.of((await SECRET.key(None)).value, key(tenant), source, str(identifier)).row
 
 
 async def audited(store, tenant, from_size=0, roots=None):

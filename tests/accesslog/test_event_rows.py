@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from shared.accesslog import EventIdReusedError, LogStore
 from shared.accesslog.storage import layout
-from shared.accesslog.storage.events import SECRET as SECRET_NAME
-from shared.accesslog.storage.events import EventSecret
+from shared.accesslog.storage.event_secret import SECRET as SECRET_NAME
+from shared.accesslog.storage.event_secret import EventSecret, EventSecretError, HmacKey
 from shared.errors import RowConflictError, UnavailableError
 from shared.ids import key
 from shared.merkle import leaf_hash
-from shared.ports import Delete, Replace, SecretVersion, Upsert
+from shared.ports import Delete, Replace, Row, SecretVersion, Upsert
 from tests.accesslog.logs import (
     SECRET,
     audited,
@@ -85,7 +85,7 @@ async def test_each_entry_has_the_row_of_its_event(store, kept, tenant):
 
 async def test_the_key_of_a_row_is_an_hmac_of_tenant_source_and_id():
     event = json.dumps(["t", "tests", "a"], separators=(",", ":")).encode()
-    whole = hmac.new(await SECRET.load(), event, hashlib.sha256).digest()
+    whole = hmac.new((await SECRET.key(None)).value, event, hashlib.sha256).digest()
     key_of = base64.urlsafe_b64encode(whole[:12]).decode()
     assert await row_of("a", "t") == f"e|{key_of}"
     keys = {
@@ -138,6 +138,90 @@ async def test_appends_wait_for_a_vault_that_is_down_or_has_no_version(kept, ten
     assert await store.append(tenant, entries("a")) == [0]
 
 
+async def test_a_log_whose_key_is_not_enabled_takes_no_second_entry_of_an_event(kept, tenant):
+    vault = Vault(value_of(1), value_of(2))
+    running = LogStore(kept, EventSecret(vault))
+    await running.append(tenant, entries("a", "b"))
+    del vault.values[0]
+    later = LogStore(kept, EventSecret(vault))
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            await later.append(tenant, entries("a", "c"))
+    with pytest.raises(EventSecretError):
+        await later.find(tenant, "tests", "a")
+    with pytest.raises(EventSecretError):
+        await later.replace(tenant, 0, NOTE)
+    # An instance that has read the key goes on, and a new log takes the next version.
+    assert await running.append(tenant, entries("a", "c")) == [0, 2]
+    young = new_tenant()
+    assert await later.append(young, entries("a")) == [0]
+    vault.values.insert(0, value_of(1))
+    assert await later.append(tenant, entries("c", "b", "d")) == [2, 1, 3]
+    for store in (later, running, LogStore(kept, EventSecret(vault))):
+        assert await store.append(tenant, entries("a", "d")) == [0, 3]
+    for store in (later, LogStore(kept, EventSecret(vault))):
+        assert await store.append(young, entries("a", "b")) == [0, 1]
+        for one in (tenant, young):
+            assert list((await audited(store, one)).findings) == []
+
+
+async def test_instances_that_begin_a_log_under_two_keys_agree_upon_one(kept, tenant):
+    stores = [LogStore(kept, EventSecret(Vault(value_of(n), value_of(3 - n)))) for n in (1, 2)]
+    appended = await asyncio.gather(
+        *(store.append(tenant, entries("a", "b")) for store in stores * 2)
+    )
+    assert appended == [[0, 1]] * 4
+    assert await kept_ids(stores[0], tenant) == ["a", "b"]
+    for store in stores:
+        assert list((await audited(store, tenant)).findings) == []
+
+
+async def test_a_log_from_before_its_head_named_a_key_has_the_oldest(kept, tenant):
+    store = LogStore(kept, EventSecret(Vault(value_of(1), value_of(2))))
+    await store.append(tenant, entries("a"))
+    head = await kept.get(layout.TABLE, tenant, layout.HEAD)
+    old = {name: value for name, value in head.values.items() if name != "eventKey"}
+    await kept.commit(layout.TABLE, [Delete(tenant, layout.HEAD)])
+    await kept.commit(layout.TABLE, [Upsert(Row(tenant, layout.HEAD, old))])
+    later = LogStore(kept, EventSecret(Vault(value_of(1), value_of(2))))
+    assert await later.append(tenant, entries("b", "a")) == [1, 0]
+    assert layout.hmac_key_of(await kept.get(layout.TABLE, tenant, layout.HEAD)) is not None
+
+
+async def test_an_audit_without_the_key_finds_every_change_but_those_of_events(kept, tenant):
+    vault = Vault(value_of(1))
+    await LogStore(kept, EventSecret(vault)).append(tenant, entries(*range(5)))
+    vault.values = [value_of(2)]
+    store = LogStore(kept, EventSecret(vault))
+    found = [(one.kind, one.first) for one in (await audited(store, tenant)).findings]
+    assert found == [("event-key-missing", 0)]
+    row = await kept.get(layout.TABLE, tenant, layout.segment_key(0))
+    segment = layout.segment_of(row)
+    changed = [*segment.entries[:-1], entry("x").payload]
+    rewritten = layout.Segment(0, changed, segment.checks, row.etag)
+    await kept.commit(layout.TABLE, [Replace(layout.segment_row(tenant, rewritten))])
+    found = [(one.kind, one.first) for one in (await audited(store, tenant)).findings]
+    assert found == [("event-key-missing", 0), ("entry-changed", 4)]
+
+
+@pytest.mark.parametrize("planted", [b"", b"12345678", "text", 5, True])
+async def test_a_log_whose_head_names_a_strange_key_takes_no_entries(kept, tenant, planted):
+    await LogStore(kept, EventSecret(Vault(value_of(1)))).append(tenant, entries("a"))
+    head = await kept.get(layout.TABLE, tenant, layout.HEAD)
+    values = head.values | {"eventKey": planted}
+    await kept.commit(layout.TABLE, [Replace(Row(tenant, layout.HEAD, values, head.etag))])
+    store = LogStore(kept, EventSecret(Vault(value_of(1))))
+    with pytest.raises(UnavailableError):
+        await store.append(tenant, entries("a", "b"))
+    assert await kept_ids(store, tenant) == ["a"]
+
+
+def test_the_id_of_a_key_tells_keys_apart_and_does_not_tell_the_key():
+    keys = [HmacKey.of(bytes([n]) * 32) for n in range(100)]
+    assert len({key.id for key in keys}) == 100
+    assert all(len(key.id) == 8 and key.id not in key.value for key in keys)
+
+
 class Asked:
     """Tables that note which rows are asked for."""
 
@@ -157,10 +241,10 @@ async def test_an_event_is_found_with_a_read_of_its_row_and_a_read_of_its_segmen
     await LogStore(kept, SECRET).append(tenant, entries(*range(300)))
     tables = Asked(kept)
     assert await LogStore(tables, SECRET).find(tenant, "tests", "200") == 200
-    assert tables.asked == [await row_of(200, tenant), layout.segment_key(186)]
+    assert tables.asked == [layout.HEAD, await row_of(200, tenant), layout.segment_key(186)]
     tables.asked.clear()
     assert await LogStore(tables, SECRET).find(tenant, "tests", "none") is None
-    assert tables.asked == [await row_of("none", tenant)]
+    assert tables.asked == [layout.HEAD, await row_of("none", tenant)]
 
 
 async def test_who_appends_alone_reads_the_head_once(kept, tenant):

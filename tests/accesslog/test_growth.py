@@ -54,7 +54,7 @@ async def test_tiles_are_kept_when_they_become_full(store, kept, tenant, size):
 @pytest.mark.parametrize("level", range(2, 7))
 async def test_a_commit_never_has_more_operations_than_a_transaction(level):
     size = 256**level - 50
-    call = PendingAppend(entries(*range(layout.GROUP_ENTRIES)), b"secret", "p")
+    call = PendingAppend(entries(*range(layout.GROUP_ENTRIES)))
     commit = commit_of("p", Head(crafted(size), "etag"), call.items)
     assert len(commit.operations) == layout.GROUP_ENTRIES + 2 + level - 1 <= LIMIT
 

@@ -21,6 +21,7 @@ class Logs:
         self.looked_at = []
         self.refusals = []
         self.told = []
+        self.keys = []
 
     async def has_grown(self, tenant):
         return tenant in self._grown
@@ -35,6 +36,9 @@ class Logs:
             raise self._failing[tenant]
         self.looked_at.append((tenant, whole))
         return self._findings
+
+    async def verify_event_key(self, tenant):
+        self.keys.append(tenant)
 
     async def report_unsigned(self, tenant, index):
         self.refusals.append((tenant, index))
@@ -52,6 +56,7 @@ async def test_checkpoints_of_logs_that_have_grown_are_published():
     logs = Logs(grown=TENANTS[::2])
     await publish_all(tenants(), logs, logs)
     assert sorted(logs.published) == sorted(TENANTS[::2])
+    assert sorted(logs.keys) == sorted(TENANTS)
     assert logs.looked_at == []
 
 

@@ -1,18 +1,26 @@
 """What the integrity watch tells of its own failure, and of what it cannot find."""
 
+import base64
+import json
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.accesslog import LogStore
 from shared.accesslog.integrity.watch import IntegrityWatch
+from shared.accesslog.storage.event_secret import EventSecret
 from shared.azure.bus import AzureBus
-from shared.catalogue import INCIDENTS_QUEUE
+from shared.catalogue import INCIDENTS_QUEUE, LOG_WATCH_TABLE
 from shared.errors import UnavailableError
 from shared.incidents import Incidents
 from shared.messages import Outbox
-from tests.accesslog.logs import SECRET
+from shared.ports import SecretVersion
+from tests.accesslog.logs import SECRET, entries
+from tests.compositions import OneSecret, composed
 from tests.entrylogs import NoLog
 from tests.journeys.logs import incidents
+from tests.queues import data_of, peeked
 
 NOW = datetime(2026, 11, 24, 3, 0, 0, tzinfo=UTC)
 
@@ -33,11 +41,11 @@ async def watch(stack, kept):
     strings = stack.info["connection_strings"]
     sender = AzureBus(strings["service_bus"], ping_queue=INCIDENTS_QUEUE.name)
 
-    def make(error, now=NOW):
+    def make(error, now=NOW, secret=SECRET):
         outbox = Outbox(kept, sender, NoLog(), lambda: now)
         return IntegrityWatch(
             kept,
-            SECRET,
+            secret,
             Failing(error),
             outbox,
             Incidents(outbox, lambda: now),
@@ -46,6 +54,67 @@ async def watch(stack, kept):
 
     yield make
     await sender.close()
+
+
+class Vault:
+    """A vault with the values of the enabled versions of the secret."""
+
+    def __init__(self, *values):
+        self.values = values
+
+    async def versions(self, _name):
+        return [SecretVersion(value, f"v{n}", NOW) for n, value in enumerate(self.values)]
+
+
+def value_of(byte):
+    return base64.b64encode(bytes([byte] * 32)).decode()
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([], "has no enabled version"),
+        (["c2hvcnQ="], "has a version that is no key of 32 bytes: v0"),
+        ([value_of(2)], "has no enabled version with the key of a log"),
+    ],
+)
+async def test_a_secret_without_the_key_of_a_log_is_told_once_a_day(
+    watch, kept, bus, tenant, values, reason
+):
+    if reason.endswith("log"):
+        store = LogStore(kept, EventSecret(Vault(value_of(1))))
+        await store.append(tenant, entries("a"))
+    # A day that no other test has.
+    now = NOW + timedelta(days=1 + uuid.uuid4().int % 100_000)
+    secret = EventSecret(Vault(*values))
+    for _ in range(2):
+        await watch(None, now, secret).verify_event_key(tenant)
+    opened = [
+        data_of(message)
+        for message in await peeked(bus, INCIDENTS_QUEUE.name)
+        if json.loads(str(message))["time"].startswith(f"{now:%Y-%m-%d}")
+    ]
+    (incident,) = [one for one in opened if one["kind"] == "log.event-key-missing"]
+    assert incident["resource"] == "secrets/log-event-hmac"
+    assert incident["summary"].endswith(f"the secret log-event-hmac {reason}.")
+
+
+async def test_a_secret_with_the_key_of_the_log_is_not_told(watch, kept, bus, tenant):
+    vault = Vault(value_of(1))
+    await LogStore(kept, EventSecret(vault)).append(tenant, entries("a"))
+    vault.values = ("c2hvcnQ=", value_of(3), value_of(1))
+    now = NOW + timedelta(days=200_000)
+    await watch(None, now, EventSecret(vault)).verify_event_key(tenant)
+    found = [json.loads(str(message)) for message in await peeked(bus, INCIDENTS_QUEUE.name)]
+    assert not [one for one in found if one["time"].startswith(f"{now:%Y-%m-%d}")]
+
+
+async def test_a_log_whose_events_were_not_compared_is_not_intact(kept, stack, tenant):
+    async with composed(stack.settings, OneSecret()) as app:
+        await LogStore(kept, EventSecret(Vault(value_of(1)))).append(tenant, entries("a"))
+        (finding,) = await app.log_watch.verify(tenant)
+        assert finding.kind == "event-key-missing"
+        assert await kept.get(LOG_WATCH_TABLE.name, tenant, "watched") is None
 
 
 async def test_its_own_failure_is_told_once_a_day_and_raised(watch, bus, tenant):

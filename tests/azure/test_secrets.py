@@ -63,5 +63,5 @@ def test_what_is_disabled_is_told_where_nothing_is_in_force(vault, officer):
     assert versions(vault, "off") == {"off": expected}
 
 
-def test_a_secret_that_is_missing_is_as_good_as_no_vault(vault):
-    assert versions(vault, "missing") == {"missing": "vault"}
+def test_a_secret_that_is_missing_has_no_versions(vault):
+    assert versions(vault, "missing") == {"missing": {"live": [], "disabled": {}}}

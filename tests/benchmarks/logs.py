@@ -7,7 +7,7 @@ import json
 from typing import Final
 
 from shared.accesslog import LogStore, NewEntry
-from shared.accesslog.storage.events import EventSecret
+from shared.accesslog.storage.event_secret import EventSecret
 from shared.ports import Tables
 from tests.compositions import OneSecret
 

@@ -14,7 +14,7 @@ from shared.accesslog.integrity.event_audit import EventAudit
 from shared.accesslog.integrity.findings import Audit, FindingKind
 from shared.accesslog.payloads import Leaf, stated_leaf
 from shared.accesslog.storage import layout
-from shared.accesslog.storage.events import EventSecret
+from shared.accesslog.storage.event_secret import EventSecret, EventSecretError
 from shared.accesslog.storage.store import LogStore
 from shared.ids import key
 from shared.merkle import HASH_SIZE, WIDTH, Edge, MerkleError, ProofError, Tile, leaf_hash
@@ -46,7 +46,12 @@ async def audit_log(
     """
     start = await LogStore(tables, secret, leaf=leaf).edge_at(tenant, from_size // WIDTH * WIDTH)
     partition = key(tenant)
-    events = EventAudit(tables, partition, await secret.load(), start.size)
+    head = await tables.get(layout.TABLE, partition, layout.HEAD)
+    try:
+        hmac_key = (await secret.key(layout.hmac_key_of(head))).value
+    except EventSecretError:
+        hmac_key = None
+    events = EventAudit(tables, partition, hmac_key, start.size)
     return await Auditor(tables, partition, start, partial(leaf, tenant), events, roots or {}).run()
 
 

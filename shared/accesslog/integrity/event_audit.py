@@ -18,10 +18,11 @@ class EventAudit:
     """Takes the entries of a log in order; `finish` compares the rows of the events with them.
 
     Reads the rows of all events when the entries begin at 0, and otherwise the rows of the given
-    entries. `secret` is the HMAC key of the rows. Keeps 14 bytes an entry.
+    entries. `secret` is the HMAC key of the rows; without a key, no row is compared. Keeps 14 bytes
+    an entry.
     """
 
-    def __init__(self, tables: Tables, partition: str, secret: bytes, start: int) -> None:
+    def __init__(self, tables: Tables, partition: str, secret: bytes | None, start: int) -> None:
         self._tables = tables
         self._partition = partition
         self._secret = secret
@@ -32,6 +33,8 @@ class EventAudit:
 
     def add(self, offset: int, payload: bytes | None) -> None:
         """Add the next entry, number `offset` of its segment; None for an absent entry."""
+        if self._secret is None:
+            return
         event = None if payload is None else event_of(payload)
         digest = bytes(layout.EVENT_BYTES)
         if event is not None:
@@ -44,6 +47,9 @@ class EventAudit:
 
     async def finish(self, audit: Audit) -> None:
         """Read the rows, and add the findings to `audit`."""
+        if self._secret is None:
+            audit.add("event-key-missing", 0, 0, layout.HEAD)
+            return
         await (self._read_own() if self._start else self._read_all(audit))
         at = self._states.find(_WITHOUT_ROW)
         while at >= 0 and not audit.is_full:

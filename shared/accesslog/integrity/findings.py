@@ -26,6 +26,8 @@ type FindingKind = Literal[
     "event-missing",
     # The row of an event leads to no entry, to a redacted entry, or to another event's entry.
     "event-astray",
+    # The vault lacks the HMAC key that the head names, so no row of an event was compared.
+    "event-key-missing",
     # A row outside the log's layout, under any name.
     "row-astray",
     # The entries do not lead to a published root.

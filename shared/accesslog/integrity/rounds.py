@@ -26,10 +26,11 @@ async def publish_all(
     """Publish a checkpoint of each log that has grown, and verify a damaged log at once.
 
     A log that cannot be signed is reported, even without a finding. A changed public key in
-    `evidence` is reported too.
+    `evidence` is reported too, and an HMAC key of events that the vault lacks.
     """
 
     async def publish(tenant: str) -> None:
+        await watch.verify_event_key(tenant)
         try:
             if await checkpoints.has_grown(tenant):
                 await checkpoints.publish(tenant)

@@ -15,8 +15,9 @@ from shared.accesslog.integrity.findings import Audit, Finding, FindingKind
 from shared.accesslog.integrity.witness_rows import false_cosignatures, false_witnesses
 from shared.accesslog.proofs.checkpoints import Checkpoints
 from shared.accesslog.proofs.cosignatures import cosignature_rows
+from shared.accesslog.storage import layout
 from shared.accesslog.storage.errors import LogDamagedError
-from shared.accesslog.storage.events import EventSecret
+from shared.accesslog.storage.event_secret import SECRET, EventSecret, EventSecretError
 from shared.accesslog.storage.store import LogStore
 from shared.catalogue import LOG_WATCH_TABLE
 from shared.errors import RowConflictError, UnavailableError, kind_and_place
@@ -36,6 +37,7 @@ _NAMED: Final = 3
 # The beginning of the summary for a finding that is no change of the log.
 _SUMMARIES: Final[dict[FindingKind, str]] = {
     "watch-failed": "The access log could not be verified",
+    "event-key-missing": "The rows of the access log's events could not be compared",
     "publishing-refused": "The access log is not signed any more, and no change was found in it",
 }
 
@@ -108,6 +110,21 @@ class IntegrityWatch:
             resource=f"keys/{version}",
         )
         await self._incidents.open_once(incident, version)
+
+    async def verify_event_key(self, tenant: str) -> None:
+        """Open an incident, once a day, if the vault lacks the HMAC key of the log's events."""
+        head = await self._tables.get(layout.TABLE, key(tenant), layout.HEAD)
+        try:
+            await self._secret.verify(layout.hmac_key_of(head))
+        except EventSecretError as error:
+            logger.error("the secret %s %s", SECRET, error.reason)  # noqa: TRY400 - the text is the app's own
+            incident = IncidentOpened(
+                kind="log.event-key-missing",
+                severity="critical",
+                summary=f"Logs take no entries: the secret {SECRET} {error.reason}.",
+                resource=f"secrets/{SECRET}",
+            )
+            await self._incidents.open_once(incident, f"{self._clock():%Y-%m-%d}")
 
     async def _verify(self, tenant: str, *, whole: bool) -> Sequence[Finding]:
         row = await self._tables.get(TABLE, key(tenant), _WATCHED)

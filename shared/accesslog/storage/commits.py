@@ -31,7 +31,7 @@ def commit_of(partition: str, head: Head, entries: Sequence[PendingEntry]) -> Co
     leaves = [entry.leaf for entry in entries]
     first = head.edge.size
     edge, full = head.edge.append(leaves)
-    row = layout.head_row(partition, edge, head.etag)
+    row = layout.head_row(partition, edge, head.etag, head.hmac_key)
     segment = layout.Segment(
         first, [one.entry.payload for one in entries], layout.checks_of(leaves)
     )

@@ -1,63 +1,15 @@
-"""The events of a tenant's log: the secret of the events' rows, and the entry of each row."""
+"""The events of a tenant's log: the row of each event, and the entry of each row."""
 
 import asyncio
-import base64
-import logging
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from shared.accesslog.payloads import event_of
 from shared.accesslog.storage import layout
-from shared.errors import UnavailableError
-from shared.ports import Row, Secrets, Tables
+from shared.ports import Row, Tables
 
-SECRET: Final = "log-event-hmac"  # noqa: S105 - the name of the secret, not the secret
-
-_SECRET_BYTES: Final = 32
 _READS_AT_ONCE: Final = 16
-
-logger = logging.getLogger("vouchsafe.accesslog")
-
-
-class EventSecret:
-    """The HMAC key under which the RowKeys of events are computed: one secret of the vault.
-
-    The value is 32 random bytes in base64. The log always uses the oldest enabled version, and so a
-    new version of the secret changes no RowKey. Never disable the oldest version: under a different
-    key the log would take every event for a new event. A process reads the secret once.
-    """
-
-    def __init__(self, secrets: Secrets) -> None:
-        self._secrets = secrets
-        self._lock = asyncio.Lock()
-        self._value: bytes | None = None
-
-    async def load(self) -> bytes:
-        """Return the HMAC key.
-
-        Raises UnavailableError("vault") when the vault does not answer, when no version is enabled,
-        and when the oldest version is no key.
-        """
-        async with self._lock:
-            if self._value is None:
-                self._value = await self._read()
-            return self._value
-
-    async def _read(self) -> bytes:
-        versions = await self._secrets.versions(SECRET)
-        if not versions:
-            raise UnavailableError("vault")
-        oldest = versions[0]
-        try:
-            value = base64.b64decode(oldest.value, validate=True)
-        except ValueError:
-            value = b""
-        if len(value) < _SECRET_BYTES:
-            # An operator must mend the secret; appends wait until then.
-            logger.error("version %s of %s is no key of 32 bytes", oldest.version, SECRET)
-            raise UnavailableError("vault")
-        return value
 
 
 @dataclass(frozen=True, slots=True)

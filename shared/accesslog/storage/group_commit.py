@@ -9,12 +9,14 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from shared.accesslog.storage import layout
 from shared.accesslog.storage.commits import HEAD_POSITION, commit_of
 from shared.accesslog.storage.errors import LogDamagedError
-from shared.accesslog.storage.events import EventKey, EventSecret, find_events
+from shared.accesslog.storage.event_secret import EventSecret
+from shared.accesslog.storage.events import EventKey, find_events
 from shared.accesslog.storage.head import Head, load_head
 from shared.accesslog.storage.pending import NewEntry, PendingAppend, PendingEntry, distinct
 from shared.errors import RowConflictError, UnavailableError
@@ -55,7 +57,7 @@ class GroupCommit:
         """
         if not entries:
             return []
-        call = PendingAppend(entries, await self._secret.load(), self._partition)
+        call = PendingAppend(entries)
         self._waiting.append(call)
         if self._running is None:
             self._running = asyncio.create_task(self._run())
@@ -126,6 +128,11 @@ class GroupCommit:
             if not items:
                 return
             head = self._head or await load_head(self._tables, self._partition)
+            # Another instance may have begun the log meanwhile, under another key.
+            hmac_key = await self._secret.key(head.hmac_key)
+            head = replace(head, hmac_key=hmac_key.id)
+            for item in items:
+                item.set_row_key(hmac_key, self._partition)
             if head.etag != lost_against:
                 unexplained = 0
             # The head is unknown until the commit answers.
@@ -150,7 +157,7 @@ class GroupCommit:
                 is_answer_lost = True
                 items = await self._without_logged(items)
             else:
-                self._head = Head(commit.edge, etags[HEAD_POSITION])
+                self._head = Head(commit.edge, etags[HEAD_POSITION], head.hmac_key)
                 for index, item in enumerate(items, head.edge.size):
                     item.resolve(index, item.entry.payload)
                 return

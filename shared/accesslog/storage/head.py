@@ -10,10 +10,14 @@ from shared.ports import Tables
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The state of a log. `etag` is the ETag of the head's row; None before the first entry."""
+    """The state of a log. `etag` is the ETag of the head's row; None before the first entry.
+
+    `hmac_key` is the id of the HMAC key of the events' rows.
+    """
 
     edge: Edge
     etag: str | None
+    hmac_key: bytes | None = None
 
 
 async def load_head(tables: Tables, partition: str) -> Head:
@@ -22,7 +26,7 @@ async def load_head(tables: Tables, partition: str) -> Head:
     if row is None:
         return Head(Edge.empty(), None)
     try:
-        return Head(layout.edge_of(row), row.etag)
+        return Head(layout.edge_of(row), row.etag, layout.hmac_key_of(row))
     except ProofError as error:
         raise LogDamagedError(0) from error
 

@@ -2,8 +2,9 @@
 
 A log is one partition, and a single entity-group transaction holds every row of an append:
 
-- `head`: the size, and in `edge0`, `edge1`, ... the partial tile of each level. Every append
-  replaces the head under the row's ETag, and the ETag serialises the appends of every instance.
+- `head`: the size, in `edge0`, `edge1`, ... the partial tile of each level, and in `eventKey` the
+  id of the HMAC key of the events' rows. Every append replaces the head under the row's ETag, and
+  the ETag serialises the appends of every instance.
 - `s|{inverted index}`: a *segment*, the entries of one commit, as a C2SP entry bundle cut into
   binary columns `e0`, `e1`, ... The key counts down from the index of the first entry, and the
   newest segment comes first. `checks` has the first 8 bytes of each leaf hash. A check only names
@@ -144,9 +145,11 @@ def place_of(row: Row) -> tuple[int, int]:
     return index, index - offset
 
 
-def head_row(partition: str, edge: Edge, etag: str | None) -> Row:
-    """Make the row of a log's head."""
+def head_row(partition: str, edge: Edge, etag: str | None, hmac_key: bytes | None = None) -> Row:
+    """Make the row of a log's head. `hmac_key` is the id of the key of the events' rows."""
     values: dict[str, Value] = {"size": edge.size}
+    if hmac_key is not None:
+        values["eventKey"] = hmac_key
     values |= {f"edge{level}": hashes for level, hashes in enumerate(edge.levels) if hashes}
     return Row(partition, HEAD, values, etag)
 
@@ -155,6 +158,13 @@ def size_of(head: Row | None) -> int:
     """Return the number of entries of a log with `head`; 0 for an unreadable head."""
     size = head.values.get("size") if head else 0
     return size if type(size) is int and 0 < size <= _LAST else 0
+
+
+def hmac_key_of(head: Row | None) -> bytes | None:
+    """Return the id of the HMAC key of the events' rows; None for a log without entries."""
+    if head is None or "eventKey" not in head.values:
+        return None
+    return _binary(head.values["eventKey"])
 
 
 def edge_of(row: Row) -> Edge:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shared.accesslog.payloads import same_content
-from shared.accesslog.storage import layout
 from shared.accesslog.storage.errors import EventIdReusedError
+from shared.accesslog.storage.event_secret import HmacKey
+from shared.accesslog.storage.events import EventKey
 from shared.errors import TooLargeError, UnavailableError
 from shared.merkle import MAX_ENTRY, leaf_hash
 
@@ -26,20 +27,28 @@ class NewEntry:
 class PendingEntry:
     """An entry of a call that waits for a commit.
 
-    `astray` is the ETag of the event's row, if the row leads to no entry of the event; the commit
-    replaces the row. `repeats` are entries of the same event in the same group.
+    `row_key` is the RowKey of the event's row, under the log's HMAC key. `astray` is the ETag of
+    the event's row, if the row leads to no entry of the event; the commit replaces the row.
+    `repeats` are entries of the same event in the same group.
     """
 
-    __slots__ = ("astray", "call", "entry", "leaf", "position", "repeats", "row_key")
+    __slots__ = ("_key", "astray", "call", "entry", "leaf", "position", "repeats", "row_key")
 
-    def __init__(self, entry: NewEntry, call: "PendingAppend", position: int, row_key: str) -> None:
+    def __init__(self, entry: NewEntry, call: "PendingAppend", position: int) -> None:
         self.entry = entry
         self.call = call
         self.position = position
         self.leaf = leaf_hash(entry.payload)
-        self.row_key = row_key
+        self._key: bytes | None = None
+        self.row_key = ""
         self.astray: str | None = None
         self.repeats: list[PendingEntry] = []
+
+    def set_row_key(self, key: HmacKey, partition: str) -> None:
+        """Compute the RowKey under the log's HMAC key."""
+        if self._key != key.id:
+            event = EventKey.of(key.value, partition, self.entry.source, self.entry.id)
+            self._key, self.row_key, self.astray = key.id, event.row, None
 
     @property
     def is_resolved(self) -> bool:
@@ -60,20 +69,12 @@ class PendingEntry:
 class PendingAppend:
     """The entries of one call to append, and the answer to the caller.
 
-    Computes every hash at once, in parallel with the commit under way. `secret` is the HMAC key of
-    events. Raises TooLargeError for an entry above 65,535 bytes.
+    Computes every leaf hash at once, in parallel with the commit under way. Raises TooLargeError
+    for an entry above 65,535 bytes.
     """
 
-    def __init__(self, entries: Iterable[NewEntry], secret: bytes, partition: str) -> None:
-        self.items = [
-            PendingEntry(
-                entry,
-                self,
-                position,
-                layout.event_key(layout.event_digest(secret, partition, entry.source, entry.id)),
-            )
-            for position, entry in enumerate(entries)
-        ]
+    def __init__(self, entries: Iterable[NewEntry]) -> None:
+        self.items = [PendingEntry(entry, self, at) for at, entry in enumerate(entries)]
         if any(len(item.entry.payload) > MAX_ENTRY for item in self.items):
             raise TooLargeError(
                 "log-entry-too-large",
@@ -116,12 +117,12 @@ class PendingAppend:
 
 def distinct(items: Iterable[PendingEntry]) -> list[PendingEntry]:
     """Return the first unresolved entry of each event; attach the repeats to the first."""
-    firsts: dict[str, PendingEntry] = {}
+    firsts: dict[tuple[str, str], PendingEntry] = {}
     for item in items:
         if item.is_resolved:
             continue
         item.repeats = []
-        first = firsts.setdefault(item.row_key, item)
+        first = firsts.setdefault((item.entry.source, item.entry.id), item)
         if first is not item:
             first.repeats.append(item)
     return list(firsts.values())

@@ -6,7 +6,8 @@ from typing import Final
 from shared.accesslog.payloads import Leaf, event_of, stated_leaf
 from shared.accesslog.storage import layout
 from shared.accesslog.storage.errors import LogDamagedError
-from shared.accesslog.storage.events import EventKey, EventSecret, find_events
+from shared.accesslog.storage.event_secret import EventSecret, HmacKey
+from shared.accesslog.storage.events import EventKey, find_events
 from shared.accesslog.storage.group_commit import GroupCommit
 from shared.accesslog.storage.head import load_head, require_appendable
 from shared.accesslog.storage.pending import NewEntry
@@ -24,7 +25,7 @@ _MOST_TENANTS: Final = 256
 class LogStore:
     """Each tenant's entries and the Merkle tree over the entries.
 
-    `secret` is the HMAC key of the events' rows. `leaf` computes the leaf hash of a payload.
+    `secret` has the HMAC keys of the events' rows. `leaf` computes the leaf hash of a payload.
     """
 
     def __init__(self, tables: Tables, secret: EventSecret, *, leaf: Leaf = stated_leaf) -> None:
@@ -41,10 +42,10 @@ class LogStore:
         new entry.
 
         Raises UnavailableError when storage did not confirm the commit, or the vault did not give
-        the HMAC key: the same call again adds each missing entry once. Raises EventIdReusedError
-        for events that the log has with different content, after adding every further entry of the
-        call. Raises TooLargeError for an entry above 65,535 bytes, with nothing added. Raises
-        LogDamagedError when another entry would cover up damage.
+        the log's HMAC key: the same call again adds each missing entry once. Raises
+        EventIdReusedError for events that the log has with different content, after adding every
+        further entry of the call. Raises TooLargeError for an entry above 65,535 bytes, with
+        nothing added. Raises LogDamagedError when another entry would cover up damage.
         """
         return await self._group_commit(key(tenant)).append(entries)
 
@@ -62,10 +63,12 @@ class LogStore:
     async def find(self, tenant: str, source: str, identifier: str) -> int | None:
         """Return the index of an event's entry; None for an event that the log does not have.
 
-        The answer is also None for an event with a redacted entry. Takes a point read of the
-        event's row, and a point read of the segment that the row leads to.
+        The answer is also None for an event with a redacted entry. Takes a point read of the head,
+        of the event's row, and of the segment that the row leads to. Raises UnavailableError, and
+        LogDamagedError for an unreadable head.
         """
-        event = EventKey.of(await self._secret.load(), key(tenant), source, identifier)
+        hmac_key = await self._hmac_key(tenant)
+        event = EventKey.of(hmac_key.value, key(tenant), source, identifier)
         (logged,) = await find_events(self._tables, key(tenant), [event])
         return logged.index if logged else None
 
@@ -154,7 +157,7 @@ class LogStore:
         sender must not repeat an event with a redacted entry; the new entry can be redacted, too.
         Raises NotFoundError for an absent `index`, and UnavailableError.
         """
-        secret, partition = await self._secret.load(), key(tenant)
+        hmac_key, partition = await self._hmac_key(tenant), key(tenant)
 
         async def attempt() -> bytes:
             segment = await self._segments(tenant).with_entry(index)
@@ -165,7 +168,7 @@ class LogStore:
             entries[index - segment.first] = payload
             changed = layout.Segment(segment.first, entries, segment.checks, segment.etag)
             operations: list[Operation] = [Replace(layout.segment_row(partition, changed))]
-            name = EventKey.of(secret, partition, *event).row
+            name = EventKey.of(hmac_key.value, partition, *event).row
             row = await self._tables.get(layout.TABLE, partition, name)
             if row is not None and layout.place_of(row)[0] == index:
                 operations.append(Delete(partition, name, row.etag))
@@ -176,6 +179,10 @@ class LogStore:
             return await compare_and_set(attempt)
         except RowConflictError as error:
             raise UnavailableError("storage") from error
+
+    async def _hmac_key(self, tenant: str) -> HmacKey:
+        head = await load_head(self._tables, key(tenant))
+        return await self._secret.key(head.hmac_key)
 
     def _group_commit(self, partition: str) -> GroupCommit:
         """Return the tenant's group commit, and move the tenant to the end of the list."""
