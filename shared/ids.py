@@ -84,12 +84,6 @@ def is_id(text: str) -> bool:
     return _ID.match(text) is not None
 
 
-def newest_first(at: datetime, identifier: str) -> str:
-    """Return a RowKey that sorts younger entries before older entries, unique by `identifier`."""
-    milliseconds = _milliseconds(at)
-    return key(f"{(1 << 48) - 1 - milliseconds:012x}", identifier)
-
-
 def _milliseconds(at: datetime) -> int:
     """Milliseconds since 1970, exactly: a float of seconds loses some."""
     return (at - _EPOCH) // timedelta(milliseconds=1)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ulid import ULID
 
-from shared.ids import derived_id, first_id, in_milliseconds, key, new_id, newest_first, rfc3339
+from shared.ids import derived_id, first_id, in_milliseconds, key, new_id, rfc3339
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 123000, tzinfo=UTC)
 
@@ -49,11 +49,6 @@ def test_other_parts_make_another_key(some, others):
 )
 def test_keys(parts, made):
     assert key(*parts) == made
-
-
-@given(st.datetimes(timezones=st.just(UTC), min_value=datetime(1971, 1, 1)))  # noqa: DTZ001 - hypothesis wants it naive
-def test_younger_entries_sort_first(at):
-    assert newest_first(at + timedelta(milliseconds=2), "a") < newest_first(at, "a")
 
 
 def test_what_is_answered_is_as_exact_as_what_is_kept():

@@ -12,7 +12,6 @@ from shared.merkle.tree import HASH_SIZE, verify_inclusion
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
 MEDIA_TYPE: Final = "text/plain; charset=utf-8"
-FILE_EXTENSION: Final = ".tlog-proof"
 _MAX_HASHES: Final = 63
 
 

@@ -10,8 +10,6 @@ from shared.merkle.keys import COSIGNATURE, Signature, VerifierKey
 from shared.merkle.note import Note, parse_signatures
 from shared.merkle.tree import HASH_SIZE
 
-# The content type of the answer 409, a statement of the size known to the witness.
-SIZE_MEDIA_TYPE: Final = "text/x.tlog.size"
 _MAX_HASHES: Final = 63
 
 
