@@ -15,6 +15,10 @@ from shared.accesslog.proofs.checkpoints import Checkpoints
 from shared.accesslog.reading.exports import Exports
 from shared.accesslog.reading.listing import Reading
 from shared.assets import Assets
+from shared.azure.blobs import AzureBlobs
+from shared.azure.bus import AzureBus
+from shared.azure.secrets import KeyVaultSecrets
+from shared.azure.tables import AzureTables
 from shared.blob_names import incoming_name
 from shared.catalogue import INCOMING_CONTAINER
 from shared.composition import Composition
@@ -59,9 +63,21 @@ class OneSecret:
     async def versions(self, _name: str) -> Sequence[SecretVersion]:
         return [SecretVersion(_VALUE, "1", datetime(2026, 1, 1, tzinfo=UTC))]
 
+    async def disabled(self, _name: str) -> Mapping[str, datetime]:
+        return {}
+
+    async def ping(self) -> None:
+        return
+
 
 class App(Composition):
     """The app's composition with every adapter and service within a test's reach."""
+
+    async def close(self) -> None:
+        """Close the connections to Azure's services."""
+        for adapter in (self.tables, self.blobs, self.bus, self.adapters.secrets):
+            if isinstance(adapter, AzureBlobs | AzureBus | AzureTables | KeyVaultSecrets):
+                await adapter.close()
 
     @property
     def tables(self) -> Tables:
@@ -204,5 +220,4 @@ async def composed(
     try:
         yield app
     finally:
-        for client in (app.tables, app.blobs, app.bus):
-            await client.close()
+        await app.close()

@@ -2,7 +2,7 @@
 
 import re
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import msgspec
@@ -22,9 +22,9 @@ def _document() -> dict[str, Any]:
 
 
 @cache
-def _registry() -> Registry:
-    resource = Resource(contents=_document(), specification=DRAFT202012)
-    return Registry().with_resource(DOCUMENT, resource)
+def _registry() -> Registry[Any]:
+    resource: Resource[Any] = DRAFT202012.create_resource(_document())
+    return cast("Registry[Any]", Registry().with_resource(DOCUMENT, resource))
 
 
 @cache

@@ -20,8 +20,7 @@ async def main(command: str, tenant: str) -> None:
     else:
         findings = await app.log_watch.verify(tenant)
         json.dump([[one.kind, one.first, one.end] for one in findings], sys.stdout)
-    for client in (app.tables, app.blobs, app.bus, app.secrets):
-        await client.close()
+    await app.close()
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -96,7 +96,7 @@ async def _cost(broker: psutil.Process, work: Callable[[], Awaitable[None]]) -> 
     for _ in range(PARTS):
         await work()
     after = broker.cpu_times()
-    return (after.user + after.system) - (before.user + before.system)
+    return float((after.user + after.system) - (before.user + before.system))
 
 
 async def _taken(

@@ -25,8 +25,7 @@ async def main(tenant: str) -> None:
         print(time.perf_counter() - started, flush=True)  # noqa: T201 - the benchmark reads it
     # The watch on this process ends first.
     sys.stdin.readline()
-    for client in (app.tables, app.blobs, app.bus, app.secrets):
-        await client.close()
+    await app.close()
 
 
 if __name__ == "__main__":

@@ -22,9 +22,7 @@ from azure.storage.blob.aio import BlobClient, BlobServiceClient
 from infra.local.errors import StackError
 from infra.local.settings import ROOT
 from infra.local.stack import Stack
-from shared.azure.blobs import CHUNK, AzureBlobs
-from shared.azure.bus import AzureBus
-from shared.azure.tables import AzureTables
+from shared.azure.blobs import CHUNK
 from shared.composition.scanning import ScanningFlow
 from shared.messages.contracts import BlobUploaded
 from shared.ports import BlobInfo, Secret
@@ -36,7 +34,7 @@ from tests.benchmarks.benchmark import Benchmark, BySize, Size, Step
 from tests.benchmarks.client import INCOMING, Portal
 from tests.benchmarks.resent import create_container, create_file
 from tests.benchmarks.results import Result
-from tests.compositions import App
+from tests.compositions import App, OneSecret
 
 ROUNDS: Final = BySize(1, 2, 3)
 BYTES: Final = BySize(files.GIB // 16, files.GIB // 2, files.GIB)
@@ -82,14 +80,11 @@ class NothingFound:
 NAMES: Final = ("film", "film-scanned")
 
 
-class Known:
-    """Secrets without a vault."""
+class Known(OneSecret):
+    """Secrets without a vault, each of a value of its own."""
 
     async def get(self, name: str) -> Secret:
         return Secret(base64.b64encode(name.encode()).decode(), "1")
-
-    async def ping(self) -> None:
-        return
 
 
 def run(step: Step, size: Size) -> Iterable[Result]:
@@ -135,9 +130,7 @@ async def _compare(
                 upload = service.get_blob_client(INCOMING, permitted[f"{name}/{number}"])
                 taken[name].append(await _intake(film, upload, app))
     for app in apps.values():
-        for adapter in (app.blobs, app.tables, app.bus):
-            if isinstance(adapter, AzureBlobs | AzureTables | AzureBus):
-                await adapter.close()
+        await app.close()
     medians = {name: statistics.median(times[1:]) for name, times in taken.items()}
     ratios = {name: medians[name] / medians["bare"] for name in apps}
     return [

@@ -29,10 +29,10 @@ import gc
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from infra.local.errors import StackError
-from shared.ports import Row
+from shared.ports import Row, Tables
 from tests.benchmarks.benchmark import Benchmark, BySize, Size, Step
 from tests.benchmarks.logs import TABLE, TENANT, entries, entry, new_store, payload
 from tests.benchmarks.memory_tables import MemoryTables, size_of
@@ -63,7 +63,12 @@ class Cost(NamedTuple):
 
     def plus(self, other: "Cost") -> "Cost":
         """Return the cost of both."""
-        return Cost(*(ours + others for ours, others in zip(self, other, strict=True)))
+        return Cost(
+            self.entries + other.entries,
+            self.operations + other.operations,
+            self.bytes + other.bytes,
+            self.cpu + other.cpu,
+        )
 
     def each(self) -> tuple[float, float, float]:
         """Return operations, bytes and processor seconds an entry."""
@@ -75,7 +80,7 @@ class Log:
 
     def __init__(self, tables: MemoryTables, tenant: str) -> None:
         self._meter = Metered(tables)
-        self._store = new_store(self._meter)
+        self._store = new_store(cast("Tables", self._meter))
         self._tenant = tenant
         self.size = 0
 

@@ -89,7 +89,8 @@ def _judged(step: Step) -> list[Result]:
         if not unlike:
             alike += 1
         else:
-            unit, goal = f"of {len(all_read)} read alike by exiftool", GOAL_OF_A_FIELD
+            goal: str | None = GOAL_OF_A_FIELD
+            unit = f"of {len(all_read)} read alike by exiftool"
             missed, more = sorted(theirs[field] - ours[field]), sorted(ours[field] - theirs[field])
             unit += f"; only exiftool: {missed}; only ours: {more}"
             if {file for file, _ in unlike} == {_UPDATED} and field in _EXPLAINED:
@@ -142,8 +143,10 @@ def _ours(files: list[Path]) -> _Read:
         collector.feed(data)
         with file.open("rb") as copy:
             metadata = collector.finish(copy)
-        for one in (*metadata.people, *metadata.documents):
-            found[one.field].add((file.name, one.identifier))
+        named = [(one.field, one.identifier) for one in metadata.people]
+        named += [(one.field, one.identifier) for one in metadata.documents]
+        for field, identifier in named:
+            found[field].add((file.name, identifier))
     return found
 
 

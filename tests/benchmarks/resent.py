@@ -67,7 +67,9 @@ async def create_rows(table: TableClient, rows: Sequence[dict[str, Any]]) -> Non
     try:
         await table.submit_transaction([("create", row) for row in rows])
     except TableTransactionError as error:
-        if error.error_code != TableErrorCode.ENTITY_ALREADY_EXISTS:
+        # The SDK sets the attribute, and declares no attribute.
+        code: object = getattr(error, "error_code", None)
+        if code != TableErrorCode.ENTITY_ALREADY_EXISTS:
             raise
         for row in rows:
             if not await _is_kept(table, row):

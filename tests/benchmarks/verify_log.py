@@ -112,7 +112,7 @@ def _export(file: Path, size: int) -> Path:
         for first, entries in _blocks(size):
             leaves = [leaf_hash(entry) for entry in entries]
             tree, full = tree.append(leaves)
-            tiles = dict(full) | tree.tiles()
+            tiles = {**dict(full), **tree.tiles()}
             for tile, hashes in tiles.items():
                 if tile.level == 1:
                     out.write(tile_line(tile, hashes))
@@ -142,7 +142,15 @@ def _verify(file: Path, processors: int | None = None) -> _Taken:
     """Run the command from start to end, and measure with every process of the command."""
     # Python reads the number of processors from PYTHON_CPU_COUNT.
     environment = {"PYTHON_CPU_COUNT": str(processors)} if processors else {}
-    command = [sys.executable, "-m", "infra.ops", "verify-log", file, "--key", str(KEY.verifier)]
+    command = [
+        sys.executable,
+        "-m",
+        "infra.ops",
+        "verify-log",
+        str(file),
+        "--key",
+        str(KEY.verifier),
+    ]
     started, worked, held = time.perf_counter(), _children(), 0
     running = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

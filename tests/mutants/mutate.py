@@ -78,8 +78,8 @@ def _changes(node: Node) -> Iterator[Node]:
         case ast.Raise():
             yield ast.Pass()
         case ast.BoolOp():
-            other = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-            yield ast.BoolOp(other, node.values)
+            negated = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+            yield ast.BoolOp(negated, node.values)
         case ast.UnaryOp(op=ast.Not()):
             yield node.operand
         case ast.Compare():

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from typing import Any
 
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
@@ -18,9 +19,9 @@ async def send(bus: ServiceBusClient, queue: str, *messages: ServiceBusMessage) 
             await sender.send_messages(one)
 
 
-def message(body: str = "body", order: str | None = None, **values: object) -> ServiceBusMessage:
+def message(body: str = "body", order: str | None = None, **values: Any) -> ServiceBusMessage:
     """Return a message with an id of its own; the app obeys the order."""
-    properties = {} if order is None else {"order": order}
+    properties: dict[str | bytes, Any] = {} if order is None else {"order": order}
     values.setdefault("message_id", f"message-{next(_ids)}")
     return ServiceBusMessage(body, application_properties=properties, **values)
 

@@ -1,7 +1,7 @@
 """The SDK's two clients behind one interface: each test drives both clients."""
 
 import inspect
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from azure.core.credentials import AccessToken
@@ -108,7 +108,7 @@ class Secrets:
             poller = self.client.begin_delete_secret(name)
             poller.wait()
             return poller.result()
-        return await self.client.delete_secret(name)
+        return cast("DeletedSecret", await self.client.delete_secret(name))
 
     async def recover(self, name: str) -> SecretProperties:
         """Recover a deleted secret and wait for the end of the recovery."""
@@ -116,7 +116,7 @@ class Secrets:
             poller = self.client.begin_recover_deleted_secret(name)
             poller.wait()
             return poller.result()
-        return await self.client.recover_deleted_secret(name)
+        return cast("SecretProperties", await self.client.recover_deleted_secret(name))
 
 
 def refusal(error: HttpResponseError) -> tuple[int | None, str | None, str | None]:
