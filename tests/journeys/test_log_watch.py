@@ -108,6 +108,7 @@ async def rewrite(stack, table, tenant):
     """Put another history in the place of a log, which adds up by itself."""
     store = AzureTables(stack.info["connection_strings"]["storage"])
     kept = [payload async for _, payload in log_store(store).read(tenant)]
+    hmac_key = layout.hmac_key_of(await store.get(layout.TABLE, tenant, layout.HEAD))
     async for row in table.query_entities("PartitionKey eq @t", parameters={"t": tenant}):
         # Nobody without the secret of the vault can make the rows of events anew.
         if not row["RowKey"].startswith(layout.EVENTS):
@@ -116,8 +117,8 @@ async def rewrite(stack, table, tenant):
         NewEntry("/vouchsafe", str(number), payload.replace(b'"denied"', b'"failed"'))
         for number, payload in enumerate([*kept, kept[-1]])
     ]
-    call = PendingAppend(forged, bytes(32), tenant)
-    head, segment, *_ = commit_of(tenant, Head(Edge.empty(), None), call.items).operations
+    call, empty = PendingAppend(forged), Head(Edge.empty(), None, hmac_key)
+    head, segment, *_ = commit_of(tenant, empty, call.items).operations
     await store.commit(layout.TABLE, [head, segment])
     await store.close()
 
