@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, Final
 
-from shared.scanning.examiners import EXAMINERS, Part
+from shared.scanning.carriers import EXAMINERS
+from shared.scanning.examiners import Part
 from shared.scanning.png_chunks import SIGNATURE as PNG
 from shared.scanning.png_chunks import packed_texts
 from shared.scanning.scanner import NotExamined, RefusedArchiveError
@@ -38,11 +39,10 @@ _UNSUPPORTED: Final = (
     (0, b"LZIP"),
     (0, b"\x1f\x9d"),
     (0, b"\x5d\0\0"),
-    # Cabinet, ACE, LHA, ar (Debian's packages) and xar (Apple's).
+    # Cabinet, ACE, LHA and xar (Apple's).
     (0, b"MSCF\0\0\0\0"),
     (7, b"**ACE**"),
     (2, b"-lh"),
-    (0, b"!<arch>\n"),
     (0, b"xar!"),
 )
 HEAD_SIZE: Final = 512

@@ -5,7 +5,7 @@ is a zip, a tar or compressed: the upload itself, members of archives, and embed
 """
 
 from collections.abc import Callable, Iterator
-from typing import IO, Final
+from typing import IO
 
 from shared.scanning.scanner import NotExamined
 
@@ -19,5 +19,3 @@ The file is seekable, at any position, and may be of many gigabytes: an examiner
 file than it needs. Of a file of another kind the examiner yields nothing. Each yielded part is
 scanned, and then examined like a member of an archive. Raises RefusedArchiveError.
 """
-
-EXAMINERS: Final[tuple[Examiner, ...]] = ()

@@ -1,0 +1,171 @@
+"""Carriers: formats that hold files or packed content within one file, other than archives.
+
+One pass finds the marks of all formats (`marks`). The marks decide which readers run, one module a
+format. Each reader yields what the carrier holds as parts, which are scanned and then examined like
+members of an archive, within the limits of the walk through archives. A reader trusts no directory
+where the bytes alone can decide, and damage ends a part rather than the scan.
+"""
+
+import struct
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Final
+
+from shared.scanning.carriers import (
+    base64_text,
+    data_uris,
+    discs,
+    mail,
+    ole,
+    pdf,
+    plain_archives,
+    rtf,
+    tnef,
+    unsupported,
+    vba,
+)
+from shared.scanning.carriers.marks import MOST, marks
+from shared.scanning.carriers.parts import part, region
+from shared.scanning.carriers.streams import ZLIB, inflated
+from shared.scanning.examiners import Examiner, Part
+from shared.scanning.scanner import NotExamined, RefusedArchiveError
+
+_TEXT: Final = bytes(range(0x20, 0x7F)) + b"\t\n\f\r\x1b"
+_HIGH: Final = bytes(range(0x80, 0x100))
+# Carriers within one file that are read; more are refused.
+_MOST_CARRIERS: Final = 1000
+_NOTES: Final[Mapping[str, str]] = {
+    "note_encrypted_document": "encrypted-document",
+    "note_encrypted_document_xml": "encrypted-document",
+    "note_encrypted_document_odf": "encrypted-document",
+    "note_encrypted_mail": "encrypted-mail",
+    "note_encrypted_mail_cms": "encrypted-mail",
+    "note_mail_fragment": "mail-fragment",
+    "note_binhex": "binhex",
+    "note_installer": "installer",
+    "note_installer_inno": "installer",
+    "note_installer_pyinstaller": "installer",
+    "note_packed_program": "packed-program",
+}
+# Damaged bytes in a reader, of which the part is noted.
+_DAMAGE: Final = (struct.error, zlib.error, ValueError, IndexError, OverflowError, EOFError)
+
+
+def examine(file: IO[bytes], head: bytes) -> Iterator[Part]:
+    """Yield the parts that `file` carries: see `examiners.Examiner`."""
+    size = file.seek(0, 2)
+    unsupported.refuse(file, head, size)
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    overflowed = False
+    for mark in marks(file):
+        if len(found[mark.name]) < MOST:
+            found[mark.name].append(mark.place)
+        elif not overflowed:
+            overflowed = True
+            yield NotExamined("further-parts", f"byte {mark.place}")
+    for name, note in _NOTES.items():
+        if found[name]:
+            yield NotExamined(note, f"byte {found[name][0]}")
+    marked = _Marked(file, head, size, found)
+    for reader in (_embedded, _documents, _texts):
+        try:
+            yield from reader(marked)
+        except _DAMAGE:
+            yield b""
+            yield NotExamined("damaged-part", f"reader {reader.__name__[1:]}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """A file, its first bytes and its size, and the places of each mark."""
+
+    file: IO[bytes]
+    head: bytes
+    size: int
+    found: Mapping[str, Sequence[int]]
+
+    def places(self, name: str) -> Sequence[int]:
+        return self.found.get(name, ())
+
+
+def _embedded(marked: _Marked) -> Iterator[Part]:
+    """Yield the parts of carriers that may begin at any offset."""
+    carriers = [(name, place) for name in _READERS for place in marked.places(name)]
+    if len(carriers) > _MOST_CARRIERS:
+        raise RefusedArchiveError("archive-too-large")
+    if any(_is_packed(marked.file, name, marked.places(name)) for name in ("xar", "lha")):
+        raise RefusedArchiveError("archive-unsupported")
+    for name, place in carriers:
+        yield from _READERS[name](marked.file, place, marked.size)
+    if marked.head[:3] == b"CWS":
+        yield from part(inflated(region(marked.file, 8), ZLIB))
+    elif marked.head[:3] == b"ZWS":
+        yield NotExamined("flash", "byte 0")
+
+
+def _documents(marked: _Marked) -> Iterator[Part]:
+    """Yield the streams of a PDF, also of a PDF that stands behind other bytes."""
+    if not marked.places("pdf"):
+        return
+    if marked.places("pdf_encrypt"):
+        yield NotExamined("encrypted-document", f"byte {marked.places('pdf_encrypt')[0] + 1}")
+    # The mark begins one byte before the keyword.
+    yield from pdf.streams(marked.file, [place + 1 for place in marked.places("pdf_stream")])
+
+
+def _texts(marked: _Marked) -> Iterator[Part]:
+    """Yield what stands encoded as text."""
+    if marked.places("mail") or marked.places("begin") or marked.places("yenc"):
+        yield from mail.bodies(marked.file)
+    if marked.places("uri_base64") or _is_text(marked.head):
+        yield from base64_text.runs(marked.file)
+    if marked.places("uri"):
+        yield from data_uris.contents(marked.file, iter(marked.places("uri")))
+    if marked.places("rtf"):
+        yield from rtf.objects(marked.file, iter(marked.places("rtf_object")))
+        yield from rtf.runs(marked.file)
+
+
+def _is_text(head: bytes) -> bool:
+    """Tell whether a file begins as text, in UTF-8, in UTF-16, or in an older character set."""
+    text = head[2:].replace(b"\0", b"") if head[:2] in (b"\xff\xfe", b"\xfe\xff") else head
+    return bool(text) and not text.translate(None, _TEXT + _HIGH)
+
+
+def _is_packed(file: IO[bytes], name: str, places: Sequence[int]) -> bool:
+    """Tell whether a xar or an LHA stands at one of `places`."""
+    if name == "xar":
+        return bool(places)
+    for place in places:
+        if place < 2:
+            continue
+        file.seek(place - 2)
+        header = file.read(24)
+        # The sum of the header's lengths, the method, and the level: LHA header levels 0 to 3.
+        if len(header) == 24 and header[20] <= 3 and header[7:11] != b"    ":
+            return True
+    return False
+
+
+def _vba(file: IO[bytes], place: int, _: int) -> Iterator[Part]:
+    yield from part(vba.source_text(file, place))
+
+
+def _disc(file: IO[bytes], place: int, size: int) -> Iterator[Part]:
+    if place >= discs.FIRST_DESCRIPTOR:
+        yield from discs.files(file, place - discs.FIRST_DESCRIPTOR, size)
+
+
+_READERS: Final[Mapping[str, Callable[[IO[bytes], int, int], Iterator[Part]]]] = {
+    "ole": ole.streams,
+    "vba": _vba,
+    "iso": _disc,
+    "cpio": plain_archives.cpio_members,
+    "ar": plain_archives.ar_members,
+    "tnef": tnef.attachments,
+}
+
+EXAMINERS: Final[tuple[Examiner, ...]] = (examine,)
+"""The hook of the walk through archives: every file is shown to each examiner."""

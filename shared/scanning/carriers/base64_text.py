@@ -1,0 +1,115 @@
+"""Decode base64 in text: data URIs, blobs in XML, JSON and YAML, lines in mails without headers.
+
+Source: RFC 4648; its two alphabets are told apart by no reader, and are read alike.
+"""
+
+import binascii
+import re
+from collections.abc import Iterator
+from typing import IO, Final
+
+from shared.scanning.carriers.parts import Gathered, region
+from shared.scanning.examiners import Part
+
+# Characters of the smallest run of base64 that is decoded.
+_SMALLEST: Final = 40
+_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
+_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=]")
+# A run of base64: within lines, with nothing but indentation before the next line.
+_RUN: Final = re.compile(rb"[A-Za-z0-9+/_-](?:[A-Za-z0-9+/=_-]|[ \t]*\r?\n(?!\s*\n)[ \t]*)*")
+# Escapes of characters of base64, or of line ends within base64, in JSON, XML, HTML and URIs.
+_ESCAPES: Final = re.compile(
+    rb"\\[nrt]|\\/|%(?:0[AaDd9]|20|2[BbFf]|3[Dd])|&#(?:x(?:A|D|9|20|2[BbFf]|3[Dd])|1[03]|9|32|4[37]|61);"
+    rb"|\\u00(?:2[BbFf]|3[Dd])",
+    re.IGNORECASE,
+)
+_WHOLE_ESCAPE: Final = 8
+_STEP: Final = 1024 * 1024
+# Bytes of one run: a longer run is cut.
+_LONGEST: Final = 8 * 1024 * 1024
+
+
+class Decoder:
+    """Decode base64 in pieces, and skip what does not belong to the alphabet."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the bytes that are complete with `data`. Padding ends a group of characters."""
+        decoded = bytearray()
+        data = _NOT_BASE64.sub(b"", data.translate(_URL_SAFE))
+        *padded, last = re.split(rb"=+", data)
+        for piece in padded:
+            self._held += piece
+            decoded += self.rest()
+        self._held += last
+        whole = len(self._held) & ~3
+        decoded += binascii.a2b_base64(self._held[:whole])
+        self._held = self._held[whole:]
+        return bytes(decoded)
+
+    def rest(self) -> bytes:
+        """Return the bytes of the last characters."""
+        held, self._held = self._held, b""
+        if len(held) % 4 == 1:
+            held = held[:-1]
+        return binascii.a2b_base64(held + b"=" * (-len(held) % 4))
+
+
+def runs(file: IO[bytes]) -> Iterator[Part]:
+    """Yield what the runs of base64 in a text decode to. UTF-16 reads the same without its NULs."""
+    gathered = Gathered()
+    window = b""
+    for piece in _steps(file):
+        window += _ESCAPES.sub(_unescaped, piece.replace(b"\0", b""))
+        # The last run may go on in the next piece.
+        kept = 0
+        for found in _RUN.finditer(window):
+            if (
+                found.end() >= len(window) - _WHOLE_ESCAPE
+                and found.end() - found.start() < _LONGEST
+            ):
+                kept = found.start()
+                break
+            kept = found.end()
+            yield from gathered.add(_decoded(found[0]))
+        else:
+            kept = max(kept, len(window) - _WHOLE_ESCAPE)
+        window = window[kept:]
+    for found in _RUN.finditer(window):
+        yield from gathered.add(_decoded(found[0]))
+    yield from gathered.rest()
+
+
+def _steps(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield pieces of a text that are not cut within an escape."""
+    rest = b""
+    held: list[bytes] = []
+    size = 0
+    for piece in region(file, 0):
+        held.append(piece)
+        size += len(piece)
+        if size >= _STEP:
+            data = rest + b"".join(held)
+            at = max(data.rfind(b"\\", -12), data.rfind(b"%", -12), data.rfind(b"&", -12))
+            rest = data[at:] if at >= 0 else b""
+            yield data[: len(data) - len(rest)]
+            held, size = [], 0
+    yield rest + b"".join(held)
+
+
+def _decoded(run: bytes) -> Iterator[bytes]:
+    if len(run) >= _SMALLEST:
+        decoder = Decoder()
+        yield decoder.feed(run) + decoder.rest()
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    text = found[0].lower()
+    for code, plain in ((b"2b", b"+"), (b"2f", b"/"), (b"3d", b"="), (b"43", b"+"), (b"47", b"/")):
+        if text.rstrip(b";").endswith(code):
+            return plain
+    if text == b"\\/":
+        return b"/"
+    return b"=" if text == b"&#61;" else b"\n" if text not in (b"%20", b"&#32;", b"&#x20;") else b""

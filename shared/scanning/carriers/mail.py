@@ -1,0 +1,209 @@
+"""Decode what mail and news carry as text: base64, quoted-printable, uuencode, yEnc.
+
+Programs disagree on where a part of a mail begins and ends. So a part ends only at a boundary that
+the mail declares, and decoding skips what does not belong to the alphabet. The reading of plain
+lines of base64 (`text.py`) is made as well. Sources: RFC 2045 section 6, RFC 2046 section 5.
+"""
+
+import binascii
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import IO, Final
+
+from shared.scanning.carriers.base64_text import Decoder
+from shared.scanning.carriers.parts import PIECE, Gathered
+from shared.scanning.examiners import Part
+from shared.scanning.scanner import NotExamined
+
+_MAX_LINE: Final = 64 * 1024
+_BOUNDARY: Final = re.compile(
+    rb"boundary\s*(?:\*0?\*?)?=\s*(?:\"([^\"\r\n]{1,200})|([^\s\";]{1,200}))", re.IGNORECASE
+)
+_MAX_BOUNDARIES: Final = 1000
+_ENCODING: Final = re.compile(rb"\s*content-transfer-encoding\s*:(.*)", re.IGNORECASE | re.DOTALL)
+_BEGIN: Final = re.compile(rb"begin(-base64)? [0-7]{3,4} ", re.IGNORECASE)
+_YENC: Final = b"=ybegin "
+_PLAIN: Final = re.compile(rb"7bit|8bit|binary|\A[\s\";]*\Z", re.IGNORECASE)
+_COMMENT: Final = re.compile(rb"\([^)]*\)")
+
+type _Line = Callable[[bytes], bytes]
+
+
+@dataclass
+class _Body:
+    """A body that is being decoded: the decoder of a line, and what ends the body."""
+
+    decode: _Line
+    ends: Callable[[bytes], bool]
+    rest: Callable[[], bytes] = bytes
+    held: bytearray = field(default_factory=bytearray)
+
+
+def bodies(file: IO[bytes]) -> Iterator[Part]:
+    """Yield the decoded bodies of a mail, of a mailbox, or of any text with such bodies."""
+    gathered = Gathered()
+    boundaries = _boundaries(file)
+    lines = _lines(file)
+    header = b""
+    place = 0
+    for line in lines:
+        place += len(line)
+        if line.strip():
+            header = _header(header, line)
+            begun = _marked(line)
+        else:
+            begun = _encoded(header, boundaries)
+            if header and begun is None and _is_foreign(header):
+                yield NotExamined("mail-encoding", f"byte {place}")
+            header = b""
+        if begun is not None:
+            yield from gathered.add(_content(begun, lines))
+            header = b""
+    yield from gathered.rest()
+
+
+def _content(body: _Body, lines: "_Lines") -> Iterator[bytes]:
+    for line in lines:
+        if body.ends(line):
+            # The line may begin the next body.
+            lines.again(line)
+            break
+        body.held += body.decode(line)
+        if len(body.held) >= PIECE:
+            yield bytes(body.held)
+            body.held.clear()
+    yield bytes(body.held) + body.rest()
+
+
+def _header(header: bytes, line: bytes) -> bytes:
+    """Return the header Content-Transfer-Encoding so far, with the lines that continue it."""
+    if _ENCODING.match(line):
+        return header + line
+    if header and line[:1] in b" \t":
+        return (header + line)[:_MAX_LINE]
+    return header
+
+
+def _values(header: bytes) -> Iterator[bytes]:
+    for part in re.split(rb"(?im)^(?=\s*content-transfer-encoding\s*:)", header):
+        if found := _ENCODING.match(part):
+            yield _COMMENT.sub(b"", found[1]).lower()
+
+
+def _encoded(header: bytes, boundaries: frozenset[bytes]) -> _Body | None:
+    values = b" ".join(_values(header))
+
+    def ends(line: bytes) -> bool:
+        if not line.startswith(b"--"):
+            return line.startswith(b"From ") and not boundaries
+        return not boundaries or line[2:].rstrip().startswith(tuple(boundaries))
+
+    if b"base64" in values:
+        decoder = Decoder()
+        return _Body(decoder.feed, ends, decoder.rest)
+    if b"quoted-printable" in values:
+        return _Body(_quoted, ends)
+    return None
+
+
+def _is_foreign(header: bytes) -> bool:
+    """Tell whether a header names an encoding that is not decoded here."""
+    return not all(_PLAIN.search(value) or b"uu" in value for value in _values(header))
+
+
+def _marked(line: bytes) -> _Body | None:
+    """Return the body that a line begins by itself, without headers."""
+    if line.startswith(_YENC):
+        return _Body(_YEnc().decode, lambda one: one.startswith(b"=yend"))
+    found = _BEGIN.match(line)
+    if found is None:
+        return None
+    if found[1]:
+        decoder = Decoder()
+        return _Body(decoder.feed, lambda one: one.startswith(b"===="), decoder.rest)
+    return _Body(_uu, lambda one: one.strip() == b"end")
+
+
+def _quoted(line: bytes) -> bytes:
+    stripped = line.rstrip(b" \t\r\n")
+    return binascii.a2b_qp(stripped if stripped.endswith(b"=") else stripped + b"\n")
+
+
+def _uu(line: bytes) -> bytes:
+    line = line.rstrip(b"\r\n")
+    length = (line[0] - 32) & 63 if line else 0
+    decoded = bytearray()
+    for start in range(1, len(line), 4):
+        number = 0
+        for character in line[start : start + 4].ljust(4, b" "):
+            number = number << 6 | (character - 32) & 63
+        decoded += number.to_bytes(3)
+    return bytes(decoded[:length])
+
+
+class _YEnc:
+    """yEnc 1.3: each byte plus 42; `=` says that 64 was added as well."""
+
+    _TABLE: Final = bytes((byte - 42) & 255 for byte in range(256))
+
+    def decode(self, line: bytes) -> bytes:
+        if line.startswith(b"=ypart"):
+            return b""
+        first, *others = line.rstrip(b"\r\n").split(b"=")
+        plain = first + b"".join(
+            bytes([(other[0] - 64) & 255]) + other[1:] for other in others if other
+        )
+        return plain.translate(self._TABLE)
+
+
+def _boundaries(file: IO[bytes]) -> frozenset[bytes]:
+    """Return the boundaries that a mail declares, anywhere."""
+    found: set[bytes] = set()
+    for line in _lines(file):
+        for one in _BOUNDARY.finditer(line):
+            if len(found) < _MAX_BOUNDARIES:
+                found.add((one[1] or one[2]).rstrip())
+    return frozenset(found)
+
+
+class _Lines:
+    """The lines of a file; a line may be handed back once."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._position = 0
+        self._back: bytes | None = None
+        self._block = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._back is not None:
+            line, self._back = self._back, None
+            return line
+        while True:
+            end = self._block.find(b"\n")
+            if end >= 0 or len(self._block) > _MAX_LINE:
+                end = end if 0 <= end <= _MAX_LINE else _MAX_LINE
+                line, self._block = self._block[: end + 1], self._block[end + 1 :]
+                return line
+            self._file.seek(self._position)
+            more = self._file.read(_MAX_LINE)
+            self._position += len(more)
+            # A carriage return alone ends a line as well.
+            if not more:
+                line, self._block = self._block, b""
+                if not line:
+                    raise StopIteration
+                return line
+            self._block += more
+
+    def again(self, line: bytes) -> None:
+        """Hand `line` back, to be read next."""
+        self._back = line
+
+
+def _lines(file: IO[bytes]) -> _Lines:
+    return _Lines(file)
