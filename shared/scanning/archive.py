@@ -36,7 +36,7 @@ _UNSUPPORTED: Final = (
     # Zstandard, LZ4, lzip, compress and the older lzma.
     (0, b"\x28\xb5\x2f\xfd"),
     (0, b"\x04\x22\x4d\x18"),
-    (0, b"LZIP"),
+    (0, b"LZIP\x01"),
     (0, b"\x1f\x9d"),
     (0, b"\x5d\0\0"),
     # Cabinet, ACE, LHA and xar (Apple's).

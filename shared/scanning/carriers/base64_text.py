@@ -106,10 +106,17 @@ def _decoded(run: bytes) -> Iterator[bytes]:
 
 
 def _unescaped(found: re.Match[bytes]) -> bytes:
-    text = found[0].lower()
-    for code, plain in ((b"2b", b"+"), (b"2f", b"/"), (b"3d", b"="), (b"43", b"+"), (b"47", b"/")):
-        if text.rstrip(b";").endswith(code):
+    text = found[0].lower().rstrip(b";")
+    for ends, plain in _PLAIN:
+        if text.endswith(ends):
             return plain
-    if text == b"\\/":
-        return b"/"
-    return b"=" if text == b"&#61;" else b"\n" if text not in (b"%20", b"&#32;", b"&#x20;") else b""
+    return b""
+
+
+# What an escape stands for, by its end; any other stands for white space within a line.
+_PLAIN: Final = (
+    ((b"2b", b"43"), b"+"),
+    ((b"2f", b"47", b"\\/"), b"/"),
+    ((b"3d", b"61"), b"="),
+    ((b"0a", b"xa", b"10", b"\\n"), b"\n"),
+)

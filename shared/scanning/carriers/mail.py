@@ -14,7 +14,6 @@ from typing import IO, Final
 from shared.scanning.carriers.base64_text import Decoder
 from shared.scanning.carriers.parts import PIECE, Gathered
 from shared.scanning.examiners import Part
-from shared.scanning.scanner import NotExamined
 
 _MAX_LINE: Final = 64 * 1024
 _BOUNDARY: Final = re.compile(
@@ -24,7 +23,6 @@ _MAX_BOUNDARIES: Final = 1000
 _ENCODING: Final = re.compile(rb"\s*content-transfer-encoding\s*:(.*)", re.IGNORECASE | re.DOTALL)
 _BEGIN: Final = re.compile(rb"begin(-base64)? [0-7]{3,4} ", re.IGNORECASE)
 _YENC: Final = b"=ybegin "
-_PLAIN: Final = re.compile(rb"7bit|8bit|binary|\A[\s\";]*\Z", re.IGNORECASE)
 _COMMENT: Final = re.compile(rb"\([^)]*\)")
 
 type _Line = Callable[[bytes], bytes]
@@ -46,16 +44,12 @@ def bodies(file: IO[bytes]) -> Iterator[Part]:
     boundaries = _boundaries(file)
     lines = _lines(file)
     header = b""
-    place = 0
     for line in lines:
-        place += len(line)
         if line.strip():
             header = _header(header, line)
             begun = _marked(line)
         else:
             begun = _encoded(header, boundaries)
-            if header and begun is None and _is_foreign(header):
-                yield NotExamined("mail-encoding", f"byte {place}")
             header = b""
         if begun is not None:
             yield from gathered.add(_content(begun, lines))
@@ -105,11 +99,6 @@ def _encoded(header: bytes, boundaries: frozenset[bytes]) -> _Body | None:
     if b"quoted-printable" in values:
         return _Body(_quoted, ends)
     return None
-
-
-def _is_foreign(header: bytes) -> bool:
-    """Tell whether a header names an encoding that is not decoded here."""
-    return not all(_PLAIN.search(value) or b"uu" in value for value in _values(header))
 
 
 def _marked(line: bytes) -> _Body | None:

@@ -44,7 +44,7 @@ _PATTERNS: Final[Mapping[str, str]] = {
     "note_encrypted_mail": '"-----BEGIN PGP MESSAGE-----"',
     # The object identifier of enveloped data: RFC 5652 section 6.1.
     "note_encrypted_mail_cms": "{ 30 8? [0-4] 06 09 2A 86 48 86 F7 0D 01 07 03 A0 }",
-    "note_mail_fragment": '"message/partial" nocase',
+    "note_mail_fragment": r"/content-type:[ \t]*message\/partial/i",
     "note_binhex": '"(This file must be converted with BinHex"',
     "note_installer": "{ EF BE AD DE 4E 75 6C 6C 73 6F 66 74 49 6E 73 74 }",
     "note_installer_inno": '"Inno Setup Setup Data ("',

@@ -4,9 +4,11 @@ Every chain of sectors becomes a part, whether or not the directory names the ch
 table alone decides. So no stream hides behind a forged directory. Source: [MS-CFB].
 """
 
+import re
 import struct
 from array import array
 from collections.abc import Iterator
+from itertools import chain
 from typing import IO, Final
 
 from shared.scanning.carriers.parts import PIECE, Gathered, region
@@ -22,6 +24,13 @@ _IN_HEADER: Final = 109
 _LAST_SECTOR: Final = 0xFFFFFFFA
 _MINI_SIZE: Final = 64
 _ENTRY_SIZE: Final = 128
+_STREAM: Final = 2
+# The label, the name of the file, the length of the name of a copy, that name, and the length.
+_PACKAGE: Final = re.compile(
+    rb".{4}\x02\0[^\0]{0,1000}\0[^\0]{0,1000}\0\0\0\x03\0.{4}[^\0]{0,1000}\0(.{4})", re.DOTALL
+)
+# Streams below this size lie in the small table: section 2.1.
+_SMALL: Final = 4096
 # Entries of an allocation table: 2 GiB in sectors of 512 bytes.
 _MAX_SECTORS: Final = 4 * 1024 * 1024
 
@@ -45,26 +54,40 @@ def streams(file: IO[bytes], base: int, size: int) -> Iterator[Part]:
     small = array("I")
     for sector in _chain(table, mini):
         small.frombytes(layout.sector(sector)[: (layout.width // 4) * 4])
+    listed = _Listed(layout, table, directory)
     gathered = Gathered()
     for start in _starts(table):
-        yield from gathered.add(_joined(layout, table, start))
+        for end in listed.sizes(start, table, layout.width):
+            yield from _content(gathered, _upto(_joined(layout, table, start), end))
     yield from gathered.rest()
     if small:
-        yield from _small(layout, table, small, directory)
+        yield from _small(layout, table, small, listed)
+
+
+def _content(gathered: Gathered, pieces: Iterator[bytes]) -> Iterator[Part]:
+    """Yield a stream. A packaged file ([MS-OLEDS] section 2.3.6) becomes a part of its own."""
+    first = next(pieces, b"")
+    found = _PACKAGE.match(first)
+    if found is None:
+        yield from gathered.add(chain((first,), pieces))
+        return
+    (length,) = struct.unpack("<I", found[1])
+    whole = chain((first[found.end() :],), pieces)
+    yield from gathered.add(_upto(whole, length), own=True)
+    yield from gathered.add((first[: found.end()],))
+    # The names of the file may follow.
+    yield from gathered.add(whole)
 
 
 def _small(
-    layout: "_Layout", table: array[int], small: array[int], directory: int
+    layout: "_Layout", table: array[int], small: array[int], listed: "_Listed"
 ) -> Iterator[Part]:
     """Yield the small streams, whose sectors of 64 bytes lie in the stream of the root entry."""
-    root = layout.sector(directory)[:_ENTRY_SIZE]
-    if len(root) < _ENTRY_SIZE:
-        return
-    (start,) = struct.unpack_from("<I", root, 116)
-    places = array("I", _chain(table, start))
+    places = array("I", _chain(table, listed.root))
     gathered = Gathered()
     for first in _starts(small):
-        yield from gathered.add(_joined_small(layout, small, first, places))
+        for end in listed.sizes(first, small, _MINI_SIZE):
+            yield from _content(gathered, _upto(_joined_small(layout, small, first, places), end))
     yield from gathered.rest()
 
 
@@ -122,6 +145,49 @@ class _Layout:
                 continue
             table.frombytes(self.sector(place).ljust(self.width, b"\xff"))
         return table[: self.count + 1]
+
+
+class _Listed:
+    """The sizes that the directory states, by the first sector of a stream.
+
+    A stream ends in the middle of a sector. A zip, say, is read from its end.
+    """
+
+    def __init__(self, layout: _Layout, table: array[int], directory: int) -> None:
+        self.root = _LAST_SECTOR
+        self._sizes: dict[tuple[int, bool], int] = {}
+        for number, sector in enumerate(_chain(table, directory)):
+            entries = layout.sector(sector)
+            for at in range(0, len(entries) - _ENTRY_SIZE + 1, _ENTRY_SIZE):
+                (kind,) = struct.unpack_from("<66xB", entries, at)
+                start, size = struct.unpack_from("<116xII", entries, at)
+                if number == 0 and at == 0:
+                    self.root = start
+                elif kind == _STREAM:
+                    self._sizes[start, size < _SMALL] = size
+
+    def sizes(self, start: int, table: array[int], width: int) -> tuple[int | None, ...]:
+        """Return the sizes with which to read the chain from `start`; None is the whole chain.
+
+        The whole chain is read as well where the chain goes on after the stated size.
+        """
+        size = self._sizes.get((start, width == _MINI_SIZE))
+        if size is None:
+            return (None,)
+        follows = sum(width for _ in _chain(table, start)) - size >= width
+        return (size, None) if follows else (size,)
+
+
+def _upto(pieces: Iterator[bytes], size: int | None) -> Iterator[bytes]:
+    """Yield the first `size` bytes; for None, all."""
+    for piece in pieces:
+        if size is None:
+            yield piece
+            continue
+        yield piece[:size]
+        size -= len(piece)
+        if size <= 0:
+            return
 
 
 def _starts(table: array[int]) -> Iterator[int]:

@@ -8,13 +8,11 @@ from typing import IO, Final
 from shared.scanning.carriers.parts import PIECE, Gathered, region
 from shared.scanning.examiners import Part
 
-# Digits of the shortest run that is decoded.
-_SMALLEST: Final = 64
 _CONTROL: Final = re.compile(rb"\\[A-Za-z]{1,40}(?:-?[0-9]{1,12})? ?|\\'..|\\[^A-Za-z]", re.DOTALL)
 _LONGEST_CONTROL: Final = 64
 _BRACE: Final = re.compile(rb"[{}]")
 _NOT_DIGIT: Final = re.compile(rb"[^0-9A-Fa-f]")
-_RUN: Final = re.compile(rb"[0-9A-Fa-f](?:[0-9A-Fa-f]|\s){62,}[0-9A-Fa-f]")
+_RUN: Final = re.compile(rb"(?<![0-9A-Za-z\\])[0-9A-Fa-f](?:[0-9A-Fa-f]|\s){62,}[0-9A-Fa-f]")
 
 
 def objects(file: IO[bytes], places: Iterator[int]) -> Iterator[Part]:

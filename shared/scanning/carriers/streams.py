@@ -16,20 +16,33 @@ RAW, ZLIB, GZIP = -15, 15, 31
 def inflated(pieces: Iterable[bytes], form: int) -> Iterator[bytes]:
     """Yield the content of one deflated stream."""
     stream = zlib.decompressobj(form)
-    try:
-        for packed in pieces:
-            while not stream.eof:
+    for packed in pieces:
+        while not stream.eof:
+            before = stream.copy()
+            try:
                 piece = stream.decompress(packed, PIECE)
-                packed = stream.unconsumed_tail  # noqa: PLW2901 - what is left of it
-                if piece:
-                    yield piece
-                elif not packed:
-                    break
-            if stream.eof:
+            except zlib.error:
+                yield _salvaged(before, packed)
                 return
-        yield stream.flush()
+            packed = stream.unconsumed_tail  # noqa: PLW2901 - what is left of it
+            if piece:
+                yield piece
+            elif not packed:
+                break
+        if stream.eof:
+            return
+
+
+def _salvaged(stream: "zlib._Decompress", packed: bytes) -> bytes:
+    """Return the bytes before the damage, which zlib drops with the error."""
+    content = bytearray()
+    try:
+        while piece := stream.decompress(packed, 1):
+            content += piece
+            packed = stream.unconsumed_tail
     except zlib.error:
-        return
+        pass
+    return bytes(content)
 
 
 def unpacked_bzip2(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,0 +1,19 @@
+"""All cases of the corpus."""
+
+from typing import Final
+
+from tests.scanning.corpus.cases import Case
+from tests.scanning.corpus.closed import CLOSED
+from tests.scanning.corpus.compound_files import OLE
+from tests.scanning.corpus.encoded_texts import TEXT
+from tests.scanning.corpus.honest_archives import ARCHIVES
+from tests.scanning.corpus.honest_documents import DOCUMENTS
+from tests.scanning.corpus.honest_media import MEDIA, OTHERS
+from tests.scanning.corpus.honest_texts import TEXTS
+from tests.scanning.corpus.mails import MAIL
+from tests.scanning.corpus.pdfs import PDF
+from tests.scanning.corpus.plain_archives import PLAIN
+
+BAD: Final = (MAIL, PDF, OLE, TEXT, PLAIN, CLOSED)
+HONEST: Final = (ARCHIVES, DOCUMENTS, MEDIA, TEXTS, OTHERS)
+CASES: Final[tuple[Case, ...]] = tuple(case for cases in (*BAD, *HONEST) for case in cases)
