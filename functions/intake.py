@@ -15,7 +15,7 @@ from functions.edge.http import HttpRoutes
 from functions.edge.problems import Problem, refused
 from functions.edge.queues import consumer
 from shared import composition
-from shared.catalogue import INCOMING_CONTAINER, INTAKE_QUEUE
+from shared.catalogue import INCOMING_CONTAINER, INTAKE_BULK_QUEUE, INTAKE_QUEUE
 from shared.composition.intake import IntakeFlow
 from shared.errors import RefusalError
 from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER, TENANT_ROLES
@@ -196,5 +196,18 @@ async def remove_lapsed_uploads(timer: func.TimerRequest) -> None:  # noqa: ARG0
 )
 @consumer(IntakeFlow, INTAKE_QUEUE, BlobUploaded)
 async def process_upload(delivery: Delivery[IntakeFlow, BlobUploaded]) -> None:
-    """Inspect and file an upload."""
-    await delivery.flow.intake.process_upload(delivery.data)
+    """Inspect and file an upload, within the tenant's share of uploads."""
+    await delivery.flow.intake.take(delivery.data, delivery.received.delivery_count)
+
+
+@blueprint.service_bus_queue_trigger(
+    "message",
+    queue_name=INTAKE_BULK_QUEUE.name,
+    connection="SERVICE_BUS",
+    is_sessions_enabled=True,
+)
+@consumer(IntakeFlow, INTAKE_BULK_QUEUE, BlobUploaded)
+async def process_bulk_upload(delivery: Delivery[IntakeFlow, BlobUploaded]) -> None:
+    """Inspect and file an upload beyond the tenant's share, few of a tenant at a time."""
+    received = delivery.received
+    await delivery.flow.intake.take_bulk(delivery.data, received.session, received.delivery_count)

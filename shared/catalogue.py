@@ -63,6 +63,12 @@ INTAKE_QUEUE: Final = _queue(
     "intake",
     "One message for each version of a blob that arrived in `incoming`.",
 )
+INTAKE_BULK_QUEUE: Final = _queue(
+    "intake-bulk",
+    "One message for each upload beyond a tenant's share of `intake`.",
+    sessions=True,
+    partition="Four sessions a tenant, and one session for uploads that must be alone.",
+)
 CONSENT_GRANTS_QUEUE: Final = _queue(
     "consent-grants",
     "Grants and revocations of consent that other services report.",
@@ -114,6 +120,7 @@ PARKED_MESSAGES_QUEUE: Final = _queue(
 
 QUEUES: Final = (
     INTAKE_QUEUE,
+    INTAKE_BULK_QUEUE,
     CONSENT_GRANTS_QUEUE,
     ACCESS_EVENTS_QUEUE,
     ERASURE_REQUESTS_QUEUE,

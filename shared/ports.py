@@ -209,6 +209,12 @@ class Blobs(Protocol):
         None for a URL of another account.
         """
 
+    async def count(self, container: str, prefix: str, most: int) -> int:
+        """Return the number of blobs whose name begins with `prefix`, up to `most`.
+
+        `most` is at most 5,000, the blobs of one request.
+        """
+
     def scan(
         self, container: str, prefix: str = "", *, size: int | None = None
     ) -> AsyncIterator[BlobInfo]:

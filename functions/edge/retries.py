@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
-from shared.errors import RowConflictError, UnavailableError, kind_and_place
+from shared.errors import IntegrityError, RowConflictError, UnavailableError, kind_and_place
 from shared.messages import Received
 
 # Seconds: less than the minute for which a batch stays locked, as the host renews no batch's lock.
@@ -24,11 +24,12 @@ async def delay_before_retry(batch: Sequence[Received]) -> AsyncIterator[None]:
 
     Without the pause the messages would come again at once: ten deliveries would be used up in
     seconds, and a fault of a few moments would dead-letter the messages. A host that ends during
-    the pause loses nothing.
+    the pause loses nothing. After an unforeseen error the messages come again at once, because few
+    deliveries are left, and the pause would hold up other messages.
     """
     try:
         yield
-    except Exception:
+    except (UnavailableError, RowConflictError, IntegrityError):
         deliveries = max((received.delivery_count for received in batch), default=0)
         await asyncio.sleep(pause_seconds(deliveries, _LONGEST_PAUSE))
         raise

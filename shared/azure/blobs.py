@@ -303,6 +303,22 @@ class AzureBlobs:
                 if _code(error) not in {*_ARCHIVED, StorageErrorCode.BLOB_NOT_FOUND}:
                     raise
 
+    async def count(self, container: str, prefix: str, most: int) -> int:
+        self._allow(container)
+        client = self._service.get_container_client(container)
+        pages = client.list_blob_names(name_starts_with=prefix, results_per_page=most).by_page()
+        with as_unavailable("storage"):
+            try:
+                # The service may end a page early, at a boundary of partitions.
+                counted = 0
+                async for page in pages:
+                    counted += len([name async for name in page])
+                    if counted >= most:
+                        break
+            except ResourceNotFoundError:
+                return 0
+        return min(counted, most)
+
     async def scan(
         self, container: str, prefix: str = "", *, size: int | None = None
     ) -> AsyncIterator[BlobInfo]:

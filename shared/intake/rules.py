@@ -42,6 +42,8 @@ _LONG_SCAN = 64 * 1024**2
 
 # The wait before an upload counts as forgotten, in addition to the time for the upload's bytes.
 _OVERDUE_AFTER = timedelta(minutes=10)
+# The lifetime of a message on a queue, less the wait above.
+BULK_WAIT: Final = timedelta(minutes=50)
 _SLOWEST_BYTES_A_SECOND = 30 * 1024**2
 
 # The media type without information on a file's content: RFC 2046 section 4.5.1.

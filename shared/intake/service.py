@@ -8,6 +8,7 @@ which makes the asset known. The upload's blob and the upload's record are remov
 import asyncio
 import hashlib
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -21,13 +22,23 @@ from shared.errors import (
     BlobChangedError,
     NotFoundError,
     RefusalError,
+    RowConflictError,
     UnavailableError,
+    kind_and_place,
 )
 from shared.ids import is_ulid, key
 from shared.incidents import Incidents
+from shared.intake.failures import (
+    is_exhausted,
+    must_be_alone,
+    refuse_failed,
+    refuse_unended,
+)
+from shared.intake.lanes import ALONE, SHARE, Lanes
 from shared.intake.records import asset_of, repeated, reports_of
 from shared.intake.rules import (
     ANY_TYPE,
+    BULK_WAIT,
     Filing,
     Inspection,
     decide,
@@ -40,9 +51,8 @@ from shared.intake.rules import (
     takes_long,
 )
 from shared.intake.uploads import KeptUpload, Uploads
-from shared.messages import encode
 from shared.messages.contracts import BlobUploaded
-from shared.ports import BlobInfo, Blobs, Bus, Clock, OutgoingMessage
+from shared.ports import BlobInfo, Blobs, Bus, Clock
 from shared.scanning.engines import Engines
 from shared.scanning.scanner import ScanPendingError
 from shared.tenancy import Tenant, Tenants
@@ -52,7 +62,6 @@ if TYPE_CHECKING:
     from shared.accesslog import AccessLog
 
 _INCOMING = INCOMING_CONTAINER.name
-_MAX_ENQUEUED_AGAIN = 500
 # The partition of uploads that belong to no tenant of the stamp.
 _NO_TENANT = "_unknown"
 # No delivery works longer than this: `functionTimeout` in host.json.
@@ -109,40 +118,75 @@ class Intake:
         self._region = region
         self._engines = engines
         self._size_limit = size_limit
+        self._lanes = Lanes(blobs, clock)
 
     async def enqueue(self, name: str) -> None:
-        """Put a message for the present version of an uploaded blob on the intake queue."""
+        """Put a message for the present version of an uploaded blob on a lane of the tenant's."""
         blob = await self._blobs.head(_INCOMING, name)
         if blob is not None:
-            await self._bus.send([self._upload_message(blob)])
+            await self._bus.send([await self._lanes.message(_event(blob))])
 
     async def enqueue_overdue(self) -> int:
         """Announce uploads again that have no worker and no message. Returns the number of uploads.
 
         A finally failed blob trigger, or a dead-lettered message, leaves an upload without a
-        message. The oldest message's age tells forgotten uploads from waiting uploads. An upload
-        announced twice is taken in once.
+        message. The oldest message's age tells forgotten uploads from waiting uploads; on
+        `intake-bulk` a message waits for an hour at most. An upload announced twice is taken in
+        once. Each tenant has a share of the announcements.
         """
-        waiting_since = await self._bus.oldest(INTAKE_QUEUE.name) or self._clock()
-        overdue = []
+        now = self._clock()
+        waiting_since = await self._bus.oldest(INTAKE_QUEUE.name) or now
+        announced: Counter[str] = Counter()
         async for blob in self._blobs.scan(_INCOMING):
+            folder, _ = split_name(blob.name)
+            if announced[folder] >= SHARE:
+                continue
             if is_overdue(blob.size, blob.last_modified, waiting_since):
-                overdue.append(self._upload_message(blob))
-                if len(overdue) == _MAX_ENQUEUED_AGAIN:
-                    break
-        if overdue:
-            logger.warning("%d uploads were forgotten and are queued again", len(overdue))
-            await self._bus.send(overdue)
-        return len(overdue)
+                crowded = await self._lanes.is_crowded(folder)
+                if crowded and not is_overdue(blob.size, blob.last_modified, now - BULK_WAIT):
+                    continue
+                await self._bus.send([await self._lanes.message(_event(blob))])
+                announced[folder] += 1
+        if announced.total():
+            logger.warning("%d uploads were forgotten and are queued again", announced.total())
+        return announced.total()
 
-    def _upload_message(self, blob: BlobInfo) -> OutgoingMessage:
-        uploaded = BlobUploaded(name=blob.name, etag=blob.etag, last_modified=blob.last_modified)
-        return encode(
-            INTAKE_QUEUE.name, uploaded, identifier=version_id(uploaded), now=self._clock()
-        )
+    async def take(self, uploaded: BlobUploaded, deliveries: int) -> None:
+        """Process an upload of `intake`, or send the upload on to `intake-bulk`.
 
-    async def process_upload(self, uploaded: BlobUploaded) -> None:
+        `deliveries` counts the deliveries of the message, the present delivery included. Raises the
+        errors of `process_upload`.
+        """
+        elsewhere = await self._lanes.diverted(uploaded, deliveries)
+        if elsewhere is None:
+            await self.process_upload(uploaded, deliveries)
+        else:
+            await self._bus.send([elsewhere])
+
+    async def take_bulk(self, uploaded: BlobUploaded, session: str | None, deliveries: int) -> None:
+        """Process an upload of `intake-bulk`, or have the upload processed alone.
+
+        A fault that passes leaves an upload that must be alone in `incoming`, to be queued again
+        with the forgotten uploads: the deliveries of such an upload count ended processes alone.
+        Raises the errors of `process_upload` for any other upload.
+        """
+        if session == ALONE:
+            try:
+                await self.process_upload(uploaded, deliveries, alone=True)
+            except (UnavailableError, RowConflictError):
+                logger.warning("version %s: is queued again later", version_id(uploaded))
+        elif must_be_alone(deliveries):
+            await self._bus.send([self._lanes.alone(uploaded)])
+        else:
+            await self.process_upload(uploaded, deliveries)
+
+    async def process_upload(
+        self, uploaded: BlobUploaded, deliveries: int = 1, *, alone: bool = False
+    ) -> None:
         """Inspect an uploaded blob and file the blob.
+
+        An upload whose inspection fails for a reason of the file is refused at the second delivery,
+        and an upload `alone` whose earlier deliveries ended the process is refused unread.
 
         The present version of the blob under a permitted name is the upload. An archived upload, or
         an upload without a scan result yet, stays in place. Raises RefusalError for an upload that
@@ -164,7 +208,8 @@ class Intake:
             return
         try:
             if asset is None and blob is not None:
-                asset = await self._file(arrival, blob)
+                given_up = refuse_unended(deliveries, alone=alone)
+                asset = await self._file(arrival, blob, deliveries, given_up)
             if blob is not None and asset is not None:
                 await self._keep_other_bytes(arrival, blob, asset)
         except ScanPendingError:
@@ -205,16 +250,17 @@ class Intake:
         arrival = _Arrival(folder, tenant, partition, identifier, None)
         return arrival, await self._assets.look_up(partition, identifier)
 
-    async def _file(self, arrival: _Arrival, blob: BlobInfo) -> Asset | Tombstone | None:
+    async def _file(
+        self, arrival: _Arrival, blob: BlobInfo, deliveries: int, given_up: Filing | None
+    ) -> Asset | Tombstone | None:
         """File a blob. Returns the asset as kept, by this delivery or by a faster delivery."""
         upload = None if arrival.kept is None else arrival.kept.upload
         filing = refuse_unread(blob, upload, arrival.tenant, self._region, self._size_limit)
-        inspection = None
+        filing, inspection = filing or given_up, None
         if filing is None:
             if takes_long(blob.size):
                 await self._mark_scanning(arrival)
-            inspection = await self._inspect(blob)
-            filing = decide(inspection)
+            filing, inspection = await self._inspect(blob, deliveries)
         container, name = await self._store(arrival, blob, filing, inspection)
         now = self._clock()
         identifier = arrival.identifier
@@ -230,14 +276,26 @@ class Intake:
         if kept is not None and tenant is not None and kept.upload.scanning_since is None:
             await self._uploads.mark_scanning(tenant.id, kept, self._clock())
 
-    async def _inspect(self, blob: BlobInfo) -> Inspection:
+    async def _inspect(self, blob: BlobInfo, deliveries: int) -> tuple[Filing, Inspection | None]:
+        """Read a blob and decide. Raises the error of an inspection that is tried again."""
         from shared.intake.inspection import Pass, run
 
         secret = await self._assets.subject_secret()
         scans = await self._engines.begin(version_id(blob), blob)
         with Pass(scans, secret, blob.size) as inspecting:
-            async with self._blobs.read(blob) as chunks:
-                return await run(inspecting, chunks)
+            try:
+                async with self._blobs.read(blob) as chunks:
+                    inspection = await run(inspecting, chunks)
+            except Exception as error:
+                if is_exhausted(error):
+                    raise UnavailableError("disk") from error
+                refused = refuse_failed(error, deliveries)
+                if refused is None:
+                    raise
+                # The log has no text of the error, which may hold the file's.
+                logger.error("inspection failed: %s", kind_and_place(error))  # noqa: TRY400
+                return refused, None
+        return decide(inspection), inspection
 
     async def _store(
         self, arrival: _Arrival, blob: BlobInfo, filing: Filing, inspection: Inspection | None
@@ -318,6 +376,10 @@ class Intake:
         await self._engines.forget(version_id(version))
         if arrival.tenant is not None and arrival.kept is not None:
             await self._uploads.forget(arrival.tenant.id, arrival.identifier)
+
+
+def _event(blob: BlobInfo) -> BlobUploaded:
+    return BlobUploaded(name=blob.name, etag=blob.etag, last_modified=blob.last_modified)
 
 
 def _gone() -> RefusalError:

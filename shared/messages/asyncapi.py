@@ -8,7 +8,12 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.catalogue import PARKED_MESSAGES_QUEUE, QUEUES, SCAN_RESULTS_QUEUE
+from shared.catalogue import (
+    INTAKE_BULK_QUEUE,
+    PARKED_MESSAGES_QUEUE,
+    QUEUES,
+    SCAN_RESULTS_QUEUE,
+)
 from shared.messages.contracts import QUEUE_OF, TYPES, Contract
 
 _SCHEMAS: Final = "#/components/schemas/"
@@ -51,6 +56,11 @@ def _channel(queue: str) -> dict[str, Any]:
     }
     if queue in {queue.name for queue in QUEUES if queue.sessions}:
         channel["description"] = "Needs sessions: the session id is the tenant's id."
+    if queue == INTAKE_BULK_QUEUE.name:
+        channel["description"] = (
+            "Sessions that the app chooses, for messages as on `intake`. No other sender uses the"
+            " queue."
+        )
     if queue == SCAN_RESULTS_QUEUE.name:
         channel["description"] = (
             "Events of type Microsoft.Security.MalwareScanningResult from Microsoft Defender for "

@@ -57,3 +57,14 @@ async def test_every_message_waits_before_it_goes_back(pauses, consumer, message
     with pytest.raises(UnavailableError):
         await consumer(message)
     assert len(pauses) == 1
+
+
+async def unforeseen(*_):
+    raise ValueError("of one message")
+
+
+async def test_a_message_with_an_unforeseen_error_holds_up_no_other_message(pauses):
+    consumer = queues.consumer(MessagesFlow, INCIDENTS_QUEUE, IncidentOpened)(unforeseen)
+    with pytest.raises(retries.DeliveryFailedError):
+        await consumer(delivery())
+    assert pauses == []

@@ -35,6 +35,7 @@ RULES: Final = {
     "shared/consents/rules.py": "tests/consents/test_rules.py",
     "shared/erasures/rules.py": "tests/erasures/test_rules.py",
     "shared/identity/rules.py": "tests/identity/test_rules.py",
+    "shared/intake/failures.py": "tests/intake/test_failures.py",
     "shared/intake/rules.py": "tests/intake/test_rules.py",
     "shared/incidents/rules.py": "tests/incidents/test_rules.py",
     "shared/residency.py": "tests/test_residency.py",

@@ -8,9 +8,11 @@ therefore runs the blob again rather than never. With ``source="EventGrid"`` eve
 
 import asyncio
 import functools
+import itertools
 import json
 import logging
 import time
+from collections.abc import Iterator
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, ResourceModifiedError, ResourceNotFoundError
@@ -85,7 +87,8 @@ class BlobTrigger:
             else:
                 # Set before the blobs run, because blobs left from the last run may take long.
                 ready.set()
-                await self._start(fresh)
+                if not await self._start(fresh):
+                    continue
             # A listing of many blobs takes long and delays every other task.
             pause = max(POLL_SECONDS, PAUSE_FOR_FINDING * self._finding_seconds)
             await self._pause(min(pause, LONGEST_PAUSE_SECONDS))
@@ -102,16 +105,23 @@ class BlobTrigger:
         under_way = {(version.name, version.etag) for version in self._running}
         return [version for version in found if (version.name, version.etag) not in under_way]
 
-    async def _start(self, fresh: list[BlobVersion]) -> None:
-        """Run the function for each blob, as many blobs at a time as the trigger has slots."""
-        for version in fresh:
+    async def _start(self, fresh: list[BlobVersion]) -> bool:
+        """Run the function for each blob, as many blobs at a time as the trigger has slots.
+
+        The folders take turns, and after a while the blobs must be found anew: Event Grid reports
+        the blobs of every folder as they come, however many wait in another folder. Returns False
+        where blobs are left.
+        """
+        until = time.monotonic() + max(POLL_SECONDS, 2 * self._finding_seconds)
+        for version in in_turn(fresh):
             await self._slots.acquire()
-            if self._stopping.is_set():
+            if self._stopping.is_set() or time.monotonic() > until:
                 self._slots.release()
-                return
+                return False
             task = asyncio.create_task(self._process(version))
             self._running[version] = task
             task.add_done_callback(functools.partial(self._finished, version))
+        return True
 
     def _finished(self, version: BlobVersion, task: asyncio.Task[None]) -> None:
         del task
@@ -189,6 +199,15 @@ class BlobTrigger:
                 await self._stopping.wait()
         except TimeoutError:
             return
+
+
+def in_turn(found: list[BlobVersion]) -> Iterator[BlobVersion]:
+    """Yield the first blob of each top folder, then the second of each, and so on."""
+    folders: dict[str, list[BlobVersion]] = {}
+    for version in found:
+        folders.setdefault(version.name.partition("/")[0], []).append(version)
+    for turn in itertools.zip_longest(*folders.values()):
+        yield from (version for version in turn if version is not None)
 
 
 def blob_triggers(

@@ -167,8 +167,8 @@ async def test_no_blob_is_lost_or_done_twice_when_the_host_is_killed(
     host: Host, incoming: ContainerClient
 ) -> None:
     names = {f"{'move' if number % 2 else 'keep'}/{number}" for number in range(150)}
-    # Listed last, and waiting for the gate: the host cannot have finished before the kill.
-    names |= {f"slow/{number}" for number in range(50)}
+    # Fewer than the slots, and waiting for the gate: the host cannot have finished before the kill.
+    names |= {f"slow/{number}" for number in range(10)}
     await upload(incoming, *names)
     await host.start()
     await eventually(lambda: len(done(host)) >= 50)
@@ -185,6 +185,27 @@ async def test_no_blob_is_lost_or_done_twice_when_the_host_is_killed(
     repeated = [name for name, times in done(host).items() if times > 1]
     assert len(repeated) <= 16
     assert set(repeated) <= set(before)
+
+
+async def test_the_folders_take_turns(host: Host, incoming: ContainerClient) -> None:
+    many = [f"keep/{number:03}" for number in range(200)]
+    await upload(incoming, *many, "zzz/few")
+    await host.start()
+    await eventually(lambda: len(done(host)) == len(many) + 1)
+    order = [record["blob"] for record in host.records]
+    assert order.index("zzz/few") < 50
+
+
+async def test_a_new_blob_beside_many_is_found_and_a_changed_blob_in_time(
+    host: Host, incoming: ContainerClient
+) -> None:
+    await upload(incoming, *(f"keep/{number:03}" for number in range(200)))
+    await host.start()
+    await eventually(lambda: len(done(host)) == 200)
+    await upload(incoming, "keep/new")
+    await eventually(lambda: done(host)["keep/new"] == 1)
+    await incoming.upload_blob("keep/007", b"other content", overwrite=True)
+    await eventually(lambda: done(host)["keep/007"] == 2)
 
 
 async def test_a_failing_blob_is_retried_then_put_on_the_poison_queue(
