@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-type Kind = Literal["queue", "table", "container"]
-type Guard = Callable[[str], None]
+type StoreKind = Literal["queue", "table", "container"]
+type StoreGuard = Callable[[str], None]
 """A check that raises for the name of a store that must stay closed."""
 
 
@@ -24,7 +24,7 @@ class Store:
     `sessions` marks a queue that keeps the order of each tenant's messages by sessions.
     """
 
-    kind: Kind
+    kind: StoreKind
     name: str
     keeps: str
     personal_data: str
@@ -389,6 +389,6 @@ def require_container(name: str) -> None:
         _require_listed("container", name)
 
 
-def _require_listed(kind: Kind, name: str) -> None:
+def _require_listed(kind: StoreKind, name: str) -> None:
     if (kind, name) not in _NAMES:
         raise UnlistedStoreError(f"the catalogue lists no {kind} of the name {name}")

@@ -25,7 +25,7 @@ from shared.identity.rules import TENANT_ADMIN, TENANT_ROLES, VENDOR_DPO
 blueprint = func.Blueprint()
 http = HttpRoutes(blueprint, AccessLogFlow)
 
-_MOST_SIGNATURE_BYTES = 64 * 1024
+_MAX_SIGNATURE_BYTES = 64 * 1024
 
 
 @http.endpoint(
@@ -150,10 +150,10 @@ async def cosign_checkpoint(call: Call[AccessLogFlow]) -> Reply:
         raise MalformedInputError(
             "body-missing", "The request has no body.", "Send the witness's signature lines."
         )
-    if len(body) > _MOST_SIGNATURE_BYTES:
+    if len(body) > _MAX_SIGNATURE_BYTES:
         raise TooLargeError(
             "cosignature-too-large",
-            f"Signature lines are at most {_MOST_SIGNATURE_BYTES:,} bytes.",
+            f"Signature lines are at most {_MAX_SIGNATURE_BYTES:,} bytes.",
             "Send nothing but the signature lines.",
         )
     size = size_of(call.param("size"), "size")

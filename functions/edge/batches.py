@@ -8,7 +8,7 @@ from typing import List  # noqa: UP035 - see `batch_consumer`
 import azure.functions as func
 
 from functions.edge.deliveries import (
-    MOST_FAILURES,
+    MAX_FAILURES,
     Delivery,
     delivery_of,
     park,
@@ -35,12 +35,12 @@ type Refused[F, T: Contract] = tuple[Delivery[F, T], RefusalError]
 type BatchHandler[F, T: Contract] = Callable[
     [F, Sequence[Delivery[F, T]]], Awaitable[Sequence[Refused[F, T]]]
 ]
-type BatchConsumer = Callable[[List[func.ServiceBusMessage]], Awaitable[None]]  # noqa: UP006
+type BatchFunction = Callable[[List[func.ServiceBusMessage]], Awaitable[None]]  # noqa: UP006
 
 
 def batch_consumer[F: composition.Flow, T: Contract](
     flow: type[F], queue: Store, *contracts: type[Contract]
-) -> Callable[[BatchHandler[F, T]], BatchConsumer]:
+) -> Callable[[BatchHandler[F, T]], BatchFunction]:
     """Make a queue function for batches of a handler that takes the data of `contracts`.
 
     The handler gets the readable messages, in the queue's order, and returns the refused messages.
@@ -51,7 +51,7 @@ def batch_consumer[F: composition.Flow, T: Contract](
     parked.
     """
 
-    def decorate(handler: BatchHandler[F, T]) -> BatchConsumer:
+    def decorate(handler: BatchHandler[F, T]) -> BatchFunction:
         # The runtime library takes no list[...] in a signature.
         async def run(messages: List[func.ServiceBusMessage]) -> None:  # noqa: UP006
             received = [received_of(queue.name, message) for message in messages]
@@ -94,14 +94,12 @@ class _Batch[F, T: Contract]:
             if deliveries := await self._read():
                 await self._handle(deliveries)
             for received, error in self._failed:
-                if received.delivery_count >= MOST_FAILURES:
+                if received.delivery_count >= MAX_FAILURES:
                     self._refused.append((received, unforeseen(error)))
         finally:
             # A refused message never succeeds, whatever becomes of the batch.
             await park(self._edge, self._refused)
-        left = [
-            error for received, error in self._failed if received.delivery_count < MOST_FAILURES
-        ]
+        left = [error for received, error in self._failed if received.delivery_count < MAX_FAILURES]
         if left:
             raise left[-1]
 

@@ -16,11 +16,11 @@ from shared.errors import (
     RefusalError,
     kind_and_place,
 )
-from shared.messages import Event, Received, decode, parked
+from shared.messages import CloudEvent, Received, decode, parked
 from shared.messages.contracts import Contract
 from shared.messages.parking import whole_of
 
-MOST_FAILURES = 3
+MAX_FAILURES = 3
 """The deliveries of a message that fails for no foreseen reason, before the message is parked.
 
 Such a failure is as a rule the input's, and comes again each time. Until then the message holds up
@@ -38,7 +38,7 @@ class Delivery[F, T: Contract]:
     """
 
     flow: F
-    event: Event
+    event: CloudEvent
     data: T
     received: Received
     batch: Collection[int] = ()

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import azure.functions as func
 
 from functions.edge.deliveries import (
-    MOST_FAILURES,
+    MAX_FAILURES,
     Delivery,
     delivery_of,
     park,
@@ -24,22 +24,22 @@ from shared.errors import IntegrityError, RefusalError, RowConflictError, Unavai
 from shared.messages import Received
 from shared.messages.contracts import Contract
 
-type Consumer = Callable[[func.ServiceBusMessage], Awaitable[None]]
+type QueueFunction = Callable[[func.ServiceBusMessage], Awaitable[None]]
 
 
 def consumer[F: composition.Flow, T: Contract](
     flow: type[F], queue: Store, *contracts: type[Contract]
-) -> Callable[[Callable[[Delivery[F, T]], Awaitable[None]]], Consumer]:
+) -> Callable[[Callable[[Delivery[F, T]], Awaitable[None]]], QueueFunction]:
     """Make a queue function of a handler that takes the data of `contracts`.
 
     A message that names a tenant gets to the handler only if this stamp has the tenant and may
     keep the tenant's data. A message that can never succeed is copied to `parked-messages` with
     the reason, and completed. A transient failure is raised, so that Service Bus delivers the
     message again and, after the queue's limit, dead-letters the message. A message that fails
-    `MOST_FAILURES` times for no foreseen reason is parked.
+    `MAX_FAILURES` times for no foreseen reason is parked.
     """
 
-    def decorate(handler: Callable[[Delivery[F, T]], Awaitable[None]]) -> Consumer:
+    def decorate(handler: Callable[[Delivery[F, T]], Awaitable[None]]) -> QueueFunction:
         async def read(own: F, received: Received) -> None:
             delivery: Delivery[F, T] = delivery_of(own, received, contracts)
             await require_served(composition.flow(EdgeFlow), delivery.data, {})
@@ -55,13 +55,13 @@ def consumer[F: composition.Flow, T: Contract](
 
 def raw_consumer[F: composition.Flow](
     flow: type[F], queue: Store
-) -> Callable[[Callable[[F, Received], Awaitable[None]]], Consumer]:
+) -> Callable[[Callable[[F, Received], Awaitable[None]]], QueueFunction]:
     """Make a queue function of a handler that reads another system's messages for itself.
 
     A refused message is parked, and a failed message is delivered again, as by `consumer`.
     """
 
-    def decorate(handler: Callable[[F, Received], Awaitable[None]]) -> Consumer:
+    def decorate(handler: Callable[[F, Received], Awaitable[None]]) -> QueueFunction:
         async def run(message: func.ServiceBusMessage) -> None:
             received = received_of(queue.name, message)
             with hide_unforeseen_errors():
@@ -73,7 +73,7 @@ def raw_consumer[F: composition.Flow](
                     except (UnavailableError, RowConflictError, IntegrityError):
                         raise
                     except Exception as error:
-                        if received.delivery_count < MOST_FAILURES:
+                        if received.delivery_count < MAX_FAILURES:
                             raise
                         await park(composition.flow(EdgeFlow), [(received, unforeseen(error))])
 

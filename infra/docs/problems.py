@@ -55,7 +55,7 @@ class ProblemsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ProblemEntry:
     """One place in the source that makes a problem."""
 
     code: str
@@ -77,7 +77,7 @@ def page() -> bytes:
     )
 
 
-def collect(sources: Iterable[str]) -> Mapping[str, Sequence[Problem]]:
+def collect(sources: Iterable[str]) -> Mapping[str, Sequence[ProblemEntry]]:
     """Return the problems that the modules with these texts make, by code.
 
     Raises ProblemsError for a code with two statuses that `TWO_STATUSES` does not explain, and for
@@ -85,7 +85,7 @@ def collect(sources: Iterable[str]) -> Mapping[str, Sequence[Problem]]:
     """
     trees = [ast.parse(source) for source in sources]
     statuses = _statuses(trees)
-    found: defaultdict[str, list[Problem]] = defaultdict(list)
+    found: defaultdict[str, list[ProblemEntry]] = defaultdict(list)
     for tree in trees:
         for problem in _problems(tree, statuses):
             if problem not in found[problem.code]:
@@ -101,7 +101,7 @@ def collect(sources: Iterable[str]) -> Mapping[str, Sequence[Problem]]:
     return found
 
 
-def _row(name: str, problems: Sequence[Problem]) -> Sequence[str]:
+def _row(name: str, problems: Sequence[ProblemEntry]) -> Sequence[str]:
     # The status of a request comes first: the status of a parked message tells a sender nothing.
     statuses = sorted({one.status for one in problems}, reverse=True)
     status = "" if name in PARKED_ONLY else str(statuses[0])
@@ -142,12 +142,12 @@ def _own_status(node: ast.ClassDef) -> int | None:
     return None
 
 
-def _problems(tree: ast.Module, statuses: Mapping[str, int]) -> Iterator[Problem]:
+def _problems(tree: ast.Module, statuses: Mapping[str, int]) -> Iterator[ProblemEntry]:
     names = _constants(tree)
     for status, arguments in _made(tree, statuses):
         texts = [_text(argument, names) for argument in arguments[:3]]
         if len(texts) == 3 and texts[0] != _OPEN:
-            yield Problem(texts[0], status, texts[1], texts[2])
+            yield ProblemEntry(texts[0], status, texts[1], texts[2])
 
 
 def _made(

@@ -14,7 +14,7 @@ from infra.ops.errors import CommandError
 from infra.ops.logs.export_file import ExportFile, open_export
 from infra.ops.logs.hashing import hash_export
 from infra.ops.logs.locate import leaves_of_export, locate
-from infra.ops.logs.outcome import Fault, Intact, Outcome, Progress, truncated_since
+from infra.ops.logs.outcome import Fault, Intact, LogOutcome, Progress, truncated_since
 from infra.ops.logs.served import ServedLog, verify_served
 from infra.ops.logs.sources import Folder, Source, Web
 from infra.ops.logs.trust import Trust, read_text
@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
     return INTACT if isinstance(outcome, Intact) else NOT_INTACT
 
 
-def _exported(path: Path, trust: Trust, older: str | None, progress: Progress) -> Outcome:
+def _exported(path: Path, trust: Trust, older: str | None, progress: Progress) -> LogOutcome:
     export = open_export(path, trust)
     if isinstance(export, Fault):
         return export
@@ -113,7 +113,7 @@ def _exported(path: Path, trust: Trust, older: str | None, progress: Progress) -
     return _said_of_keys(outcome, trust, export.signed)
 
 
-def _served(source: Source, trust: Trust, older: str | None, progress: Progress) -> Outcome:
+def _served(source: Source, trust: Trust, older: str | None, progress: Progress) -> LogOutcome:
     signed = source.get("checkpoint")
     if signed is None:
         raise CommandError(f"There is no log at {source.name}: it has no checkpoint.")
@@ -128,7 +128,7 @@ def _served(source: Source, trust: Trust, older: str | None, progress: Progress)
     return _said_of_keys(verify_served(log, before, kept, progress), trust, signed)
 
 
-def _said_of_keys(outcome: Outcome, trust: Trust, signed: bytes | str) -> Outcome:
+def _said_of_keys(outcome: LogOutcome, trust: Trust, signed: bytes | str) -> LogOutcome:
     """Add to an intact log's outcome whether the signing keys are revoked."""
     if isinstance(outcome, Intact) and trust.is_revoked(signed, outcome.origin):
         return replace(outcome, revoked=True)
@@ -166,7 +166,7 @@ def _older(
     return older, export
 
 
-def _as_json(outcome: Outcome) -> dict[str, object]:
+def _as_json(outcome: LogOutcome) -> dict[str, object]:
     said: dict[str, object] = {
         "intact": isinstance(outcome, Intact),
         "origin": outcome.origin,

@@ -23,7 +23,7 @@ from shared.context import NOWHERE, Context, during
 from shared.errors import ConflictError, RefusalError, UnavailableError
 from shared.identity.rules import VENDOR_ROLES, Caller
 from shared.ids import new_id
-from shared.messages.cloudevents import SOURCE, Event
+from shared.messages.cloudevents import SOURCE, CloudEvent
 from shared.messages.contracts import AccessRecorded
 from shared.messages.outbox_rows import OutgoingEntry
 from shared.ports import Clock
@@ -49,7 +49,7 @@ class Recorded:
     origin: Context = NOWHERE
 
     @classmethod
-    def of(cls, event: Event) -> Self:
+    def of(cls, event: CloudEvent) -> Self:
         """Return the log's part of an event. Raises TypeError for an event without a record."""
         if not isinstance(event.data, AccessRecorded):
             raise TypeError(f"{event.type} brings nothing to the log")

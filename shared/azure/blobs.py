@@ -30,7 +30,7 @@ from azure.storage.blob.aio import BlobClient, BlobLeaseClient, BlobServiceClien
 
 from shared.azure.faults import as_unavailable
 from shared.blob_names import is_valid_blob_name
-from shared.catalogue import Guard, allow_any
+from shared.catalogue import StoreGuard, allow_any
 from shared.errors import BlobArchivedError, BlobChangedError, UnavailableError
 from shared.ports import BlobInfo
 
@@ -58,7 +58,7 @@ logger = logging.getLogger("vouchsafe.blobs")
 class AzureBlobs:
     """`shared.ports.Blobs` on a storage account. The first use creates a container of the app."""
 
-    def __init__(self, connection_string: str, *, allow: Guard = allow_any) -> None:
+    def __init__(self, connection_string: str, *, allow: StoreGuard = allow_any) -> None:
         """`allow` raises for the name of a container that must not be opened."""
         self._allow = allow
         # Without these limits the SDK fetches the first 32 MiB of a blob in one piece. Settings of

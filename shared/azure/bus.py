@@ -19,7 +19,7 @@ from azure.servicebus.amqp import AmqpMessageBodyType
 from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusError
 
 from shared.azure.amqp_types import read_every_type
-from shared.catalogue import Guard, allow_any
+from shared.catalogue import StoreGuard, allow_any
 from shared.errors import UnavailableError
 from shared.ports import OutgoingMessage, Queued
 
@@ -36,7 +36,7 @@ class AzureBus:
     """`shared.ports.Bus` on a namespace, with an open link for each queue and purpose."""
 
     def __init__(
-        self, connection_string: str, *, ping_queue: str, allow: Guard = allow_any
+        self, connection_string: str, *, ping_queue: str, allow: StoreGuard = allow_any
     ) -> None:
         """`ping_queue` is the queue whose link `ping` opens; nothing is sent.
 

@@ -18,7 +18,7 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 
 from shared.azure.faults import as_unavailable
 from shared.azure.transactions import submit
-from shared.catalogue import Guard, allow_any
+from shared.catalogue import StoreGuard, allow_any
 from shared.errors import MalformedInputError, RowConflictError
 from shared.ports import Condition, Operation, Page, Replace, Row, Upsert, Value
 
@@ -38,7 +38,7 @@ _NEXT_KEY = re.compile("[!-~]{0,2048}")
 class AzureTables:
     """`shared.ports.Tables` on a storage account. The first write creates a table."""
 
-    def __init__(self, connection_string: str, *, allow: Guard = allow_any) -> None:
+    def __init__(self, connection_string: str, *, allow: StoreGuard = allow_any) -> None:
         """`allow` raises for the name of a table that must not be opened."""
         self._allow = allow
         # With settings from the environment each request would look for a .netrc file and a proxy.

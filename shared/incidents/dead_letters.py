@@ -9,7 +9,7 @@ from shared.incidents.service import Incidents
 from shared.messages.contracts import IncidentOpened
 from shared.ports import Bus, Clock
 
-_MOST_COUNTED = 100
+_MAX_COUNTED = 100
 
 logger = logging.getLogger("vouchsafe.deadletters")
 
@@ -31,7 +31,7 @@ class DeadLetterWatch:
         now = self._clock()
         for queue in [store.name for store in QUEUES]:
             try:
-                count = await self._bus.dead_letters(queue, _MOST_COUNTED)
+                count = await self._bus.dead_letters(queue, _MAX_COUNTED)
             except UnavailableError as error:
                 failed = error
                 continue
@@ -42,7 +42,7 @@ class DeadLetterWatch:
         return opened
 
     async def _open(self, queue: str, count: int, now: datetime) -> bool:
-        least = f"{count} or more" if count >= _MOST_COUNTED else str(count)
+        least = f"{count} or more" if count >= _MAX_COUNTED else str(count)
         incident = IncidentOpened(
             kind="queue.dead-lettered",
             severity="critical",

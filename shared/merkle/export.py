@@ -90,7 +90,7 @@ class End:
     size: int
 
 
-type Line = Header | ExportedEntry | Hashes | Missing | Unsigned | End
+type ExportLine = Header | ExportedEntry | Hashes | Missing | Unsigned | End
 
 
 def header_line(checkpoint: str, origin: str, size: int) -> bytes:
@@ -145,7 +145,7 @@ def end_line(size: int) -> bytes:
     return _line({"end": size})
 
 
-def parse_line(line: bytes) -> Line:
+def parse_line(line: bytes) -> ExportLine:
     """Parse a line. Raises MerkleError for any line outside the export format.
 
     The entry of a line that a tool has rewritten is returned in canonical form.
@@ -236,7 +236,7 @@ def _count(value: object) -> int:
     return value
 
 
-_FORMS: Final[dict[str, Callable[[dict[str, Any], bytes], Line]]] = {
+_FORMS: Final[dict[str, Callable[[dict[str, Any], bytes], ExportLine]]] = {
     "entry": _entry,
     "bytes": _bytes,
     "tile": _hashes,

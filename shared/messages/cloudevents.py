@@ -42,7 +42,7 @@ class _Envelope(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class CloudEvent:
     """A decoded message: the envelope and the typed data."""
 
     id: str
@@ -68,7 +68,7 @@ _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _DATA = {name: msgspec.json.Decoder(contract) for name, contract in CONTRACTS.items()}
 
 
-def decode(body: bytes) -> Event:
+def decode(body: bytes) -> CloudEvent:
     """Read a message. Raises MalformedInputError with the code of the fault."""
     # RFC 8259 section 8.1 lets a reader ignore the mark of some writers of UTF-8.
     body = body.removeprefix(codecs.BOM_UTF8)
@@ -114,7 +114,7 @@ def decode(body: bytes) -> Event:
             f" {', '.join(outside)}.",
             "Mend the field that is named and send the message again with a new id.",
         )
-    return Event(
+    return CloudEvent(
         envelope.id,
         envelope.source,
         envelope.type,

@@ -21,12 +21,12 @@ from shared.ports import OutgoingMessage, Value
 
 # "Service Bus quotas", learn.microsoft.com: a message has 256 KiB in the Standard tier, its
 # properties 64 KiB, those of parking among them.
-_MOST_BODY: Final = 160 * 1024
+_MAX_BODY: Final = 160 * 1024
 _KEPT_OF_BODY: Final = 32 * 1024
-_MOST_PROPERTIES: Final = 32 * 1024
-_MOST_TEXT: Final = 1024
-_MOST_NAME: Final = 128
-_MOST_REMARK: Final = 2048
+_MAX_PROPERTIES: Final = 32 * 1024
+_MAX_TEXT: Final = 1024
+_MAX_NAME: Final = 128
+_MAX_REMARK: Final = 2048
 _INT32: Final = 2**31
 _CONTENT_TYPE: Final = re.compile("[ -~]{1,255}")
 _OURS: Final = "parked-"
@@ -77,7 +77,7 @@ def parked(message: Received, reason: RefusalError, now: datetime) -> OutgoingMe
     second copy of a message that was delivered and parked twice is a duplicate.
     """
     kept, whole = _kept(message.properties), whole_of(message)
-    is_cut = len(message.body) > _MOST_BODY
+    is_cut = len(message.body) > _MAX_BODY
     ours: dict[str, Value] = {
         "parked-reason": reason.code,
         "parked-detail": _cut(reason.detail),
@@ -107,7 +107,7 @@ def parked(message: Received, reason: RefusalError, now: datetime) -> OutgoingMe
 
 def whole_of(message: Received) -> Whole | None:
     """Return the blob for a message whose copy is cut; None where the copy is whole."""
-    is_whole = len(message.body) <= _MOST_BODY and not _kept(message.properties).left_out
+    is_whole = len(message.body) <= _MAX_BODY and not _kept(message.properties).left_out
     if is_whole and _content_type(message) == message.content_type:
         return None
     content = json.dumps(
@@ -155,7 +155,7 @@ def _kept(properties: Mapping[str, object]) -> _Kept:
             continue
         value = _sendable(given)
         length = len(name.encode(errors="replace")) + len(str(value).encode(errors="replace"))
-        if not _is_name(name) or size + length > _MOST_PROPERTIES:
+        if not _is_name(name) or size + length > _MAX_PROPERTIES:
             left_out.append(name)
             continue
         size += length
@@ -182,7 +182,7 @@ def _sendable(value: object) -> Value:
 
 
 def _is_name(name: str) -> bool:
-    return 0 < len(name) <= _MOST_NAME and _is_unicode(name)
+    return 0 < len(name) <= _MAX_NAME and _is_unicode(name)
 
 
 def _is_unicode(text: str) -> bool:
@@ -195,12 +195,12 @@ def _content_type(message: Received) -> str | None:
 
 
 def _names(names: tuple[str, ...]) -> str:
-    return _cut(", ".join(_shortened(names)), _MOST_REMARK)
+    return _cut(", ".join(_shortened(names)), _MAX_REMARK)
 
 
 def _shortened(names: tuple[str, ...]) -> Iterator[str]:
-    return (_cut(name, _MOST_NAME) for name in names)
+    return (_cut(name, _MAX_NAME) for name in names)
 
 
-def _cut(text: str, most: int = _MOST_TEXT) -> str:
+def _cut(text: str, most: int = _MAX_TEXT) -> str:
     return text[:most].encode(errors="replace").decode()

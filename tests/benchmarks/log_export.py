@@ -23,7 +23,7 @@ from shared.azure.tables import AzureTables
 from shared.ports import Row, Upsert
 from tests.benchmarks.benchmark import Benchmark, BySize, Size, Step
 from tests.benchmarks.logs import TABLE, entries, new_store
-from tests.benchmarks.memory_tables import MOST_OPERATIONS, MemoryTables, size_of
+from tests.benchmarks.memory_tables import MAX_OPERATIONS, MemoryTables, size_of
 from tests.benchmarks.results import Result
 from tests.benchmarks.watch import Watch
 
@@ -97,7 +97,7 @@ def _grouped(rows: list[Row]) -> Iterator[list[Row]]:
     held = 0
     for row in rows:
         size = size_of(row.values)
-        if group and (len(group) == MOST_OPERATIONS or held + size > COPIED_BYTES):
+        if group and (len(group) == MAX_OPERATIONS or held + size > COPIED_BYTES):
             yield group
             group, held = [], 0
         group.append(row)

@@ -30,9 +30,9 @@ from shared.ports import (
     Value,
 )
 
-MOST_OPERATIONS: Final = 100
-MOST_BYTES: Final = 4 * 1024 * 1024
-MOST_ENTITY_BYTES: Final = 1024 * 1024
+MAX_OPERATIONS: Final = 100
+MAX_BYTES: Final = 4 * 1024 * 1024
+MAX_ENTITY_BYTES: Final = 1024 * 1024
 _COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "eq": operator.eq,
     "ne": operator.ne,
@@ -168,11 +168,11 @@ def _key(operation: Operation) -> tuple[str, str]:
 
 def _check(operations: Sequence[Operation], keys: Sequence[tuple[str, str]]) -> None:
     sizes = [0 if isinstance(one, Delete) else size_of(one.row.values) for one in operations]
-    if not 1 <= len(operations) <= MOST_OPERATIONS:
-        raise ValueError(f"A transaction has 1 to {MOST_OPERATIONS} operations.")
+    if not 1 <= len(operations) <= MAX_OPERATIONS:
+        raise ValueError(f"A transaction has 1 to {MAX_OPERATIONS} operations.")
     if len({partition for partition, _ in keys}) > 1 or len(set(keys)) < len(keys):
         raise ValueError("A transaction is on different rows of one partition.")
-    if max(sizes) > MOST_ENTITY_BYTES or sum(sizes) > MOST_BYTES:
+    if max(sizes) > MAX_ENTITY_BYTES or sum(sizes) > MAX_BYTES:
         raise ValueError("An entity or the transaction is too large.")
 
 

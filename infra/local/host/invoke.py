@@ -21,7 +21,7 @@ NO_TRACE = protos.TraceContext()
 
 
 @dataclass(frozen=True)
-class Outcome:
+class InvocationOutcome:
     """The end of an invocation; ``returned`` is the value for the ``$return`` binding."""
 
     succeeded: bool
@@ -46,8 +46,8 @@ class Invoker:
         metadata: Mapping[str, Datum] | None = None,
         *,
         trace: protos.TraceContext = NO_TRACE,
-    ) -> Outcome:
-        """Call the function with the trigger's value and metadata. A failure is an Outcome too.
+    ) -> InvocationOutcome:
+        """Call the function with the trigger's value and metadata. A failure is an outcome too.
 
         A ModelBindingData, a reference to a resource, goes to a parameter of an SDK type.
         """
@@ -55,7 +55,7 @@ class Invoker:
         self._running[invocation] = function.name
         token = invocation_id_cv.set(invocation)
         started = time.perf_counter()
-        outcome = Outcome(succeeded=False)
+        outcome = InvocationOutcome(succeeded=False)
         try:
             async with asyncio.timeout(self._timeout):
                 if isinstance(value, protos.ModelBindingData):
@@ -79,7 +79,7 @@ async def _run_native(
     value: Datum,
     metadata: Mapping[str, Datum],
     trace: protos.TraceContext,
-) -> Outcome:
+) -> InvocationOutcome:
     # The library logs a failure itself, with its traceback.
     succeeded, returned, _, _, _ = await invocation_request_native(
         invocation,
@@ -89,7 +89,7 @@ async def _run_native(
         trace.trace_parent,
         trace.trace_state,
     )
-    return Outcome(succeeded, returned)
+    return InvocationOutcome(succeeded, returned)
 
 
 async def _run_deferred(
@@ -97,7 +97,7 @@ async def _run_deferred(
     invocation: str,
     value: protos.ModelBindingData,
     metadata: Mapping[str, Datum],
-) -> Outcome:
+) -> InvocationOutcome:
     request = protos.InvocationRequest(
         invocation_id=invocation,
         function_id=function.info.function_id,
@@ -114,4 +114,4 @@ async def _run_deferred(
     failure = response.result.exception
     if failure is not None:
         log.error("%s\n%s", failure.message, failure.stack_trace)
-    return Outcome(response.result.status == protos.StatusResult.Success)
+    return InvocationOutcome(response.result.status == protos.StatusResult.Success)

@@ -33,7 +33,7 @@ RETRY_WAIT = timedelta(seconds=1)
 NEVER = "0001-01-01T00:00:00+00:00"
 
 
-class Schedule:
+class TimerSchedule:
     """The times of a timer, in UTC as in Azure."""
 
     def __init__(self, expression: str) -> None:
@@ -70,7 +70,7 @@ class Timer:
     def __init__(
         self,
         function: Function,
-        schedule: Schedule,
+        schedule: TimerSchedule,
         invoker: Invoker,
         storage: HostStorage | None,
         *,
@@ -203,7 +203,7 @@ def timers(
         if function.kind != "timerTrigger":
             continue
         try:
-            schedule = Schedule(settings.resolve(function.trigger["schedule"]))
+            schedule = TimerSchedule(settings.resolve(function.trigger["schedule"]))
         except StartupError as refused:
             wrong += [f"function {function.name}: {line}" for line in refused.lines]
             continue

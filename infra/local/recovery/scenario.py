@@ -21,7 +21,7 @@ class ScenarioJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
     operation: str = "Backup"
 
 
-class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class VaultFault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """A vault's failure: `delay` seconds of silence, then `status`, for the first `times` requests.
 
     `retry_after` is the header's value in seconds.
@@ -37,7 +37,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The file: `{"vaults": {name: [job, ...]}, "faults": {name: fault}}`."""
 
     vaults: dict[str, tuple[ScenarioJob, ...]]
-    faults: dict[str, Fault] = {}
+    faults: dict[str, VaultFault] = {}
 
 
 class ScenarioFile:
@@ -45,13 +45,13 @@ class ScenarioFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._met: Final[Counter[tuple[str, Fault]]] = Counter()
+        self._met: Final[Counter[tuple[str, VaultFault]]] = Counter()
 
     def read(self) -> Scenario:
         """Read the file. Raises OSError or msgspec.DecodeError when the file cannot be read."""
         return msgspec.json.decode(self._path.read_bytes(), type=Scenario)
 
-    def next_fault(self, scenario: Scenario, vault: str) -> Fault | None:
+    def next_fault(self, scenario: Scenario, vault: str) -> VaultFault | None:
         """Return the fault for the vault's next request, if any, and count the request."""
         fault = scenario.faults.get(vault)
         if fault is None or self._met[vault, fault] >= fault.times:

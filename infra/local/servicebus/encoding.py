@@ -12,7 +12,7 @@ TIMESTAMP = 0x83
 
 _UNSIGNED = frozenset({0x43, 0x44, 0x52, 0x53, 0x70, 0x80})
 _BINARY = frozenset({0xA0, 0xB0})
-MOST_NESTED = 32
+MAX_NESTED = 32
 """The deepest nesting of values in a message; Microsoft's SDKs stop at 64."""
 
 _LISTS, _MAPS = frozenset({0x45, 0xC0, 0xD0}), frozenset({0xC1, 0xD1})
@@ -48,10 +48,10 @@ def require_decodable(data: bytes, at: int, depth: int = 0) -> int:
     """Return the end of the value at `at`, once every value inside was looked at.
 
     Raises `MalformedMessageError` for a value that clients refuse to decode: nested deeper than
-    `MOST_NESTED`, or a map with a key that is no simple value.
+    `MAX_NESTED`, or a map with a key that is no simple value.
     """
-    if depth > MOST_NESTED:
-        raise MalformedMessageError(f"values are nested deeper than {MOST_NESTED}")
+    if depth > MAX_NESTED:
+        raise MalformedMessageError(f"values are nested deeper than {MAX_NESTED}")
     end = end_of(data, at)
     while data[at] == 0:
         at = require_decodable(data, at + 1, depth + 1)

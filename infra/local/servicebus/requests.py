@@ -20,7 +20,7 @@ from infra.local.servicebus.incoming import IncomingLink
 
 _STATUS_UNAUTHORIZED = 401
 
-type Reply = tuple[dict[str, Any], dict[Any, Any] | None]
+type ManagementReply = tuple[dict[str, Any], dict[Any, Any] | None]
 """Application properties and body."""
 
 
@@ -59,7 +59,7 @@ class RequestLink(IncomingLink):
         reply_link.send(AmqpMessage(correlation_id=request.id, properties=properties, body=body))
 
     @abstractmethod
-    def respond(self, request: AmqpMessage) -> Reply:
+    def respond(self, request: AmqpMessage) -> ManagementReply:
         """Carry out a request."""
 
     def _reply_link(self) -> ReplyLink:
@@ -76,7 +76,7 @@ class RequestLink(IncomingLink):
 class CbsLink(RequestLink):
     """Takes tokens, which let a connection attach to entities."""
 
-    def respond(self, request: AmqpMessage) -> Reply:
+    def respond(self, request: AmqpMessage) -> ManagementReply:
         """Check the token of a put-token request."""
         properties: dict[str, object] = request.properties or {}
         operation = properties.get("operation")
@@ -106,7 +106,7 @@ class ManagementLink(RequestLink):
         super().__init__(link, connection, path)
         self._entity = entity
 
-    def respond(self, request: AmqpMessage) -> Reply:
+    def respond(self, request: AmqpMessage) -> ManagementReply:
         """Run the operation that the request names."""
         properties: dict[str, object] = request.properties or {}
         name = properties.get("associated-link-name")

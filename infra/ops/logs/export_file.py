@@ -9,7 +9,7 @@ from infra.ops.errors import CommandError
 from infra.ops.logs.outcome import Fault
 from infra.ops.logs.trust import Trust
 from shared.merkle import Checkpoint, MerkleError, VerifierKey
-from shared.merkle.export import End, Header, Line, parse_line
+from shared.merkle.export import End, ExportLine, Header, parse_line
 
 # An entry of 65,535 bytes with every byte escaped, and the JSON around the entry.
 LONGEST_LINE = 1 << 20
@@ -56,14 +56,14 @@ def open_export(path: Path, trust: Trust) -> ExportFile | Fault:
         return ExportFile(path, checkpoint, signed, keys, file.tell(), length)
 
 
-def lines_of(export: ExportFile) -> Iterator[tuple[int, Line | None]]:
+def lines_of(export: ExportFile) -> Iterator[tuple[int, ExportLine | None]]:
     """Yield each line after the first and the line's end in bytes; None for a foreign line.
 
     Empty lines behind the last line, and the last newline, do not count: editors change both.
     """
     with export.path.open("rb") as file:
         file.seek(export.start)
-        parsed: Line | None = None
+        parsed: ExportLine | None = None
         while line := read_line(file):
             if isinstance(parsed, End) and not line.strip():
                 continue

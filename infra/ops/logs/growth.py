@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from infra.ops.logs.outcome import Intact, Outcome, at, forked, somewhere, truncated
+from infra.ops.logs.outcome import Intact, LogOutcome, at, forked, somewhere, truncated
 from shared.merkle import EMPTY_ROOT, Checkpoint, Edge, Tile
 
 
@@ -38,7 +38,7 @@ class Growth:
         self.tree, full = self.tree.append(hashes, level)
         return full
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> LogOutcome:
         """Return the outcome for the log, after the last entry was added."""
         origin, stated = self.checkpoint.origin, self.checkpoint.size
         if self.size < stated:

@@ -24,7 +24,7 @@ from infra.ops.logs.export_file import LONGEST_LINE, ExportFile
 from infra.ops.logs.growth import Growth
 from infra.ops.logs.outcome import Progress
 from shared.merkle import WIDTH, Checkpoint, MerkleError, VerifierKey, is_redaction, leaf_of
-from shared.merkle.export import End, ExportedEntry, Hashes, Line, parse_line
+from shared.merkle.export import End, ExportedEntry, ExportLine, Hashes, parse_line
 from shared.merkle.export_hashing import leaves_of
 from shared.merkle.tiles import fold
 
@@ -164,7 +164,7 @@ class _Hasher:
         self.block: list[bytes] = []
         self.expected: int | None = None
 
-    def take(self, line: Line) -> None:
+    def take(self, line: ExportLine) -> None:
         if self.part.end is not None:
             raise ValueError("after the end")
         match line:

@@ -17,7 +17,7 @@ from infra.ops.logs.growth import Growth
 from infra.ops.logs.outcome import (
     Fault,
     Intact,
-    Outcome,
+    LogOutcome,
     Progress,
     at,
     by_count,
@@ -111,7 +111,7 @@ def locate(
     older: Checkpoint | None,
     older_export: ExportFile | None,
     progress: Progress,
-) -> Outcome:
+) -> LogOutcome:
     """Return the first entry at which the export contradicts its checkpoint, and the kind of fault.
 
     `older` is the checkpoint of `older_export`, if any. `older_export` is intact itself.
@@ -141,7 +141,7 @@ def locate(
     return outcome
 
 
-def _hash_closely(export: ExportFile, older: Checkpoint | None, progress: Progress) -> Outcome:
+def _hash_closely(export: ExportFile, older: Checkpoint | None, progress: Progress) -> LogOutcome:
     """Return the outcome that follows from the export's root and the lines' indices alone.
 
     Lines are read as `parse_line` reads lines.

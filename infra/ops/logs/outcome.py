@@ -6,7 +6,7 @@ from typing import Literal
 
 from shared.merkle import Checkpoint
 
-type Kind = Literal[
+type FaultKind = Literal[
     "changed",
     "missing",
     "inserted",
@@ -57,7 +57,7 @@ class Fault:
     """
 
     origin: str
-    kind: Kind
+    kind: FaultKind
     what: str
     entry: int | None = None
     last: int | None = field(default=None)
@@ -68,10 +68,10 @@ class Fault:
         return f"The log {self.origin} is not intact: {self.what}."
 
 
-type Outcome = Intact | Fault
+type LogOutcome = Intact | Fault
 
 
-def at(origin: str, kind: Kind, first: int, last: int | None = None, why: str = "") -> Fault:
+def at(origin: str, kind: FaultKind, first: int, last: int | None = None, why: str = "") -> Fault:
     """Return a fault at entry `first`, or at an entry from `first` to `last`."""
     if last is None or last <= first:
         what = {
@@ -138,7 +138,7 @@ def forked_at(origin: str, entry: int) -> Fault:
     return Fault(origin, "forked", what, entry, entry)
 
 
-def moved(*, up: bool, down: bool) -> Kind:
+def moved(*, up: bool, down: bool) -> FaultKind:
     """Return the kind of change that put different content at a place.
 
     `up`: the content found is expected further on. `down`: the content expected stands further on.
@@ -150,14 +150,14 @@ def moved(*, up: bool, down: bool) -> Kind:
     return "inserted" if down else "changed"
 
 
-def kind_of(expected: Sequence[bytes], actual: Sequence[bytes]) -> Kind:
+def kind_of(expected: Sequence[bytes], actual: Sequence[bytes]) -> FaultKind:
     """Return the kind of change from `expected` to `actual`. Either sequence may be shorter."""
     if not actual or not expected:
         return "inserted" if actual else "missing"
     return moved(up=actual[0] in expected, down=expected[0] in actual)
 
 
-def by_count(count: int, expected: int) -> Kind:
+def by_count(count: int, expected: int) -> FaultKind:
     """Return the likely kind of fault, judged by the number of entries alone."""
     if count == expected:
         return "changed"

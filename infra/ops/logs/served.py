@@ -13,7 +13,7 @@ from infra.ops.logs.growth import Growth
 from infra.ops.logs.outcome import (
     Fault,
     Intact,
-    Outcome,
+    LogOutcome,
     Progress,
     at,
     by_count,
@@ -88,7 +88,7 @@ class ServedLog:
 
 def verify_served(
     log: ServedLog, older: Checkpoint | None, kept: Iterator[bytes], progress: Progress
-) -> Outcome:
+) -> LogOutcome:
     """Get and hash every entry, and every tile above level 0.
 
     Tiles of level 0 repeat the leaf hashes. `kept` are the leaf hashes of an intact older export.

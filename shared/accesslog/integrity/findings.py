@@ -7,7 +7,7 @@ from typing import Final, Literal
 from shared.merkle import Edge
 
 # More findings than the limit say nothing more about the cause.
-MOST_FINDINGS: Final = 1000
+MAX_FINDINGS: Final = 1000
 
 type FindingKind = Literal[
     # The head cannot be read, or does not fit the entries below the head.
@@ -72,7 +72,7 @@ class Audit:
     @property
     def is_full(self) -> bool:
         """Tell whether the audit has reached the limit of findings."""
-        return len(self.found) >= MOST_FINDINGS
+        return len(self.found) >= MAX_FINDINGS
 
     def explains(self, first: int, end: int) -> bool:
         """Tell whether a finding covers an entry between `first` and `end`."""

@@ -32,7 +32,7 @@ from shared.rows import Stored, readable, to_values
 TABLE: Final = LOG_WATCH_TABLE.name
 _WATCHED: Final = "watched"
 # The number of findings compared with earlier findings; more findings say nothing more.
-_MOST_COMPARED: Final = 50
+_MAX_COMPARED: Final = 50
 _NAMED: Final = 3
 # The beginning of the summary for a finding that is no change of the log.
 _SUMMARIES: Final[dict[FindingKind, str]] = {
@@ -193,7 +193,7 @@ class IntegrityWatch:
         partition = key(tenant)
         new = [
             (name, finding)
-            for finding in findings[:_MOST_COMPARED]
+            for finding in findings[:_MAX_COMPARED]
             if await self._tables.get(TABLE, partition, name := _row_of(finding)) is None
         ]
         if not new:

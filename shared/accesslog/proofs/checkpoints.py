@@ -41,7 +41,7 @@ from shared.rows import Stored, readable, to_values
 TABLE: Final = LOG_CHECKPOINTS_TABLE.name
 _LATEST = "latest"
 _SET_ASIDE = "set-aside"
-_MOST_TRIES: Final = 10
+_MAX_TRIES: Final = 10
 
 
 class Published(Stored, frozen=True):
@@ -189,7 +189,7 @@ class Checkpoints:
         that lacks entries below the head: nothing is signed then.
         """
         origin = self.origin(tenant)
-        for _ in range(_MOST_TRIES):
+        for _ in range(_MAX_TRIES):
             known, keys = await self._latest(tenant), await self.verifiers(tenant)
             # The order matters: another instance may publish entries appended in between.
             newest = await self._evidence.newest(tenant, origin, keys)

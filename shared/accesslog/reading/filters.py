@@ -11,7 +11,7 @@ import msgspec
 
 from shared.accesslog.entries import CLOCK_TOLERANCE, Entry
 from shared.accesslog.payloads import entry_from
-from shared.accesslog.reading.views import Listed, Outcome, Redacted
+from shared.accesslog.reading.views import AccessOutcome, Listed, Redacted
 from shared.errors import InvalidInputError, MalformedInputError
 
 # The largest difference between the clocks of two instances of the app.
@@ -66,7 +66,7 @@ class EntryFilter:
 def filter_of(parameters: Mapping[str, str]) -> EntryFilter:
     """Read the filter in the parameters of a query. Raises InvalidInputError."""
     outcome = parameters.get("outcome") or None
-    if outcome not in {None, *get_args(Outcome.__value__)}:
+    if outcome not in {None, *get_args(AccessOutcome.__value__)}:
         raise _invalid("outcome", "allowed, denied or failed")
     return EntryFilter(
         since=_time(parameters, "from"),

@@ -10,7 +10,7 @@ from shared.accesslog.reading.views import Listed
 from shared.accesslog.storage.store import LogStore
 
 # The number of entries that a page reads at most, even with few listed entries.
-_MOST_READ: Final = 20_000
+_MAX_READ: Final = 20_000
 
 
 class Reading:
@@ -40,7 +40,7 @@ class Reading:
                     if wanted.passes(entry):
                         found.append(listed(index, payload))
                 looked_at += 1
-                if index and (len(found) == size or looked_at == _MOST_READ):
+                if index and (len(found) == size or looked_at == _MAX_READ):
                     return found, continuation_of(index)
         return found, None
 

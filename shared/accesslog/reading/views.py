@@ -7,7 +7,7 @@ import msgspec
 
 from shared.messages.contracts import Actor
 
-type Outcome = Literal["allowed", "denied", "failed"]
+type AccessOutcome = Literal["allowed", "denied", "failed"]
 
 
 class Redacted(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -35,7 +35,7 @@ class Listed(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     actor: Actor | None = None
     action: str | None = None
     resource: str | None = None
-    outcome: Outcome | None = None
+    outcome: AccessOutcome | None = None
     purpose: str | None = None
     ticket: str | None = None
     grant_id: str | None = None

@@ -29,9 +29,9 @@ _OVERHEAD_BYTES: Final = 16
 # conflicts, some 20 seconds, an instance gives up.
 _FIRST_WAIT_SECONDS: Final = 0.005
 _LONGEST_WAIT_SECONDS: Final = 0.2
-_MOST_TRIES: Final = 200
+_MAX_TRIES: Final = 200
 # More conflicts that neither another instance nor a known event explains are damage.
-_MOST_UNEXPLAINED: Final = 4
+_MAX_UNEXPLAINED: Final = 4
 
 
 class GroupCommit:
@@ -124,7 +124,7 @@ class GroupCommit:
         lost_against: str | None = None
         unexplained = 0
         is_answer_lost = False
-        for _ in range(_MOST_TRIES):
+        for _ in range(_MAX_TRIES):
             if not items:
                 return
             head = self._head or await load_head(self._tables, self._partition)
@@ -147,7 +147,7 @@ class GroupCommit:
                     left = await self._without_logged(items)
                     unexplained = unexplained + 1 if len(left) == len(items) else 0
                     items = left
-                if unexplained > _MOST_UNEXPLAINED:
+                if unexplained > _MAX_UNEXPLAINED:
                     raise LogDamagedError(head.edge.size) from conflict
             except UnavailableError:
                 # The service may have done the commit, or may do the commit later. The rows of the

@@ -11,7 +11,7 @@ from shared.ports import Tables
 
 # One query reads at least 256 entries, and more small entries, in flat memory.
 _FEWEST_AT_ONCE: Final = 256
-_MOST_AT_ONCE: Final = 16_384
+_MAX_AT_ONCE: Final = 16_384
 _BYTES_AT_ONCE: Final = 1 << 20
 _ROWS_AT_ONCE: Final = 64
 _LARGEST_GAP: Final = 65_536
@@ -140,7 +140,7 @@ class Segments:
 def _next_width(width: int, size: int) -> int:
     """Return the number of entries of the next query, after a query of `size` bytes."""
     if size < _BYTES_AT_ONCE:
-        return min(2 * width, _MOST_AT_ONCE)
+        return min(2 * width, _MAX_AT_ONCE)
     return max(width // 2, _FEWEST_AT_ONCE)
 
 

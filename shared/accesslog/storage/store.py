@@ -19,7 +19,7 @@ from shared.merkle import HASH_SIZE, WIDTH, Edge, Tile
 from shared.ports import Delete, Operation, Replace, Tables
 
 # The store remembers the heads of this many tenants.
-_MOST_TENANTS: Final = 256
+_MAX_TENANTS: Final = 256
 
 
 class LogStore:
@@ -190,7 +190,7 @@ class LogStore:
         if found is None:
             found = GroupCommit(self._tables, partition, self._secret)
         self._commits[partition] = found
-        if len(self._commits) > _MOST_TENANTS:
+        if len(self._commits) > _MAX_TENANTS:
             idle = (name for name, one in self._commits.items() if one.is_idle)
             if (oldest := next(idle, partition)) != partition:
                 del self._commits[oldest]

@@ -16,7 +16,7 @@ import pytest
 from azure.storage.blob import ContainerClient
 
 from infra.local.host.errors import StartupError
-from infra.local.host.timers import Schedule
+from infra.local.host.timers import TimerSchedule
 from tests.local.host.harness import Host, eventually
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)  # a Monday
@@ -36,12 +36,12 @@ NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)  # a Monday
     ],
 )
 def test_a_schedule_says_when_it_fires_next(expression: str, following: datetime) -> None:
-    assert Schedule(expression).after(NOON) == following
+    assert TimerSchedule(expression).after(NOON) == following
 
 
 def test_a_date_that_never_comes_is_refused() -> None:
     with pytest.raises(StartupError, match="'0 0 0 30 2 \\*' never fires"):
-        Schedule("0 0 0 30 2 *")
+        TimerSchedule("0 0 0 30 2 *")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_date_that_never_comes_is_refused() -> None:
 )
 def test_what_is_no_ncrontab_is_refused(expression: str) -> None:
     with pytest.raises(StartupError):
-        Schedule(expression)
+        TimerSchedule(expression)
 
 
 @pytest.fixture
