@@ -5,6 +5,7 @@ import io
 import lzma
 import tarfile
 import zipfile
+from collections.abc import Buffer
 
 from tests.scanning.corpus import pieces as p
 from tests.scanning.corpus.cases import CLEAN, Cases
@@ -22,9 +23,9 @@ class _Stream(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: Buffer) -> int:
         self.data += data
-        return len(data)
+        return len(memoryview(data))
 
 
 def _streamed(method: int) -> bytes:

@@ -131,7 +131,8 @@ def ole(
             sectors[number], table[number] = block, following
         return numbers[0]
 
-    mini, mini_table, starts = bytearray(), [], {}
+    mini_table: list[int] = []
+    mini, starts = bytearray(), {}
     for name, data in small.items():
         blocks = -(-len(data) // 64)
         first = len(mini_table)
