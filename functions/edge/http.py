@@ -9,7 +9,7 @@ import msgspec
 
 from functions.edge.calls import Call, Reply, client_address
 from functions.edge.disclosures import Disclosure, record_answer, record_question
-from functions.edge.operations import OPERATIONS, Answer, Body, Operation, Parameter
+from functions.edge.operations import OPERATIONS, Answer, Body, HttpOperation, Parameter
 from functions.edge.parameters import check_parameters
 from functions.edge.problems import problem_of
 from shared import composition, context
@@ -46,7 +46,7 @@ class HttpRoutes[F: composition.Flow]:
 
         The caller needs one of `roles`; None admits everybody, without a token. `discloses`
         declares the record of the answer in the tenant's log. The remaining arguments describe
-        input and answers, as `Operation` does. Raises ValueError for a path that names a tenant
+        input and answers, as `HttpOperation` does. Raises ValueError for a path that names a tenant
         where `discloses` is NOTHING; a test holds each further NOTHING to what the endpoint
         replies.
         """
@@ -65,7 +65,7 @@ class HttpRoutes[F: composition.Flow]:
 
             run.__name__ = handler.__name__
             run.__doc__ = handler.__doc__
-            OPERATIONS[method, path] = Operation(
+            OPERATIONS[method, path] = HttpOperation(
                 handler.__name__,
                 handler.__doc__ or "",
                 roles,

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from functions.edge.operations import OPERATIONS, Answer, Body, Operation, Raw
+from functions.edge.operations import OPERATIONS, Answer, Body, HttpOperation, Raw
 from functions.edge.problems import MEDIA_TYPE, Problem
 
 _VERSION: Final = "1"
@@ -73,13 +73,13 @@ def document() -> dict[str, Any]:
     }
 
 
-def _served() -> Iterator[tuple[str, str, Operation]]:
+def _served() -> Iterator[tuple[str, str, HttpOperation]]:
     """Yield the path, the method in small letters and the operation of each endpoint."""
     for (method, route), operation in OPERATIONS.items():
         yield "/" + _PATH_PARAMETER.sub(r"{\1}", route), method.lower(), operation
 
 
-def _kinds(operation: Operation) -> Iterator[Any]:
+def _kinds(operation: HttpOperation) -> Iterator[Any]:
     yield from (kind for kind in _alternatives(operation.body) if not isinstance(kind, Raw))
     yield from (parameter.kind for parameter in operation.query)
     for answer in operation.replies.values():
@@ -87,7 +87,7 @@ def _kinds(operation: Operation) -> Iterator[Any]:
 
 
 def _operation(
-    path: str, operation: Operation, schemas: dict[int, dict[str, Any]]
+    path: str, operation: HttpOperation, schemas: dict[int, dict[str, Any]]
 ) -> dict[str, Any]:
     summary, _, description = inspect.cleandoc(operation.doc).partition("\n\n")
     described: dict[str, Any] = {
@@ -122,7 +122,7 @@ def _content(answer: Answer | Body, schemas: dict[int, dict[str, Any]]) -> dict[
 
 
 def _parameters(
-    path: str, operation: Operation, schemas: dict[int, dict[str, Any]]
+    path: str, operation: HttpOperation, schemas: dict[int, dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
     for name in _PATH_PARAMETER.findall(path):
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
@@ -140,7 +140,7 @@ def _parameters(
 
 
 def _responses(
-    path: str, operation: Operation, schemas: dict[int, dict[str, Any]]
+    path: str, operation: HttpOperation, schemas: dict[int, dict[str, Any]]
 ) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, answer in operation.replies.items():
@@ -159,7 +159,7 @@ def _alternatives(answer: Answer | Body) -> Iterable[type | Raw]:
     return answer if isinstance(answer, tuple) else (answer,)
 
 
-def _refusals(path: str, operation: Operation) -> Iterable[int]:
+def _refusals(path: str, operation: HttpOperation) -> Iterable[int]:
     """Yield the statuses of the problems that follow from the endpoint's input."""
     if operation.roles is not None:
         yield from (401, 403, 503)

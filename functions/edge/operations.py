@@ -51,7 +51,7 @@ def parameters_of(kind: type[Struct], **descriptions: str) -> tuple[Parameter, .
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class HttpOperation:
     """One endpoint, by the `name` and the docstring (`doc`) of its handler.
 
     `roles` None is for everybody; `body` is JSON of a type, or something else; `replies` are by
@@ -70,5 +70,5 @@ class Operation:
     conditional: bool = False
 
 
-OPERATIONS: Final[dict[tuple[str, str], Operation]] = {}
+OPERATIONS: Final[dict[tuple[str, str], HttpOperation]] = {}
 """The operation of each endpoint, by its method and its path."""
