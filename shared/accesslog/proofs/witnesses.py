@@ -28,7 +28,7 @@ from shared.messages.contracts import AccessRecorded
 from shared.ports import Clock, Delete, Insert, Operation, Row, Tables, Upsert
 from shared.rows import to_values
 
-_MOST: Final = 16
+_MAX_WITNESSES: Final = 16
 _MAX_NAME: Final = 256
 # The largest lead of a witness's clock.
 _TOLERANCE: Final = timedelta(minutes=5)
@@ -63,10 +63,10 @@ class Witnesses:
         witness = known.get(verifier.key_id.hex())
         if witness is not None:
             return witness, False
-        if len(known) >= _MOST:
+        if len(known) >= _MAX_WITNESSES:
             raise ConflictError(
                 "witness-limit-reached",
-                f"A log has at most {_MOST} witnesses.",
+                f"A log has at most {_MAX_WITNESSES} witnesses.",
                 "Remove one that does not cosign any more.",
             )
         witness = Witness(
