@@ -8,6 +8,7 @@ where the bytes alone can decide, and damage ends a part rather than the scan.
 
 import struct
 import zlib
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import IO, Final
 
 from shared.scanning.carriers import (
     base64_text,
+    compressed_rtf,
     data_uris,
     discs,
     mail,
@@ -57,7 +59,7 @@ def examine(file: IO[bytes], head: bytes) -> Iterator[Part]:
     """Yield the parts that `file` carries: see `examiners.Examiner`."""
     size = file.seek(0, 2)
     unsupported.refuse(file, head, size)
-    found: defaultdict[str, list[int]] = defaultdict(list)
+    found: defaultdict[str, array[int]] = defaultdict(lambda: array("Q"))
     overflowed = False
     for mark in marks(file):
         if len(found[mark.name]) < MOST:
@@ -122,7 +124,7 @@ def _texts(marked: _Marked) -> Iterator[Part]:
     if marked.places("uri_base64") or _is_text(marked.head):
         yield from base64_text.runs(marked.file)
     if marked.places("uri"):
-        yield from data_uris.contents(marked.file, iter(marked.places("uri")))
+        yield from data_uris.contents(marked.file, marked.places("uri"))
     if marked.places("rtf"):
         yield from rtf.objects(marked.file, iter(marked.places("rtf_object")))
         yield from rtf.runs(marked.file)
@@ -153,6 +155,10 @@ def _vba(file: IO[bytes], place: int, _: int) -> Iterator[Part]:
     yield from part(vba.source_text(file, place))
 
 
+def _compressed_rtf(file: IO[bytes], place: int, _: int) -> Iterator[Part]:
+    yield from part(compressed_rtf.text(file, place))
+
+
 def _disc(file: IO[bytes], place: int, size: int) -> Iterator[Part]:
     if place >= discs.FIRST_DESCRIPTOR:
         yield from discs.files(file, place - discs.FIRST_DESCRIPTOR, size)
@@ -165,6 +171,7 @@ _READERS: Final[Mapping[str, Callable[[IO[bytes], int, int], Iterator[Part]]]] =
     "cpio": plain_archives.cpio_members,
     "ar": plain_archives.ar_members,
     "tnef": tnef.attachments,
+    "compressed_rtf": _compressed_rtf,
 }
 
 EXAMINERS: Final[tuple[Examiner, ...]] = (examine,)

@@ -2,39 +2,78 @@
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Final
 from urllib.parse import unquote_to_bytes
 
 from shared.scanning.carriers.base64_text import Decoder
-from shared.scanning.carriers.parts import Gathered
+from shared.scanning.carriers.parts import Gathered, region
 from shared.scanning.examiners import Part
+from shared.scanning.scanner import NotExamined
 
 _HEAD: Final = re.compile(rb"data:([^,'\"<>]{0,200}),", re.IGNORECASE)
 _END: Final = re.compile(rb"['\"<>)]")
-_MAX: Final = 4 * 1024 * 1024
+_ESCAPE: Final = re.compile(rb"[%&]")
+# Of a long URI the first 4 MiB are read.
+_LONGEST: Final = 4 * 1024 * 1024
+# Bytes that are read of one file, for text with very many URIs.
+_MOST: Final = 256 * 1024 * 1024
 
 
-def contents(file: IO[bytes], places: Iterator[int]) -> Iterator[Part]:
-    """Yield the content of the data URIs at `places`, up to 4 MiB of each."""
+def contents(file: IO[bytes], places: Sequence[int]) -> Iterator[Part]:
+    """Yield the content of the data URIs at `places`, up to 4 MiB of each; note what is left.
+
+    The other readers saw the bytes of a URI without escapes.
+    """
     gathered = Gathered()
+    ends, escapes = _Next(file, _END), _Next(file, _ESCAPE)
+    left = _MOST
     done = 0
     for place in places:
-        if place < done:
+        if place < done or escapes.after(place) > ends.after(place):
             continue
         file.seek(place)
-        text = file.read(_MAX).replace(b"\0", b"")
-        head = _HEAD.match(text)
-        if head is None:
-            continue
-        end = _END.search(text, head.end())
-        data = text[head.end() : end.start() if end else len(text)]
-        if b"%" not in data and b"&" not in data:
-            continue
-        done = place + len(data)
-        data = unquote_to_bytes(html.unescape(data.decode("latin-1")).encode("latin-1", "ignore"))
-        if b"base64" in head[1].lower():
-            decoder = Decoder()
-            data = decoder.feed(data) + decoder.rest()
-        yield from gathered.add([data])
+        text = file.read(min(_LONGEST, ends.after(place) - place))
+        left -= len(text)
+        if content := _content(text):
+            done = place + len(text)
+            yield from gathered.add([content])
+        if left < 0:
+            yield from gathered.rest()
+            yield NotExamined("further-parts", f"byte {place}")
+            return
     yield from gathered.rest()
+
+
+def _content(text: bytes) -> bytes:
+    """Return the content of the URI `text`."""
+    text = text.replace(b"\0", b"")
+    head = _HEAD.match(text)
+    if head is None:
+        return b""
+    plain = html.unescape(text[head.end() :].decode("latin-1")).encode("latin-1", "ignore")
+    data = unquote_to_bytes(plain)
+    if b"base64" in head[1].lower():
+        decoder = Decoder()
+        data = decoder.feed(data) + decoder.rest()
+    return data
+
+
+class _Next:
+    """The next match of a pattern of one byte, for places in rising order."""
+
+    def __init__(self, file: IO[bytes], pattern: re.Pattern[bytes]) -> None:
+        self._file = file
+        self._pattern = pattern
+        self._found = -1
+
+    def after(self, place: int) -> int:
+        """Return the offset of the first match from `place` on, or the size of the file."""
+        if self._found < place:
+            self._found = place
+            for piece in region(self._file, place):
+                if found := self._pattern.search(piece):
+                    self._found += found.start()
+                    break
+                self._found += len(piece)
+        return self._found

@@ -121,14 +121,19 @@ def _quoted(line: bytes) -> bytes:
 
 def _uu(line: bytes) -> bytes:
     line = line.rstrip(b"\r\n")
-    length = (line[0] - 32) & 63 if line else 0
-    decoded = bytearray()
-    for start in range(1, len(line), 4):
-        number = 0
-        for character in line[start : start + 4].ljust(4, b" "):
-            number = number << 6 | (character - 32) & 63
-        decoded += number.to_bytes(3)
-    return bytes(decoded[:length])
+    try:
+        return binascii.a2b_uu(line)
+    except binascii.Error:
+        # Other characters than uuencode's, or more of them than the length states.
+        length = (line[0] - 32) & 63
+        characters = bytes((one - 32) & 63 | 64 for one in line[1:].ljust(-(-length // 3) * 4))
+        return binascii.a2b_uu(
+            bytes([length + 32]) + characters.translate(_UU)[: -(-length // 3) * 4]
+        )
+
+
+# The 64 characters of uuencode, for the numbers from 64 on.
+_UU: Final = bytes(64) + bytes(range(32, 96)) + bytes(128)
 
 
 class _YEnc:

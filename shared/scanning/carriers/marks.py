@@ -28,6 +28,7 @@ _PATTERNS: Final[Mapping[str, str]] = {
     "cpio": "/07070[127][0-9A-Fa-f]{64}/",
     "ar": r"/!<arch>\n.{58}`\n/s",
     "tnef": "{ 78 9F 3E 22 }",
+    "compressed_rtf": '"LZFu"',
     "mail": '"content-transfer-encoding" nocase',
     "begin": r"/begin(-base64)? [0-7]{3,4} /",
     "yenc": '"=ybegin line="',

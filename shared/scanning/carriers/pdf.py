@@ -7,6 +7,7 @@ sections 7.3.8 and 7.4.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import IO, Final
 
 from shared.scanning.carriers import pdf_filters
@@ -34,6 +35,7 @@ _SMALL: Final = re.compile(
 _MAX_SMALL: Final = 10_000
 _EMBEDDED: Final = re.compile(rb"/EmbeddedFile\b|/Subtype\s*/(?:application|text|message)")
 _IMAGE: Final = re.compile(rb"/Subtype\s*/Image\b")
+_KNOWN: Final = pdf_filters.FILTERS.keys() | pdf_filters.PICTURES
 _NEWLINE: Final = re.compile(rb"[ \t]*(?:\r\n|\n|\r)?")
 
 
@@ -45,18 +47,22 @@ def streams(file: IO[bytes], places: Iterable[int]) -> Iterator[Part]:
     """
     gathered = Gathered()
     objects = _SmallObjects(file)
+    budget = pdf_filters.Budget()
     for place in places:
         start, dictionary = _stream(file, place)
         for names in _readings(dictionary, objects):
             if names is None:
                 yield NotExamined("pdf-stream", f"byte {place}")
                 names = ["FlateDecode"]  # noqa: PLW2901 - the filter of most streams
-            for variant in _decoded(file, start, names, dictionary, objects):
-                if isinstance(variant, str):
-                    yield NotExamined(variant, f"byte {place}")
-                else:
-                    own = _EMBEDDED.search(dictionary) is not None
-                    yield from gathered.add(variant, own=own)
+            if any(name not in _KNOWN for name in names):
+                yield NotExamined("pdf-stream", f"byte {place}")
+            source = _Source(file, start, names, dictionary, objects, budget)
+            own = _EMBEDDED.search(dictionary) is not None
+            try:
+                yield from gathered.add(_decoded(source), own=own)
+            except pdf_filters.StreamTooLongError:
+                yield b""
+                yield NotExamined("pdf-stream", f"byte {place}")
     yield from gathered.rest()
 
 
@@ -95,60 +101,57 @@ def _names(value: bytes, objects: "_SmallObjects") -> Sequence[str] | None:
     return [found[1].decode("latin-1") for found in _NAME.finditer(value)]
 
 
-def _decoded(
-    file: IO[bytes],
-    start: int,
-    names: Sequence[str],
-    dictionary: bytes,
-    objects: "_SmallObjects",
-) -> Iterator[Iterator[bytes] | str]:
-    """Yield the content that `names` decode, with predictors and without; or a note."""
-    pieces: Iterator[bytes] = region(file, start)
-    parameters = _parameters(dictionary, objects)
-    predicted = None
-    for number, name in enumerate(names):
-        if name in pdf_filters.PICTURES:
-            # The picture is a file of its own, or holds nothing but pixels.
-            break
-        decode = pdf_filters.FILTERS.get(name)
-        if decode is None:
-            yield "pdf-stream"
-            break
-        numbers = parameters[number] if number < len(parameters) else {}
-        pieces = decode(pieces, numbers)
-        if numbers.get("Predictor", 1) > 1:
-            predicted = (number, numbers)
-    if not names or names[0] in pdf_filters.PICTURES or names[0] not in pdf_filters.FILTERS:
-        return
-    if predicted is None:
-        yield pieces
-        return
-    # The bytes as they are after the filters, and then as they are without the prediction.
-    at, numbers = predicted
-    raw = _again(file, start, names, parameters, upto=at)
-    limit = pdf_filters.PIXELS if _IMAGE.search(dictionary) else pdf_filters.PREDICTED
-    unpredicted = pdf_filters.unpredicted(raw, numbers, limit)
-    for number in range(at + 1, len(names)):
-        following = pdf_filters.FILTERS.get(names[number])
-        if following is None:
-            break
-        unpredicted = following(unpredicted, {})
-    yield unpredicted
+class _Source:
+    """The encoded bytes of a stream, and the filters that decode them."""
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        start: int,
+        names: Sequence[str],
+        dictionary: bytes,
+        objects: "_SmallObjects",
+        budget: pdf_filters.Budget,
+    ) -> None:
+        self._file = file
+        self._start = start
+        # The bytes before the first picture are a file of their own, or hold nothing but pixels.
+        self._names = list(takewhile(lambda name: name in pdf_filters.FILTERS, names))
+        parameters = list(_parameters(dictionary, objects))
+        self._numbers = parameters + [{}] * (len(self._names) - len(parameters))
+        self._budget = budget
+        self._is_picture = _IMAGE.search(dictionary) is not None
+
+    @property
+    def is_encoded(self) -> bool:
+        """False for bytes that the scan of the file saw as they are."""
+        return bool(self._names)
+
+    @property
+    def is_predicted(self) -> bool:
+        numbers = self._numbers[: len(self._names)]
+        return any(one.get("Predictor", 1) > 1 for one in numbers)
+
+    def decoded(self, *, predictions: bool) -> Iterator[bytes]:
+        """Return what the filters decode; `predictions` are taken away, or left."""
+        pieces: Iterator[bytes] = region(self._file, self._start)
+        for name, numbers in zip(self._names, self._numbers, strict=False):
+            pieces = pdf_filters.FILTERS[name](pieces, numbers, self._budget)
+            if predictions and numbers.get("Predictor", 1) > 1:
+                pieces = pdf_filters.unpredicted(
+                    pieces, numbers, self._budget, is_picture=self._is_picture
+                )
+        return pieces
 
 
-def _again(
-    file: IO[bytes],
-    start: int,
-    names: Sequence[str],
-    parameters: Sequence[dict[str, int]],
-    *,
-    upto: int,
-) -> Iterator[bytes]:
-    pieces: Iterator[bytes] = region(file, start)
-    for number, name in enumerate(names[: upto + 1]):
-        numbers = parameters[number] if number < len(parameters) else {}
-        pieces = pdf_filters.FILTERS[name](pieces, numbers)
-    return pieces
+def _decoded(source: _Source) -> Iterator[bytes]:
+    """Yield the content of a stream as readers see it, and without regard to predictions."""
+    if not source.is_encoded:
+        return
+    yield from source.decoded(predictions=True)
+    if source.is_predicted:
+        yield b"\n"
+        yield from source.decoded(predictions=False)
 
 
 def _parameters(dictionary: bytes, objects: "_SmallObjects") -> Sequence[dict[str, int]]:

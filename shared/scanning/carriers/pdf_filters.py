@@ -8,20 +8,34 @@ from typing import Final
 from shared.scanning.carriers.parts import PIECE
 from shared.scanning.carriers.streams import RAW, ZLIB, inflated
 
-type Filter = Callable[[Iterator[bytes], Mapping[str, int]], Iterator[bytes]]
+type Filter = Callable[[Iterator[bytes], Mapping[str, int], "Budget"], Iterator[bytes]]
 
-PREDICTED: Final = 64 * 1024 * 1024
-"""Greatest number of bytes of a stream from which a prediction is taken."""
-PIXELS: Final = 4 * 1024 * 1024
-"""The same for the pixels of a picture, whose prediction is slow to take."""
-
-# Unpacked bytes of one stream with LZW or run lengths.
-_SLOW: Final = 32 * 1024 * 1024
-_SPACE: Final = b" \t\r\n\f\0"
+# Bytes of one document that the slow filters decode: LZW, run lengths, ASCII85 and predictions.
+_SLOW: Final = 64 * 1024 * 1024
+# Bytes of one document's pictures from which a prediction is taken.
+_PIXELS: Final = 8 * 1024 * 1024
 _MAX_ROW: Final = 1024 * 1024
 
 
-def _flate(pieces: Iterator[bytes], _: Mapping[str, int]) -> Iterator[bytes]:
+class StreamTooLongError(Exception):
+    """A document with more content than the slow filters decode."""
+
+
+class Budget:
+    """The work that the slow filters may do for one document."""
+
+    def __init__(self) -> None:
+        self._left = _SLOW
+        self.pixels = _PIXELS
+
+    def spend(self, count: int) -> None:
+        """Count decoded bytes. Raises StreamTooLongError."""
+        self._left -= count
+        if self._left < 0:
+            raise StreamTooLongError
+
+
+def _flate(pieces: Iterator[bytes], _: Mapping[str, int], __: Budget) -> Iterator[bytes]:
     first = next(pieces, b"")
     content = inflated(_with(first, pieces), ZLIB)
     piece = next(content, b"")
@@ -39,7 +53,7 @@ def _with(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
     yield from others
 
 
-def _hexadecimal(pieces: Iterator[bytes], _: Mapping[str, int]) -> Iterator[bytes]:
+def _hexadecimal(pieces: Iterator[bytes], _: Mapping[str, int], __: Budget) -> Iterator[bytes]:
     rest = b""
     for piece in pieces:
         digits, end, _after = piece.partition(b">")
@@ -53,7 +67,7 @@ def _hexadecimal(pieces: Iterator[bytes], _: Mapping[str, int]) -> Iterator[byte
             return
 
 
-def _ascii85(pieces: Iterator[bytes], _: Mapping[str, int]) -> Iterator[bytes]:
+def _ascii85(pieces: Iterator[bytes], _: Mapping[str, int], budget: Budget) -> Iterator[bytes]:
     rest = b""
     for number, piece in enumerate(pieces):
         data = piece.removeprefix(b"<~") if number == 0 else piece
@@ -61,6 +75,7 @@ def _ascii85(pieces: Iterator[bytes], _: Mapping[str, int]) -> Iterator[bytes]:
         # `z` stands for five zeros' worth.
         data = rest + re.sub(rb"[^!-u]", b"", data.replace(b"z", b"!!!!!"))
         whole = len(data) - len(data) % 5
+        budget.spend(whole)
         yield _groups(data[:whole])
         rest = data[whole:]
         if end:
@@ -79,11 +94,10 @@ def _groups(data: bytes) -> bytes:
     return bytes(decoded)
 
 
-def _run_length(pieces: Iterator[bytes], _: Mapping[str, int]) -> Iterator[bytes]:
+def _run_length(pieces: Iterator[bytes], _: Mapping[str, int], budget: Budget) -> Iterator[bytes]:
     decoded = bytearray()
     literal = 0
     repeat = 0
-    total = 0
     for piece in pieces:
         for byte in piece:
             if literal:
@@ -99,21 +113,18 @@ def _run_length(pieces: Iterator[bytes], _: Mapping[str, int]) -> Iterator[bytes
                 literal = byte + 1
             else:
                 repeat = 257 - byte
-        total += len(decoded)
+        budget.spend(len(decoded))
         yield bytes(decoded)
         decoded.clear()
-        if total > _SLOW:
-            return
     yield bytes(decoded)
 
 
-def _lzw(pieces: Iterator[bytes], numbers: Mapping[str, int]) -> Iterator[bytes]:
+def _lzw(pieces: Iterator[bytes], numbers: Mapping[str, int], budget: Budget) -> Iterator[bytes]:
     early = numbers.get("EarlyChange", 1)
     table = [bytes([byte]) for byte in range(256)] + [b"", b""]
     previous = b""
     width, held, bits = 9, 0, 0
     decoded = bytearray()
-    total = 0
     for piece in pieces:
         for byte in piece:
             held = held << 8 | byte
@@ -137,30 +148,37 @@ def _lzw(pieces: Iterator[bytes], numbers: Mapping[str, int]) -> Iterator[bytes]
             previous = entry
             width = min(12, max(9, (len(table) + early).bit_length()))
             if len(decoded) > PIECE:
-                total += len(decoded)
+                budget.spend(len(decoded))
                 yield bytes(decoded)
                 decoded.clear()
-                if total > _SLOW:
-                    return
     yield bytes(decoded)
 
 
-def unpredicted(pieces: Iterable[bytes], numbers: Mapping[str, int], limit: int) -> Iterator[bytes]:
-    """Yield the first `limit` bytes without the prediction of PNG or TIFF (8 bits a component)."""
+def unpredicted(
+    pieces: Iterable[bytes], numbers: Mapping[str, int], budget: Budget, *, is_picture: bool
+) -> Iterator[bytes]:
+    """Yield bytes without the prediction of PNG or TIFF (8 bits a component).
+
+    The pixels of pictures are many, so the first of them have to do. Raises StreamTooLongError.
+    """
     colors = min(numbers.get("Colors", 1), 64)
-    unit = max(1, colors * numbers.get("BitsPerComponent", 8) // 8)
-    row = (numbers.get("Columns", 1) * colors * numbers.get("BitsPerComponent", 8) + 7) // 8
+    depth = min(numbers.get("BitsPerComponent", 8), 32)
+    unit = max(1, colors * depth // 8)
+    row = (numbers.get("Columns", 1) * colors * depth + 7) // 8
     if not 0 < row <= _MAX_ROW:
         return
     is_png = numbers["Predictor"] >= 10
     above = bytes(row)
     for line in _lines(pieces, row + is_png):
+        if is_picture:
+            budget.pixels -= len(line)
+            if budget.pixels < 0:
+                return
+        else:
+            budget.spend(len(line))
         kind, data = (line[0], line[1:]) if is_png else (1, line)
         above = _row(kind, bytearray(data), above.ljust(len(data), b"\0"), unit)
         yield above
-        limit -= len(data)
-        if limit < 0:
-            return
 
 
 def _lines(pieces: Iterable[bytes], length: int) -> Iterator[bytes]:
