@@ -95,10 +95,13 @@ class _Marked:
 def _embedded(marked: _Marked) -> Iterator[Part]:
     """Yield the parts of carriers that may begin at any offset."""
     carriers = [(name, place) for name in _READERS for place in marked.places(name)]
-    if len(carriers) > _MOST_CARRIERS:
+    if len(carriers) + len(marked.places("ole")) > _MOST_CARRIERS:
         raise RefusedArchiveError("archive-too-large")
     if any(_is_packed(marked.file, name, marked.places(name)) for name in ("xar", "lha")):
         raise RefusedArchiveError("archive-unsupported")
+    work = ole.Work()
+    for place in marked.places("ole"):
+        yield from ole.streams(marked.file, place, marked.size, work)
     for name, place in carriers:
         yield from _READERS[name](marked.file, place, marked.size)
     if marked.head[:3] == b"CWS":
@@ -165,7 +168,6 @@ def _disc(file: IO[bytes], place: int, size: int) -> Iterator[Part]:
 
 
 _READERS: Final[Mapping[str, Callable[[IO[bytes], int, int], Iterator[Part]]]] = {
-    "ole": ole.streams,
     "vba": _vba,
     "iso": _disc,
     "cpio": plain_archives.cpio_members,

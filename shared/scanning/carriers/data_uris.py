@@ -30,12 +30,14 @@ def contents(file: IO[bytes], places: Sequence[int]) -> Iterator[Part]:
     left = _MOST
     done = 0
     for place in places:
-        if place < done or escapes.after(place) > ends.after(place):
+        if place < done or escapes.after(place) >= ends.after(place):
             continue
         file.seek(place)
         text = file.read(min(_LONGEST, ends.after(place) - place))
         left -= len(text)
-        if content := _content(text):
+        content = _content(text)
+        if content is not None:
+            # A URI within is a part of this content.
             done = place + len(text)
             yield from gathered.add([content])
         if left < 0:
@@ -45,14 +47,19 @@ def contents(file: IO[bytes], places: Sequence[int]) -> Iterator[Part]:
     yield from gathered.rest()
 
 
-def _content(text: bytes) -> bytes:
-    """Return the content of the URI `text`."""
+def _content(text: bytes) -> bytes | None:
+    """Return the content of the URI `text`; b"" where no escape changes the content.
+
+    None for text that is no URI.
+    """
     text = text.replace(b"\0", b"")
     head = _HEAD.match(text)
     if head is None:
-        return b""
+        return None
     plain = html.unescape(text[head.end() :].decode("latin-1")).encode("latin-1", "ignore")
     data = unquote_to_bytes(plain)
+    if data == text[head.end() :]:
+        return b""
     if b"base64" in head[1].lower():
         decoder = Decoder()
         data = decoder.feed(data) + decoder.rest()

@@ -8,7 +8,7 @@ import re
 import struct
 from array import array
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import IO, Final
 
 from shared.scanning.carriers.parts import PIECE, Gathered, region
@@ -31,11 +31,24 @@ _PACKAGE: Final = re.compile(
 )
 # Streams below this size lie in the small table: section 2.1.
 _SMALL: Final = 4096
-# Entries of an allocation table: 2 GiB in sectors of 512 bytes.
-_MAX_SECTORS: Final = 4 * 1024 * 1024
+# Entries of tables and directories that are read for one file.
+_MAX_WORK: Final = 16 * 1024 * 1024
 
 
-def streams(file: IO[bytes], base: int, size: int) -> Iterator[Part]:
+class Work:
+    """The entries of tables that may still be read for one file with compound files in it."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_WORK
+
+    def spend(self, entries: int) -> None:
+        """Count entries. Raises RefusedArchiveError."""
+        self._left -= entries
+        if self._left < 0:
+            raise RefusedArchiveError("archive-too-large")
+
+
+def streams(file: IO[bytes], base: int, size: int, work: Work) -> Iterator[Part]:
     """Yield the chains of the compound file that begins at `base` of a file of `size` bytes.
 
     A part that cannot be put together is noted. Raises RefusedArchiveError.
@@ -49,10 +62,11 @@ def streams(file: IO[bytes], base: int, size: int) -> Iterator[Part]:
     if found[3] != 0xFFFE or shift not in (9, 12):
         yield NotExamined("ole-broken", f"byte {base}")
         return
-    layout = _Layout(file, base, size, 1 << shift)
+    layout = _Layout(file, base, size, 1 << shift, work)
     table = layout.table(header, tables, difat)
     small = array("I")
     for sector in _chain(table, mini):
+        work.spend(layout.width // 4)
         small.frombytes(layout.sector(sector)[: (layout.width // 4) * 4])
     listed = _Listed(layout, table, directory)
     gathered = Gathered()
@@ -110,13 +124,12 @@ def _joined_small(
 class _Layout:
     """The sectors of a compound file."""
 
-    def __init__(self, file: IO[bytes], base: int, size: int, width: int) -> None:
+    def __init__(self, file: IO[bytes], base: int, size: int, width: int, work: Work) -> None:
         self._file = file
         self._base = base
         self.width = width
         self.count = max(0, (size - base) // width)
-        if self.count > _MAX_SECTORS:
-            raise RefusedArchiveError("archive-too-large")
+        self.work = work
 
     def sector(self, number: int, at: int = 0, length: int | None = None) -> bytes:
         """Return a sector, or `length` bytes of the sector from `at`; b"" beyond the file."""
@@ -134,7 +147,8 @@ class _Layout:
         each = self.width // 4
         # Each sector of the DIFAT has the places of further sectors of the table.
         visited: set[int] = set()
-        while difat < _LAST_SECTOR and difat not in visited and len(visited) <= _MAX_SECTORS // 128:
+        while difat < _LAST_SECTOR and difat not in visited:
+            self.work.spend(each)
             visited.add(difat)
             more = array("I", self.sector(difat).ljust(self.width, b"\xff"))
             places += more[: each - 1]
@@ -143,6 +157,7 @@ class _Layout:
         for place in places[: max(tables, _IN_HEADER)]:
             if place >= _LAST_SECTOR or len(table) > self.count:
                 continue
+            self.work.spend(each)
             table.frombytes(self.sector(place).ljust(self.width, b"\xff"))
         return table[: self.count + 1]
 
@@ -155,9 +170,11 @@ class _Listed:
 
     def __init__(self, layout: _Layout, table: array[int], directory: int) -> None:
         self.root = _LAST_SECTOR
+        self._work = layout.work
         self._sizes: dict[tuple[int, bool], int] = {}
         for number, sector in enumerate(_chain(table, directory)):
             entries = layout.sector(sector)
+            layout.work.spend(len(entries) // 8)
             for at in range(0, len(entries) - _ENTRY_SIZE + 1, _ENTRY_SIZE):
                 (kind,) = struct.unpack_from("<66xB", entries, at)
                 start, size = struct.unpack_from("<116xII", entries, at)
@@ -174,7 +191,9 @@ class _Listed:
         size = self._sizes.get((start, width == _MINI_SIZE))
         if size is None:
             return (None,)
-        follows = sum(width for _ in _chain(table, start)) - size >= width
+        sectors = -(-size // width)
+        self._work.spend(sectors + 1)
+        follows = any(True for _ in islice(_chain(table, start), sectors, None))
         return (size, None) if follows else (size,)
 
 

@@ -108,7 +108,8 @@ def _texts() -> None:
         "log",
         CLEAN,
         lambda: b"".join(
-            b"2024-01-01T00:00:%02dZ GET /a?data:%d,x 200\n" % (n % 60, n) for n in range(5000)
+            b"2024-01-01T00:00:%02dZ GET /a?data:%d,x&b=%%d 200\n" % (n % 60, n)
+            for n in range(5000)
         ),
     )
     add(
