@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from azure.storage.blob.aio import BlobClient
-
 from shared.accesses import Accesses
 from shared.accesslog import LogStore
 from shared.accesslog.arrivals import Arrivals
@@ -15,10 +13,6 @@ from shared.accesslog.proofs.checkpoints import Checkpoints
 from shared.accesslog.reading.exports import Exports
 from shared.accesslog.reading.listing import Reading
 from shared.assets import Assets
-from shared.azure.blobs import AzureBlobs
-from shared.azure.bus import AzureBus
-from shared.azure.secrets import KeyVaultSecrets
-from shared.azure.tables import AzureTables
 from shared.blob_names import incoming_name
 from shared.catalogue import INCOMING_CONTAINER
 from shared.composition import Composition
@@ -75,6 +69,11 @@ class App(Composition):
 
     async def close(self) -> None:
         """Close the connections to Azure's services."""
+        from shared.azure.blobs import AzureBlobs
+        from shared.azure.bus import AzureBus
+        from shared.azure.secrets import KeyVaultSecrets
+        from shared.azure.tables import AzureTables
+
         for adapter in (self.tables, self.blobs, self.bus, self.adapters.secrets):
             if isinstance(adapter, AzureBlobs | AzureBus | AzureTables | KeyVaultSecrets):
                 await adapter.close()
@@ -201,6 +200,8 @@ async def permitted(app: App, tenant: str, path: str, size: int) -> str:
 
 async def arrived(app: App, tenant: str, path: str, data: bytes) -> BlobUploaded:
     """Permit a file and put the file into `incoming`; what the trigger would say of it."""
+    from azure.storage.blob.aio import BlobClient
+
     name = await permitted(app, tenant, path, len(data))
     async with BlobClient.from_connection_string(
         app.settings.DAM_STORAGE, INCOMING_CONTAINER.name, name

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fast import ROOT, slow_import
+from tests.fast import REFUSED, ROOT, slow_import
 
 RunFast = Callable[[str], subprocess.CompletedProcess[str]]
 
@@ -28,6 +28,23 @@ def test_every_pure_test_is_fast(pattern):
     found = list((ROOT / "tests").glob(pattern))
     assert found
     assert {path.name: slow_import(path) for path in found} == {path.name: None for path in found}
+
+
+def test_no_conftest_beside_a_pure_test_imports_what_a_fast_run_refuses():
+    """pytest imports the conftest of a file's folder before a fast run begins to refuse."""
+    tests = ROOT / "tests"
+    folders = {path.parent for pattern in PURE for path in tests.glob(pattern)}
+    modules = [
+        ".".join(conftest.relative_to(ROOT).with_suffix("").parts)
+        for folder in sorted(folders)
+        if (conftest := folder / "conftest.py").is_file() and folder != tests / "local/servicebus"
+    ]
+    assert modules
+    code = f"import {', '.join(modules)}, sys\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert not set(REFUSED) & set(done.stdout.split())
 
 
 @pytest.fixture
