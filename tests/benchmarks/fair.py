@@ -23,7 +23,7 @@ from infra.local.settings import ROOT
 from infra.local.stack import Stack
 from tests.benchmarks.benchmark import Benchmark, BySize, Size, Step
 from tests.benchmarks.client import INCOMING, Portal
-from tests.benchmarks.photos import paths, photos
+from tests.benchmarks.photos import TYPE, paths, photos
 from tests.benchmarks.resent import create_blob
 from tests.benchmarks.results import Result
 
@@ -115,7 +115,7 @@ async def _upload(storage: str, permitted: Mapping[str, str]) -> dict[str, datet
 
         async def put(path: str, name: str, content: bytes) -> None:
             async with limit:
-                await create_blob(target, name, content)
+                await create_blob(target, name, content, TYPE)
                 ended[path] = datetime.now(UTC)
 
         contents = (content for _, content in photos(len(permitted)))
@@ -130,7 +130,7 @@ async def _crowd(storage: str, names: Sequence[str], picture: bytes) -> None:
 
         async def put(name: str) -> None:
             async with limit:
-                await create_blob(target, name, picture + name.encode())
+                await create_blob(target, name, picture + name.encode(), TYPE)
 
         await asyncio.gather(*map(put, names))
 

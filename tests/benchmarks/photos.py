@@ -16,6 +16,8 @@ from tests.benchmarks.resent import create_blob
 
 SIZE: Final = 200_000
 """Bytes of one photo."""
+TYPE: Final = "image/jpeg"
+"""The type that a portal's client sends with a photo."""
 _SAMPLES: Final = ("astronaut.jpg", "cat.jpg", "launch.jpg")
 _UPLOADS_AT_ONCE: Final = 16
 # ISO/IEC 10918-1 B.1.1.2: the end of an image, and the byte that begins every marker.
@@ -45,7 +47,7 @@ async def upload(storage: str, container: str, names: Sequence[str]) -> None:
 
         async def put(name: str, content: bytes) -> None:
             async with limit:
-                await create_blob(target, name, content)
+                await create_blob(target, name, content, TYPE)
 
         contents = (content for _, content in photos(len(names)))
         await asyncio.gather(*map(put, names, contents))

@@ -14,7 +14,7 @@ from typing import IO, Any
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableErrorCode, TableTransactionError
 from azure.data.tables.aio import TableClient
-from azure.storage.blob import BlobClient
+from azure.storage.blob import BlobClient, ContentSettings
 from azure.storage.blob.aio import BlobClient as AsyncBlobClient
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
@@ -36,10 +36,13 @@ def create_file(blob: BlobClient, content: IO[bytes], stored: BlobClient | None 
             raise
 
 
-async def create_blob(container: ContainerClient, name: str, content: bytes) -> None:
+async def create_blob(
+    container: ContainerClient, name: str, content: bytes, content_type: str | None = None
+) -> None:
     """Create a blob. Raises ResourceExistsError for a blob with other content."""
     try:
-        await container.upload_blob(name, content)
+        settings = ContentSettings(content_type=content_type) if content_type else None
+        await container.upload_blob(name, content, content_settings=settings)
     except ResourceExistsError:
         stream = await container.get_blob_client(name).download_blob()
         if await stream.readall() != content:

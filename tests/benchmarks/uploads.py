@@ -41,7 +41,7 @@ PHOTOS: Final = BySize(60, 300, 1000)
 PHOTOS_COUNTED: Final = BySize(20, 60, 60)
 ROUNDS: Final = BySize(1, 2, 3)
 # The functions that process uploads and find uploads, by name.
-PROCESSING: Final = "process_upload"
+PROCESSING: Final = ("process_upload", "process_bulk_upload")
 FINDING: Final = "upload_arrived"
 POLL_SECONDS: Final = 0.2
 GIVE_UP_SECONDS: Final = 600.0
@@ -126,7 +126,7 @@ def _queued(stack: Stack, tenant: str, photos: int) -> Iterator[Portal]:
     """Yield a new tenant's portal, with the messages of its photos in the queue."""
     with Portal(stack, tenant) as portal:
         storage = stack.info["connection_strings"]["storage"]
-        with _host(stack, without=(PROCESSING,)):
+        with _host(stack, without=PROCESSING):
             portal.register()
             asyncio.run(upload(storage, INCOMING, portal.permit(paths(photos))))
             give_up = time.monotonic() + GIVE_UP_SECONDS
