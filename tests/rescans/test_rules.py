@@ -109,6 +109,21 @@ def test_the_progress(outcome, scanned, failed, read, found):
     assert rules.completed(state, LATER).remaining == 0
 
 
+def test_assets_that_came_after_the_count_leave_nothing_remaining():
+    state = rules.counted(rescan(), 1, 9, "", NOW)
+    for row in ("row 1", "row 2"):
+        state = rules.passed_over(state, row)
+    assert state.remaining == 0
+
+
+def test_a_message_ends_with_25_assets_or_a_gibibyte_and_counts_20000():
+    assert (rules.BATCH_SIZE, rules.BATCH_BYTES, rules.COUNT_SIZE) == (25, 1 << 30, 20_000)
+
+
+def test_a_deployment_settles_and_a_rescan_stalls_within_an_hour():
+    assert timedelta(minutes=60) == rules.SETTLING == rules.STALLED
+
+
 def test_a_count_goes_on_until_its_end():
     state = rules.counted(rescan(), 3, 27, "row 3", LATER)
     assert (state.status, state.cursor, state.batch, state.advanced_at) == (
