@@ -30,7 +30,7 @@ from shared.scanning.carriers import (
 )
 from shared.scanning.carriers.marks import MOST, marks
 from shared.scanning.carriers.parts import part, region
-from shared.scanning.carriers.streams import ZLIB, inflated
+from shared.scanning.carriers.streams import inflated
 from shared.scanning.examiners import Examiner, Part
 from shared.scanning.scanner import NotExamined, RefusedArchiveError
 
@@ -105,16 +105,16 @@ def _embedded(marked: _Marked) -> Iterator[Part]:
     for name, place in carriers:
         yield from _READERS[name](marked.file, place, marked.size)
     if marked.head[:3] == b"CWS":
-        yield from part(inflated(region(marked.file, 8), ZLIB))
+        yield from part(inflated(region(marked.file, 8)))
     elif marked.head[:3] == b"ZWS":
         yield NotExamined("flash", "byte 0")
 
 
 def _documents(marked: _Marked) -> Iterator[Part]:
-    """Yield the streams of a PDF, also of a PDF that stands behind other bytes."""
-    if not marked.places("pdf"):
+    """Yield the streams of a PDF, also behind other bytes, and also without the first line."""
+    if not marked.places("pdf") and not marked.places("pdf_end"):
         return
-    if marked.places("pdf_encrypt"):
+    if marked.places("pdf") and marked.places("pdf_encrypt"):
         yield NotExamined("encrypted-document", f"byte {marked.places('pdf_encrypt')[0] + 1}")
     # The mark begins one byte before the keyword.
     yield from pdf.streams(marked.file, [place + 1 for place in marked.places("pdf_stream")])

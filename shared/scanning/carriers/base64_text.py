@@ -30,20 +30,32 @@ _LONGEST: Final = 8 * 1024 * 1024
 
 
 class Decoder:
-    """Decode base64 in pieces, and skip what does not belong to the alphabet."""
+    """Decode base64 in pieces, and skip what does not belong to the alphabet.
 
-    def __init__(self) -> None:
+    Programs differ in what they do behind padding: one ends the group of characters there, another
+    takes no notice of the padding.
+    """
+
+    def __init__(self, *, url_safe: bool = True, pads: bool = True) -> None:
+        """Take `-` and `_` for characters if `url_safe`; take notice of padding if `pads`."""
+        self._url_safe = url_safe
+        self._pads = pads
         self._held = b""
+        self.padded = False
+        """True when characters followed padding."""
 
     def feed(self, data: bytes) -> bytes:
-        """Return the bytes that are complete with `data`. Padding ends a group of characters."""
+        """Return the bytes that are complete with `data`."""
         decoded = bytearray()
-        data = _NOT_BASE64.sub(b"", data.translate(_URL_SAFE))
-        *padded, last = re.split(rb"=+", data)
-        for piece in padded:
+        if self._url_safe:
+            data = data.translate(_URL_SAFE)
+        *before, last = re.split(rb"=+", _NOT_BASE64.sub(b"", data))
+        for piece in before:
             self._held += piece
-            decoded += self.rest()
+            if self._pads:
+                decoded += self.rest()
         self._held += last
+        self.padded |= bool(before and last)
         whole = len(self._held) & ~3
         decoded += binascii.a2b_base64(self._held[:whole])
         self._held = self._held[whole:]

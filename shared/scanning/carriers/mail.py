@@ -21,6 +21,8 @@ _BOUNDARY: Final = re.compile(
 )
 _MAX_BOUNDARIES: Final = 1000
 _ENCODING: Final = re.compile(rb"\s*content-transfer-encoding\s*:(.*)", re.IGNORECASE | re.DOTALL)
+# RFC 5322 section 2.2; programs allow a space before the colon.
+_FIELD: Final = re.compile(rb"[!-9;-~]{1,200}[ \t]*:")
 _BEGIN: Final = re.compile(rb"begin(-base64)? [0-7]{3,4} ", re.IGNORECASE)
 _YENC: Final = b"=ybegin "
 _COMMENT: Final = re.compile(rb"\([^)]*\)")
@@ -39,22 +41,60 @@ class _Body:
 
 
 def bodies(file: IO[bytes]) -> Iterator[Part]:
-    """Yield the decoded bodies of a mail, of a mailbox, or of any text with such bodies."""
-    gathered = Gathered()
+    """Yield the decoded bodies of a mail, of a mailbox, or of any text with such bodies.
+
+    Where characters follow the padding of base64, the bodies are decoded in both ways that programs
+    have.
+    """
     boundaries = _boundaries(file)
-    lines = _lines(file)
-    header = b""
-    for line in lines:
-        if line.strip():
-            header = _header(header, line)
+    first = _Reading(boundaries, pads=True)
+    yield from first.bodies(file)
+    if any(decoder.padded for decoder in first.decoders):
+        yield from _Reading(boundaries, pads=False).bodies(file)
+
+
+class _Reading:
+    """One way to read a mail."""
+
+    def __init__(self, boundaries: frozenset[bytes], *, pads: bool) -> None:
+        self._boundaries = boundaries
+        self._pads = pads
+        self.decoders: list[Decoder] = []
+
+    def bodies(self, file: IO[bytes]) -> Iterator[Part]:
+        gathered = Gathered()
+        lines = _lines(file)
+        header = b""
+        for line in lines:
             begun = _marked(line)
-        else:
-            begun = _encoded(header, boundaries)
+            if begun is None and line.strip() and (not header or _is_header(line)):
+                header = _header(header, line)
+                continue
+            if begun is None:
+                begun = self._encoded(header)
+                if line.strip():
+                    # A body without the empty line before it.
+                    lines.again(line)
             header = b""
-        if begun is not None:
-            yield from gathered.add(_content(begun, lines))
-            header = b""
-    yield from gathered.rest()
+            if begun is not None:
+                yield from gathered.add(_content(begun, lines))
+        yield from gathered.rest()
+
+    def _encoded(self, header: bytes) -> "_Body | None":
+        values = b" ".join(_values(header))
+        if b"base64" in values:
+            decoder = Decoder(url_safe=False, pads=self._pads)
+            self.decoders.append(decoder)
+            return _Body(decoder.feed, self._ends, decoder.rest)
+        if b"quoted-printable" in values:
+            return _Body(_quoted, self._ends)
+        return None
+
+    def _ends(self, line: bytes) -> bool:
+        if not line.startswith(b"--"):
+            return line.startswith(b"From ") and not self._boundaries
+        named = line[2:].rstrip().startswith(tuple(self._boundaries))
+        return named or not self._boundaries
 
 
 def _content(body: _Body, lines: "_Lines") -> Iterator[bytes]:
@@ -85,20 +125,8 @@ def _values(header: bytes) -> Iterator[bytes]:
             yield _COMMENT.sub(b"", found[1]).lower()
 
 
-def _encoded(header: bytes, boundaries: frozenset[bytes]) -> _Body | None:
-    values = b" ".join(_values(header))
-
-    def ends(line: bytes) -> bool:
-        if not line.startswith(b"--"):
-            return line.startswith(b"From ") and not boundaries
-        return not boundaries or line[2:].rstrip().startswith(tuple(boundaries))
-
-    if b"base64" in values:
-        decoder = Decoder()
-        return _Body(decoder.feed, ends, decoder.rest)
-    if b"quoted-printable" in values:
-        return _Body(_quoted, ends)
-    return None
+def _is_header(line: bytes) -> bool:
+    return line[:1] in b" \t" or _FIELD.match(line) is not None
 
 
 def _marked(line: bytes) -> _Body | None:

@@ -23,6 +23,7 @@ _PATTERNS: Final[Mapping[str, str]] = {
     "vba": "{ 01 ?? (B? | 3?) 00 41 74 74 72 69 62 75 74 }",
     "pdf": '"%PDF-"',
     "pdf_stream": r"/[^d]stream[\r\n \t]/",
+    "pdf_end": '"endstream"',
     "pdf_encrypt": r"/\/Encrypt[ \r\n\t\/<0-9]/",
     "iso": "{ 01 43 44 30 30 31 01 00 }",
     "cpio": "/07070[127][0-9A-Fa-f]{64}/",

@@ -3,10 +3,11 @@
 import binascii
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Final
 
 from shared.scanning.carriers.parts import PIECE
-from shared.scanning.carriers.streams import RAW, ZLIB, inflated
+from shared.scanning.carriers.streams import inflated
 
 type Filter = Callable[[Iterator[bytes], Mapping[str, int], "Budget"], Iterator[bytes]]
 
@@ -37,20 +38,14 @@ class Budget:
 
 def _flate(pieces: Iterator[bytes], _: Mapping[str, int], __: Budget) -> Iterator[bytes]:
     first = next(pieces, b"")
-    content = inflated(_with(first, pieces), ZLIB)
+    content = inflated(chain((first,), pieces))
     piece = next(content, b"")
     if piece:
         yield piece
         yield from content
         return
-    # Without the header of zlib, or with a broken header.
-    for cut in (0, 2):
-        yield from inflated([first[cut:]], RAW)
-
-
-def _with(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from others
+    # The header of zlib may be broken.
+    yield from inflated((first[2:],))
 
 
 def _hexadecimal(pieces: Iterator[bytes], _: Mapping[str, int], __: Budget) -> Iterator[bytes]:

@@ -1,21 +1,37 @@
-"""Inflate and decode streams of hostile bytes, piece by piece; damage ends a stream in silence.
+"""Inflate streams of hostile bytes, piece by piece; damage ends a stream in silence.
 
 Whoever opens a damaged stream gets the bytes before the damage, and so these bytes are scanned.
 """
 
-import bz2
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from shared.scanning.carriers.parts import PIECE
 
-RAW, ZLIB, GZIP = -15, 15, 31
-"""Forms of a deflated stream, as zlib names the forms (`wbits`)."""
+if TYPE_CHECKING:
+    from zlib import _Decompress
+
+_RAW = -15
 
 
-def inflated(pieces: Iterable[bytes], form: int) -> Iterator[bytes]:
-    """Yield the content of one deflated stream."""
-    stream = zlib.decompressobj(form)
+def inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the content of one deflated stream, with the header of zlib or without.
+
+    The checksum at the end is not checked.
+    """
+    following = iter(pieces)
+    start = next(following, b"")
+    while len(start) < 2 and (more := next(following, b"")):
+        start += more
+    # The method and the check bits of the header: RFC 1950 section 2.2.
+    has_header = len(start) >= 2 and start[0] & 15 == 8 and int.from_bytes(start[:2]) % 31 == 0
+    return _raw(chain((start[2:] if has_header else start,), following))
+
+
+def _raw(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    stream = zlib.decompressobj(_RAW)
     for packed in pieces:
         while not stream.eof:
             before = stream.copy()
@@ -33,31 +49,26 @@ def inflated(pieces: Iterable[bytes], form: int) -> Iterator[bytes]:
             return
 
 
-def _salvaged(stream: "zlib._Decompress", packed: bytes) -> bytes:
+def _salvaged(stream: "_Decompress", packed: bytes) -> bytes:
     """Return the bytes before the damage, which zlib drops with the error."""
-    content = bytearray()
+    whole, damaged = 0, len(packed)
+    while damaged - whole > 1:
+        middle = (whole + damaged) // 2
+        if _tried(stream, packed[:middle]) is None:
+            damaged = middle
+        else:
+            whole = middle
+    content = stream.decompress(packed[:whole], PIECE)
+    # The last symbol may end within the damaged byte.
+    for bits in range(7, 0, -1):
+        last = _tried(stream, bytes([packed[whole] & (1 << bits) - 1]))
+        if last is not None:
+            return content + last
+    return content
+
+
+def _tried(stream: "_Decompress", packed: bytes) -> bytes | None:
     try:
-        while piece := stream.decompress(packed, 1):
-            content += piece
-            packed = stream.unconsumed_tail
+        return stream.copy().decompress(packed, PIECE)
     except zlib.error:
-        pass
-    return bytes(content)
-
-
-def unpacked_bzip2(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the content of one bzip2 stream."""
-    stream = bz2.BZ2Decompressor()
-    try:
-        for packed in pieces:
-            piece = stream.decompress(packed, PIECE)
-            while piece:
-                yield piece
-                if stream.eof or stream.needs_input:
-                    break
-                piece = stream.decompress(b"", PIECE)
-            if stream.eof:
-                return
-    except (OSError, ValueError):
-        # bz2 raises OSError for bad data; no file is read here.
-        return
+        return None
