@@ -41,6 +41,7 @@ class Decoder:
         self._url_safe = url_safe
         self._pads = pads
         self._held = b""
+        self._ended = False
         self.padded = False
         """True when characters followed padding."""
 
@@ -49,13 +50,15 @@ class Decoder:
         decoded = bytearray()
         if self._url_safe:
             data = data.translate(_URL_SAFE)
-        *before, last = re.split(rb"=+", _NOT_BASE64.sub(b"", data))
+        data = _NOT_BASE64.sub(b"", data)
+        *before, last = re.split(rb"=+", data)
         for piece in before:
             self._held += piece
             if self._pads:
                 decoded += self.rest()
         self._held += last
-        self.padded |= bool(before and last)
+        self.padded |= bool((self._ended and data) or any(before[1:]) or (before and last))
+        self._ended |= bool(before)
         whole = len(self._held) & ~3
         decoded += binascii.a2b_base64(self._held[:whole])
         self._held = self._held[whole:]

@@ -12,13 +12,17 @@ from dataclasses import dataclass, field
 from typing import IO, Final
 
 from shared.scanning.carriers.base64_text import Decoder
-from shared.scanning.carriers.parts import PIECE, Gathered
+from shared.scanning.carriers.parts import PIECE, Gathered, region
 from shared.scanning.examiners import Part
 
 _MAX_LINE: Final = 64 * 1024
 _BOUNDARY: Final = re.compile(
     rb"boundary\s*(?:\*0?\*?)?=\s*(?:\"([^\"\r\n]{1,200})|([^\s\";]{1,200}))", re.IGNORECASE
 )
+# A carriage return alone ends a line in some programs.
+_LINE_END: Final = re.compile(rb"\n")
+_ANY_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_LONE_RETURN: Final = re.compile(rb"\r[^\n]")
 _MAX_BOUNDARIES: Final = 1000
 _ENCODING: Final = re.compile(rb"\s*content-transfer-encoding\s*:(.*)", re.IGNORECASE | re.DOTALL)
 # RFC 5322 section 2.2; programs allow a space before the colon.
@@ -43,27 +47,44 @@ class _Body:
 def bodies(file: IO[bytes]) -> Iterator[Part]:
     """Yield the decoded bodies of a mail, of a mailbox, or of any text with such bodies.
 
-    Where characters follow the padding of base64, the bodies are decoded in both ways that programs
-    have.
+    Where characters follow the padding of base64, and where lines end with a carriage return alone,
+    the mail is read in both ways that programs have.
     """
     boundaries = _boundaries(file)
-    first = _Reading(boundaries, pads=True)
-    yield from first.bodies(file)
-    if any(decoder.padded for decoder in first.decoders):
-        yield from _Reading(boundaries, pads=False).bodies(file)
+    for line_end in (_LINE_END, _ANY_LINE_END):
+        first = _Reading(boundaries, line_end, pads=True)
+        yield from first.bodies(file)
+        if any(decoder.padded for decoder in first.decoders):
+            yield from _Reading(boundaries, line_end, pads=False).bodies(file)
+        if not _has_lone_return(file):
+            break
 
 
 class _Reading:
-    """One way to read a mail."""
+    """One way to read a mail.
 
-    def __init__(self, boundaries: frozenset[bytes], *, pads: bool) -> None:
+    A mail whose own header names an encoding is read to its end as well: whoever overlooks the
+    boundaries decodes them.
+    """
+
+    def __init__(
+        self, boundaries: frozenset[bytes], line_end: re.Pattern[bytes], *, pads: bool
+    ) -> None:
         self._boundaries = boundaries
+        self._line_end = line_end
         self._pads = pads
         self.decoders: list[Decoder] = []
 
     def bodies(self, file: IO[bytes]) -> Iterator[Part]:
+        yield from self._bodies(file, self._ends, first_only=False)
+        if self._boundaries:
+            yield from self._bodies(file, lambda _: False, first_only=True)
+
+    def _bodies(
+        self, file: IO[bytes], ends: Callable[[bytes], bool], *, first_only: bool
+    ) -> Iterator[Part]:
         gathered = Gathered()
-        lines = _lines(file)
+        lines = _Lines(file, self._line_end)
         header = b""
         for line in lines:
             begun = _marked(line)
@@ -71,23 +92,25 @@ class _Reading:
                 header = _header(header, line)
                 continue
             if begun is None:
-                begun = self._encoded(header)
+                begun = self._encoded(header, ends)
                 if line.strip():
                     # A body without the empty line before it.
                     lines.again(line)
             header = b""
             if begun is not None:
                 yield from gathered.add(_content(begun, lines))
+            if first_only:
+                break
         yield from gathered.rest()
 
-    def _encoded(self, header: bytes) -> "_Body | None":
+    def _encoded(self, header: bytes, ends: Callable[[bytes], bool]) -> "_Body | None":
         values = b" ".join(_values(header))
         if b"base64" in values:
             decoder = Decoder(url_safe=False, pads=self._pads)
             self.decoders.append(decoder)
-            return _Body(decoder.feed, self._ends, decoder.rest)
+            return _Body(decoder.feed, ends, decoder.rest)
         if b"quoted-printable" in values:
-            return _Body(_quoted, self._ends)
+            return _Body(_quoted, ends)
         return None
 
     def _ends(self, line: bytes) -> bool:
@@ -182,7 +205,7 @@ class _YEnc:
 def _boundaries(file: IO[bytes]) -> frozenset[bytes]:
     """Return the boundaries that a mail declares, anywhere."""
     found: set[bytes] = set()
-    for line in _lines(file):
+    for line in _Lines(file, _ANY_LINE_END):
         for one in _BOUNDARY.finditer(line):
             if len(found) < _MAX_BOUNDARIES:
                 found.add((one[1] or one[2]).rstrip())
@@ -192,11 +215,14 @@ def _boundaries(file: IO[bytes]) -> frozenset[bytes]:
 class _Lines:
     """The lines of a file; a line may be handed back once."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], line_end: re.Pattern[bytes]) -> None:
+        self._line_end = line_end
         self._file = file
         self._position = 0
         self._back: bytes | None = None
         self._block = b""
+        self._at = 0
+        self._ended = False
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -206,26 +232,36 @@ class _Lines:
             line, self._back = self._back, None
             return line
         while True:
-            end = self._block.find(b"\n")
-            if end >= 0 or len(self._block) > _MAX_LINE:
-                end = end if 0 <= end <= _MAX_LINE else _MAX_LINE
-                line, self._block = self._block[: end + 1], self._block[end + 1 :]
-                return line
+            found = self._line_end.search(self._block, self._at)
+            if found is not None and (found.end() < len(self._block) or self._ended):
+                return self._cut(found.end())
+            if len(self._block) - self._at > _MAX_LINE:
+                return self._cut(self._at + _MAX_LINE)
+            if self._ended:
+                if self._at == len(self._block):
+                    raise StopIteration
+                return self._cut(len(self._block))
             self._file.seek(self._position)
             more = self._file.read(_MAX_LINE)
+            self._ended = not more
             self._position += len(more)
-            # A carriage return alone ends a line as well.
-            if not more:
-                line, self._block = self._block, b""
-                if not line:
-                    raise StopIteration
-                return line
-            self._block += more
+            self._block = self._block[self._at :] + more
+            self._at = 0
+
+    def _cut(self, end: int) -> bytes:
+        line = self._block[self._at : end]
+        self._at = end
+        return line
 
     def again(self, line: bytes) -> None:
         """Hand `line` back, to be read next."""
         self._back = line
 
 
-def _lines(file: IO[bytes]) -> _Lines:
-    return _Lines(file)
+def _has_lone_return(file: IO[bytes]) -> bool:
+    tail = b""
+    for piece in region(file, 0):
+        if _LONE_RETURN.search(tail + piece):
+            return True
+        tail = piece[-1:]
+    return False
