@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import compress
 from typing import Final, Self
 
 from shared.accesslog.entries import (
@@ -17,6 +18,7 @@ from shared.accesslog.entries import (
     payload_of,
 )
 from shared.accesslog.storage.errors import EventIdReusedError, LogDamagedError
+from shared.accesslog.storage.event_secret import EventSecretError
 from shared.accesslog.storage.pending import NewEntry
 from shared.accesslog.storage.store import LogStore
 from shared.context import NOWHERE, Context, during
@@ -86,13 +88,21 @@ class AccessLog:
     async def record_listing(self, tenants: Sequence[str], caller: Caller) -> Collection[str]:
         """Record, in the log of each of `tenants`, that a list shows `caller` the tenant.
 
-        Returns the tenants whose log has the entry: give no data of the others. Raises
-        UnavailableError when the result is unknown for any tenant.
+        Returns the tenants whose log has the entry. Give no data of the others, whose log is
+        damaged or lacks its key. Raises UnavailableError when the result of a tenant is unknown.
         """
         now = self._clock()
-        listed = [_answered(one, caller, "tenant.listed", f"tenants/{one}") for one in tenants]
-        reasons = await self.record_entries([new_entry(one, new_id(now), now) for one in listed])
-        return {one for one, reason in zip(tenants, reasons, strict=True) if reason is None}
+
+        async def is_recorded(tenant: str) -> bool:
+            listed = _answered(tenant, caller, "tenant.listed", f"tenants/{tenant}")
+            try:
+                [reason] = await self.record_entries([new_entry(listed, new_id(now), now)])
+            except EventSecretError:
+                return False
+            return reason is None
+
+        recorded = await asyncio.gather(*(is_recorded(tenant) for tenant in tenants))
+        return set(compress(tenants, recorded))
 
     async def record_disclosure(self, tenant: str, caller: Caller, resource: str) -> None:
         """Record that one of the vendor's people asks for a part of a tenant's log.

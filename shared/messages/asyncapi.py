@@ -58,8 +58,8 @@ def _channel(queue: str) -> dict[str, Any]:
         channel["description"] = "Needs sessions: the session id is the tenant's id."
     if queue == INTAKE_BULK_QUEUE.name:
         channel["description"] = (
-            "Sessions that the app chooses, for messages as on `intake`. No other sender uses the"
-            " queue."
+            "Needs sessions, which the app chooses, for messages as on `intake`. No other sender"
+            " uses the queue."
         )
     if queue == SCAN_RESULTS_QUEUE.name:
         channel["description"] = (

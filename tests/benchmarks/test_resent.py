@@ -51,7 +51,7 @@ class File:
 class Container:
     """A container whose only blob has `STORED`."""
 
-    async def upload_blob(self, name, content):
+    async def upload_blob(self, name, content, content_settings=None):
         raise exists()
 
     def get_blob_client(self, name):

@@ -16,6 +16,7 @@ from shared.catalogue import (
     PARKED_MESSAGES_QUEUE,
     QUEUES,
 )
+from tests.compositions import OneSecret, composed, registered
 from tests.journeys.logs import tamper
 from tests.journeys.portal import Portal, eventually
 from tests.queues import peeked
@@ -89,6 +90,16 @@ async def test_a_tenant_whose_log_takes_no_entries_is_listed_by_id_alone(
         assert page.status_code == 200, page.text
         assert {portal.tenant, misplaced} <= set(page.json()["withheld"])
         assert not {portal.tenant, misplaced} & {one["id"] for one in page.json()["tenants"]}
+
+
+async def test_a_tenant_whose_log_lacks_its_key_is_listed_by_id_alone(stack, http, service):
+    """The log of the tenant was begun under a key that the app's vault does not have."""
+    async with composed(stack.settings, OneSecret()) as other:
+        tenant = await registered(other, fresh("keyless"))
+    page = await http.get("/api/tenants", params={"limit": "1000"}, headers=service)
+    assert page.status_code == 200, page.text
+    assert tenant in page.json()["withheld"]
+    assert tenant not in {one["id"] for one in page.json()["tenants"]}
 
 
 async def test_a_repeated_registration_shows_the_tenant_and_that_is_an_entry(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shared.accesslog.payloads import same_content
 from shared.accesslog.storage.errors import EventIdReusedError
-from shared.accesslog.storage.event_secret import HmacKey
+from shared.accesslog.storage.event_secret import EventSecretError, HmacKey
 from shared.accesslog.storage.events import EventKey
 from shared.errors import TooLargeError, UnavailableError
 from shared.merkle import MAX_ENTRY, leaf_hash
@@ -106,8 +106,10 @@ class PendingAppend:
         if self.answer.done():
             return
         match error:
+            # Each caller adds a traceback to the exception, and therefore gets a new exception.
+            case EventSecretError(reason=reason):
+                self.answer.set_exception(EventSecretError(reason))
             case UnavailableError(service=service):
-                # Each caller adds a traceback to the exception, and therefore gets a new exception.
                 self.answer.set_exception(UnavailableError(service))
             case asyncio.CancelledError():
                 self.answer.cancel()

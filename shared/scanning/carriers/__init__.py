@@ -99,7 +99,7 @@ def _embedded(marked: _Marked) -> Iterator[Part]:
         raise RefusedArchiveError("archive-too-large")
     if any(_is_packed(marked.file, name, marked.places(name)) for name in ("xar", "lha")):
         raise RefusedArchiveError("archive-unsupported")
-    work = ole.Work()
+    work = ole.Effort()
     for place in marked.places("ole"):
         yield from ole.streams(marked.file, place, marked.size, work)
     for name, place in carriers:

@@ -35,7 +35,7 @@ _SMALL: Final = 4096
 _MAX_WORK: Final = 16 * 1024 * 1024
 
 
-class Work:
+class Effort:
     """The entries of tables that may still be read for one file with compound files in it."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Work:
             raise RefusedArchiveError("archive-too-large")
 
 
-def streams(file: IO[bytes], base: int, size: int, work: Work) -> Iterator[Part]:
+def streams(file: IO[bytes], base: int, size: int, work: Effort) -> Iterator[Part]:
     """Yield the chains of the compound file that begins at `base` of a file of `size` bytes.
 
     A part that cannot be put together is noted. Raises RefusedArchiveError.
@@ -124,7 +124,7 @@ def _joined_small(
 class _Layout:
     """The sectors of a compound file."""
 
-    def __init__(self, file: IO[bytes], base: int, size: int, width: int, work: Work) -> None:
+    def __init__(self, file: IO[bytes], base: int, size: int, width: int, work: Effort) -> None:
         self._file = file
         self._base = base
         self.width = width

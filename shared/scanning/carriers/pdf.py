@@ -47,7 +47,7 @@ def streams(file: IO[bytes], places: Iterable[int]) -> Iterator[Part]:
     """
     gathered = Gathered()
     objects = _SmallObjects(file)
-    budget = pdf_filters.Budget()
+    budget = pdf_filters.Spending()
     for place in places:
         start, dictionary = _stream(file, place)
         for names in _readings(dictionary, objects):
@@ -111,7 +111,7 @@ class _Source:
         names: Sequence[str],
         dictionary: bytes,
         objects: "_SmallObjects",
-        budget: pdf_filters.Budget,
+        budget: pdf_filters.Spending,
     ) -> None:
         self._file = file
         self._start = start

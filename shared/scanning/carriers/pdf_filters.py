@@ -9,7 +9,7 @@ from typing import Final
 from shared.scanning.carriers.parts import PIECE
 from shared.scanning.carriers.streams import inflated
 
-type Filter = Callable[[Iterator[bytes], Mapping[str, int], "Budget"], Iterator[bytes]]
+type Filter = Callable[[Iterator[bytes], Mapping[str, int], "Spending"], Iterator[bytes]]
 
 # Bytes of one document that the slow filters decode: LZW, run lengths, ASCII85 and predictions.
 _SLOW: Final = 64 * 1024 * 1024
@@ -22,7 +22,7 @@ class StreamTooLongError(Exception):
     """A document with more content than the slow filters decode."""
 
 
-class Budget:
+class Spending:
     """The work that the slow filters may do for one document."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Budget:
             raise StreamTooLongError
 
 
-def _flate(pieces: Iterator[bytes], _: Mapping[str, int], __: Budget) -> Iterator[bytes]:
+def _flate(pieces: Iterator[bytes], _: Mapping[str, int], __: Spending) -> Iterator[bytes]:
     first = next(pieces, b"")
     content = inflated(chain((first,), pieces))
     piece = next(content, b"")
@@ -48,7 +48,7 @@ def _flate(pieces: Iterator[bytes], _: Mapping[str, int], __: Budget) -> Iterato
     yield from inflated((first[2:],))
 
 
-def _hexadecimal(pieces: Iterator[bytes], _: Mapping[str, int], __: Budget) -> Iterator[bytes]:
+def _hexadecimal(pieces: Iterator[bytes], _: Mapping[str, int], __: Spending) -> Iterator[bytes]:
     rest = b""
     for piece in pieces:
         digits, end, _after = piece.partition(b">")
@@ -62,7 +62,7 @@ def _hexadecimal(pieces: Iterator[bytes], _: Mapping[str, int], __: Budget) -> I
             return
 
 
-def _ascii85(pieces: Iterator[bytes], _: Mapping[str, int], budget: Budget) -> Iterator[bytes]:
+def _ascii85(pieces: Iterator[bytes], _: Mapping[str, int], budget: Spending) -> Iterator[bytes]:
     rest = b""
     for number, piece in enumerate(pieces):
         data = piece.removeprefix(b"<~") if number == 0 else piece
@@ -89,7 +89,7 @@ def _groups(data: bytes) -> bytes:
     return bytes(decoded)
 
 
-def _run_length(pieces: Iterator[bytes], _: Mapping[str, int], budget: Budget) -> Iterator[bytes]:
+def _run_length(pieces: Iterator[bytes], _: Mapping[str, int], budget: Spending) -> Iterator[bytes]:
     decoded = bytearray()
     literal = 0
     repeat = 0
@@ -114,7 +114,7 @@ def _run_length(pieces: Iterator[bytes], _: Mapping[str, int], budget: Budget) -
     yield bytes(decoded)
 
 
-def _lzw(pieces: Iterator[bytes], numbers: Mapping[str, int], budget: Budget) -> Iterator[bytes]:
+def _lzw(pieces: Iterator[bytes], numbers: Mapping[str, int], budget: Spending) -> Iterator[bytes]:
     early = numbers.get("EarlyChange", 1)
     table = [bytes([byte]) for byte in range(256)] + [b"", b""]
     previous = b""
@@ -150,7 +150,7 @@ def _lzw(pieces: Iterator[bytes], numbers: Mapping[str, int], budget: Budget) ->
 
 
 def unpredicted(
-    pieces: Iterable[bytes], numbers: Mapping[str, int], budget: Budget, *, is_picture: bool
+    pieces: Iterable[bytes], numbers: Mapping[str, int], budget: Spending, *, is_picture: bool
 ) -> Iterator[bytes]:
     """Yield bytes without the prediction of PNG or TIFF (8 bits a component).
 
