@@ -87,11 +87,17 @@ async def test_people_of_a_tenant_get_one_answer_for_every_other_tenant(enter, m
     assert json.loads(content)["type"] == "urn:vouchsafe:problem:tenant-not-found"
 
 
-@pytest.mark.parametrize(("method", "path"), OF_TENANTS)
-@pytest.mark.parametrize("role", [*sorted(VENDOR_ROLES), None])
+@pytest.mark.parametrize(
+    ("method", "path", "role"),
+    [
+        (method, path, role)
+        for method, path in OF_TENANTS
+        for role in (*sorted(VENDOR_ROLES), None)
+        # A vendor's role that the endpoint admits may know the tenants.
+        if role not in OPERATIONS[method, path].roles
+    ],
+)
 async def test_who_has_no_role_for_an_endpoint_learns_of_no_tenant(enter, method, path, role):
-    if role in OPERATIONS[method, path].roles:
-        pytest.skip("has the role, and may know the tenants")
     caller = Caller("eve", frozenset({role} if role else ()), None, "vendor")
     answers = {
         await enter(caller, method, path, tenant, body) for tenant in FOREIGN for body in BODIES
