@@ -61,12 +61,12 @@ class AssetView(View, frozen=True):
     id: str
     tenant: str
     path: str
-    container: str
-    blob: str
     verdict: Verdict
     size: int
     uploaded_at: datetime
     filed_at: datetime
+    container: str | None = None
+    blob: str | None = None
     reason: str | None = None
     media_type: str | None = None
     sha256: str | None = None

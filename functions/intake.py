@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated
 
 import azure.functions as func
+import msgspec
 from msgspec import Meta
 
 from functions.edge.blob_reference import BlobReference
 from functions.edge.bodies import RequestBody, View
-from functions.edge.calls import Call, Reply
+from functions.edge.calls import Call, Reply, read_json
 from functions.edge.deliveries import Delivery
 from functions.edge.disclosures import Disclosed
 from functions.edge.http import HttpRoutes
@@ -32,6 +33,9 @@ _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _MEDIA_TYPE = rf"^{_WORD}/{_WORD}[ \t]*(?:;[ -~]*)?$(?!\n)"
 
 
+_MAX_FILES = 1000
+
+
 class UploadRequest(RequestBody, frozen=True):
     """Ask for a URL to upload one file of `size` bytes to `path`, in the tenant's own folder."""
 
@@ -43,7 +47,13 @@ class UploadRequest(RequestBody, frozen=True):
 class UploadsRequest(RequestBody, frozen=True):
     """Ask for the URLs of up to 1,000 files at once."""
 
-    files: Annotated[tuple[UploadRequest, ...], Meta(min_length=1, max_length=1000)]
+    files: Annotated[tuple[UploadRequest, ...], Meta(min_length=1, max_length=_MAX_FILES)]
+
+
+class _UnreadFiles(RequestBody, frozen=True):
+    """An `UploadsRequest` whose files are read one by one, so that a bad file fails alone."""
+
+    files: Annotated[tuple[msgspec.Raw, ...], Meta(min_length=1, max_length=_MAX_FILES)]
 
 
 class UploadUrl(View, frozen=True):
@@ -101,17 +111,20 @@ async def request_upload(call: Call[IntakeFlow]) -> Reply:
     A body with `files` gets a URL, or a problem, for each of up to 1,000 files. Each URL is
     recorded.
     """
-    request = call.read_either(UploadRequest, UploadsRequest, "files")
+    request = call.read_either(UploadRequest, _UnreadFiles, "files")
     tenant = await call.flow.tenants.require(call.tenant)
     identifier = await call.identifier(f"uploads|{call.tenant}")
     single = isinstance(request, UploadRequest)
-    files = (request,) if isinstance(request, UploadRequest) else request.files
+    files: list[UploadRequest | RefusalError]
+    files = [request] if isinstance(request, UploadRequest) else [*map(_file, request.files)]
     identifiers = [identifier] if single else numbered_ids(identifier, len(files))
     asked = [
         FileAsked(one, file.path, file.size, file.media_type)
         for one, file in zip(identifiers, files, strict=True)
+        if isinstance(file, UploadRequest)
     ]
-    answers = await call.flow.permits.permit(tenant, asked, call.caller.id)
+    permits = iter(await call.flow.permits.permit(tenant, asked, call.caller.id))
+    answers = [file if isinstance(file, RefusalError) else next(permits) for file in files]
     urls = [one if isinstance(one, RefusalError) else _url(one) for one in answers]
     permitted = tuple(f"uploads/{url.id}" for url in urls if isinstance(url, UploadUrl))
     if not single:
@@ -142,6 +155,13 @@ async def read_upload(call: Call[IntakeFlow]) -> Reply:
         reason=asset.reason if asset else None,
     )
     return Reply(200, view)
+
+
+def _file(raw: msgspec.Raw) -> UploadRequest | RefusalError:
+    try:
+        return read_json(bytes(raw), UploadRequest)
+    except RefusalError as refusal:
+        return refusal
 
 
 def _url(permit: Permit) -> UploadUrl:

@@ -177,7 +177,7 @@ UPLOADS_TABLE: Final = _table(
     personal_data="The path, as the uploader chose it; the directory's object id of who asked.",
     data_subject="Persons whom a path may name; the tenant's staff",
     partition="PartitionKey: the tenant; RowKey: the upload's id.",
-    retention="Until the upload is filed; one day where the upload never came.",
+    retention="Until the upload is filed; two days where the upload never came.",
 )
 SCANS_TABLE: Final = _table(
     "scans",

@@ -78,14 +78,7 @@ class Call[F]:
                 f"A JSON body is at most {_MOST_BODY_BYTES:,} bytes.",
                 "Send less at once.",
             )
-        try:
-            read = msgspec.json.decode(body, type=kind)
-            require_unique_names(body)
-        except (ValueError, RecursionError) as error:
-            raise MalformedInputError(
-                "body-invalid", f"The body cannot be read: {error}.", "Mend it and send it again."
-            ) from error
-        return read
+        return read_json(body, kind)
 
     def read_either[T, S](self, kind: type[T], other: type[S], member: str) -> T | S:
         """Read the JSON body as `other` where the body has `member`, and else as `kind`.
@@ -172,6 +165,18 @@ class Call[F]:
     def require_match(self, etag: str, *, whatever: bool = False) -> None:
         """Hold a transition to the state that the caller has seen; see `etags.require_match`."""
         require_match(self.request.headers.get("If-Match"), etag, whatever=whatever)
+
+
+def read_json[T](text: bytes, kind: type[T]) -> T:
+    """Read JSON as `kind`. Raises MalformedInputError that names the wrong field."""
+    try:
+        read = msgspec.json.decode(text, type=kind)
+        require_unique_names(text)
+    except (ValueError, RecursionError) as error:
+        raise MalformedInputError(
+            "body-invalid", f"The body cannot be read: {error}.", "Mend it and send it again."
+        ) from error
+    return read
 
 
 def client_address(headers: Mapping[str, str]) -> str | None:

@@ -84,7 +84,7 @@ class Accesses:
             return Handover(entry, decision.grant.id, media_type, content, None)
         expires = link_expiry(decision.grant, now)
         filename = asset.path.rpartition("/")[2]
-        link = self._blobs.read_url(asset.container, asset.blob, expires, filename)
+        link = self._blobs.read_url(blob.container, blob.name, expires, filename)
         return Handover(entry, decision.grant.id, media_type, None, link)
 
     async def _asset(self, attempt: Attempt) -> Asset | None:
@@ -110,6 +110,8 @@ class Accesses:
             raise
 
     async def _blob(self, asset: Asset) -> BlobInfo:
+        if asset.container is None or asset.blob is None:
+            raise _bytes_gone()
         blob = await self._blobs.head(asset.container, asset.blob)
         # After an unfinished erasure of the asset, the name may belong to a newer asset.
         if blob is None or blob.metadata.get("asset") != asset.id:

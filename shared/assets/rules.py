@@ -64,18 +64,19 @@ class Asset(Stored, frozen=True):
     counts the cleared uploads to the same path from 1. `upload`, `requested_by` (the id of the
     caller), `declared_size` and `declared_type` come from the request for the upload's URL.
     `differences` lists the declared properties that the file does not have. `source_etag` names the
-    version of the blob in `incoming` that became the asset.
+    version of the blob in `incoming` that became the asset. `container` and `blob` are None for
+    bytes that are not kept.
     """
 
     id: str
     tenant: str
     path: str
-    container: str
-    blob: str
     verdict: Verdict
     size: int
     uploaded_at: datetime
     filed_at: datetime
+    container: str | None = None
+    blob: str | None = None
     reason: str | None = None
     media_type: str | None = None
     sha256: str | None = None

@@ -40,7 +40,7 @@ SUBJECT_SECRET = "subject-index-hmac"  # noqa: S105 - the name of the secret, no
 _CONCURRENT_WRITES = 16
 # The longest time between the permission of an upload and the blob, with an hour to spare; and the
 # most by which storage's clock may be behind.
-_LONGEST_UPLOAD = timedelta(hours=25)
+_LONGEST_UPLOAD = timedelta(hours=49)
 _CLOCK_SKEW = timedelta(hours=1)
 
 # Twice in a URL, twelve characters each at most.
@@ -172,7 +172,8 @@ class Assets:
         """Return the tenant's assets in the index under any of `subjects`, by id.
 
         The second list has the ids of indexed assets without a row: uploads in the course of
-        intake. Removes index rows of erased assets.
+        intake. Removes index rows of erased assets, and of bytes that were replaced before the
+        upload was filed.
         """
         found = [
             (row.row, subject)
@@ -184,11 +185,16 @@ class Assets:
             row = await self._tables.get(ASSETS, key(tenant), asset_row(identifier))
             if row is None:
                 unfiled.append(identifier)
-            elif not row.values.get("erasedAt"):
-                assets.append(from_values(Asset, row.values))
-            else:
-                for subject in (subject for indexed, subject in found if indexed == identifier):
-                    await self._unindex(tenant, subject, identifier)
+                continue
+            named: frozenset[str] = frozenset()
+            under = {subject for indexed, subject in found if indexed == identifier}
+            if not row.values.get("erasedAt"):
+                asset = from_values(Asset, row.values)
+                named = asset.subjects
+                if under & named:
+                    assets.append(asset)
+            for subject in sorted(under - named):
+                await self._unindex(tenant, subject, identifier)
         return assets, unfiled
 
     async def erase(self, tenant: str, asset: str, request: str, entry: AccessRecorded) -> None:
@@ -235,7 +241,8 @@ class Assets:
         return from_values(Asset, row.values)
 
     async def _remove(self, asset: Asset) -> None:
-        await self._delete_copy(asset.container, asset.blob, asset.id)
+        if asset.container is not None and asset.blob is not None:
+            await self._delete_copy(asset.container, asset.blob, asset.id)
         if asset.verdict == "infected":
             moving = await self._tables.get(ASSETS, key(asset.tenant), moving_row(asset.id))
             if moving is not None:

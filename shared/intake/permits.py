@@ -13,6 +13,7 @@ from shared.catalogue import INCOMING_CONTAINER
 from shared.errors import NotFoundError, RefusalError
 from shared.ids import is_ulid, key
 from shared.intake.rules import (
+    LONGEST_REQUEST,
     MAX_SINGLE_PUT,
     UPLOAD_LIFETIME,
     Upload,
@@ -26,7 +27,7 @@ from shared.ports import Blobs, Clock
 from shared.tenancy import Tenant, Tenants, check_active
 
 _INCOMING = INCOMING_CONTAINER.name
-# Records that one run of the timer looks at, for each tenant.
+# Records that one run of the timer removes, for each tenant.
 _MAX_LAPSED = 500
 
 type UploadState = Literal["permitted", "arrived", "scanning", "filed", "refused"]
@@ -152,22 +153,26 @@ class Permits:
     async def remove_lapsed(self) -> int:
         """Remove the records of uploads that never came in their time. Returns their number.
 
-        A record stays while a blob is in `incoming`. Each run looks at the oldest records.
+        A record stays while a blob is in `incoming`, and while a request that began in time may
+        still run. Each run removes the oldest records.
         """
         removed = 0
-        end = self._clock() - UPLOAD_LIFETIME
+        end = self._clock() - UPLOAD_LIFETIME - LONGEST_REQUEST
         async for tenant in self._tenants.every():
-            looked_at = 0
-            async for upload in self._uploads.permitted_before(tenant.id, end):
-                name = incoming_name(tenant.id, upload.id)
-                if await self._blobs.head(_INCOMING, name) is None:
-                    await self._remove(tenant.id, upload)
-                    removed += 1
-                looked_at += 1
-                if looked_at == _MAX_LAPSED:
-                    break
+            removed += await self._remove_lapsed(tenant.id, end)
         if removed:
             logger.info("removed the records of %d uploads that never came", removed)
+        return removed
+
+    async def _remove_lapsed(self, tenant: str, end: datetime) -> int:
+        removed = 0
+        async for upload in self._uploads.permitted_before(tenant, end):
+            if await self._blobs.head(_INCOMING, incoming_name(tenant, upload.id)) is not None:
+                continue
+            await self._remove(tenant, upload)
+            removed += 1
+            if removed == _MAX_LAPSED:
+                break
         return removed
 
     async def _remove(self, tenant: str, upload: Upload) -> None:

@@ -27,14 +27,15 @@ def asset_of(
     filing: Filing,
     inspection: Inspection | None,
     identifier: str,
-    container: str,
-    name: str,
+    place: tuple[str, str] | None,
     now: datetime,
 ) -> Asset:
     """Make the asset of a blob in `incoming`.
 
-    `upload` is None for a blob that no permit names, and `inspection` for an unread blob.
+    `upload` is None for a blob that no permit names, and `inspection` for an unread blob. `place`
+    is the container and the name of the copy, or None for bytes that are not kept.
     """
+    container, name = place or (None, None)
     tenant, rest = split_name(blob.name)
     path = rest if upload is None else upload.path
     asset = Asset(
@@ -95,10 +96,11 @@ def reports_of(asset: Asset, tenant: Tenant | None, now: datetime) -> list[Outgo
         )
         reports.append(new_entry(entry, new_id(now), now))
     if asset.verdict != "clean":
+        done = "refused and not kept" if asset.blob is None else "quarantined"
         incident = IncidentOpened(
             kind=f"upload.{asset.verdict}",
             severity="critical" if asset.verdict == "infected" else "warning",
-            summary=f"An upload was quarantined: {asset.reason}.",
+            summary=f"An upload was {done}: {asset.reason}.",
             resource=f"assets/{asset.id}",
             tenant=tenant.id if tenant else None,
         )
@@ -114,7 +116,7 @@ def repeated(upload: str, tenant: str) -> IncidentOpened:
     return IncidentOpened(
         kind="upload.repeated",
         severity="warning",
-        summary="Other bytes came under the URL of a filed upload; the bytes are in quarantine.",
+        summary="Other bytes came under the URL of a filed upload, and became no asset.",
         resource=f"uploads/{upload}",
         tenant=tenant,
     )

@@ -32,13 +32,17 @@ _MAX_SEGMENTS = 254
 
 # A URL lives for minutes, but a running upload may take much longer.
 UPLOAD_LIFETIME: Final = timedelta(days=1)
-"""Time from an upload's permission until the removal of the record of an upload that never came."""
+"""Time from an upload's permission to the end of the upload's last URL."""
+LONGEST_REQUEST: Final = timedelta(days=1)
+"""Time that a request may take which began before the URL ended: storage checks the beginning."""
 
 # Clients round the declared size, or convert line ends: bytes, and a share of the declared size.
 _SIZE_TOLERANCE = 64 * 1024
 _SIZE_TOLERANCE_SHARE = 10
 
 _LONG_SCAN = 64 * 1024**2
+
+BLOB_TYPE_NOT_ALLOWED: Final = "blob-type-not-allowed"
 
 # The wait before an upload counts as forgotten, in addition to the time for the upload's bytes.
 _OVERDUE_AFTER = timedelta(minutes=10)
@@ -178,12 +182,22 @@ def refuse_unread(
         ),
         (upload is None, "upload-unknown"),
         (tenant is not None and tenant.status != "active", "tenant-not-active"),
-        (not blob.is_block_blob, "blob-type-not-allowed"),
+        (not blob.is_block_blob, BLOB_TYPE_NOT_ALLOWED),
         (blob.size == 0, "zero-bytes"),
         (blob.size > limit, "too-large"),
         (upload is not None and not _is_about(blob.size, upload.size), "size-not-declared"),
     )
     return next((Filing("refused", reason) for failed, reason in checks if failed), None)
+
+
+def keeps_bytes(filing: Filing) -> bool:
+    """Tell whether the bytes of an upload are kept, in quarantine at least.
+
+    One request without a body makes a page blob of terabytes of zeros. A copy in quarantine would
+    cost the stamp what the upload did not cost the uploader. A block blob has as many bytes as the
+    uploader sent.
+    """
+    return filing.reason != BLOB_TYPE_NOT_ALLOWED
 
 
 def _is_about(size: int, declared: int) -> bool:

@@ -44,6 +44,7 @@ from shared.intake.rules import (
     decide,
     destinations,
     is_overdue,
+    keeps_bytes,
     places,
     quarantined_name,
     refuse_unread,
@@ -261,10 +262,12 @@ class Intake:
             if takes_long(blob.size):
                 await self._mark_scanning(arrival)
             filing, inspection = await self._inspect(blob, deliveries)
-        container, name = await self._store(arrival, blob, filing, inspection)
+        place = None
+        if keeps_bytes(filing):
+            place = await self._store(arrival, blob, filing, inspection)
         now = self._clock()
         identifier = arrival.identifier
-        asset = asset_of(blob, upload, filing, inspection, identifier, container, name, now)
+        asset = asset_of(blob, upload, filing, inspection, identifier, place, now)
         reports = reports_of(asset, arrival.tenant, now)
         added = await self._assets.add(arrival.partition, asset, reports)
         logger.info("asset %s: %s %s", identifier, filing.verdict, filing.reason or "")
@@ -334,17 +337,18 @@ class Intake:
         """Quarantine bytes that came under the URL of an asset after the asset's own bytes.
 
         The same bytes again are an SDK's second attempt after a lost answer. Bytes for an erased
-        asset are not kept.
+        asset are not kept, and page and append blobs are reported and not kept.
         """
         if isinstance(asset, Tombstone) or asset.source_etag == blob.etag:
             return
-        if await self._is_same(blob, asset):
+        if blob.is_block_blob and await self._is_same(blob, asset):
             return
         version = version_id(blob)
-        name = quarantined_name(arrival.folder, asset.id, version)
-        mark = {"asset": asset.id, "version": version}
-        tags = {"verdict": "refused"}
-        await self._blobs.copy(blob, QUARANTINE_CONTAINER.name, name, mark, ANY_TYPE, tags)
+        if blob.is_block_blob:
+            name = quarantined_name(arrival.folder, asset.id, version)
+            mark = {"asset": asset.id, "version": version}
+            tags = {"verdict": "refused"}
+            await self._blobs.copy(blob, QUARANTINE_CONTAINER.name, name, mark, ANY_TYPE, tags)
         await self._incidents.open_once(repeated(asset.id, asset.tenant), once=version)
         logger.warning("asset %s: other bytes came later under its URL", asset.id)
 

@@ -95,7 +95,7 @@ class Quarantine:
             *indexing(partition, before, after),
         ]
         reports: list[Outgoing] = []
-        if outcome == "infected":
+        if outcome == "infected" and before.container is not None and before.blob is not None:
             move = Move(
                 asset=before.id,
                 container=before.container,

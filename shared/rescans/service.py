@@ -160,6 +160,8 @@ class Rescans:
 
     async def _outcome(self, asset: Asset) -> tuple[Outcome, Sequence[EngineVerdict]]:
         """Scan the bytes of an asset. Raises UnavailableError."""
+        if asset.container is None or asset.blob is None:
+            return "missing", ()
         blob = await self._blobs.head(asset.container, asset.blob)
         if blob is None or blob.metadata.get("asset") != asset.id:
             return "missing", ()
