@@ -3,9 +3,10 @@
 import gzip
 import io
 import re
+import struct
 import tempfile
 import threading
-import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,7 @@ from shared.scanning.png_chunks import SIGNATURE as PNG
 from shared.scanning.png_chunks import packed_texts
 from shared.scanning.scanner import NotExamined, RefusedArchiveError
 from shared.scanning.tar_bzip2_xz import Readable, bzip2, is_tar, tar_members, xz
-from shared.scanning.zips import BROKEN, STARTS, Directory, has_directory, hides_entries
+from shared.scanning.zips import STARTS, Content, check_readable, has_directory, read_entries
 
 _PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 1024 * 1024
@@ -48,9 +49,8 @@ _UNSUPPORTED: Final = (
 HEAD_SIZE: Final = 512
 """Number of a file's first bytes that `is_archive` needs."""
 
-# The standard library unpacks no other method in bounded memory.
-_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
+# Exceptions of the standard library for malformed bytes.
+_BROKEN: Final = (gzip.BadGzipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class _ArchiveWalk:
         file.seek(0)
         try:
             yield from self._opened(head)(file, depth)
-        except BROKEN as error:
+        except _BROKEN as error:
             raise RefusedArchiveError("archive-broken") from error
 
     def _opened(self, head: bytes) -> Callable[[IO[bytes], int], Iterator[Part]]:
@@ -158,21 +158,15 @@ class _ArchiveWalk:
         return self._untar if not head.startswith(STARTS) and is_tar(head) else self._unzip
 
     def _unzip(self, file: IO[bytes], depth: int) -> Iterator[Part]:
-        with zipfile.ZipFile(Directory(file)) as archive:
-            members = archive.infolist()
-            self._members_left -= len(members)
-            # The sizes are the archive's claims; a zip that unpacks to more bytes counts as broken.
-            if self._members_left < 0 or sum(m.file_size for m in members) > self._size_left:
-                raise RefusedArchiveError("archive-too-large")
-            if hides_entries(file, members, archive.start_dir):
-                raise RefusedArchiveError("archive-broken")
-            for member in members:
-                if member.flag_bits & _ENCRYPTED:
-                    raise RefusedArchiveError("archive-encrypted")
-                if member.compress_type not in _METHODS:
-                    raise RefusedArchiveError("archive-unsupported")
-                with archive.open(member) as source:
-                    yield from self._member(_pieces(source), depth)
+        entries = read_entries(file, self._members_left)
+        self._members_left -= len(entries)
+        # The sizes are the archive's claims; the content of an entry has its own end.
+        if sum(entry.listed.size for entry in entries) > self._size_left:
+            raise RefusedArchiveError("archive-too-large")
+        for entry in entries:
+            check_readable(entry)
+        for entry in entries:
+            yield from self._member(_pieces(Content(file, entry)), depth)
 
     def _gunzip(self, file: IO[bytes], depth: int) -> Iterator[Part]:
         with gzip.GzipFile(fileobj=file, mode="rb") as source:
