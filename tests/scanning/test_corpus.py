@@ -21,7 +21,8 @@ def test_a_file_of_the_corpus_gets_its_verdict(scanner, case):
     data = case.build()
     scan = scanner.begin()
     scan.feed(data)
-    assert verdict(scan.finish(io.BytesIO(data))) == case.expected
+    said = verdict(scan.finish(io.BytesIO(data)))
+    assert case.expected.allows(said), said
 
 
 def plain(name: str) -> str:

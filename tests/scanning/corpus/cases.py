@@ -8,17 +8,27 @@ from shared.scanning.scanner import Findings
 
 INFECTED: Final = "infected"
 CLEAN: Final = "clean"
+STOPPED: Final = "stopped"
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A verdict: "infected", "clean", "refused" with its reason, or "noted" with notes."""
+    """A verdict: "infected", "clean", "refused" with its reason, or "noted" with notes.
+
+    "stopped" is for forgeries of which no reading is right: infected or refused.
+    """
 
     verdict: str
     reasons: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return " ".join((self.verdict, *self.reasons))
+
+    def allows(self, said: "Expected") -> bool:
+        """Tell whether the verdict `said` will do."""
+        if self.verdict == STOPPED:
+            return said.verdict in (INFECTED, "refused")
+        return self == said
 
 
 def refused(reason: str) -> Expected:
