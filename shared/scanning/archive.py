@@ -13,6 +13,7 @@ from functools import partial
 from typing import IO, Final
 
 from shared.scanning.carriers import EXAMINERS
+from shared.scanning.carriers.marks import MarkFinder
 from shared.scanning.examiners import Part
 from shared.scanning.png_chunks import SIGNATURE as PNG
 from shared.scanning.png_chunks import packed_texts
@@ -192,6 +193,7 @@ class _ArchiveWalk:
 
     def _member(self, pieces: Iterator[Part], depth: int) -> Iterator[Part]:
         size = 0
+        unread = MarkFinder()
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as inner:
             head = b""
             for piece in pieces:
@@ -204,6 +206,7 @@ class _ArchiveWalk:
                     raise RefusedArchiveError("archive-too-large")
                 if len(head) < HEAD_SIZE:
                     head += piece
+                unread.feed(piece)
                 if size <= _MAX_COPY or is_archive(head):
                     inner.write(piece)
             yield b""
@@ -211,6 +214,7 @@ class _ArchiveWalk:
                 yield from self.within(inner, depth)
             else:
                 refuse_unsupported(head)
+                yield from unread.judge_unread()
 
 
 def _pieces(source: Readable) -> Iterator[bytes]:

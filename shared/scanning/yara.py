@@ -17,6 +17,7 @@ from shared.scanning.archive import (
     is_archive,
     refuse_unsupported,
 )
+from shared.scanning.carriers.marks import MarkFinder
 from shared.scanning.content_type import HEAD_SIZE, detect
 from shared.scanning.scanner import (
     MAX_NOT_EXAMINED,
@@ -78,15 +79,18 @@ class YaraScan:
         self._new_stream = partial(_Stream, rules, overlap)
         self._limits = limits
         self._stream = self._new_stream()
+        self._marks = MarkFinder()
 
     def feed(self, chunk: bytes) -> None:
         """Scan the next bytes; chunks may be of any size."""
         self._stream.feed(chunk)
+        self._marks.feed(chunk)
 
     def finish(self, file: IO[bytes] | None) -> Findings:
         """Return the findings in the bytes fed; an archive among the bytes is unpacked and scanned.
 
-        Without its `file` an archive (`archive.is_archive`) is refused as "archive-too-large".
+        Without its `file` an archive (`archive.is_archive`), or a file with the beginning of an
+        archive within, is refused as "archive-too-large", and another carrier is noted.
         """
         matches = self._stream.matches()
         refusal = None
@@ -107,6 +111,7 @@ class YaraScan:
             refuse_unsupported(self._stream.head)
             if is_archive(self._stream.head):
                 raise RefusedArchiveError("archive-too-large")
+            notes.extend(self._marks.judge_unread())
             return frozenset()
         member = self._new_stream()
         for piece in contents(file, self._limits):

@@ -35,7 +35,7 @@ STARTS: Final = (ZIP_ENTRY, b"PK\x05\x06", b"PK\x07\x08", b"PK00PK\x03\x04")
 STORED: Final = 0
 DEFLATED: Final = 8
 _LOCAL: Final = struct.Struct("<4s5H3L2H")
-_ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
+ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
 _FOLLOWED: Final = 0x8
 _UTF8: Final = 0x800
 _DESCRIPTOR_MARK: Final = b"PK\x07\x08"
@@ -161,7 +161,7 @@ class Content:
 
 def check_readable(entry: Entry) -> None:
     """Raise RefusedArchiveError for an encrypted entry, or another method of compression."""
-    if entry.listed.flags & _ENCRYPTED:
+    if entry.listed.flags & ENCRYPTED:
         raise RefusedArchiveError("archive-encrypted")
     if entry.listed.method not in (STORED, DEFLATED):
         raise RefusedArchiveError("archive-unsupported")
@@ -187,14 +187,14 @@ def _entry(file: IO[bytes], listed: Listed, shift: int, limit: int) -> Entry:
     # Where the sizes follow the content, a local header has zeros, or room for 64 bits.
     unknown = (0, WHOLE32) if followed else ()
     if (
-        (flags ^ listed.flags) & _ENCRYPTED
+        (flags ^ listed.flags) & ENCRYPTED
         or method != listed.method
         or crc not in (listed.crc, *unknown[:1])
         or packed not in (listed.packed, *unknown)
         or size not in (listed.size, *unknown)
         or not _is_same_name(name, flags, listed)
         or not _is_same_path(name, extra, listed)
-        or (method == STORED and not flags & _ENCRYPTED and listed.packed != listed.size)
+        or (method == STORED and not flags & ENCRYPTED and listed.packed != listed.size)
     ):
         raise RefusedArchiveError(CONTRADICTORY)
     start = header + _LOCAL.size + name_size + extra_size

@@ -5,9 +5,11 @@ import gzip
 import io
 import lzma
 import struct
+import tarfile
 import tempfile
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from samples.eicar import eicar, eicar_nested_zip, eicar_zip
 from shared.scanning.archive import HEAD_SIZE, Limits, is_archive
-from shared.scanning.scanner import Findings
+from shared.scanning.scanner import Findings, NotExamined
 from shared.scanning.yara import Signatures
 
 MIB = 1024 * 1024
@@ -300,7 +302,7 @@ def overlapping(members: int, size: int) -> bytes:
 
 def test_one_member_listed_many_times_is_refused(scanner):
     assert scan(scanner, overlapping(2, 1000)).refusal == "archive-contradictory"
-    assert scan(scanner, overlapping(9000, MIB)).refusal == "archive-too-large"
+    assert scan(scanner, overlapping(9000, MIB)).refusal == "archive-contradictory"
 
 
 def test_a_giant_directory_is_not_read(scanner):
@@ -421,3 +423,43 @@ def test_the_end_of_a_zip_without_a_directory_is_chance(scanner):
     assert scan(scanner, JPEG + b"PK\x05\x06" + b"\xff" * 18 + JPEG) == CLEAN
     assert scan(scanner, JPEG + b"PK\x05\x06" + bytes(18)) == CLEAN
     assert scan(scanner, b"\xff\xd8\xff" + b"PK\x05\x06" + b"\xff\xd9") == CLEAN
+
+
+FILM = (Path(__file__).parents[2] / "samples/clip.mp4").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("behind", "findings"),
+    [
+        (eicar_zip(), Findings(refusal="archive-too-large")),
+        (b"Rar!\x1a\x07\x01\x00" + bytes(50), Findings(refusal="archive-too-large")),
+        (b"%PDF-1.7 stream\n", Findings(not_examined=(NotExamined("large-file", "x"),))),
+        (b"", CLEAN),
+    ],
+)
+@pytest.mark.parametrize("chunk", [1 << 16, 1000])
+def test_a_film_that_is_too_large_to_keep_is_not_cleared_without_a_word(
+    scanner, behind, findings, chunk
+):
+    data = FILM + behind
+    reading = scanner.begin()
+    for at in range(0, len(data), chunk):
+        reading.feed(data[at : at + chunk])
+    found = reading.finish(None)
+    assert (found.matches, found.refusal) == (findings.matches, findings.refusal)
+    assert [note.what for note in found.not_examined] == [n.what for n in findings.not_examined]
+
+
+def test_a_film_in_a_tar_may_be_of_any_size(scanner, monkeypatch):
+    monkeypatch.setattr("shared.scanning.archive._MAX_COPY", len(FILM))
+    assert scan(scanner, tarred(FILM + eicar_zip())).refusal == "archive-too-large"
+    assert scan(scanner, tarred(FILM + b"and more")) == CLEAN
+
+
+def tarred(data):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        info = tarfile.TarInfo("film.mp4")
+        info.size = len(data)
+        archive.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()

@@ -21,6 +21,7 @@ from shared.scanning.carriers import (
     discs,
     mail,
     ole,
+    packed,
     pdf,
     plain_archives,
     rtf,
@@ -33,6 +34,7 @@ from shared.scanning.carriers.parts import part, region
 from shared.scanning.carriers.streams import inflated
 from shared.scanning.examiners import Examiner, Part
 from shared.scanning.scanner import NotExamined, RefusedArchiveError
+from shared.scanning.zips import has_directory
 
 _TEXT: Final = bytes(range(0x20, 0x7F)) + b"\t\n\f\r\x1b"
 _HIGH: Final = bytes(range(0x80, 0x100))
@@ -94,16 +96,28 @@ class _Marked:
 
 def _embedded(marked: _Marked) -> Iterator[Part]:
     """Yield the parts of carriers that may begin at any offset."""
-    carriers = [(name, place) for name in _READERS for place in marked.places(name)]
+    readers = dict(_READERS)
+    if has_directory(marked.file):
+        # The walk through archives reads the zip, and refuses an entry that is not listed.
+        del readers["zip_entry"]
+    carriers = [
+        # The walk unpacks what begins the file.
+        (name, place)
+        for name in readers
+        for place in marked.places(name)
+        if place or name not in packed.MARKS
+    ]
     if len(carriers) + len(marked.places("ole")) > _MOST_CARRIERS:
         raise RefusedArchiveError("archive-too-large")
+    if any(marked.places(name) for name in packed.CLOSED):
+        raise RefusedArchiveError("archive-unsupported")
     if any(_is_packed(marked.file, name, marked.places(name)) for name in ("xar", "lha")):
         raise RefusedArchiveError("archive-unsupported")
     work = ole.Effort()
     for place in marked.places("ole"):
         yield from ole.streams(marked.file, place, marked.size, work)
     for name, place in carriers:
-        yield from _READERS[name](marked.file, place, marked.size)
+        yield from readers[name](marked.file, place, marked.size)
     if marked.head[:3] == b"CWS":
         yield from part(inflated(region(marked.file, 8)))
     elif marked.head[:3] == b"ZWS":
@@ -174,6 +188,10 @@ _READERS: Final[Mapping[str, Callable[[IO[bytes], int, int], Iterator[Part]]]] =
     "ar": plain_archives.ar_members,
     "tnef": tnef.attachments,
     "compressed_rtf": _compressed_rtf,
+    "zip_entry": packed.zip_entry,
+    "gzip": packed.gzip_member,
+    "bzip2": packed.bzip2_stream,
+    "xz": packed.xz_stream,
 }
 
 EXAMINERS: Final[tuple[Examiner, ...]] = (examine,)

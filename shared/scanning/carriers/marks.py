@@ -8,16 +8,21 @@ from dataclasses import dataclass
 from functools import cache
 from typing import IO, TYPE_CHECKING, Final
 
+from shared.scanning.carriers import packed
 from shared.scanning.carriers.parts import region
+from shared.scanning.scanner import NotExamined, RefusedArchiveError
 
 if TYPE_CHECKING:
     import yara_x
 
 _OVERLAP: Final = 256
+# Marks that alone are no sign of a carrier.
+_PARTIAL: Final = frozenset(("pdf_end", "pdf_encrypt", "uri", "rtf"))
 MOST: Final = 200_000
 """Marks of one kind that are read in one file; that there are more is noted."""
 
 _PATTERNS: Final[Mapping[str, str]] = {
+    **packed.MARKS,
     "ole": "{ D0 CF 11 E0 A1 B1 1A E1 }",
     # A compressed container of VBA whose text begins with "Attribut".
     "vba": "{ 01 ?? (B? | 3?) 00 41 74 74 72 69 62 75 74 }",
@@ -65,21 +70,50 @@ class Mark:
 
 def marks(file: IO[bytes]) -> Iterator[Mark]:
     """Yield the marks in `file`, in the order of pieces and then of kinds."""
-    import yara_x
-
-    scanner = yara_x.Scanner(_rules())
-    tail = b""
-    start = 0
+    finder = MarkFinder()
     for piece in region(file, 0):
-        window = tail + piece
-        for rule in scanner.scan(window).matching_rules:
+        yield from finder.found(piece)
+
+
+class MarkFinder:
+    """Take the bytes of a file in chunks, and find the marks. Holds 256 bytes of the file."""
+
+    def __init__(self) -> None:
+        # Compiled rules may go from thread to thread, and a `yara_x.Scanner` may not.
+        self._rules = _rules()
+        self._tail = b""
+        self._start = 0
+        self._names: set[str] = set()
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of a file that nobody keeps."""
+        self._names.update(mark.name for mark in self.found(chunk))
+
+    def found(self, chunk: bytes) -> Iterator[Mark]:
+        """Yield the marks that end in the next bytes."""
+        tail = self._tail
+        window = tail + chunk
+        before = self._start - len(tail)
+        self._start += len(chunk)
+        self._tail = window[-_OVERLAP:]
+        for rule in self._rules.scan(window).matching_rules:
             for pattern in rule.patterns:
                 for match in pattern.matches:
-                    # A mark within the tail was found with the piece before.
+                    # A mark within the tail was found with the chunk before.
                     if match.offset + match.length > len(tail):
-                        yield Mark(pattern.identifier[1:], start - len(tail) + match.offset)
-        start += len(piece)
-        tail = window[-_OVERLAP:]
+                        yield Mark(pattern.identifier[1:], before + match.offset)
+
+    def judge_unread(self) -> Iterator[NotExamined]:
+        """Yield a note for a file that was too large to be kept, and that may hold files.
+
+        The size of a file must not clear what would be found in a smaller file. Raises
+        RefusedArchiveError, "archive-too-large", for the mark of an archive that chance does not
+        make.
+        """
+        if self._names & packed.SURE:
+            raise RefusedArchiveError("archive-too-large")
+        if any(not name.startswith("note_") for name in self._names - _PARTIAL):
+            yield NotExamined("large-file", f"{self._start} bytes")
 
 
 @cache
