@@ -39,7 +39,7 @@ _UNSUPPORTED: Final = (
     (0, b"\x28\xb5\x2f\xfd"),
     (0, b"\x04\x22\x4d\x18"),
     (0, b"LZIP\x01"),
-    (0, b"\x1f\x9d"),
+    *((0, b"\x1f\x9d" + bytes([0x80 | bits])) for bits in range(9, 17)),
     (0, b"\x5d\0\0"),
     # Cabinet, ACE, LHA and xar (Apple's).
     (0, b"MSCF\0\0\0\0"),

@@ -1,5 +1,6 @@
 """What is packed is unpacked and scanned, within limits; what cannot be is not cleared."""
 
+import base64
 import bz2
 import gzip
 import io
@@ -463,3 +464,25 @@ def tarred(data):
         info.size = len(data)
         archive.addfile(info, io.BytesIO(data))
     return buffer.getvalue()
+
+
+def test_the_sums_of_a_signed_archive_are_no_archives(scanner):
+    """Thousands of sums begin with any two bytes, those of old packers included."""
+    sums = b"".join(
+        b"SHA-256-Digest: " + base64.b64encode(mark + bytes(range(30))) + b"\n\n"
+        for mark in (b"\x1f\x9d", b"\x1f\x8b", b"PK", b"BZ")
+    )
+    assert scan(scanner, b"Manifest-Version: 1.0\n\n" + sums) == CLEAN
+
+
+@pytest.mark.parametrize("properties", [{}, {"lc": 0, "lp": 0, "pb": 0}, {"lc": 0, "lp": 2}])
+def test_an_older_lzma_of_any_properties_is_refused(scanner, properties):
+    filters = [{"id": lzma.FILTER_LZMA1, "dict_size": 1 << 16, **properties}]
+    data = lzma.compress(b"harmless text", lzma.FORMAT_ALONE, filters=filters)
+    assert scan(scanner, data).refusal == "archive-unsupported"
+
+
+def test_four_numbers_are_no_lzma(scanner):
+    """The heads of Kotlin's built-in files."""
+    numbers = struct.pack(">4I", 3, 1, 0, 7)
+    assert scan(scanner, numbers + b"\n\x9e\x03\n\x06kotlin\n\nannotation" * 20) == CLEAN

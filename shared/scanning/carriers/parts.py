@@ -14,7 +14,9 @@ _GATHERED: Final = 4 * 1024 * 1024
 # Beginnings of files that become a part of their own: zip, gzip, bzip2, xz, OLE, PDF, PNG, RTF, 7z,
 # RAR, cabinets, zstd. Any further archive is found by its marks, also within gathered bytes.
 _OWN: Final = re.compile(
-    rb"PK[\x01-\x08]|\x1f[\x8b\x9d]|BZh|\xfd7zXZ|\xd0\xcf\x11\xe0|%PDF|\x89PNG|\{\\rt|7z\xbc\xaf"
+    # Thousands of sums in a text, such as those of a signed Java archive, begin with any bytes.
+    rb"PK(?:\x03\x04|\x05\x06|\x07\x08|00)|\x1f\x8b\x08[\0-\x1f]|\x1f\x9d[\x89-\x90]"
+    rb"|BZh[1-9](?:1AY|\x17rE)|\xfd7zXZ|\xd0\xcf\x11\xe0|%PDF|\x89PNG|\{\\rt|7z\xbc\xaf"
     rb"|Rar!|MSCF|\x28\xb5\x2f\xfd|<(?:\?xml|svg|!DOCTYPE|html)|From |Received:|Return-Path:",
     re.IGNORECASE,
 )

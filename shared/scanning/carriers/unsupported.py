@@ -1,5 +1,6 @@
 """Formats that hold files and that no reader here opens: a file of such a format is refused."""
 
+import lzma
 import struct
 from typing import IO, Final
 
@@ -49,6 +50,10 @@ _ARJ: Final = b"\x60\xea"
 # Properties and the size of the dictionary, as the old LZMA tools write them.
 _LZMA: Final = struct.Struct("<BIQ")
 _MAX_LZMA: Final = 1 << 38
+# The properties that every common tool writes: three literal context bits and two position bits.
+_USUAL: Final = 0x5D
+_MEMORY: Final = 16 * 1024 * 1024
+_TRIED: Final = 64 * 1024
 # The trailer of an Apple disk image, and its length.
 _APPLE: Final = b"koly\0\0\0\x04\0\0\x02\0"
 _APPLE_SIZE: Final = 512
@@ -62,7 +67,7 @@ def refuse(file: IO[bytes], head: bytes, size: int) -> None:
     if (
         any(head.startswith(mark, offset) for offset, mark in _STARTS)
         or _is_arj(head)
-        or _is_lzma(head)
+        or _is_lzma(file, head)
         or _has(file, size - _APPLE_SIZE, _APPLE)
         or any(_has(file, _UDF_AT + 1, mark) for mark in _UDF)
     ):
@@ -84,7 +89,8 @@ def _is_arj(head: bytes) -> bool:
     return 30 <= length <= 2600 and 30 <= head[4] <= 64 and head[10] in (0, 2)
 
 
-def _is_lzma(head: bytes) -> bool:
+def _is_lzma(file: IO[bytes], head: bytes) -> bool:
+    """Tell an older LZMA by the header, and by the content where the properties are unusual."""
     if len(head) < _LZMA.size + 1:
         return False
     properties, dictionary, length = _LZMA.unpack_from(head)
@@ -93,7 +99,19 @@ def _is_lzma(head: bytes) -> bool:
     plain = dictionary in (power, power * 3) and dictionary >= 4096
     return (
         properties < 225
+        and (properties == _USUAL or _decodes(file))
         and plain
         and head[_LZMA.size] == 0
         and (length == (1 << 64) - 1 or length < _MAX_LZMA)
     )
+
+
+def _decodes(file: IO[bytes]) -> bool:
+    """Tell whether the beginning of a file decodes as LZMA, to the end or for 64 KiB."""
+    file.seek(0)
+    stream = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_MEMORY)
+    try:
+        decoded = stream.decompress(file.read(_TRIED), _TRIED)
+    except lzma.LZMAError as error:
+        return "emory usage limit" in str(error)
+    return stream.eof or len(decoded) == _TRIED

@@ -1,5 +1,6 @@
 """Formats that the scanner does not open, at the head of a file or behind another file."""
 
+import lzma
 import struct
 import zlib
 
@@ -33,7 +34,11 @@ _HEADS = {
     "old LZ4": b"\x02\x21\x4c\x18" + _NOISE,
     "lzip": b"LZIP\1\x0c" + _NOISE,
     "LZMA": b"\x5d\0\0\x80\0" + b"\xff" * 8 + b"\0" + _NOISE,
-    "LZMA with other properties": b"\x66\0\0\x40\0" + struct.pack("<Q", 70) + b"\0" + _NOISE,
+    "LZMA with other properties": lzma.compress(
+        b"harmless " * 9,
+        lzma.FORMAT_ALONE,
+        filters=[{"id": lzma.FILTER_LZMA1, "dict_size": 1 << 22, "lp": 1}],
+    ),
     "LZO": b"\x89LZO\0\r\n\x1a\n" + _NOISE,
     "compress": b"\x1f\x9d\x90" + _NOISE,
     "compress of Windows": b"SZDD\x88\xf0\x27\x33A" + _NOISE,
