@@ -41,7 +41,7 @@ CONTRADICTORY: Final = "archive-contradictory"
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedEntry:
     """An entry as the directory lists the entry. Sizes are in bytes."""
 
     name: bytes
@@ -99,7 +99,7 @@ def find_directory(file: IO[bytes]) -> Directory | None:
     return found
 
 
-def read_directory(file: IO[bytes], directory: Directory) -> list[Listed]:
+def read_directory(file: IO[bytes], directory: Directory) -> list[ListedEntry]:
     """Return the entries that the directory lists. Raises RefusedArchiveError."""
     length = directory.end - directory.start
     if length > _MAX_DIRECTORY:
@@ -235,7 +235,7 @@ def _end64(file: IO[bytes], at: int) -> tuple[int, tuple[int, ...]] | None:
     raise RefusedArchiveError("archive-broken")
 
 
-def _listed(data: bytes, position: int) -> tuple[Listed, int]:
+def _listed(data: bytes, position: int) -> tuple[ListedEntry, int]:
     fields = _LISTED.unpack_from(data, position)
     _, _, _, flags, method, _, _, crc, packed, size, name_size, extra_size, comment_size = fields[
         :13
@@ -245,7 +245,7 @@ def _listed(data: bytes, position: int) -> tuple[Listed, int]:
     extra = data[start + name_size : start + name_size + extra_size]
     size, packed, place = with_zip64(extra, (size, packed, fields[16]))
     following = start + name_size + extra_size + comment_size
-    return Listed(name, flags, method, crc, packed, size, place, extra), following
+    return ListedEntry(name, flags, method, crc, packed, size, place, extra), following
 
 
 def _read(file: IO[bytes], offset: int, size: int) -> bytes:

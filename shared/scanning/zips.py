@@ -21,7 +21,7 @@ from shared.scanning.zip_directory import (
     CONTRADICTORY,
     WHOLE32,
     Directory,
-    Listed,
+    ListedEntry,
     extra_fields,
     find_directory,
     read_directory,
@@ -46,10 +46,10 @@ _SEARCHED: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ZipEntry:
     """An entry whose local header and listing agree. Offsets and sizes are in bytes."""
 
-    listed: Listed
+    listed: ListedEntry
     header: int
     """Offset of the local header."""
     start: int
@@ -70,7 +70,7 @@ def has_directory(file: IO[bytes]) -> bool:
     return directory is not None and directory.count > 0
 
 
-def read_entries(file: IO[bytes], most: int) -> list[Entry]:
+def read_entries(file: IO[bytes], most: int) -> list[ZipEntry]:
     """Return the entries of a zip, in the order of the file.
 
     Raises RefusedArchiveError: "archive-contradictory" where two readings differ, and
@@ -118,7 +118,7 @@ class Content:
     The content is yielded to its real end, also where the stated size is shorter.
     """
 
-    def __init__(self, file: IO[bytes], entry: Entry) -> None:
+    def __init__(self, file: IO[bytes], entry: ZipEntry) -> None:
         self._listed = entry.listed
         self._packed = Window(file, entry.start, entry.listed.packed)
         self._stream = zlib.decompressobj(-zlib.MAX_WBITS) if _is_deflated(entry) else None
@@ -159,7 +159,7 @@ class Content:
             raise RefusedArchiveError("archive-broken")
 
 
-def check_readable(entry: Entry) -> None:
+def check_readable(entry: ZipEntry) -> None:
     """Raise RefusedArchiveError for an encrypted entry, or another method of compression."""
     if entry.listed.flags & ENCRYPTED:
         raise RefusedArchiveError("archive-encrypted")
@@ -167,11 +167,11 @@ def check_readable(entry: Entry) -> None:
         raise RefusedArchiveError("archive-unsupported")
 
 
-def _is_deflated(entry: Entry) -> bool:
+def _is_deflated(entry: ZipEntry) -> bool:
     return entry.listed.method == DEFLATED
 
 
-def _entry(file: IO[bytes], listed: Listed, shift: int, limit: int) -> Entry:
+def _entry(file: IO[bytes], listed: ListedEntry, shift: int, limit: int) -> ZipEntry:
     """Compare a local header with the listing. `limit` is the offset of the following part."""
     header = listed.place + shift
     if header < 0:
@@ -203,10 +203,10 @@ def _entry(file: IO[bytes], listed: Listed, shift: int, limit: int) -> Entry:
         raise RefusedArchiveError(CONTRADICTORY)
     if followed:
         end += _descriptor(file, end, limit, listed, known=packed == listed.packed and packed > 0)
-    return Entry(listed, header, start, end, followed)
+    return ZipEntry(listed, header, start, end, followed)
 
 
-def _descriptor(file: IO[bytes], at: int, limit: int, listed: Listed, *, known: bool) -> int:
+def _descriptor(file: IO[bytes], at: int, limit: int, listed: ListedEntry, *, known: bool) -> int:
     """Return the length of the descriptor at `at`: with and without a mark, of 32 or 64 bits.
 
     `known` allows an entry without a descriptor, whose local header has the sizes after all.
@@ -223,7 +223,7 @@ def _descriptor(file: IO[bytes], at: int, limit: int, listed: Listed, *, known: 
     return 0
 
 
-def _is_same_name(name: bytes, flags: int, listed: Listed) -> bool:
+def _is_same_name(name: bytes, flags: int, listed: ListedEntry) -> bool:
     """Tell whether two names are the same, but for a slash or the writer's character set."""
     if b"\0" in name or b"\0" in listed.name:
         return False
@@ -238,7 +238,7 @@ def _text(name: bytes, flags: int) -> str:
     return name.decode("utf-8" if flags & _UTF8 else "cp437", "replace")
 
 
-def _is_same_path(name: bytes, extra: bytes, listed: Listed) -> bool:
+def _is_same_path(name: bytes, extra: bytes, listed: ListedEntry) -> bool:
     """Tell whether the Unicode paths, which some programs take for the name, agree with the name.
 
     Info-ZIP and 7-Zip write the path for a name that the older character set cannot spell.
@@ -272,7 +272,7 @@ def _check_gaps(file: IO[bytes], gaps: Sequence[tuple[int, int]]) -> None:
             tail = piece[-len(ZIP_ENTRY) + 1 :]
 
 
-def _check_unshifted(file: IO[bytes], entries: Sequence[Entry], directory: Directory) -> None:
+def _check_unshifted(file: IO[bytes], entries: Sequence[ZipEntry], directory: Directory) -> None:
     """Refuse a zip whose listed places are entries as well, where bytes before the zip count.
 
     Some programs take the listed places as they are.

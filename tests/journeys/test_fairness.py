@@ -68,7 +68,8 @@ async def test_a_crowd_holds_up_no_other_crowd(stack, blobs):
         await put(more, 6 * SHARE)
         await put(less, SHARE + SHARE // 2)
         await all_filed(blobs, less)
-        assert await left(blobs, more) > SHARE
+        # In one queue the smaller crowd would come after the last upload of the larger crowd.
+        assert await left(blobs, more)
         await all_filed(blobs, more)
 
 
