@@ -124,4 +124,7 @@ def refuses(host: Host) -> bool:
         httpx.get(f"{host.url}/admin/host/status", trust_env=False)
     except httpx.ConnectError:
         return True
+    except httpx.RemoteProtocolError:
+        # The kernel had taken the connection before the host stopped to listen.
+        return False
     return False

@@ -1,0 +1,78 @@
+"""Inflate streams of hostile bytes, piece by piece; damage ends a stream in silence.
+
+Whoever opens a damaged stream gets the bytes before the damage, and so these bytes are scanned.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from zlib import _Decompress
+
+RAW: Final = -zlib.MAX_WBITS
+"""A deflated stream without a header, for `unpacked`."""
+GZIP: Final = 16 + zlib.MAX_WBITS
+"""A member of gzip, for `unpacked`."""
+
+_PIECE: Final = 256 * 1024
+
+
+def inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the content of one deflated stream, with the header of zlib or without.
+
+    The checksum at the end is not checked.
+    """
+    following = iter(pieces)
+    start = next(following, b"")
+    while len(start) < 2 and (more := next(following, b"")):
+        start += more
+    # The method and the check bits of the header: RFC 1950 section 2.2.
+    has_header = len(start) >= 2 and start[0] & 15 == 8 and int.from_bytes(start[:2]) % 31 == 0
+    return unpacked(chain((start[2:] if has_header else start,), following), RAW)
+
+
+def unpacked(pieces: Iterable[bytes], container: int) -> Iterator[bytes]:
+    """Yield the content of one deflated stream in a `container`: RAW or GZIP."""
+    stream = zlib.decompressobj(container)
+    for packed in pieces:
+        while not stream.eof:
+            before = stream.copy()
+            try:
+                piece = stream.decompress(packed, _PIECE)
+            except zlib.error:
+                yield _salvaged(before, packed)
+                return
+            packed = stream.unconsumed_tail  # noqa: PLW2901 - what is left of it
+            if piece:
+                yield piece
+            elif not packed:
+                break
+        if stream.eof:
+            return
+
+
+def _salvaged(stream: "_Decompress", packed: bytes) -> bytes:
+    """Return the bytes before the damage, which zlib drops with the error."""
+    whole, damaged = 0, len(packed)
+    while damaged - whole > 1:
+        middle = (whole + damaged) // 2
+        if _tried(stream, packed[:middle]) is None:
+            damaged = middle
+        else:
+            whole = middle
+    content = stream.decompress(packed[:whole], _PIECE)
+    # The last symbol may end within the damaged byte.
+    for bits in range(7, 0, -1):
+        last = _tried(stream, bytes([packed[whole] & (1 << bits) - 1]))
+        if last is not None:
+            return content + last
+    return content
+
+
+def _tried(stream: "_Decompress", packed: bytes) -> bytes | None:
+    try:
+        return stream.copy().decompress(packed, _PIECE)
+    except zlib.error:
+        return None
