@@ -3,6 +3,9 @@
 One such value among a message's properties would end the link of a browser, again and again: the
 order of a queue could not be read any more. The SDK keeps its decoders in a table by type code.
 Source: OASIS AMQP 1.0, part 1, sections 1.2 and 1.6.
+
+A twin of this module is in the local host. Neither may import the other, as Core Tools run the app
+without the local host.
 """
 
 from collections.abc import Callable

@@ -14,6 +14,7 @@ from typing import IO, Final
 
 from shared.scanning.carriers import EXAMINERS
 from shared.scanning.carriers.marks import MarkFinder
+from shared.scanning.carriers.parts import region
 from shared.scanning.examiners import Part
 from shared.scanning.png_chunks import SIGNATURE as PNG
 from shared.scanning.png_chunks import packed_texts
@@ -193,7 +194,7 @@ class _ArchiveWalk:
 
     def _member(self, pieces: Iterator[Part], depth: int) -> Iterator[Part]:
         size = 0
-        unread = MarkFinder()
+        unread: MarkFinder | None = None
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as inner:
             head = b""
             for piece in pieces:
@@ -206,15 +207,28 @@ class _ArchiveWalk:
                     raise RefusedArchiveError("archive-too-large")
                 if len(head) < HEAD_SIZE:
                     head += piece
-                unread.feed(piece)
                 if size <= _MAX_COPY or is_archive(head):
                     inner.write(piece)
+                else:
+                    unread = unread or _finder_of(inner)
+                    unread.feed(piece)
             yield b""
-            if size <= _MAX_COPY or is_archive(head):
+            if unread is None:
                 yield from self.within(inner, depth)
             else:
                 refuse_unsupported(head)
                 yield from unread.judge_unread()
+
+
+def _finder_of(copy: IO[bytes]) -> MarkFinder:
+    """Return the finder of a member whose first bytes are in `copy`, and whose next bytes are not.
+
+    A smaller member has its marks from the examiners.
+    """
+    finder = MarkFinder()
+    for piece in region(copy, 0):
+        finder.feed(piece)
+    return finder
 
 
 def _pieces(source: Readable) -> Iterator[bytes]:

@@ -83,7 +83,7 @@ class ContentNotes:
         try:
             return has_directory(copy)
         except RefusedArchiveError:
-            # A directory stands at the end, and is too large to be read.
+            # A directory stands at the end, and cannot be read in one way alone.
             return True
 
 

@@ -5,11 +5,11 @@ Source: Portable Network Graphics (PNG) Specification, 3rd edition, sections 5 a
 
 import io
 import re
-import zlib
 from collections.abc import Iterator
 from typing import IO, Final
 
 from shared.scanning.scanner import RefusedArchiveError
+from shared.scanning.streams import inflated
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
@@ -71,7 +71,7 @@ def _text(file: IO[bytes], length: int, layout: re.Pattern[bytes]) -> Iterator[b
     pieces = _following(file, start[found.end() :], length - len(start))
     packed = "packed" in found.groupdict()
     if packed:
-        pieces = _inflated(pieces)
+        pieces = inflated(pieces)
     if not found["keyword"].startswith(_PROFILE):
         # A plain text was scanned with the file.
         yield from pieces if packed else ()
@@ -96,18 +96,3 @@ def _bounded(pieces: Iterator[bytes]) -> Iterator[bytes]:
         if left < 0:
             raise RefusedArchiveError("archive-too-large")
         yield piece
-
-
-def _inflated(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    stream = zlib.decompressobj()
-    try:
-        for packed in pieces:
-            while not stream.eof:
-                piece = stream.decompress(packed, _PIECE)
-                packed = stream.unconsumed_tail  # noqa: PLW2901 - what is left of it
-                if piece:
-                    yield piece
-                elif not packed:
-                    break
-    except zlib.error:
-        return

@@ -80,14 +80,14 @@ def tar_members(file: IO[bytes]) -> Iterator[Readable]:
             raise BrokenArchiveError("something follows the last member")
 
 
-def bzip2(file: IO[bytes]) -> Readable:
+def bzip2(file: Readable) -> Readable:
     """Return the content of a bzip2 file."""
     return _Unpacked(file, bz2.BZ2Decompressor)
 
 
-def xz(file: IO[bytes]) -> Readable:
-    """Return the content of an xz file. Takes up to 72 MiB of memory and no more."""
-    return _Unpacked(file, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY))
+def xz(file: Readable, memory: int = _XZ_MEMORY) -> Readable:
+    """Return the content of an xz file. Takes up to `memory` bytes of memory and no more."""
+    return _Unpacked(file, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=memory))
 
 
 class _Headers:
@@ -131,7 +131,7 @@ class _Slice:
 class _Unpacked:
     """The content of one or more compressed streams in a file, unpacked piece by piece."""
 
-    def __init__(self, file: IO[bytes], start: Callable[[], _Decompressor]) -> None:
+    def __init__(self, file: Readable, start: Callable[[], _Decompressor]) -> None:
         self._file = file
         self._start = start
         self._stream = start()

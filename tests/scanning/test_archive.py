@@ -10,6 +10,7 @@ import tarfile
 import tempfile
 import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -486,3 +487,11 @@ def test_four_numbers_are_no_lzma(scanner):
     """The heads of Kotlin's built-in files."""
     numbers = struct.pack(">4I", 3, 1, 0, 7)
     assert scan(scanner, numbers + b"\n\x9e\x03\n\x06kotlin\n\nannotation" * 20) == CLEAN
+
+
+def test_what_stands_before_the_damage_of_a_gzip_in_a_photo_is_scanned(scanner):
+    packed_virus = bytearray(gzip.compress(b"text " * 40 + eicar() + b"words " * 300, mtime=0))
+    packed_virus[-20] ^= 0x55
+    with pytest.raises(zlib.error):
+        gzip.decompress(packed_virus)
+    assert scan(scanner, JPEG + bytes(packed_virus)) == INFECTED

@@ -3,6 +3,9 @@
 One such value among a message's properties would end the link of the receiver, again at each
 delivery, and with the message every message received beside it. The SDK keeps its decoders in a
 table by type code. Source: OASIS AMQP 1.0, part 1, sections 1.2 and 1.6.
+
+A twin of this module is in the app. Neither may import the other, as Core Tools run the app without
+the local host.
 """
 
 from collections.abc import Callable

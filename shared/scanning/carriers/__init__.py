@@ -31,9 +31,9 @@ from shared.scanning.carriers import (
 )
 from shared.scanning.carriers.marks import MOST, marks
 from shared.scanning.carriers.parts import part, region
-from shared.scanning.carriers.streams import inflated
 from shared.scanning.examiners import Examiner, Part
 from shared.scanning.scanner import NotExamined, RefusedArchiveError
+from shared.scanning.streams import inflated
 from shared.scanning.zips import has_directory
 
 _TEXT: Final = bytes(range(0x20, 0x7F)) + b"\t\n\f\r\x1b"
@@ -97,7 +97,7 @@ class _Marked:
 def _embedded(marked: _Marked) -> Iterator[Part]:
     """Yield the parts of carriers that may begin at any offset."""
     readers = dict(_READERS)
-    if has_directory(marked.file):
+    if marked.places("zip_entry") and has_directory(marked.file):
         # The walk through archives reads the zip, and refuses an entry that is not listed.
         del readers["zip_entry"]
     carriers = [

@@ -6,16 +6,18 @@ beginnings, too: what can be unpacked before the damage is scanned, and no progr
 Sources: RFC 1952 section 2.3.1 (gzip), APPNOTE.TXT 6.3.10 section 4.3.7 (zip).
 """
 
-import bz2
-import lzma
 import struct
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Final, Protocol
+from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import chain
+from typing import IO, Final
 
 from shared.scanning.carriers.parts import PIECE, part, region
 from shared.scanning.examiners import Part
-from shared.scanning.scanner import NotExamined
+from shared.scanning.scanner import NotExamined, RefusedArchiveError
+from shared.scanning.streams import GZIP, RAW, unpacked
+from shared.scanning.tar_bzip2_xz import BrokenArchiveError, Readable, bzip2, xz
+from shared.scanning.windows import Window
 from shared.scanning.zips import DEFLATED, ENCRYPTED, STORED
 
 MARKS: Final[Mapping[str, str]] = {
@@ -36,34 +38,29 @@ SURE: Final = frozenset(MARKS) - {"gzip"}
 # The flags, the method, and the lengths of the name and of the extra field.
 _ENTRY: Final = struct.Struct("<6x2H16x2H")
 _METHODS: Final = frozenset((*range(21), *range(93, 100)))
-
-
 # The dictionary of `xz -6`, the default, takes 8 MiB. Many uploads are unpacked at the same time.
 _XZ_MEMORY: Final = 16 * 1024 * 1024
 
 
-class _Decompressor(Protocol):
-    @property
-    def eof(self) -> bool: ...
-    def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
-
-
 def gzip_member(file: IO[bytes], place: int, _: int) -> Iterator[Part]:
     """Yield the content of the gzip member at `place`."""
-    yield from part(_unpacked(file, place, lambda: zlib.decompressobj(16 + zlib.MAX_WBITS)))
+    yield from part(unpacked(region(file, place), GZIP))
 
 
-def bzip2_stream(file: IO[bytes], place: int, _: int) -> Iterator[Part]:
-    """Yield the content of the bzip2 stream at `place`."""
-    yield from part(_unpacked(file, place, bz2.BZ2Decompressor))
+def bzip2_stream(file: IO[bytes], place: int, size: int) -> Iterator[Part]:
+    """Yield the content of the bzip2 stream at `place` of a file of `size` bytes."""
+    yield from part(_until_damage(bzip2(Window(file, place, size - place))))
 
 
-def xz_stream(file: IO[bytes], place: int, _: int) -> Iterator[Part]:
+def xz_stream(file: IO[bytes], place: int, size: int) -> Iterator[Part]:
     """Yield the content of the xz stream at `place`, or note a stream that takes much memory."""
+    content = _until_damage(xz(Window(file, place, size - place), _XZ_MEMORY))
     try:
-        yield from part(_unpacked(file, place, _xz))
-    except MemoryError:
+        first = next(content, b"")
+    except RefusedArchiveError:
         yield NotExamined("packed-part", f"byte {place}")
+        return
+    yield from part(chain((first,), content))
 
 
 def zip_entry(file: IO[bytes], place: int, _: int) -> Iterator[Part]:
@@ -82,32 +79,12 @@ def zip_entry(file: IO[bytes], place: int, _: int) -> Iterator[Part]:
         yield NotExamined("packed-part", f"byte {place}")
     elif method == DEFLATED:
         start = place + _ENTRY.size + name_size + extra_size
-        yield from part(_unpacked(file, start, lambda: zlib.decompressobj(-zlib.MAX_WBITS)))
+        yield from part(unpacked(region(file, start), RAW))
 
 
-def _xz() -> lzma.LZMADecompressor:
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
-
-
-def _unpacked(file: IO[bytes], start: int, begin: Callable[[], _Decompressor]) -> Iterator[bytes]:
-    """Yield the content of a stream at `start`, up to its end or its damage."""
-    stream = begin()
-    for packed in region(file, start):
-        data = packed
-        while not stream.eof:
-            try:
-                piece = stream.decompress(data, PIECE)
-            except lzma.LZMAError as error:
-                if "emory usage limit" in str(error):
-                    raise MemoryError from error
-                return
-            except (zlib.error, OSError, EOFError):
-                return
-            # zlib gives back what it did not take; bz2 keeps it.
-            data = getattr(stream, "unconsumed_tail", b"")
-            if piece:
-                yield piece
-            elif not data:
-                break
-        if stream.eof:
-            return
+def _until_damage(source: Readable) -> Iterator[bytes]:
+    """Yield the content of a stream, and of the streams that follow, up to the damage."""
+    try:
+        yield from iter(partial(source.read, PIECE), b"")
+    except BrokenArchiveError:
+        return

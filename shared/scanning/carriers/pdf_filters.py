@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 
 from shared.scanning.carriers.parts import PIECE
-from shared.scanning.carriers.streams import inflated
+from shared.scanning.streams import inflated
 
 type Filter = Callable[[Iterator[bytes], Mapping[str, int], "Spending"], Iterator[bytes]]
 
