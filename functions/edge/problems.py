@@ -49,7 +49,7 @@ def refused(reason: RefusalError) -> Problem:
 def problem_of(error: Exception) -> func.HttpResponse:
     """Return the answer for an error, and log the error without any foreign text."""
     if isinstance(error, RefusalError):
-        return _problem(error.status, error.code, error.title, error.detail, error.remedy)
+        return _response(refused(error))
     if isinstance(error, UnavailableError):
         logger.warning("%s is unavailable", error.service)
         return _problem(
@@ -96,10 +96,14 @@ def _problem(
     headers: Mapping[str, str] | None = None,
 ) -> func.HttpResponse:
     problem = Problem(type=_TYPE + code, title=title, status=status, detail=detail, remedy=remedy)
-    extra = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    return _response(problem, headers)
+
+
+def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
+    extra = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
     return func.HttpResponse(
         msgspec.json.encode(problem),
-        status_code=status,
+        status_code=problem.status,
         headers={"Cache-Control": "no-store", **extra, **(headers or {})},
         mimetype=MEDIA_TYPE,
     )

@@ -14,10 +14,10 @@ from shared.assets.rules import version_id
 from shared.blob_names import split_name
 from shared.catalogue import INCOMING_CONTAINER, INTAKE_BULK_QUEUE, INTAKE_QUEUE
 from shared.intake.failures import must_be_alone
+from shared.intake.rules import owner_of
 from shared.messages import encode
 from shared.messages.contracts import BlobUploaded
 from shared.ports import Blobs, Clock, OutgoingMessage
-from shared.tenancy.rules import is_tenant_id
 
 SHARE: Final = 128
 """Uploads of one tenant that may wait on `intake`: a shoot of a hundred pictures stays together."""
@@ -93,8 +93,7 @@ def bulk_session(folder: str, identifier: str) -> str:
 
     Folders that are no tenant's share their sessions.
     """
-    owner = folder if is_tenant_id(folder) else "_unknown"
-    return f"{owner}/{ord(identifier[-1]) % _SESSIONS_OF_A_TENANT}"
+    return f"{owner_of(folder)}/{ord(identifier[-1]) % _SESSIONS_OF_A_TENANT}"
 
 
 def _bulk(uploaded: BlobUploaded, session: str, identifier: str, now: datetime) -> OutgoingMessage:

@@ -18,6 +18,8 @@ from shared.rows import Stored
 from shared.scanning.engines import Scanned, is_infected, refusal_of
 from shared.tenancy.rules import Tenant, is_tenant_id
 
+NO_TENANT: Final = "_unknown"
+"""The owner of uploads that belong to no tenant."""
 UPLOAD_URL_LIFETIME: Final = timedelta(minutes=15)
 # The largest block blob in one request, "Put Blob"; a larger blob goes in blocks.
 MAX_SINGLE_PUT: Final = 5000 * 1024**2
@@ -239,8 +241,12 @@ def destinations(filing: Filing, folder: str, path: str, asset: str) -> tuple[st
 
 def quarantined_name(folder: str, *identifiers: str) -> str:
     """Return the name in `quarantine` of a blob that came in `folder` of `incoming`."""
-    tenant = folder if is_tenant_id(folder) else "_unknown"
-    return f"{tenant}/{'.'.join(identifiers)}"
+    return f"{owner_of(folder)}/{'.'.join(identifiers)}"
+
+
+def owner_of(folder: str) -> str:
+    """Return the tenant that a folder of `incoming` names; NO_TENANT for any other folder."""
+    return folder if is_tenant_id(folder) else NO_TENANT
 
 
 def places(folder: str, path: str | None, asset: str) -> list[tuple[str, str]]:

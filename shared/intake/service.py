@@ -39,6 +39,7 @@ from shared.intake.records import asset_of, repeated, reports_of
 from shared.intake.rules import (
     ANY_TYPE,
     BULK_WAIT,
+    NO_TENANT,
     Filing,
     Inspection,
     decide,
@@ -63,8 +64,6 @@ if TYPE_CHECKING:
     from shared.accesslog import AccessLog
 
 _INCOMING = INCOMING_CONTAINER.name
-# The partition of uploads that belong to no tenant of the stamp.
-_NO_TENANT = "_unknown"
 # No delivery works longer than this: `functionTimeout` in host.json.
 _LONGEST_DELIVERY = timedelta(minutes=75)
 
@@ -241,7 +240,7 @@ class Intake:
 
         The record of a filed upload is gone, but the asset has the upload's id.
         """
-        partition = key(tenant.id) if tenant else _NO_TENANT
+        partition = key(tenant.id) if tenant else NO_TENANT
         if tenant is not None and is_ulid(rest):
             kept = await self._uploads.find(tenant.id, rest)
             asset = await self._assets.look_up(partition, rest)
