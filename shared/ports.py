@@ -115,8 +115,13 @@ class Tables(Protocol):
         continuation. Raises MalformedInputError for a continuation token of foreign origin.
         """
 
-    def scan(self, table: str, partition: str, *, prefix: str = "") -> AsyncIterator[Row]:
-        """Yield every row of a partition whose RowKey begins with `prefix`, in order."""
+    def scan(
+        self, table: str, partition: str, *, prefix: str = "", where: Sequence[Condition] = ()
+    ) -> AsyncIterator[Row]:
+        """Yield every row of a partition whose RowKey begins with `prefix`, in order.
+
+        Only rows that meet every condition of `where` are yielded.
+        """
 
     def between(
         self, table: str, partition: str, first: str, last: str, *, size: int = 1000

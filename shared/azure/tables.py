@@ -121,11 +121,13 @@ class AzureTables:
         token = getattr(pages, "continuation_token", None)
         return Page(rows, _encode_continuation(token) if token else None)
 
-    async def scan(self, table: str, partition: str, *, prefix: str = "") -> AsyncIterator[Row]:
+    async def scan(
+        self, table: str, partition: str, *, prefix: str = "", where: Sequence[Condition] = ()
+    ) -> AsyncIterator[Row]:
         bounds = _bounds(prefix) if prefix else None
         with as_unavailable("storage"):
             try:
-                async for row in _rows(self._query(table, partition, bounds, 1000)):
+                async for row in _rows(self._query(table, partition, bounds, 1000, where)):
                     yield row
             except ResourceNotFoundError:
                 return

@@ -181,20 +181,8 @@ class Quarantine:
             return
         infected, _ = first
         same = [Condition("sha256", "eq", move.sha256), Condition("verdict", "eq", "clean")]
-        continuation = None
-        while True:
-            page = await self._tables.page(
-                _TABLE,
-                key(tenant),
-                prefix=asset_row(""),
-                continuation=continuation,
-                where=same,
-            )
-            for row in page.rows:
-                await self._condemn(tenant, str(row.values["id"]), infected)
-            continuation = page.continuation
-            if continuation is None:
-                return
+        async for row in self._tables.scan(_TABLE, key(tenant), prefix=asset_row(""), where=same):
+            await self._condemn(tenant, str(row.values["id"]), infected)
 
     async def _condemn(self, tenant: str, asset: str, infected: Asset) -> None:
         """Take an asset with the bytes of `infected` out of use."""

@@ -51,20 +51,9 @@ class RescanStore:
 
     async def unfinished(self, tenant: str) -> Sequence[tuple[Rescan, str]]:
         """Return a tenant's rescans that are not completed, each with the ETag."""
-        found: list[tuple[Rescan, str]] = []
-        continuation = None
-        while True:
-            page = await self._tables.page(
-                _TABLE,
-                key(tenant),
-                prefix=_row(""),
-                continuation=continuation,
-                where=[Condition("status", "ne", "completed")],
-            )
-            found += [(from_values(Rescan, row.values), row.etag or "") for row in page.rows]
-            continuation = page.continuation
-            if continuation is None:
-                return found
+        unfinished = [Condition("status", "ne", "completed")]
+        rows = self._tables.scan(_TABLE, key(tenant), prefix=_row(""), where=unfinished)
+        return [(from_values(Rescan, row.values), row.etag or "") async for row in rows]
 
     async def commit(
         self,

@@ -140,11 +140,14 @@ class MemoryTables:
         met = [row for row in found if all(_is_met(row, condition) for condition in where)]
         return Page(met[:size], met[size].row if len(met) > size else None)
 
-    async def scan(self, table: str, partition: str, *, prefix: str = "") -> AsyncIterator[Row]:
-        """Yield the rows whose keys begin with `prefix`, in order."""
+    async def scan(
+        self, table: str, partition: str, *, prefix: str = "", where: Sequence[Condition] = ()
+    ) -> AsyncIterator[Row]:
+        """Yield the rows whose keys begin with `prefix` and that meet `where`, in order."""
         kept = self._partitions[table, partition]
         for row in kept.between(*_bounds(prefix), with_last=False):
-            yield row
+            if all(_is_met(row, condition) for condition in where):
+                yield row
 
     async def between(
         self, table: str, partition: str, first: str, last: str, *, size: int = 1000
