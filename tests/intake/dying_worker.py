@@ -55,7 +55,7 @@ class Steps:
         setattr(kind, name, watched)
 
 
-async def work(app, job):
+async def process(app, job):
     """What the blob trigger and the intake function do for one upload.
 
     The clients are left open, as closing a bus client takes longer than all else.
@@ -65,7 +65,7 @@ async def work(app, job):
     await app.intake.process_upload(event)
 
 
-def child(app, job, answer):
+def child(work, app, job, answer):
     """Do the work, and say how many steps it took."""
     steps = Steps(job["steps"])
     steps.watch(aiohttp.ClientSession, "_request")
@@ -76,13 +76,13 @@ def child(app, job, answer):
     os.write(answer, str(steps.taken).encode())
 
 
-def run(app, job):
+def run(work, app, job):
     """One job in a child. Returns its steps, or None when it was killed as the job says."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            child(app, job, writing)
+            child(work, app, job, writing)
             os._exit(0)
         except BaseException:  # noqa: BLE001 - whatever it is, this process ends
             traceback.print_exc()
@@ -97,15 +97,16 @@ def run(app, job):
     return int(taken)
 
 
-def main():
+def main(work):
+    """Answer the jobs of the standard input; `work(app, job)` does one."""
     app = App(read_settings(json.loads(sys.argv[1])))
     app.adapters.secrets = OneSecret()
     # Compiled once, and not in each child.
     asyncio.run(app.engines.present())
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(run(app, json.loads(line))) + "\n")
+        sys.stdout.write(json.dumps(run(work, app, json.loads(line))) + "\n")
         sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main()
+    main(process)

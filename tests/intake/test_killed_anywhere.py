@@ -2,8 +2,6 @@
 
 import asyncio
 import io
-import json
-import sys
 import uuid
 import zipfile
 from collections import Counter
@@ -17,12 +15,12 @@ from azure.servicebus.aio import ServiceBusClient
 from azure.storage.blob.aio import BlobServiceClient
 
 from infra.local.settings import ROOT
-from infra.local.stack import Stack
 from samples.eicar import eicar
 from shared.accesslog.reading.filters import EntryFilter
 from shared.catalogue import INCIDENTS_QUEUE, NOTICES_QUEUE
 from shared.messages.contracts import BlobUploaded
 from tests.compositions import OneSecret, composed, permitted, registered
+from tests.dying_workers import dying_workers
 from tests.queues import data_of, peeked
 
 PHOTO = (Path(ROOT) / "samples/astronaut.jpg").read_bytes()
@@ -36,14 +34,6 @@ def broken_zip():
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("a.txt", "a" * 1000)
     return file.getvalue()[:600]
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory):
-    """Storage and queues without the app's host: whatever is taken in, these tests take in."""
-    processes = ["azurite", "servicebus"]
-    with Stack(tmp_path_factory.mktemp("stack"), in_memory=True, processes=processes) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -67,37 +57,9 @@ async def app(services):
 
 @pytest.fixture(scope="module")
 async def do(services):
-    """`do(event, steps)` has a worker take an upload in, to be killed before that step.
-
-    Returns how many steps it took, or None when it was killed.
-    """
-    free: asyncio.Queue[asyncio.subprocess.Process] = asyncio.Queue()
-    workers = [
-        await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.intake.dying_worker", json.dumps(services.settings)),
-            cwd=ROOT,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        for _ in range(WORKERS)
-    ]
-    for worker in workers:
-        free.put_nowait(worker)
-
-    async def do(event, steps=-1):
-        worker = await free.get()
-        try:
-            worker.stdin.write(json.dumps({"event": event, "steps": steps}).encode() + b"\n")
-            answer = await worker.stdout.readline()
-            assert answer, "the worker failed; see what it wrote"
-            return json.loads(answer)
-        finally:
-            free.put_nowait(worker)
-
-    yield do
-    for worker in workers:
-        worker.stdin.close()
-        await worker.wait()
+    """`do(event, steps)` has a worker take an upload in, to be killed before that step."""
+    async with dying_workers(WORKERS, "tests.intake.dying_worker", services.settings) as do:
+        yield do
 
 
 async def upload(app, clients, name, data):

@@ -10,13 +10,12 @@ import pytest
 from azure.servicebus.aio import ServiceBusClient
 from azure.storage.blob.aio import BlobServiceClient
 
-from infra.local.stack import Stack
 from samples.eicar import eicar
 from shared.catalogue import INCIDENTS_QUEUE, INTAKE_BULK_QUEUE, INTAKE_QUEUE
 from shared.errors import UnavailableError
 from shared.intake.lanes import ALONE, SHARE
 from shared.scanning.scanner import Engine, Findings
-from tests.compositions import OneSecret, arrived, composed, registered
+from tests.compositions import arrived, registered
 from tests.queues import data_of, peeked
 
 SECRET_TEXT = "Zebulon Quixworth"
@@ -53,14 +52,6 @@ class Planted:
 
 
 @pytest.fixture(scope="module")
-def services(tmp_path_factory):
-    """Storage and queues without the app's host."""
-    processes = ["azurite", "servicebus"]
-    with Stack(tmp_path_factory.mktemp("stack"), in_memory=True, processes=processes) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 async def clients(services):
     """Storage and bus of that stack, through the SDKs."""
     strings = services.info["connection_strings"]
@@ -69,17 +60,6 @@ async def clients(services):
         ServiceBusClient.from_connection_string(strings["service_bus"]) as bus,
     ):
         yield blobs, bus
-
-
-@pytest.fixture
-async def app(services):
-    async with composed(services.settings, OneSecret()) as app:
-        yield app
-
-
-@pytest.fixture
-async def tenant(app):
-    return await registered(app)
 
 
 async def crowd(clients, folder, count=SHARE + 1):

@@ -10,7 +10,6 @@ from azure.servicebus.aio import ServiceBusClient
 from azure.storage.blob import BlobType
 from azure.storage.blob.aio import BlobServiceClient
 
-from infra.local.stack import Stack
 from shared.assets import SUBJECTS, subject_partition
 from shared.assets.rules import AssetFilter
 from shared.catalogue import INCIDENTS_QUEUE
@@ -25,14 +24,6 @@ from tests.queues import data_of, peeked
 PHOTO = (Path(__file__).parents[2] / "samples/cat.jpg").read_bytes()
 
 
-@pytest.fixture(scope="module")
-def services(tmp_path_factory):
-    """Storage and bus without the app's host: these tests take every step of intake."""
-    processes = ["azurite", "servicebus"]
-    with Stack(tmp_path_factory.mktemp("stack"), in_memory=True, processes=processes) as started:
-        yield started
-
-
 @pytest.fixture
 async def blobs(services):
     string = services.info["connection_strings"]["storage"]
@@ -45,17 +36,6 @@ async def bus(services):
     string = services.info["connection_strings"]["service_bus"]
     async with ServiceBusClient.from_connection_string(string) as client:
         yield client
-
-
-@pytest.fixture
-async def app(services):
-    async with composed(services.settings, OneSecret()) as app:
-        yield app
-
-
-@pytest.fixture
-async def tenant(app):
-    return await registered(app)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from shared.assets import SUBJECTS, subject_partition
 from shared.azure.blobs import AzureBlobs
 from shared.errors import NotFoundError
 from shared.messages.contracts import BlobUploaded
-from tests.compositions import OneSecret, arrived, composed, permitted, registered
+from tests.compositions import OneSecret, arrived, composed, permitted
 
 PHOTO = (Path(__file__).parents[2] / "samples/cat.jpg").read_bytes()
 
@@ -33,11 +33,6 @@ class Slow(AzureBlobs):
 async def app(stack):
     async with composed(stack.settings, OneSecret()) as app:
         yield app
-
-
-@pytest.fixture
-async def tenant(app):
-    return await registered(app)
 
 
 async def test_many_deliveries_at_once_make_one_asset(app, blobs, tenant):

@@ -3,7 +3,6 @@
 `tests.intake.dying_worker` says how.
 """
 
-import json
 import sys
 from pathlib import Path
 
@@ -29,6 +28,4 @@ async def work(app, job):
 
 
 if __name__ == "__main__":
-    dying_worker.work = work
-    json.loads(sys.argv[1])
-    dying_worker.main()
+    dying_worker.main(work)

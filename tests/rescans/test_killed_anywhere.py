@@ -1,16 +1,14 @@
 """A rescan that finds malware is killed at each of its steps in turn and started again."""
 
 import asyncio
-import json
-import sys
 import uuid
 from collections import Counter
 
 import pytest
 
-from infra.local.settings import ROOT
 from shared.accesslog.reading.filters import EntryFilter
 from tests.compositions import registered
+from tests.dying_workers import dying_workers
 from tests.rescans.steps import MARK, assets, incidents, newer_signatures, notices, upload
 
 WORKERS = 4
@@ -18,40 +16,14 @@ WORKERS = 4
 
 @pytest.fixture(scope="module")
 async def do(services, tmp_path_factory):
-    """`do(event, steps)` has a worker do a rescan, to be killed before that step.
-
-    Returns how many steps it took, or None when it was killed.
-    """
+    """`do(event, steps)` has a worker do a rescan, to be killed before that step."""
     folder = tmp_path_factory.mktemp("worker")
     newer_signatures(folder)
-    free: asyncio.Queue[asyncio.subprocess.Process] = asyncio.Queue()
-    module, settings = "tests.rescans.dying_worker", json.dumps(services.settings)
-    workers = [
-        await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", module, settings, str(folder / "signatures")),
-            cwd=ROOT,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        for _ in range(WORKERS)
-    ]
-    for worker in workers:
-        free.put_nowait(worker)
-
-    async def do(event, steps=-1):
-        worker = await free.get()
-        try:
-            worker.stdin.write(json.dumps({"event": event, "steps": steps}).encode() + b"\n")
-            answer = await worker.stdout.readline()
-            assert answer, "the worker failed; see what it wrote"
-            return json.loads(answer)
-        finally:
-            free.put_nowait(worker)
-
-    yield do
-    for worker in workers:
-        worker.stdin.close()
-        await worker.wait()
+    signatures = str(folder / "signatures")
+    async with dying_workers(
+        WORKERS, "tests.rescans.dying_worker", services.settings, signatures
+    ) as do:
+        yield do
 
 
 async def test_a_rescan_counts_and_tells_once_wherever_it_is_killed(app, bus, do):
