@@ -1,6 +1,5 @@
 """Look into archives with bounded memory, work and depth."""
 
-import gzip
 import io
 import re
 import struct
@@ -12,15 +11,23 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, Final
 
-from shared.scanning.carriers import EXAMINERS
+from shared.scanning.carriers import EXAMINERS, unlisted_entries
 from shared.scanning.carriers.marks import MarkFinder
 from shared.scanning.carriers.parts import region
 from shared.scanning.examiners import Part
 from shared.scanning.png_chunks import SIGNATURE as PNG
 from shared.scanning.png_chunks import packed_texts
 from shared.scanning.scanner import NotExamined, RefusedArchiveError
-from shared.scanning.tar_bzip2_xz import Readable, bzip2, is_tar, tar_members, xz
-from shared.scanning.zips import STARTS, Content, check_readable, has_directory, read_entries
+from shared.scanning.tar_bzip2_xz import Readable, bzip2, gunzip, is_tar, tar_members, xz
+from shared.scanning.windows import Window
+from shared.scanning.zips import (
+    STARTS,
+    ZIP_ENTRY,
+    Content,
+    check_readable,
+    has_directory,
+    read_entries,
+)
 
 _PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 1024 * 1024
@@ -52,7 +59,7 @@ HEAD_SIZE: Final = 512
 """Number of a file's first bytes that `is_archive` needs."""
 
 # Exceptions of the standard library for malformed bytes.
-_BROKEN: Final = (gzip.BadGzipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError)
+_BROKEN: Final = (zlib.error, struct.error, EOFError, ValueError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,9 @@ class _ArchiveWalk:
             yield from packed_texts(file)
         if is_archive(head):
             yield from self.archive(file, head, depth + 1)
+            if not head.startswith(STARTS) and has_directory(file):
+                # Headers of tar and gzip, and the padding of tar, have room for a zip.
+                yield from self._parts(unlisted_entries(file), depth + 1)
             return
         if has_directory(file):
             yield from self.archive(file, head, depth + 1)
@@ -160,7 +170,7 @@ class _ArchiveWalk:
         return self._untar if not head.startswith(STARTS) and is_tar(head) else self._unzip
 
     def _unzip(self, file: IO[bytes], depth: int) -> Iterator[Part]:
-        entries = read_entries(file, self._members_left)
+        entries, gaps = read_entries(file, self._members_left)
         self._members_left -= len(entries)
         # The sizes are the archive's claims; the content of an entry has its own end.
         if sum(entry.listed.size for entry in entries) > self._size_left:
@@ -169,10 +179,14 @@ class _ArchiveWalk:
             check_readable(entry)
         for entry in entries:
             yield from self._member(_pieces(Content(file, entry)), depth)
+        file.seek(0)
+        if file.read(len(ZIP_ENTRY)) == ZIP_ENTRY:
+            # The examiners read any other file that holds a zip, as a whole.
+            for start, end in gaps:
+                yield from self._member(_pieces(Window(file, start, end - start)), depth)
 
     def _gunzip(self, file: IO[bytes], depth: int) -> Iterator[Part]:
-        with gzip.GzipFile(fileobj=file, mode="rb") as source:
-            yield from self._member(_pieces(source), depth)
+        yield from self._member(_pieces(gunzip(file)), depth)
 
     def _bunzip2(self, file: IO[bytes], depth: int) -> Iterator[Part]:
         yield from self._member(_pieces(bzip2(file)), depth)

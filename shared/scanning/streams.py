@@ -1,6 +1,7 @@
-"""Inflate streams of hostile bytes, piece by piece; damage ends a stream in silence.
+"""Inflate streams of hostile bytes, piece by piece.
 
-Whoever opens a damaged stream gets the bytes before the damage, and so these bytes are scanned.
+Damage ends the streams of `inflated` and `unpacked` in silence. Whoever opens a damaged stream gets
+the bytes before the damage, and so these bytes are scanned. `GzipDecompressor` raises at damage.
 """
 
 import zlib
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 RAW: Final = -zlib.MAX_WBITS
 """A deflated stream without a header, for `unpacked`."""
 GZIP: Final = 16 + zlib.MAX_WBITS
-"""A member of gzip, for `unpacked`."""
+"""A member of gzip, with its sums, for `unpacked`: zlib.h, inflateInit2."""
 
 _PIECE: Final = 256 * 1024
 
@@ -51,6 +52,32 @@ def unpacked(pieces: Iterable[bytes], container: int) -> Iterator[bytes]:
                 break
         if stream.eof:
             return
+
+
+class GzipDecompressor:
+    """Inflate one member of gzip, and check the sums: like `bz2.BZ2Decompressor`."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(GZIP)
+
+    @property
+    def eof(self) -> bool:
+        """True behind the last byte of the stream."""
+        return self._stream.eof
+
+    @property
+    def needs_input(self) -> bool:
+        """True where `decompress` must be given further bytes."""
+        return not self._stream.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        """The bytes behind the stream."""
+        return self._stream.unused_data
+
+    def decompress(self, data: bytes, max_length: int = 0) -> bytes:
+        """Return at most `max_length` bytes of content. Raises zlib.error."""
+        return self._stream.decompress(self._stream.unconsumed_tail + data, max_length)
 
 
 def _salvaged(stream: "_Decompress", packed: bytes) -> bytes:

@@ -1,18 +1,23 @@
-"""Read tar, bzip2 and xz in bounded memory, without trust in their headers."""
+"""Read tar, gzip, bzip2 and xz in bounded memory, without trust in their headers."""
 
 import bz2
 import io
 import lzma
 import tarfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Final, Protocol
 
 from shared.scanning.scanner import RefusedArchiveError
+from shared.scanning.streams import GzipDecompressor
 
 # Bytes of headers for one member of a tar. Names, PAX records and maps of sparse files are read
 # into memory, at the length that the archive claims.
 _MAX_HEADERS: Final = 1024 * 1024
 _BLOCK: Final = tarfile.BLOCKSIZE
+# The field with the size of a member, and the greatest size in octal digits: POSIX pax, ustar.
+_SIZE: Final = slice(124, 136)
+_MAX_OCTAL: Final = 8**11 - 1
 _INPUT: Final = 64 * 1024
 # The dictionary of `xz -9` takes 64 MiB; the rest is a margin.
 _XZ_MEMORY: Final = 72 * 1024 * 1024
@@ -56,12 +61,14 @@ def tar_members(file: IO[bytes]) -> Iterator[Readable]:
     """Yield each file in a tar, to be read before the next file. Raises BrokenArchiveError.
 
     A tar may hide content between the members and after the last member. So the headers must end
-    the tar, or nothing but zeros may follow.
+    the tar, or nothing but zeros may follow. Raises RefusedArchiveError, "archive-contradictory",
+    for a member of which programs take different parts.
     """
     headers = _Headers(file)
     try:
         archive = tarfile.TarFile(fileobj=headers)  # type: ignore[arg-type]
         while (member := archive.next()) is not None:
+            for_all_members = archive.pax_headers
             # `tarfile` keeps members and headers as long as the archive is open.
             archive.members = []  # type: ignore[attr-defined]  # typeshed leaves it out
             archive.pax_headers = {}
@@ -70,7 +77,9 @@ def tar_members(file: IO[bytes]) -> Iterator[Readable]:
                 raise RefusedArchiveError("archive-unsupported")
             if member.size < 0:
                 raise BrokenArchiveError("a member of negative size")
-            if member.isreg():
+            _check_size(file, member, for_all_members)
+            # An unknown type is taken out as a file: POSIX pax, ustar, typeflag.
+            if member.isreg() or member.type not in tarfile.SUPPORTED_TYPES:
                 yield _Slice(file, member.offset_data, member.size)
     except (tarfile.TarError, RecursionError) as error:
         raise BrokenArchiveError("a header that cannot be read") from error
@@ -78,6 +87,23 @@ def tar_members(file: IO[bytes]) -> Iterator[Readable]:
     while block := file.read(_INPUT):
         if block.count(0) != len(block):
             raise BrokenArchiveError("something follows the last member")
+
+
+def _check_size(
+    file: IO[bytes], member: tarfile.TarInfo, for_all_members: Mapping[str, str]
+) -> None:
+    """Refuse a size that extended headers override, but for a size too large for the header."""
+    if "size" in for_all_members:
+        raise RefusedArchiveError("archive-contradictory")
+    file.seek(member.offset_data - _BLOCK)
+    stated = tarfile.nti(file.read(_BLOCK)[_SIZE])  # type: ignore[attr-defined]  # typeshed leaves it out
+    if member.sparse is None and stated != member.size <= _MAX_OCTAL:
+        raise RefusedArchiveError("archive-contradictory")
+
+
+def gunzip(file: Readable) -> Readable:
+    """Return the content of every member of a gzip file. The headers are not kept in memory."""
+    return _Unpacked(file, GzipDecompressor)
 
 
 def bzip2(file: Readable) -> Readable:
@@ -162,6 +188,6 @@ class _Unpacked:
             if "emory usage limit" in str(error):
                 raise RefusedArchiveError("archive-too-large") from error
             raise BrokenArchiveError("a damaged stream") from error
-        except OSError as error:
+        except (OSError, zlib.error) as error:
             # bz2 raises OSError for bad data; no file is read here.
             raise BrokenArchiveError("a damaged stream") from error

@@ -70,8 +70,12 @@ def has_directory(file: IO[bytes]) -> bool:
     return directory is not None and directory.count > 0
 
 
-def read_entries(file: IO[bytes], most: int) -> list[ZipEntry]:
-    """Return the entries of a zip, in the order of the file.
+def read_entries(
+    file: IO[bytes], most: int
+) -> tuple[Sequence[ZipEntry], Sequence[tuple[int, int]]]:
+    """Return the entries of a zip, in the order of the file, and the gaps around the entries.
+
+    A gap goes from an offset up to an offset.
 
     Raises RefusedArchiveError: "archive-contradictory" where two readings differ, and
     "archive-too-large" for more than `most` entries.
@@ -109,7 +113,7 @@ def read_entries(file: IO[bytes], most: int) -> list[ZipEntry]:
     gaps = [(start, end) for start, end in gaps if start < end]
     _check_gaps(file, gaps)
     _check_unshifted(file, entries, directory)
-    return entries
+    return entries, gaps
 
 
 class Content:

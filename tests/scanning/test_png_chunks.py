@@ -79,16 +79,17 @@ def test_harmless_pictures_pass(scanner, data):
 
 
 @pytest.mark.parametrize(
-    "data",
+    "build",
     [
-        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(257 * MIB))),
-        chunk(b"zTXt", b"Raw profile type x\0\0" + zlib.compress(bytes(64 * MIB))),
-        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(MIB))) * 257,
-        chunk(b"tEXt", b"Raw profile type x\0" + bytes(17 * MIB)),
+        lambda: chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(257 * MIB))),
+        lambda: chunk(b"zTXt", b"Raw profile type x\0\0" + zlib.compress(bytes(64 * MIB))),
+        lambda: chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(MIB))) * 257,
+        lambda: chunk(b"tEXt", b"Raw profile type x\0" + bytes(17 * MIB)),
     ],
     ids=["one", "profile", "many", "plain profile"],
 )
-def test_bombs_are_refused_in_flat_memory(scanner, data):
+def test_bombs_are_refused_in_flat_memory(scanner, build):
+    data = build()
     tracemalloc.start()
     try:
         assert scan(scanner, png(data)).refusal == "archive-too-large"
@@ -99,15 +100,18 @@ def test_bombs_are_refused_in_flat_memory(scanner, data):
 
 
 @pytest.mark.parametrize(
-    "data",
+    "build",
     [
-        chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(100 * MIB) + TEXT)),
-        chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(100 * MIB))),
-        chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + bytes(100 * MIB)),
+        lambda: chunk(
+            b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(100 * MIB) + TEXT)
+        ),
+        lambda: chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(100 * MIB))),
+        lambda: chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + bytes(100 * MIB)),
     ],
     ids=["infected", "packed", "plain"],
 )
-def test_large_texts_are_scanned_in_flat_memory(scanner, data, request):
+def test_large_texts_are_scanned_in_flat_memory(scanner, build, request):
+    data = build()
     found = INFECTED if "infected" in request.node.name else Findings()
     tracemalloc.start()
     try:

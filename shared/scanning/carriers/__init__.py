@@ -81,6 +81,14 @@ def examine(file: IO[bytes], head: bytes) -> Iterator[Part]:
             yield NotExamined("damaged-part", f"reader {reader.__name__[1:]}")
 
 
+def unlisted_entries(file: IO[bytes]) -> Iterator[Part]:
+    """Yield the content of each entry of a zip within a file that is another archive."""
+    size = file.seek(0, 2)
+    for mark in marks(file):
+        if mark.name == "zip_entry":
+            yield from packed.zip_entry(file, mark.place, size)
+
+
 @dataclass(frozen=True, slots=True)
 class _Marked:
     """A file, its first bytes and its size, and the places of each mark."""
