@@ -12,19 +12,22 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import IO
 
 import msgspec
 
 from shared.assets.name_matching import index_keys
 from shared.assets.rules import DocumentFound, PersonFound
+from shared.intake.member_metadata import read_members
 from shared.intake.rules import Inspection
-from shared.metadata.collector import Collector, needs_copy
+from shared.metadata.collector import DOCUMENTS, Collector, needs_copy
 from shared.metadata.parsing import Metadata
+from shared.metadata.worker.result import TOO_LARGE, XMP_ONLY, merged
 from shared.scanning.archive import is_archive
 from shared.scanning.content_notes import ContentNotes, not_examined_notes
 from shared.scanning.content_type import detect
-from shared.scanning.engines import Scanned, close, finish, is_infected
+from shared.scanning.engines import Scanned, close, finish, is_infected, refusal_of
 from shared.scanning.scanner import Scan
 
 _SPOOL_IN_MEMORY = 4 * 1024 * 1024
@@ -51,6 +54,7 @@ class Pass:
         self._seen = 0
         self._hash = hashlib.sha256()
         self._media_type = "application/octet-stream"
+        self._is_archive = False
         self._spool: IO[bytes] | None = None
         self._metadata: Collector | None = None
         self._notes: ContentNotes | None = None
@@ -72,6 +76,7 @@ class Pass:
         """Take the next bytes."""
         if self._seen == 0:
             self._media_type = detect(chunk, self._size)
+            self._is_archive = is_archive(chunk)
             if self._size <= self._spool_limit(chunk):
                 self._spool = tempfile.SpooledTemporaryFile(_SPOOL_IN_MEMORY)  # noqa: SIM115 - closed in __exit__
             self._notes = ContentNotes(self._media_type, chunk)
@@ -94,6 +99,8 @@ class Pass:
         metadata = Metadata()
         if self._metadata is not None and not is_infected(scans):
             metadata = self._metadata.finish(self._spool)
+        if self._is_archive and not refusal_of(scans) and not is_infected(scans):
+            metadata = self._with_members(metadata)
         people, note = self._people(metadata)
         return Inspection(
             size=self._seen,
@@ -105,6 +112,19 @@ class Pass:
             metadata_note=note,
             content_notes=self._content_notes(scans),
         )
+
+    def _with_members(self, metadata: Metadata) -> Metadata:
+        """Return the metadata of the archive with the metadata of the files in the archive."""
+        if self._spool is None:
+            return merged((metadata, Metadata(note=TOO_LARGE)))
+        if metadata.note == XMP_ONLY:
+            # The files are read by the readers of their types.
+            metadata = replace(metadata, note=None)
+        members = read_members(self._spool)
+        if self._media_type in DOCUMENTS and members.note == XMP_ONLY:
+            # Parts of a document that are no pictures name nobody.
+            members = replace(members, note=None)
+        return merged((metadata, members))
 
     def _content_notes(self, scans: Sequence[Scanned]) -> tuple[str, ...]:
         notes = self._notes.finish(self._spool) if self._notes is not None else ()

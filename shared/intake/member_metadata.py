@@ -1,0 +1,117 @@
+"""Read the metadata of the files in an archive, as of files that are uploaded one by one."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import IO, Final
+
+from shared.metadata.collector import DOCUMENTS, Collector, needs_copy
+from shared.metadata.parsing import Metadata
+from shared.metadata.worker.result import TOO_LARGE, UNREADABLE, merged
+from shared.scanning.archive import Limits, contents, is_archive
+from shared.scanning.content_type import HEAD_SIZE, detect
+from shared.scanning.scanner import NotExamined, RefusedArchiveError
+
+MAX_MEMBERS: Final = 1000
+"""Files of one archive whose metadata is read."""
+MAX_BYTES: Final = 1024**3
+"""Unpacked bytes of one archive that are searched for metadata."""
+MAX_SECONDS: Final = 60.0
+"""Seconds after which no further file of an archive is read."""
+
+_MAX_COPY: Final = 64 * 1024 * 1024
+_IN_MEMORY: Final = 4 * 1024 * 1024
+# The parts of an Office file. A sidecar and a drawing have types of their own.
+_NO_METADATA: Final = frozenset({"application/xml"})
+
+
+def read_members(archive: IO[bytes], limits: Limits | None = None) -> Metadata:
+    """Return the metadata of every file in `archive`, and in archives within, as one.
+
+    The note is "metadata-too-large" for an archive with more files, or bytes, than are read, or
+    whose files take too long. Blocks, and raises OSError, as `parsing.read`.
+    """
+    found = Metadata()
+    until = time.monotonic() + MAX_SECONDS
+    members = size = 0
+    try:
+        for member in _members(archive, limits or Limits()):
+            members += 1
+            size += member.size
+            found = merged((found, member.metadata()))
+            if members == MAX_MEMBERS or size > MAX_BYTES or time.monotonic() > until:
+                return merged((found, Metadata(note=TOO_LARGE)))
+    except RefusedArchiveError:
+        return merged((found, Metadata(note=UNREADABLE)))
+    return found
+
+
+class _Member:
+    """Take a member's bytes in pieces, and return the metadata after the last piece."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._head = b""
+        self._collector: Collector | None = None
+        self._media_type = ""
+        self._copy: IO[bytes] | None = None
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next bytes."""
+        self.size += len(piece)
+        if self._collector is None:
+            self._head += piece
+            if len(self._head) < HEAD_SIZE:
+                return
+            piece = self._begin()
+        self._take(piece)
+
+    def metadata(self) -> Metadata:
+        """Return the metadata, after the last byte; of an inner archive nothing."""
+        if self._collector is None:
+            self._take(self._begin())
+        inner = is_archive(self._head) and self._media_type not in DOCUMENTS
+        if inner or self._collector is None or self._media_type in _NO_METADATA:
+            return Metadata()
+        return self._collector.finish(self._copy)
+
+    def close(self) -> None:
+        """Remove the copy."""
+        if self._copy is not None:
+            self._copy.close()
+
+    def _begin(self) -> bytes:
+        start, self._head = self._head, self._head[:HEAD_SIZE]
+        self._media_type = detect(start, self.size)
+        self._collector = Collector(self._media_type)
+        if needs_copy(self._media_type):
+            self._copy = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed in close
+        return start
+
+    def _take(self, piece: bytes) -> None:
+        if self._collector is not None:
+            self._collector.feed(piece)
+        if self._copy is not None:
+            if self.size > _MAX_COPY:
+                self.close()
+                self._copy = None
+            else:
+                self._copy.write(piece)
+
+
+def _members(archive: IO[bytes], limits: Limits) -> Iterator[_Member]:
+    """Yield each member after the last byte. The next step of the iteration closes the member."""
+    member = _Member()
+    try:
+        for piece in contents(archive, limits):
+            if isinstance(piece, NotExamined):
+                continue
+            if piece:
+                member.feed(piece)
+                continue
+            if member.size:
+                yield member
+            member.close()
+            member = _Member()
+    finally:
+        member.close()
