@@ -27,17 +27,26 @@ class Readiness(View, frozen=True):
     checks: dict[str, Check]
 
 
-@http.endpoint("GET", "health", discloses=NOTHING, roles=None, replies={200: Health})
+@http.endpoint("GET", "health", discloses=NOTHING, roles=None, replies={200: Health}, limited=False)
 async def health(_call: Call[SystemFlow]) -> Reply:
     """Tell that the app runs, without asking a service."""
     return Reply(200, Health(status="ok"))
 
 
 @http.endpoint(
-    "GET", "health/ready", discloses=NOTHING, roles=None, replies={200: Readiness, 503: Readiness}
+    "GET",
+    "health/ready",
+    discloses=NOTHING,
+    roles=None,
+    replies={200: Readiness, 503: Readiness},
+    limited=False,
 )
 async def health_ready(call: Call[SystemFlow]) -> Reply:
-    """Ask storage, bus and vault for an answer; each with the latency in milliseconds."""
+    """Ask storage, bus and vault for an answer; each with the latency in milliseconds.
+
+    An answer serves every request of some seconds. A vault without an enabled version of a secret
+    that the app needs is unreachable.
+    """
     checks = await call.flow.readiness()
     ready = all(check.reachable for check in checks.values())
     found = Readiness(status="ok" if ready else "unavailable", checks=dict(checks))

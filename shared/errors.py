@@ -87,6 +87,23 @@ class TooLargeError(RefusalError):
     status = 413
 
 
+class TooManyRequestsError(RefusalError):
+    """A caller asks more often than the app lets a caller ask (RFC 6585 section 4).
+
+    `wait` is the time until the next request is taken, in seconds.
+    """
+
+    status = 429
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(
+            "too-many-requests",
+            "The caller sends more requests than are taken from a caller.",
+            "Wait for as many seconds as Retry-After says, then go on more slowly.",
+        )
+        self.wait = wait
+
+
 class UnavailableError(Exception):
     """A service beneath Vouchsafe did not answer; the same request may succeed later.
 

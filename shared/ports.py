@@ -341,8 +341,11 @@ class Secrets(Protocol):
         Raises the errors of `versions`.
         """
 
-    async def ping(self) -> None:
-        """Raise UnavailableError unless the vault answers."""
+    async def ping(self, needed: Sequence[str]) -> None:
+        """Raise UnavailableError unless the vault now has an enabled version of each secret.
+
+        `needed` has the names of the secrets.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -73,6 +73,11 @@ class Settings:
     """The StreamMaxLength of clamd, in MiB. Needed for clamd."""
     SCAN_RESULT_MINUTES: int = 0
     """Minutes to wait for a scan result before an incident is opened. Needed for defender."""
+    REQUESTS_PER_SECOND: int = 50
+    """Requests a second that an instance takes from each caller, or from an address without token.
+    """
+    REQUEST_BURST: int = 500
+    """Requests that a caller, or an address without token, may send at once."""
 
     @property
     def scanners(self) -> tuple[str, ...]:
@@ -87,7 +92,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     scanners = _names(environment.get("SCANNER", ""))
     for field in fields(Settings):
         value = environment.get(field.name, "").strip()
-        if not value and field.name in _ONLY_FOR and _ONLY_FOR[field.name] not in scanners:
+        if not value and _is_optional(field.name, scanners):
             continue
         fault = "is not set" if not value else _CHECKS[field.name](value)
         if fault:
@@ -97,6 +102,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if faults:
         raise SettingsError("The settings are not complete:\n  " + "\n  ".join(faults))
     return Settings(**values)  # type: ignore[arg-type]  # each value has its field's type, above
+
+
+def _is_optional(name: str, scanners: Collection[str]) -> bool:
+    return name in _DEFAULTED or (name in _ONLY_FOR and _ONLY_FOR[name] not in scanners)
 
 
 def _value(kind: object, value: str) -> str | int | Path:
@@ -254,8 +263,12 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = {
     "CLAMD_ADDRESS": _clamd,
     # INSTREAM states lengths in 32 bits.
     "CLAMD_MAX_STREAM_MIB": _number(4095),
+    "REQUESTS_PER_SECOND": _number(1_000_000),
+    "REQUEST_BURST": _number(10_000_000),
     "SCAN_RESULT_MINUTES": _number(60 * 24 * 7),
 }
+# Settings with a value where they are not set.
+_DEFAULTED = frozenset({"REQUESTS_PER_SECOND", "REQUEST_BURST"})
 # Settings that are needed with one scanner alone.
 _ONLY_FOR: Mapping[str, str] = {
     "CLAMD_ADDRESS": "clamd",

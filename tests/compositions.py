@@ -60,7 +60,7 @@ class OneSecret:
     async def disabled(self, _name: str) -> Mapping[str, datetime]:
         return {}
 
-    async def ping(self) -> None:
+    async def ping(self, _needed: Sequence[str]) -> None:
         return
 
 

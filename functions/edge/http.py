@@ -14,6 +14,7 @@ from functions.edge.parameters import check_parameters
 from functions.edge.problems import problem_of
 from shared import composition, context
 from shared.composition.edge import EdgeFlow
+from shared.errors import TooManyRequestsError, UnauthenticatedError
 
 # Neither all zeros nor the version ff is valid (W3C Trace Context, section 3.2.2).
 _TRACE_PARENT = re.compile("(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -41,11 +42,13 @@ class HttpRoutes[F: composition.Flow]:
         query: tuple[Parameter, ...] = (),
         idempotent: bool = False,
         conditional: bool = False,
+        limited: bool = True,
     ) -> Callable[[Handler[F]], Endpoint]:
         """Make an endpoint of a handler: check the token, the role and the tenant in the path.
 
         The caller needs one of `roles`; None admits everybody, without a token. `discloses`
-        declares the record of the answer in the tenant's log. The remaining arguments describe
+        declares the record of the answer in the tenant's log. `limited` holds each caller, or each
+        address without a token, to the rate of the settings. The remaining arguments describe
         input and answers, as `HttpOperation` does. Raises ValueError for a path that names a tenant
         where `discloses` is NOTHING; a test holds each further NOTHING to what the endpoint
         replies.
@@ -58,7 +61,7 @@ class HttpRoutes[F: composition.Flow]:
                 origin = context.Context(correlation_id(req.headers), client_address(req.headers))
                 try:
                     with context.during(origin):
-                        call = await self._admit(req, roles)
+                        call = await self._admit(req, roles, limited)
                         return _encode(await _answer(call, handler, discloses))
                 except Exception as error:  # noqa: BLE001 - the last resort, so that nothing leaks
                     return problem_of(error)
@@ -81,8 +84,10 @@ class HttpRoutes[F: composition.Flow]:
 
         return decorate
 
-    async def _admit(self, req: func.HttpRequest, roles: Collection[str] | None) -> Call[F]:
-        """Admit a caller: token, role, tenant, and only then anything else of the request.
+    async def _admit(
+        self, req: func.HttpRequest, roles: Collection[str] | None, limited: bool
+    ) -> Call[F]:
+        """Admit a caller: token, rate, role, tenant, and only then the rest of the request.
 
         People of a tenant get the same answer for another tenant and for none, before storage is
         asked and before their input is looked at: neither status, body nor time tells of a tenant.
@@ -91,14 +96,29 @@ class HttpRoutes[F: composition.Flow]:
 
         edge, flow = composition.flow(EdgeFlow), composition.flow(self._flow)
         caller = ANONYMOUS
-        if roles is not None:
-            caller = await edge.tokens.caller(req.headers.get("Authorization"))
+        address = f"address {client_address(req.headers)}"
+        if roles is None:
+            if limited:
+                _require_rate(edge, address)
+        else:
+            try:
+                caller = await edge.tokens.caller(req.headers.get("Authorization"))
+            except UnauthenticatedError:
+                _require_rate(edge, address)
+                raise
+            _require_rate(edge, f"caller {caller.tenant or ''} {caller.id}")
             tenant = req.route_params.get("tenant")
             permit(caller, roles, tenant)
             if tenant is not None:
                 await edge.tenants.require(tenant)
         check_parameters(req.route_params, req.params)
         return Call(flow, caller, req, edge)
+
+
+def _require_rate(edge: EdgeFlow, caller: str) -> None:
+    """Raise TooManyRequestsError where a caller asks too often."""
+    if wait := edge.limiter.wait_of(caller):
+        raise TooManyRequestsError(wait)
 
 
 async def _answer[F](call: Call[F], handler: Handler[F], discloses: Disclosure | None) -> Reply:

@@ -162,7 +162,7 @@ def _alternatives(answer: Answer | Body) -> Iterable[type | Raw]:
 def _refusals(path: str, operation: HttpOperation) -> Iterable[int]:
     """Yield the statuses of the problems that follow from the endpoint's input."""
     if operation.roles is not None:
-        yield from (401, 403, 503)
+        yield from (401, 403, 429, 503)
     if "{" in path:
         yield 404
     if operation.body is not None:

@@ -5,6 +5,7 @@ how to go on.
 """
 
 import logging
+import math
 from collections.abc import Mapping
 
 import azure.functions as func
@@ -15,6 +16,7 @@ from shared.errors import (
     IntegrityError,
     RefusalError,
     RowConflictError,
+    TooManyRequestsError,
     UnavailableError,
     kind_and_place,
 )
@@ -49,7 +51,10 @@ def refused(reason: RefusalError) -> Problem:
 def problem_of(error: Exception) -> func.HttpResponse:
     """Return the answer for an error, and log the error without any foreign text."""
     if isinstance(error, RefusalError):
-        return _response(refused(error))
+        headers = {}
+        if isinstance(error, TooManyRequestsError):
+            headers["Retry-After"] = str(math.ceil(error.wait))
+        return _response(refused(error), headers)
     if isinstance(error, UnavailableError):
         logger.warning("%s is unavailable", error.service)
         return _problem(

@@ -18,6 +18,15 @@ page says that no token is needed. The same interface as OpenAPI 3.1 is
 A refused request is answered with a problem: see [problems](problems.md). The problems of an
 endpoint that the code foresees are listed by status; any endpoint may answer 500.
 
+A caller has a rate and a burst, by default 50 requests a second and 500 at once on each instance of
+the app; so has an address that sends no valid token. A request beyond is answered 429, with the
+seconds to wait in `Retry-After`. The two endpoints of health have no limit.
+
+People of a tenant get the same 404 for every other tenant, whether the tenant exists or not, before
+anything of their request is read. An id in a path is a short plain token, as in
+[messages](messages.md). `If-Match` is a list of strong ETags; a weak ETag matches nothing, and `*` is
+taken by `PATCH /tenants/{tenant}` alone.
+
 What a tenant's people read of assets, grants and erasure requests, and each URL to upload to, is
 recorded in the tenant's log before the answer. Where the log takes no entry, the answer is 503."""
 

@@ -20,7 +20,8 @@ _ANY: Final = "takes any text"
 _INTRODUCTION: Final = """\
 The app reads its settings once, at start. A missing or wrong setting stops the start, and the
 error names every such setting at once. A setting for another scanner than `SCANNER` may be
-missing. The last column is the app's own sentence on a wrong value. The repository's
+missing, and a setting that is never needed has a default. The last column is the app's own
+sentence on a wrong value. The repository's
 [local.settings.sample.json](../../local.settings.sample.json) has a value for each setting, and
 [settings for operators](../how-to/operator-settings.md) says how to choose."""
 
@@ -36,7 +37,7 @@ def page() -> bytes:
         scanners = [code(scanner) for scanner, faults in needed.items() if name in faults]
         # The scanner is the one setting that was given above.
         always = name == "SCANNER" or len(scanners) == len(SCANNERS)
-        when = "always" if always else f"for {', '.join(scanners)}"
+        when = "always" if always else f"for {', '.join(scanners)}" if scanners else "never"
         rows.append((code(name), meanings[name], when, rules.get(name, _ANY)))
     return markdown.page(
         "Settings",

@@ -1,5 +1,6 @@
 """Azure Key Vault secrets through `azure-keyvault-secrets`, with the app's managed identity."""
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -95,10 +96,21 @@ class KeyVaultSecrets:
         found.live.sort(key=lambda one: (one.created, one.version))
         return found
 
-    async def ping(self) -> None:
+    async def ping(self, needed: Sequence[str]) -> None:
         try:
             with as_unavailable("vault"):
-                async for _ in self._client.list_properties_of_secrets(max_page_size=1):
-                    return
+                enabled = await asyncio.gather(*map(self._is_enabled, needed))
         except (ClientAuthenticationError, HttpResponseError) as error:
             raise UnavailableError("vault") from error
+        if not all(enabled):
+            raise UnavailableError("vault")
+
+    async def _is_enabled(self, name: str) -> bool:
+        """Ask the vault, and not what is kept, for an enabled version in force."""
+        now = datetime.now(UTC)
+        async for version in self._client.list_properties_of_secret_versions(name):
+            begun = version.not_before is None or version.not_before <= now
+            ended = version.expires_on is not None and version.expires_on <= now
+            if version.enabled and begun and not ended:
+                return True
+        return False

@@ -1,5 +1,6 @@
 """The edge: what the way in needs to admit a request or a message, and to record an answer."""
 
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from shared.accesslog import AccessLog
     from shared.idempotency import IdempotencyKeys
     from shared.identity import Tokens
+    from shared.rate_limits import Limiter
     from shared.tenancy import Tenants
 
 
@@ -31,6 +33,14 @@ class EdgeFlow(Flow):
         from shared.idempotency import IdempotencyKeys
 
         return IdempotencyKeys(self._adapters.tables, self.new_id)
+
+    @cached_property
+    def limiter(self) -> "Limiter":
+        """The limit on how often a caller asks, in this process."""
+        from shared.rate_limits import Limiter, Rate
+
+        rate = Rate(self._settings.REQUESTS_PER_SECOND, self._settings.REQUEST_BURST)
+        return Limiter(rate, time.monotonic)
 
     @property
     def tenants(self) -> "Tenants":

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cached_property
 
 import msgspec
 
@@ -10,6 +11,8 @@ from shared.composition.core import Flow
 from shared.errors import UnavailableError
 
 _PING_SECONDS = 5.0
+# An answer serves every request of this time, so that no flood of requests reaches a service.
+_FRESH_SECONDS = 3.0
 
 
 class Check(msgspec.Struct, frozen=True, rename="camel"):
@@ -22,16 +25,44 @@ class Check(msgspec.Struct, frozen=True, rename="camel"):
 class SystemFlow(Flow):
     """The health of the app."""
 
+    _kept: tuple[float, Mapping[str, Check]] | None = None
+
     async def readiness(self) -> Mapping[str, Check]:
-        """Ask storage, bus and vault, at the same time, for a sign of life."""
+        """Return the answers of storage, bus and vault, a few seconds old at most.
+
+        Requests that come together wait for one round of questions.
+        """
+        async with self._asking:
+            if self._kept is None or time.monotonic() - self._kept[0] >= _FRESH_SECONDS:
+                checks = await self._ask()
+                self._kept = time.monotonic(), checks
+            return self._kept[1]
+
+    async def _ask(self) -> Mapping[str, Check]:
+        """Ask storage, bus and vault, at the same time, for what the app needs of each."""
         adapters = self._adapters
-        pings = {
+        needed = _needed_secrets()
+        pings: dict[str, Callable[[], Awaitable[None]]] = {
             "storage": adapters.blobs.ping,
             "bus": adapters.bus.ping,
-            "vault": adapters.secrets.ping,
+            "vault": lambda: adapters.secrets.ping(needed),
         }
         checks = await asyncio.gather(*(_check(ping) for ping in pings.values()))
         return dict(zip(pings, checks, strict=True))
+
+    @cached_property
+    def _asking(self) -> asyncio.Lock:
+        return asyncio.Lock()
+
+
+def _needed_secrets() -> Sequence[str]:
+    """Return the names of the secrets without which some request or message fails."""
+    from shared.accesslog.proofs import keys
+    from shared.accesslog.storage import event_secret
+    from shared.assets.service import SUBJECT_SECRET
+    from shared.erasures.service import IDENTIFIER_SECRET
+
+    return keys.SECRET, event_secret.SECRET, SUBJECT_SECRET, IDENTIFIER_SECRET
 
 
 async def _check(ping: Callable[[], Awaitable[None]]) -> Check:

@@ -22,7 +22,7 @@ from shared.messages.contracts import (
 )
 from shared.ports import Clock, Secrets
 
-_SECRET = "erasure-identifiers"  # noqa: S105 - the name of the secret, not the secret
+IDENTIFIER_SECRET = "erasure-identifiers"  # noqa: S105 - the name of the secret, not the secret
 _CONCURRENT_ASSETS = 8
 
 if TYPE_CHECKING:
@@ -202,11 +202,11 @@ class Erasures:
     async def _encrypted(self, text: str) -> str:
         from cryptography.fernet import Fernet
 
-        secret = await self._secrets.get(_SECRET)
+        secret = await self._secrets.get(IDENTIFIER_SECRET)
         return Fernet(secret.value).encrypt(text.encode()).decode()
 
     async def _decrypted(self, token: str) -> str:
         from cryptography.fernet import Fernet
 
-        secret = await self._secrets.get(_SECRET)
+        secret = await self._secrets.get(IDENTIFIER_SECRET)
         return Fernet(secret.value).decrypt(token.encode()).decode()

@@ -109,7 +109,7 @@ def test_the_list_of_reads_is_whole():
 
 @pytest.mark.parametrize(("method", "path"), READS)
 async def test_no_path_and_no_query_is_a_fault_of_the_app(stack, portal, method, path):
-    token = await portal.token("mia", "tenant.admin", portal.tenant)
+    token = await portal.token(f"mia-{READS.index((method, path))}", "tenant.admin", portal.tenant)
     # Without the check of the contract: the host itself answers a path that it does not know.
     async with httpx.AsyncClient(
         base_url=f"{stack.info['endpoints']['app']}/api/",
