@@ -1,8 +1,9 @@
 """The tests of `make test-fast`: those that need no service and no library of Azure.
 
 A test is fast unless its module imports one of `SLOW`, itself or through helpers of the tests, or
-the test uses one of `SLOW_FIXTURES`. No list of fast tests is kept. In a fast run an import of
-`REFUSED` fails, so a pure module that begins to need Azure cannot pass unseen.
+the test uses one of `SLOW_FIXTURES`. A test that starts a process is slow. No list of fast tests is
+kept. In a fast run an import of `REFUSED` fails, so a pure module that begins to need Azure cannot
+pass unseen.
 """
 
 import ast
@@ -28,6 +29,10 @@ SLOW: Final = (
     # The commands are tested with servers and processes of their own.
     "infra.ops",
     "shared.azure",
+    # A child process imports whatever it likes, waits for a core of its own, and may never end.
+    "multiprocessing",
+    "subprocess",
+    "shared.metadata.worker_process",
 )
 # The broker's model of queues, frames and messages is pure.
 PURE: Final = ("infra.local.servicebus",)
@@ -38,8 +43,8 @@ SERVICES: Final = frozenset(
 SLOW_FIXTURES: Final = SERVICES | {"run_fast", "tree"}
 
 
-class SlowImportError(RuntimeError):
-    """A fast test imported what needs a service or Azure. No `except ImportError` hides it."""
+class SlowImportError(BaseException):
+    """A fast test imported what needs a service or Azure. No `except Exception` hides the error."""
 
 
 class _Refusal(MetaPathFinder):

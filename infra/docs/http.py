@@ -24,8 +24,8 @@ seconds to wait in `Retry-After`. The two endpoints of health have no limit.
 
 People of a tenant get the same 404 for every other tenant, whether the tenant exists or not, before
 anything of their request is read. An id in a path is a short plain token, as in
-[messages](messages.md). `If-Match` is a list of strong ETags; a weak ETag matches nothing, and `*` is
-taken by `PATCH /tenants/{tenant}` alone.
+[messages](messages.md). `If-Match` is a list of strong ETags; a weak ETag matches nothing, and `*`
+is taken by `PATCH /tenants/{tenant}` alone.
 
 What a tenant's people read of assets, grants and erasure requests, and each URL to upload to, is
 recorded in the tenant's log before the answer. Where the log takes no entry, the answer is 503."""

@@ -15,7 +15,7 @@ RunFast = Callable[[str], subprocess.CompletedProcess[str]]
 PURE = (
     "**/test_rules.py",
     "merkle/test_*.py",
-    "metadata/test_*.py",
+    "metadata/test_[!sw]*.py",
     "local/servicebus/test_framing.py",
     "local/servicebus/test_message_format.py",
     "local/servicebus/test_queue*.py",
@@ -77,6 +77,17 @@ def test_a_fast_test_that_comes_to_import_azure_fails(run_fast):
     assert "a fast test imports azure" in ran.stdout
 
 
+@pytest.mark.parametrize("caught", ["ImportError", "RuntimeError", "Exception"])
+def test_no_handler_of_errors_hides_the_import(run_fast, caught):
+    ran = run_fast(
+        "import importlib\ndef test():\n"
+        "    try:\n        importlib.import_module('azure.storage.blob')\n"
+        f"    except {caught}:\n        pass\n"
+    )
+    assert ran.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "a fast test imports azure" in ran.stdout
+
+
 def test_a_pure_module_that_comes_to_import_azure_fails_the_run(run_fast):
     ran = run_fast("from shared.composition import adapters\nimport shared.rows\n")
     assert ran.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
@@ -92,6 +103,8 @@ def test_a_pure_module_that_comes_to_import_azure_fails_the_run(run_fast):
         "import azure.storage.blob\ndef test(): pass",
         "def test():\n    from infra.local.stack import Stack",
         "from tests.queues import peeked\ndef test(): pass",
+        "import subprocess\ndef test(): pass",
+        "def test():\n    from multiprocessing import Process",
         (
             "import pytest\n@pytest.fixture\ndef stack(): pass\n"
             "@pytest.fixture\ndef app(stack): pass\ndef test(app): pass"
