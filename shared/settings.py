@@ -73,10 +73,10 @@ class Settings:
     """The StreamMaxLength of clamd, in MiB. Needed for clamd."""
     SCAN_RESULT_MINUTES: int = 0
     """Minutes to wait for a scan result before an incident is opened. Needed for defender."""
-    REQUESTS_PER_SECOND: int = 50
+    REQUESTS_PER_SECOND: int = 100
     """Requests a second that an instance takes from each caller, or from an address without token.
     """
-    REQUEST_BURST: int = 500
+    REQUEST_BURST: int = 2000
     """Requests that a caller, or an address without token, may send at once."""
 
     @property

@@ -18,9 +18,9 @@ page says that no token is needed. The same interface as OpenAPI 3.1 is
 A refused request is answered with a problem: see [problems](problems.md). The problems of an
 endpoint that the code foresees are listed by status; any endpoint may answer 500.
 
-A caller has a rate and a burst, by default 50 requests a second and 500 at once on each instance of
-the app; so has an address that sends no valid token. A request beyond is answered 429, with the
-seconds to wait in `Retry-After`. The two endpoints of health have no limit.
+A caller has a rate and a burst on each instance of the app, the settings `REQUESTS_PER_SECOND` and
+`REQUEST_BURST`; so has an address that sends no valid token. A request beyond is answered 429, with
+the seconds to wait in `Retry-After`. The two endpoints of health have no limit.
 
 People of a tenant get the same 404 for every other tenant, whether the tenant exists or not, before
 anything of their request is read. An id in a path is a short plain token, as in

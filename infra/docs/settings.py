@@ -37,13 +37,19 @@ def page() -> bytes:
         scanners = [code(scanner) for scanner, faults in needed.items() if name in faults]
         # The scanner is the one setting that was given above.
         always = name == "SCANNER" or len(scanners) == len(SCANNERS)
-        when = "always" if always else f"for {', '.join(scanners)}" if scanners else "never"
+        when = "always" if always else f"for {', '.join(scanners)}" if scanners else _default(name)
         rows.append((code(name), meanings[name], when, rules.get(name, _ANY)))
     return markdown.page(
         "Settings",
         _INTRODUCTION,
         markdown.table(("setting", "meaning", "needed", "says of a wrong value"), rows),
     )
+
+
+def _default(name: str) -> str:
+    """Return the words for a setting that may be missing, with its default."""
+    [default] = [field.default for field in fields(Settings) if field.name == name]
+    return f"never; {default} where not set"
 
 
 def _meanings() -> Mapping[str, str]:

@@ -96,8 +96,8 @@ def app_settings(ports: Ports, authority: Path, identity_header: str) -> dict[st
         "RECOVERY_RESOURCE_GROUP": RESOURCE_GROUP,
         "SCANNER": "yara-x",
         "SIGNATURE_MAX_AGE_DAYS": "365",
-        "REQUESTS_PER_SECOND": "50",
-        "REQUEST_BURST": "500",
+        "REQUESTS_PER_SECOND": "100",
+        "REQUEST_BURST": "2000",
         "RESCAN_BYTES_A_DAY": str(1024**4),
         # Read by a stack that is started with the scanner clamd or defender.
         "CLAMD_ADDRESS": "/run/clamav/clamd.ctl",
