@@ -96,7 +96,7 @@ def belongs(one: str, other: str) -> bool:
 def companions(found: str, others: Collection[str]) -> list[str]:
     """Return the paths of `others` that are found, shown and erased with the path `found`.
 
-    `others` are the paths with the key of `found`. A sidecar brings all files of the sidecar's shot:
+    `others` are the paths with the key of `found`. A sidecar brings every file of the shot:
     `IMG_1.jpg.xmp` brings `IMG_1.jpg` and `IMG_1.nef`. Beside a shot, the sidecar `IMG_1.xmp` is no
     companion of `IMG_1.pdf`. A cut name fits several shots: the sidecar brings every shot, and no
     shot brings another shot.
