@@ -113,17 +113,21 @@ async def request_upload(call: Call[IntakeFlow]) -> Reply:
     """
     request = call.read_either(UploadRequest, _UnreadFiles, "files")
     tenant = await call.flow.tenants.require(call.tenant)
-    identifier = await call.identifier(f"uploads|{call.tenant}")
+    reserved = await call.reserve(f"uploads|{call.tenant}")
     single = isinstance(request, UploadRequest)
     files: list[UploadRequest | RefusalError]
     files = [request] if isinstance(request, UploadRequest) else [*map(_file, request.files)]
-    identifiers = [identifier] if single else numbered_ids(identifier, len(files))
+    identifiers = [reserved.id] if single else numbered_ids(reserved.id, len(files))
     asked = [
         FileAsked(one, file.path, file.size, file.media_type)
         for one, file in zip(identifiers, files, strict=True)
         if isinstance(file, UploadRequest)
     ]
-    permits = iter(await call.flow.permits.permit(tenant, asked, call.caller.id))
+    permits = iter(
+        await call.flow.permits.permit(
+            tenant, asked, call.caller.id, is_repeated=reserved.is_repeated
+        )
+    )
     answers = [file if isinstance(file, RefusalError) else next(permits) for file in files]
     urls = [one if isinstance(one, RefusalError) else _url(one) for one in answers]
     permitted = tuple(f"uploads/{url.id}" for url in urls if isinstance(url, UploadUrl))

@@ -2,12 +2,21 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from shared.catalogue import IDEMPOTENCY_TABLE
 from shared.errors import InvalidInputError, RowConflictError
 from shared.ports import Insert, Row, Tables
 
 _TABLE = IDEMPOTENCY_TABLE.name
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """An id; `is_repeated` marks the id of an earlier request with the same key."""
+
+    id: str
+    is_repeated: bool
 
 
 class IdempotencyKeys:
@@ -21,8 +30,8 @@ class IdempotencyKeys:
         self._tables = tables
         self._new_id = new_id
 
-    async def reserve(self, scope: str, caller: str, given: str, fingerprint: str) -> str:
-        """The id for `given` within `scope` and `caller`.
+    async def reserve(self, scope: str, caller: str, given: str, fingerprint: str) -> Reserved:
+        """Return the id for `given` within `scope` and `caller`.
 
         `fingerprint` is of the request; raises InvalidInputError when the key came with another.
         """
@@ -31,7 +40,7 @@ class IdempotencyKeys:
         values = {"id": self._new_id(), "fingerprint": fingerprint}
         try:
             await self._tables.commit(_TABLE, [Insert(Row(partition, row, values))])
-            return values["id"]
+            return Reserved(values["id"], is_repeated=False)
         except RowConflictError:
             kept = await self._tables.get(_TABLE, partition, row)
         if kept is None or kept.values["fingerprint"] != fingerprint:
@@ -40,4 +49,4 @@ class IdempotencyKeys:
                 "The Idempotency-Key was used before, with another body.",
                 "Use a new key for a new request.",
             )
-        return str(kept.values["id"])
+        return Reserved(str(kept.values["id"]), is_repeated=True)

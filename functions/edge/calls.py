@@ -1,6 +1,7 @@
 """The request of a known caller, and the reply."""
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +15,7 @@ import msgspec
 from functions.edge.etags import require_match
 from shared.composition.edge import EdgeFlow
 from shared.errors import InvalidInputError, MalformedInputError, TooLargeError
+from shared.idempotency import Reserved
 from shared.json_names import require_unique_names
 
 if TYPE_CHECKING:
@@ -86,10 +88,12 @@ class Call[F]:
         Raises the errors of `read`.
         """
         try:
-            members = msgspec.json.decode(self.request.get_body(), type=dict[str, msgspec.Raw])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            members = {}
-        return self.read(other) if member in members else self.read(kind)
+            # Not by msgspec, which reads no member of a body with a lone surrogate.
+            body = json.loads(self.request.get_body())
+        except (ValueError, RecursionError):
+            body = None
+        is_other = isinstance(body, dict) and member in body
+        return self.read(other) if is_other else self.read(kind)
 
     def query[T](self, kind: type[T]) -> T:
         """Read the parameters of the query as `kind`; an empty parameter counts as left out.
@@ -144,14 +148,18 @@ class Call[F]:
         return self.request.params.get("continuation") or None
 
     async def identifier(self, scope: str) -> str:
-        """Return the id for what this POST creates: the same for the same Idempotency-Key.
+        """Return the id for what this POST creates; otherwise as `reserve`."""
+        return (await self.reserve(scope)).id
+
+    async def reserve(self, scope: str) -> Reserved:
+        """Reserve the id for what this POST creates: the same for the same Idempotency-Key.
 
         Source: draft-ietf-httpapi-idempotency-key-header. Raises InvalidInputError when the key
         was used for another request.
         """
         given = self.request.headers.get("Idempotency-Key")
         if given is None:
-            return self.edge.new_id()
+            return Reserved(self.edge.new_id(), is_repeated=False)
         if not _IDEMPOTENCY_KEY.fullmatch(given):
             raise InvalidInputError(
                 "idempotency-key-invalid",

@@ -11,8 +11,8 @@ import msgspec
 from shared.accesslog import new_entry
 from shared.assets.rules import EVERY, Asset, AssetFilter, Tombstone, after_prefix
 from shared.assets.scan_index import ScanIndex, indexing, time_text
-from shared.blob_names import canonical_path
-from shared.catalogue import ASSETS_TABLE, SUBJECTS_TABLE
+from shared.blob_names import canonical_path, incoming_name
+from shared.catalogue import ASSETS_TABLE, INCOMING_CONTAINER, SUBJECTS_TABLE, UPLOADS_TABLE
 from shared.compare_and_set import compare_and_set
 from shared.errors import NotFoundError, RowConflictError
 from shared.ids import first_id, key, new_id
@@ -249,8 +249,20 @@ class Assets:
                 # The bytes are on the way to quarantine.
                 container, name = str(moving.values["container"]), str(moving.values["blob"])
                 await self._delete_copy(container, name, asset.id)
+        if asset.upload is not None:
+            await self._forget_upload(asset.tenant, asset.upload)
         for subject in sorted(asset.subjects):
             await self._unindex(asset.tenant, subject, asset.id)
+
+    async def _forget_upload(self, tenant: str, upload: str) -> None:
+        """Delete the record of a filed upload, which has the path.
+
+        A request that was sent again may have written the record anew. While the upload's blob is
+        in `incoming`, intake needs the record to find the copies, and deletes the record last.
+        """
+        name = incoming_name(tenant, upload)
+        if await self._blobs.head(INCOMING_CONTAINER.name, name) is None:
+            await self._tables.delete(UPLOADS_TABLE.name, key(tenant), key(upload))
 
     async def _delete_copy(self, container: str, name: str, asset: str) -> None:
         blob = await self._blobs.head(container, name)

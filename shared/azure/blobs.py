@@ -28,7 +28,7 @@ from azure.storage.blob import (
 )
 from azure.storage.blob.aio import BlobClient, BlobLeaseClient, BlobServiceClient
 
-from shared.azure.faults import as_unavailable
+from shared.azure.faults import as_unavailable, error_code
 from shared.blob_names import is_valid_blob_name
 from shared.catalogue import StoreGuard, allow_any
 from shared.errors import BlobArchivedError, BlobChangedError, UnavailableError
@@ -117,7 +117,7 @@ class AzureBlobs:
             except (ResourceModifiedError, ResourceNotFoundError) as error:
                 raise BlobChangedError(blob.container) from error
             except HttpResponseError as error:
-                if _code(error) in _ARCHIVED:
+                if error_code(error) in _ARCHIVED:
                     raise BlobArchivedError(blob.container) from error
                 raise
 
@@ -171,7 +171,7 @@ class AzureBlobs:
             except ResourceNotFoundError as error:
                 raise BlobChangedError(source.container) from error
             except HttpResponseError as error:
-                code = _code(error)
+                code = error_code(error)
                 if code in _ARCHIVED:
                     raise BlobArchivedError(source.container) from error
                 if wanted and error.status_code == 400:
@@ -285,7 +285,7 @@ class AzureBlobs:
                 try:
                     await client.delete_blob(delete_snapshots="include", **condition)
                 except HttpResponseError as error:
-                    if _code(error) != StorageErrorCode.LEASE_ID_MISSING:
+                    if error_code(error) != StorageErrorCode.LEASE_ID_MISSING:
                         raise
                     # Whoever may upload in blocks may lease the blob too, and for ever.
                     await BlobLeaseClient(client).break_lease(lease_break_period=0)
@@ -300,7 +300,7 @@ class AzureBlobs:
                     StandardBlobTier.HOT, rehydrate_priority=RehydratePriority("High")
                 )
             except HttpResponseError as error:
-                if _code(error) not in {*_ARCHIVED, StorageErrorCode.BLOB_NOT_FOUND}:
+                if error_code(error) not in {*_ARCHIVED, StorageErrorCode.BLOB_NOT_FOUND}:
                     raise
 
     async def count(self, container: str, prefix: str, most: int) -> int:
@@ -394,8 +394,3 @@ def _plain_type(found: BlobProperties) -> str | None:
         headers.content_md5 if found.size > _MAX_CHECKED_MD5 else None,
     )
     return None if any(others) else headers.content_type
-
-
-def _code(error: HttpResponseError) -> str | None:
-    """Return the service's code of an error, if any."""
-    return getattr(error, "error_code", None)

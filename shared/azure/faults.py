@@ -14,6 +14,19 @@ from shared.errors import UnavailableError
 
 # Azure's answers that ask for a later retry: 408, 429 and 5xx.
 _TRANSIENT = {408, 429, 500, 502, 503, 504}
+# Refusals of the app, not of one request: a missing role, a rotated key, a disabled account. An
+# operator ends the fault, so the app waits ("Common REST API error codes", learn.microsoft.com).
+_REFUSED_APP = {
+    "AccountIsDisabled",
+    "AuthenticationFailed",
+    "AuthorizationFailure",
+    "AuthorizationPermissionMismatch",
+    "AuthorizationProtocolMismatch",
+    "AuthorizationSourceIPMismatch",
+    "InsufficientAccountPermissions",
+    "InvalidAuthenticationInfo",
+    "NoAuthenticationInformation",
+}
 
 
 @contextmanager
@@ -24,6 +37,12 @@ def as_unavailable(service: str) -> Iterator[None]:
     except (ServiceRequestError, ServiceResponseError, IncompleteReadError) as error:
         raise UnavailableError(service) from error
     except HttpResponseError as error:
-        if error.status_code in _TRANSIENT:
+        if error.status_code in _TRANSIENT or error_code(error) in _REFUSED_APP:
             raise UnavailableError(service) from error
         raise
+
+
+def error_code(error: HttpResponseError) -> str | None:
+    """Return the service's code of an error; None where the answer has none."""
+    code = getattr(error, "error_code", None)
+    return None if code is None else str(getattr(code, "value", code))

@@ -85,7 +85,7 @@ async def submit(client: TableClient, operations: Sequence[Operation]) -> Sequen
     response = await send(request, stream=True)
     body = await response.read()
     if response.status_code != _ACCEPTED:
-        raise _refusal(response.status_code, body)
+        raise _refusal(response.status_code, body, response.headers.get("x-ms-error-code", ""))
     return _decode(body, len(operations))
 
 
@@ -187,10 +187,10 @@ def _decode(body: bytes, count: int) -> Sequence[str | None]:
     return etags
 
 
-def _refusal(status: int, answer: bytes) -> TransactionError:
-    """Read the JSON in an answer."""
+def _refusal(status: int, answer: bytes, code: str = "") -> TransactionError:
+    """Read the JSON in an answer. `code` is the service's code where the answer has no JSON."""
     try:
         error = msgspec.json.decode(answer[answer.index(b"{") :].strip())["odata.error"]
         return TransactionError(status, str(error["code"]), str(error["message"]["value"]))
     except (ValueError, KeyError, TypeError):
-        return TransactionError(status, "", "")
+        return TransactionError(status, code, "")

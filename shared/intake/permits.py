@@ -1,5 +1,6 @@
 """Permits: the URLs for uploads, and the whereabouts of an upload until intake files the upload."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from shared.assets.rules import Asset
 from shared.assets.service import Assets
 from shared.blob_names import incoming_name
 from shared.catalogue import INCOMING_CONTAINER
-from shared.errors import NotFoundError, RefusalError
+from shared.errors import NotFoundError, RefusalError, UnavailableError
 from shared.ids import is_ulid, key
 from shared.intake.rules import (
     LONGEST_REQUEST,
@@ -19,6 +20,7 @@ from shared.intake.rules import (
     Upload,
     check_path,
     check_size,
+    check_unfinished,
     places,
     url_expiry,
 )
@@ -27,8 +29,9 @@ from shared.ports import Blobs, Clock
 from shared.tenancy import Tenant, Tenants, check_active
 
 _INCOMING = INCOMING_CONTAINER.name
-# Records that one run of the timer removes, for each tenant.
-_MAX_LAPSED = 500
+# Records that one run of the timer removes, for each tenant, and records in work at a time.
+_MAX_LAPSED = 20_000
+_CONCURRENT = 16
 
 type UploadState = Literal["permitted", "arrived", "scanning", "filed", "refused"]
 
@@ -88,16 +91,19 @@ class Permits:
         self._size_limit = size_limit
 
     async def permit(
-        self, tenant: Tenant, files: Sequence[FileAsked], caller: str
+        self, tenant: Tenant, files: Sequence[FileAsked], caller: str, *, is_repeated: bool = False
     ) -> Sequence[Permit | RefusalError]:
         """Permit the upload of each of `files`, and store the records. `caller` is who asks.
 
+        `is_repeated` marks the ids of an earlier request, whose uploads may be filed, or erased.
+
         Returns a permit, or the refusal, for each file in turn. A refusal is InvalidInputError for
         an invalid path or size, TooLargeError over the limit, and ConflictError for an id whose
-        time is over. Raises ConflictError for a leaving tenant.
+        time is over, or whose upload is filed. Raises ConflictError for a leaving tenant.
         """
         check_active(tenant)
         now = self._clock()
+        finished = await self._finished(tenant.id, files) if is_repeated else frozenset()
         answers: list[Permit | RefusalError] = []
         records: list[Upload] = []
         for file in files:
@@ -105,6 +111,7 @@ class Permits:
                 check_path(tenant.id, file.path)
                 check_size(file.size, self._size_limit)
                 expires = url_expiry(file.id, now)
+                check_unfinished(file.id, finished)
             except RefusalError as refusal:
                 answers.append(refusal)
                 continue
@@ -126,6 +133,17 @@ class Permits:
         await self._blobs.ensure_container(_INCOMING)
         await self._uploads.keep(tenant.id, records)
         return answers
+
+    async def _finished(self, tenant: str, files: Sequence[FileAsked]) -> frozenset[str]:
+        """Return the ids whose uploads are filed, or filed and erased."""
+        limit = asyncio.Semaphore(_CONCURRENT)
+
+        async def is_finished(upload: str) -> bool:
+            async with limit:
+                return await self._assets.look_up(key(tenant), upload) is not None
+
+        finished = await asyncio.gather(*(is_finished(file.id) for file in files))
+        return frozenset(file.id for file, is_over in zip(files, finished, strict=True) if is_over)
 
     async def locate(self, tenant: str, upload: str) -> Whereabouts:
         """Return the whereabouts of an upload, as storage tells.
@@ -154,33 +172,46 @@ class Permits:
         """Remove the records of uploads that never came in their time. Returns their number.
 
         A record stays while a blob is in `incoming`, and while a request that began in time may
-        still run. Each run removes the oldest records.
+        still run. Each run removes the oldest records. A fault at one tenant's records leaves them
+        to the next run.
         """
         removed = 0
         end = self._clock() - UPLOAD_LIFETIME - LONGEST_REQUEST
         async for tenant in self._tenants.every():
-            removed += await self._remove_lapsed(tenant.id, end)
+            try:
+                removed += await self._remove_lapsed(tenant.id, end)
+            except UnavailableError as error:
+                logger.warning("lapsed uploads of %s stay: %s", tenant.id, error.service)
         if removed:
             logger.info("removed the records of %d uploads that never came", removed)
         return removed
 
     async def _remove_lapsed(self, tenant: str, end: datetime) -> int:
         removed = 0
-        async for upload in self._uploads.permitted_before(tenant, end):
-            if await self._blobs.head(_INCOMING, incoming_name(tenant, upload.id)) is not None:
-                continue
-            await self._remove(tenant, upload)
-            removed += 1
-            if removed == _MAX_LAPSED:
+        limit = asyncio.Semaphore(_CONCURRENT)
+
+        async def remove(upload: Upload) -> bool:
+            async with limit:
+                return await self._remove(tenant, upload)
+
+        async for uploads in self._uploads.permitted_before(tenant, end):
+            removed += sum(await asyncio.gather(*map(remove, uploads)))
+            if removed >= _MAX_LAPSED:
                 break
         return removed
 
-    async def _remove(self, tenant: str, upload: Upload) -> None:
-        """Remove a record, and the copies that a dead-lettered delivery of the upload left."""
+    async def _remove(self, tenant: str, upload: Upload) -> bool:
+        """Remove a record, and the copies that a dead-lettered delivery of the upload left.
+
+        Returns False for an upload that waits in `incoming`.
+        """
+        if await self._blobs.head(_INCOMING, incoming_name(tenant, upload.id)) is not None:
+            return False
         if await self._assets.look_up(key(tenant), upload.id) is not None:
             copies = places(tenant, upload.path, upload.id)
             await self._assets.tidy(key(tenant), upload.id, copies)
         await self._uploads.forget(tenant, upload.id)
+        return True
 
 
 def _not_found() -> NotFoundError:

@@ -111,6 +111,17 @@ def reports_of(asset: Asset, tenant: Tenant | None, now: datetime) -> list[Outgo
     return reports
 
 
+def repeated_entry(upload: str, tenant: str) -> AccessRecorded:
+    """Make the log entry for further bytes under the URL of an upload that is filed already."""
+    return AccessRecorded(
+        tenant=tenant,
+        actor=_INTAKE,
+        action="upload.repeated",
+        resource=f"uploads/{upload}",
+        outcome="denied",
+    )
+
+
 def repeated(upload: str, tenant: str) -> IncidentOpened:
     """Make the incident for further bytes under the URL of an upload that is filed already."""
     return IncidentOpened(

@@ -1,6 +1,6 @@
 """The destination and the record of an upload: pure rules."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
@@ -117,6 +117,16 @@ def url_expiry(upload: str, now: datetime) -> datetime:
             "Ask with a new Idempotency-Key.",
         )
     return min(now + UPLOAD_URL_LIFETIME, end)
+
+
+def check_unfinished(upload: str, finished: Collection[str]) -> None:
+    """Check that an upload may still come. Raises ConflictError for an id of `finished`."""
+    if upload in finished:
+        raise ConflictError(
+            "upload-finished",
+            "The upload came, and was filed, refused or erased.",
+            "Ask for the upload to see its asset, or ask with a new Idempotency-Key.",
+        )
 
 
 def check_size(size: int, limit: int) -> None:

@@ -35,7 +35,7 @@ from shared.intake.failures import (
     refuse_unended,
 )
 from shared.intake.lanes import ALONE, SHARE, Lanes
-from shared.intake.records import asset_of, repeated, reports_of
+from shared.intake.records import asset_of, repeated, repeated_entry, reports_of
 from shared.intake.rules import (
     ANY_TYPE,
     BULK_WAIT,
@@ -348,7 +348,11 @@ class Intake:
             mark = {"asset": asset.id, "version": version}
             tags = {"verdict": "refused"}
             await self._blobs.copy(blob, QUARANTINE_CONTAINER.name, name, mark, ANY_TYPE, tags)
-        await self._incidents.open_once(repeated(asset.id, asset.tenant), once=version)
+        if arrival.tenant is not None:
+            entry = repeated_entry(asset.id, arrival.tenant.id)
+            await self._log.record(entry, version, blob.last_modified)
+        # An incident for each upload, because its uploader may send any number of versions.
+        await self._incidents.open_once(repeated(asset.id, asset.tenant), once=asset.id)
         logger.warning("asset %s: other bytes came later under its URL", asset.id)
 
     async def _is_same(self, blob: BlobInfo, asset: Asset) -> bool:

@@ -17,6 +17,7 @@ from shared.rows import from_values, to_values
 _TABLE = UPLOADS_TABLE.name
 # Operations in one entity-group transaction: "Performing entity group transactions".
 _TRANSACTION = 100
+_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,21 @@ class Uploads:
         """Delete the record of an upload; a missing record is no error."""
         await self._tables.delete(_TABLE, key(tenant), _row(upload))
 
-    async def permitted_before(self, tenant: str, end: datetime) -> AsyncIterator[Upload]:
-        """Yield the records whose ids were made before `end`, the oldest first."""
-        async for row in self._tables.between(_TABLE, key(tenant), _row(""), _row(first_id(end))):
-            yield from_values(Upload, row.values)
+    async def permitted_before(self, tenant: str, end: datetime) -> AsyncIterator[Sequence[Upload]]:
+        """Yield pages of the records whose ids were made before `end`, the oldest first."""
+        continuation = None
+        while True:
+            page = await self._tables.page(
+                _TABLE,
+                key(tenant),
+                size=_PAGE,
+                continuation=continuation,
+                between=(_row(""), _row(first_id(end))),
+            )
+            yield [from_values(Upload, row.values) for row in page.rows]
+            continuation = page.continuation
+            if continuation is None:
+                return
 
 
 def _row(upload: str) -> str:

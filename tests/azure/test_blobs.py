@@ -1,5 +1,7 @@
 """The adapter of Blob Storage, on Azurite: which version is read, copied and deleted."""
 
+import base64
+import re
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -11,8 +13,10 @@ from azure.storage.blob.aio import BlobLeaseClient
 from yarl import URL
 
 from shared.azure.blobs import CHUNK, AzureBlobs
+from shared.azure.tables import AzureTables
 from shared.errors import BlobArchivedError, BlobChangedError, UnavailableError
 from shared.ids import new_id
+from shared.ports import Insert, Row
 
 CONTAINER = "adaptertests"
 TARGET = "adaptertargets"
@@ -351,3 +355,20 @@ async def test_a_blob_whose_url_no_header_can_hold_is_copied_all_the_same(kept, 
     await overwrite(blobs, long)
     with pytest.raises(BlobChangedError):
         await kept.copy(source, TARGET, f"{source.etag}/2", MARK, BINARY)
+
+
+async def test_a_key_that_the_account_does_not_know_is_a_service_that_cannot_be_reached(stack):
+    """A rotated key, or a missing role, ends with an operator, and not at the next delivery."""
+    known = stack.info["connection_strings"]["storage"]
+    name = re.search("AccountKey=([^;]+)", known).group(1)
+    other = base64.b64encode(bytes(64)).decode()
+    string = known.replace(name, other)
+    blobs, tables = AzureBlobs(string), AzureTables(string)
+    with pytest.raises(UnavailableError):
+        await blobs.head(CONTAINER, "a")
+    with pytest.raises(UnavailableError):
+        await blobs.write(CONTAINER, "a", b"a", BINARY)
+    with pytest.raises(UnavailableError):
+        await tables.commit("adaptertests", [Insert(Row("p", "r", {}))])
+    await blobs.close()
+    await tables.close()

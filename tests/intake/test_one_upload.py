@@ -10,13 +10,15 @@ from azure.servicebus.aio import ServiceBusClient
 from azure.storage.blob import BlobType
 from azure.storage.blob.aio import BlobServiceClient
 
+from shared.accesslog.reading.filters import EntryFilter
 from shared.assets import SUBJECTS, subject_partition
 from shared.assets.rules import AssetFilter
 from shared.catalogue import INCIDENTS_QUEUE
-from shared.errors import NotFoundError
-from shared.intake import permits
-from shared.intake.permits import FileAsked
-from shared.messages.contracts import BlobUploaded
+from shared.errors import NotFoundError, UnavailableError
+from shared.intake import permits, uploads
+from shared.intake.permits import FileAsked, Permit
+from shared.intake.uploads import Uploads
+from shared.messages.contracts import AccessRecorded, Actor, BlobUploaded
 from shared.ports import Row, Upsert
 from tests.compositions import OneSecret, arrived, composed, permitted, registered
 from tests.queues import data_of, peeked
@@ -109,6 +111,46 @@ async def test_one_url_makes_one_asset_whatever_is_sent_again(app, blobs, bus, t
     assert await content(blobs, "quarantine", kept) == PHOTO + b"2"
     assert await incidents(bus, f"uploads/{upload}") == ["upload.repeated"]
     assert await names(blobs, "incoming", f"{tenant}/") == []
+
+
+async def test_many_other_bytes_under_one_url_are_one_incident_and_an_entry_each(
+    app, bus, tenant, put
+):
+    first = await arrived(app, tenant, "often.jpg", PHOTO)
+    await app.intake.process_upload(first)
+    upload = first.name.split("/")[1]
+    for number in range(3):
+        await app.intake.process_upload(await put(first.name, PHOTO + bytes([number])))
+    assert await incidents(bus, f"uploads/{upload}") == ["upload.repeated"]
+    logged = [entry.action async for entry in app.log_reading.every(tenant, EntryFilter())]
+    assert logged.count("upload.repeated") == 3
+
+
+async def test_a_request_repeated_after_the_filing_permits_nothing(app, tenant):
+    """The id is of an Idempotency-Key, and a late retry of a client sends the key again."""
+    first = await arrived(app, tenant, "late.jpg", PHOTO)
+    upload = first.name.split("/")[1]
+    known = await app.tenants.require(tenant)
+    file = FileAsked(upload, "late.jpg", len(PHOTO), "image/jpeg")
+    [again] = await app.permits.permit(known, [file], "mia", is_repeated=True)
+    assert isinstance(again, Permit)
+    await app.intake.process_upload(first)
+    [refused] = await app.permits.permit(known, [file], "mia", is_repeated=True)
+    assert refused.code == "upload-finished"
+    entry = AccessRecorded(
+        tenant=tenant,
+        actor=Actor(id="mia", role="tenant.admin", organisation=tenant),
+        action="asset.erased",
+        resource=f"assets/{upload}",
+        outcome="allowed",
+    )
+    # A record that a request left between the filing and the erasure goes with the asset.
+    await app.permits.permit(known, [file], "mia")
+    await app.assets.erase(tenant, upload, "r1", entry)
+    assert [row async for row in app.tables.scan("uploads", tenant)] == []
+    [refused] = await app.permits.permit(known, [file], "mia", is_repeated=True)
+    assert refused.code == "upload-finished"
+    assert [row async for row in app.tables.scan("uploads", tenant)] == []
 
 
 async def test_other_bytes_of_the_same_size_are_other_bytes(app, blobs, tenant, put):
@@ -298,6 +340,28 @@ async def test_records_of_uploads_that_never_came_go_after_two_days(services, ap
     assert never not in left
 
 
+async def test_a_fault_at_one_tenant_keeps_no_record_of_another(services, app, tenant, monkeypatch):
+    """The fault comes from a stand-in, because no emulator fails for one partition alone."""
+    never = (await permitted(app, tenant, "never.jpg", 1)).split("/")[1]
+    every = Uploads.permitted_before
+    failed = []
+
+    async def failing(self, one, end):
+        if one != tenant:
+            failed.append(one)
+            raise UnavailableError("storage")
+        async for page in every(self, one, end):
+            yield page
+
+    monkeypatch.setattr(Uploads, "permitted_before", failing)
+    await registered(app)
+    late = datetime.now(UTC) + timedelta(days=3)
+    async with composed(services.settings, OneSecret(), lambda: late) as later:
+        await later.permits.remove_lapsed()
+    assert failed
+    assert never not in [row.row async for row in app.tables.scan("uploads", tenant)]
+
+
 async def test_a_thousand_files_at_once_each_have_an_answer(app, tenant):
     files = [
         FileAsked(app.new_id(), "" if number % 10 == 0 else f"{uuid.uuid4()}.jpg", 1, "image/jpeg")
@@ -313,16 +377,17 @@ async def test_a_thousand_files_at_once_each_have_an_answer(app, tenant):
 async def test_uploads_that_wait_do_not_keep_the_records_behind_them(
     services, app, tenant, put, monkeypatch
 ):
-    monkeypatch.setattr(permits, "_MAX_LAPSED", 2)
+    monkeypatch.setattr(uploads, "_PAGE", 2)
+    monkeypatch.setattr(permits, "_MAX_LAPSED", 1)
     for path in ("waits-1", "waits-2", "waits-3"):
         await put(await permitted(app, tenant, path, 1), b"x")
     never = [(await permitted(app, tenant, path, 1)).split("/")[1] for path in "abc"]
     late = datetime.now(UTC) + timedelta(days=3)
     left = []
     async with composed(services.settings, OneSecret(), lambda: late) as later:
-        for _ in range(2):
+        for _ in range(3):
             await later.permits.remove_lapsed()
             rows = [row.row async for row in app.tables.scan("uploads", tenant)]
             left.append(len(set(rows) & set(never)))
-    assert left == [1, 0]
+    assert left == [2, 1, 0]
     assert len(rows) == 3

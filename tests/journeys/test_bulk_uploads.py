@@ -87,6 +87,29 @@ async def test_a_thousand_files_are_permitted_logged_and_repeatable(portal):
     assert {f"uploads/{one}" for one in ids} <= set(log)
 
 
+async def test_a_list_with_a_character_that_no_text_has_is_refused_as_a_list(portal):
+    body = rb'{"files": [{"path": "\ud800", "size": 1, "mediaType": "image/jpeg"}]}'
+    answer = await portal.send("POST", f"tenants/{portal.tenant}/uploads", content=body)
+    assert answer.status_code == 400, answer.text
+    assert "surrogate" in answer.json()["detail"] or "escape" in answer.json()["detail"]
+    assert "unknown field" not in answer.json()["detail"]
+
+
+async def test_a_request_sent_again_after_the_filing_names_no_upload(portal):
+    files, key = [declared("again/1.jpg"), declared("again/2.jpg")], {"Idempotency-Key": "again"}
+    first, second = (await asked(portal, files, headers=key)).json()["files"]
+    async with BlobClient.from_blob_url(first["upload"]["url"]) as blob:
+        await blob.upload_blob(PHOTO)
+    path = f"uploads/{first['upload']['id']}"
+    await eventually(
+        lambda: portal.mine("GET", path), lambda found: found.json()["state"] == "filed"
+    )
+    finished, open_still = (await asked(portal, files, headers=key)).json()["files"]
+    assert finished["status"] == 409
+    assert finished["problem"]["type"] == "urn:vouchsafe:problem:upload-finished"
+    assert open_still["upload"]["id"] == second["upload"]["id"]
+
+
 async def test_each_upload_tells_where_it_is(portal):
     answer = await asked(portal, [declared("where/1.jpg"), declared("where/2.jpg")])
     uploads = [one["upload"] for one in answer.json()["files"]]
