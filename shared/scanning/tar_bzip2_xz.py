@@ -10,6 +10,7 @@ from typing import IO, Final, Protocol
 
 from shared.scanning.scanner import RefusedArchiveError
 from shared.scanning.streams import GzipDecompressor
+from shared.scanning.windows import Window
 
 # Bytes of headers for one member of a tar. Names, PAX records and maps of sparse files are read
 # into memory, at the length that the archive claims.
@@ -80,7 +81,7 @@ def tar_members(file: IO[bytes]) -> Iterator[Readable]:
             _check_size(file, member, for_all_members)
             # An unknown type is taken out as a file: POSIX pax, ustar, typeflag.
             if member.isreg() or member.type not in tarfile.SUPPORTED_TYPES:
-                yield _Slice(file, member.offset_data, member.size)
+                yield Window(file, member.offset_data, member.size)
     except (tarfile.TarError, RecursionError) as error:
         raise BrokenArchiveError("a header that cannot be read") from error
     file.seek(archive.offset)
@@ -134,24 +135,6 @@ class _Headers:
             raise RefusedArchiveError("archive-too-large")
         self.left -= size
         return self._file.read(size)
-
-
-class _Slice:
-    """A part of a file."""
-
-    def __init__(self, file: IO[bytes], offset: int, size: int) -> None:
-        self._file = file
-        self._offset = offset
-        self._left = size
-
-    def read(self, size: int, /) -> bytes:
-        self._file.seek(self._offset)
-        piece = self._file.read(min(size, self._left))
-        if not piece and self._left:
-            raise BrokenArchiveError("a member is cut off")
-        self._offset += len(piece)
-        self._left -= len(piece)
-        return piece
 
 
 class _Unpacked:

@@ -7,7 +7,7 @@ from tests.scanning.corpus import pieces as p
 from tests.scanning.corpus.cases import CLEAN, INFECTED, STOPPED, Cases, refused
 
 FORGED_TARS = Cases("forged tar or gzip")
-ODD_TARS = Cases("tar or gzip")
+ODD_TARS = Cases("honest tar or gzip")
 
 _END = bytes(1024)
 _CONTRADICTORY = refused("contradictory")
