@@ -10,12 +10,12 @@ import struct
 from collections.abc import Iterator
 from typing import IO, Final
 
-from shared.metadata.worker.extended_xmp import NAME as EXTENDED_XMP
+from shared.metadata.worker.jpeg_segments import EXTENDED as EXTENDED_XMP
 
 _MAX_BLOCKS: Final = 1_000_000
 
 _WEBP_PIXELS: Final = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
-# Exiv2 joins Photoshop's segments, 0xED. `extended_xmp` joins the segments of extended XMP, in
+# Exiv2 joins Photoshop's segments, 0xED. `jpeg_segments` joins the segments of extended XMP, in
 # 0xE1. Of every further kind of segment Exiv2 reads at most one, and the rest counts as pixels.
 _PHOTOSHOP: Final = 0xED
 _APP1: Final = 0xE1

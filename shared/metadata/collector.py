@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import IO, Final
 
 from shared.metadata.film_xmp import BoxWalker
-from shared.metadata.parsing import PICTURES, Metadata, read, read_document
+from shared.metadata.parsing import PICTURES, Metadata, read, read_document, read_packet
 from shared.metadata.worker import MARKUP, PACKAGE, PDF
 from shared.metadata.worker.result import (
     CUT,
@@ -75,7 +75,7 @@ class Collector:
         if found is not None and not self._was_read(parts[0], found.packets):
             parts.append(Metadata(note=CUT if found.packets.cut else None))
             for packet in found.packets.found:
-                parts.append(_read_packet(packet))
+                parts.append(read_packet(packet))
                 # A hostile file takes the time of one packet at most.
                 if parts[-1].note == TOO_LARGE:
                     break
@@ -97,9 +97,3 @@ class Collector:
             return Metadata()
         broken = self._walker is not None and not self._walker.complete
         return Metadata(note=UNREADABLE if broken else XMP_ONLY)
-
-
-def _read_packet(packet: bytes) -> Metadata:
-    """Read a packet. A packet that Exiv2 cannot tell to be XMP is broken."""
-    metadata = read(packet)
-    return Metadata(note=UNREADABLE) if metadata.note == NOT_SUPPORTED else metadata

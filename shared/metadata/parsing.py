@@ -13,7 +13,7 @@ import tempfile
 from typing import IO, Final
 
 from shared.metadata.block_sizes import largest_block, metadata_size
-from shared.metadata.worker import PDF, PICTURE
+from shared.metadata.worker import PACKET, PDF, PICTURE
 from shared.metadata.worker.result import (
     MAX_LENGTH,
     MAX_PEOPLE,
@@ -21,6 +21,7 @@ from shared.metadata.worker.result import (
     DocumentId,
     Metadata,
     NamedPerson,
+    Text,
 )
 from shared.metadata.worker_process import WorkerProcess
 
@@ -31,8 +32,10 @@ __all__ = [
     "DocumentId",
     "Metadata",
     "NamedPerson",
+    "Text",
     "read",
     "read_document",
+    "read_packet",
 ]
 
 PICTURES: Final = frozenset(
@@ -78,7 +81,7 @@ atexit.register(_patient.close)
 
 
 def read(source: IO[bytes] | bytes) -> Metadata:
-    """Return the metadata of a picture, or of a bare XMP packet.
+    """Return the metadata of a picture.
 
     `source` is the picture, or a real file that holds the picture. A large file is read in place
     and not into memory (a `SpooledTemporaryFile` is then rolled over to disk). Useful for the media
@@ -90,6 +93,11 @@ def read(source: IO[bytes] | bytes) -> Metadata:
     if largest_block(file) > _MAX_BLOCK:
         return Metadata(note=TOO_LARGE)
     return _read(PICTURE, file, _quick if metadata_size(file) <= _LITTLE else _patient)
+
+
+def read_packet(packet: bytes) -> Metadata:
+    """Return the metadata of a bare XMP packet, in any wrapping; otherwise as `read`."""
+    return _read(PACKET, io.BytesIO(packet), _quick if len(packet) <= _LITTLE else _patient)
 
 
 def read_document(kind: bytes, source: IO[bytes] | bytes) -> Metadata:

@@ -22,6 +22,7 @@ from shared.metadata.worker.result import (
     DocumentId,
     Metadata,
     NamedPerson,
+    Text,
 )
 
 # Seconds after which a silent worker is killed. A worker that computes ends sooner. The limit is
@@ -83,10 +84,11 @@ class WorkerProcess:
         if said["last"]:
             self._end()
         return Metadata(
-            tuple(NamedPerson(**person) for person in said["people"]),
+            tuple(NamedPerson(*person) for person in said["people"]),
             said["note"],
-            tuple(DocumentId(**document) for document in said["documents"]),
+            tuple(DocumentId(*document) for document in said["documents"]),
             said["has_xmp"],
+            tuple(Text(field, text, tuple(others)) for field, text, *others in said["texts"]),
         )
 
     def close(self) -> None:

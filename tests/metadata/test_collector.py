@@ -194,7 +194,7 @@ def test_after_a_packet_that_takes_too_long_no_packet_is_read(monkeypatch):
         asked.append(packet)
         return Metadata(note="metadata-too-large") if len(asked) == 2 else Metadata((CREATOR,))
 
-    monkeypatch.setattr("shared.metadata.collector.read", read)
+    monkeypatch.setattr("shared.metadata.collector.read_packet", read)
     found = collect("application/octet-stream", b"".join(map(wrapped, packets)))
     assert found == Metadata((CREATOR,), "metadata-too-large")
     assert len(asked) == 2

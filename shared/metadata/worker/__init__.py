@@ -7,10 +7,11 @@ parsers' time to load. The calling process is in `shared.metadata.worker_process
 from typing import Final
 
 PICTURE: Final = b"P"
+PACKET: Final = b"X"
 PDF: Final = b"D"
 MARKUP: Final = b"M"
 PACKAGE: Final = b"O"
-"""Kinds of files that are handed over; a bare XMP packet is a picture as well."""
+"""Kinds of files that are handed over; a packet is XMP without a file."""
 
 FAILED: Final = 1
 OUT_OF_MEMORY: Final = 3

@@ -14,19 +14,19 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from shared.metadata.worker import FAILED, MARKUP, OUT_OF_MEMORY, PACKAGE, PDF, PICTURE
+from shared.metadata.worker import FAILED, MARKUP, OUT_OF_MEMORY, PACKAGE, PACKET, PDF, PICTURE
 from shared.metadata.worker.office_properties import read_package
 from shared.metadata.worker.pdf import read_pdf
-from shared.metadata.worker.pictures import read_picture
+from shared.metadata.worker.pictures import read_packet, read_picture
 from shared.metadata.worker.result import Metadata
 from shared.metadata.worker.svg_and_sidecars import read_markup
 
 _READERS: Final[Mapping[bytes, Callable[[str], Metadata]]] = {
     PICTURE: read_picture,
+    PACKET: read_packet,
     PDF: read_pdf,
     MARKUP: read_markup,
     PACKAGE: read_package,
@@ -40,6 +40,7 @@ _SECONDS: Final = 5.0
 _GROWTH: Final = 32 * 1024 * 1024
 # Files after which a process ends in any case, because native libraries may leak.
 _FILES: Final = 10_000
+_JSON: Final = json.JSONEncoder(ensure_ascii=False)
 
 
 def main() -> None:
@@ -57,8 +58,9 @@ def main() -> None:
             [descriptor] = descriptors
             metadata = _read(kind, descriptor)
             last = number == _FILES or _resident() > limit
-            answer = json.dumps({**asdict(metadata), "last": last}).encode()
-            other.sendall(struct.pack(">I", len(answer)) + answer)
+            answer = _encoded(metadata, last=last)
+            other.sendall(struct.pack(">I", len(answer)))
+            other.sendall(answer)
             if last:
                 return
 
@@ -71,6 +73,24 @@ def _read(kind: bytes, descriptor: int) -> Metadata:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         os.close(descriptor)
+
+
+def _encoded(metadata: Metadata, *, last: bool) -> bytearray:
+    """Encode the answer, text by text, so that the texts are in memory twice at most."""
+    rest = {
+        "people": [[one.identifier, one.field] for one in metadata.people],
+        "note": metadata.note,
+        "documents": [[one.identifier, one.field] for one in metadata.documents],
+        "has_xmp": metadata.has_xmp,
+        "last": last,
+    }
+    answer = bytearray(_JSON.encode(rest).encode()[:-1])
+    answer += b', "texts": ['
+    for number, one in enumerate(metadata.texts):
+        answer += b"," if number else b""
+        answer += _JSON.encode([one.field, one.text, *one.readings]).encode()
+    answer += b"]}"
+    return answer
 
 
 def _resident() -> int:

@@ -3,15 +3,25 @@
 import logging
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import exiv2
 
 from shared.metadata.worker import iptc_exif_xmp_fields as fields
-from shared.metadata.worker.extended_xmp import Extended
+from shared.metadata.worker.encodings import decoded, markup
+from shared.metadata.worker.jpeg_segments import Segments
+from shared.metadata.worker.picture_texts import (
+    OTHER_REGION,
+    add_exif,
+    add_iptc,
+    add_xmp,
+    raw_of,
+)
 from shared.metadata.worker.result import NOT_SUPPORTED, Metadata, MetadataBuilder
 
 _INDEX: Final = re.compile(r"\[\d+\]")
+_DECLARATION: Final = re.compile(r"\A\ufeff?\s*<\?xml\s[^>]*>")
 _PREFIX: Final = re.compile(r"(?<=/)[^/:]*:")
 # Exiv2 gives the XMP of a TIFF's later pages as raw bytes. Limits of the pages that are read, and
 # of the bytes of each page's XMP.
@@ -44,19 +54,23 @@ def read_picture(path: str) -> Metadata:
             # could give "dc" another meaning for later files, and many files could fill the memory.
             exiv2.XmpParser.terminate()
         found.broken |= complaints.serious
-    extended = Extended(path)
-    found.broken |= extended.broken
-    found.cut |= extended.cut
-    read_packets(extended.packets, found)
+    segments = Segments(path)
+    found.broken |= segments.broken
+    found.cut |= segments.cut
+    read_packets(segments.packets, found)
+    for record in segments.photoshop:
+        _read_record(record, found)
+    for comment in segments.comments:
+        found.text("JPEG:Comment", *decoded(comment))
     return found.metadata()
 
 
 def read_packets(packets: list[bytes], found: MetadataBuilder) -> None:
-    """Add the people in bare XMP packets."""
+    """Add the people and the texts in bare XMP packets, in any wrapping."""
     for packet in packets:
         with _Complaints() as complaints:
             try:
-                _read(packet, found)
+                _read_packet(packet, found)
             except exiv2.Exiv2Error:
                 complaints.serious = True
             finally:
@@ -64,7 +78,14 @@ def read_packets(packets: list[bytes], found: MetadataBuilder) -> None:
             found.broken |= complaints.serious
 
 
-def _read(source: str | bytes, found: MetadataBuilder) -> None:
+def read_packet(path: str) -> Metadata:
+    """Return the metadata of the bare XMP packet at `path`."""
+    found = MetadataBuilder()
+    read_packets([Path(path).read_bytes()], found)
+    return found.metadata()
+
+
+def _read(source: str, found: MetadataBuilder) -> None:
     image = exiv2.ImageFactory.open(source)
     image.readMetadata()
     _xmp(image, found)
@@ -72,20 +93,47 @@ def _read(source: str | bytes, found: MetadataBuilder) -> None:
     if image.imageType() == exiv2.ImageType.xmp:
         return
     _iptc(image, found)
-    pages = _exif(image, found)
-    for packet in pages:
-        _read(packet, found)
+    add_iptc(image.iptcData(), found)
+    little = image.byteOrder() != exiv2.ByteOrder.bigEndian
+    add_exif(image.exifData(), found, little=little)
+    for packet in _exif(image, found):
+        _read_packet(packet, found)
+
+
+def _read_record(record: bytes, found: MetadataBuilder) -> None:
+    """Add the IPTC of a further record of Photoshop's. A part of a longer record is no record."""
+    with _Complaints():
+        try:
+            image = exiv2.ImageFactory.open(record)
+            image.readMetadata()
+        except exiv2.Exiv2Error:
+            return
+    _iptc(image, found)
+    add_iptc(image.iptcData(), found)
+
+
+def _read_packet(packet: bytes, found: MetadataBuilder) -> None:
+    image = exiv2.ImageFactory.create(exiv2.ImageType.xmp)
+    # Exiv2 takes the packet as UTF-8, whatever a declaration says.
+    image.setXmpPacket(_DECLARATION.sub("", markup(packet), count=1))
+    _xmp(image, found)
 
 
 def _xmp(image: exiv2.Image, found: MetadataBuilder) -> None:
     names: dict[str, str] = {}
     others: set[str] = set()
+    regions: list[tuple[str, list[str]]] = []
     for datum in image.xmpData():
         found.has_xmp = True
         key = _PREFIX.sub("", datum.key())
         plain = _INDEX.sub("", key)
+        texts = list(_texts(datum.value()))
+        if key.startswith(fields.REGIONS) and key.endswith("/Name"):
+            regions.append((key, texts))
+        else:
+            add_xmp(plain, texts, found)
         if field := fields.XMP.get(plain):
-            for text in _texts(datum.value()):
+            for text in texts:
                 found.add(text, field)
         elif name := fields.DOCUMENTS.get(plain):
             found.add_document(datum.toString(), name)
@@ -97,6 +145,10 @@ def _xmp(image: exiv2.Image, found: MetadataBuilder) -> None:
                 others.add(region)
     for region in names.keys() - others:
         found.add(names[region], fields.REGION_NAME)
+    for key, texts in regions:
+        named = key.rpartition("/")[0] not in others
+        for text in texts:
+            found.text(fields.REGION_NAME.name if named else OTHER_REGION, text)
 
 
 def _texts(value: exiv2.Value) -> Iterator[str]:
@@ -112,7 +164,7 @@ def _texts(value: exiv2.Value) -> Iterator[str]:
 def _iptc(image: exiv2.Image, found: MetadataBuilder) -> None:
     for datum in image.iptcData():
         if field := fields.IPTC.get(datum.key()):
-            found.add(_decoded(_raw(datum.value())), field)
+            found.add(_decoded(raw_of(datum.value())), field)
 
 
 def _exif(image: exiv2.Image, found: MetadataBuilder) -> list[bytes]:
@@ -123,20 +175,13 @@ def _exif(image: exiv2.Image, found: MetadataBuilder) -> list[bytes]:
         name = key.rpartition(".")[2]
         if field := fields.EXIF.get(name) or fields.MAKER.get(key):
             # A NUL parts the photographer's notice from the editor's (Exif 3.0, Copyright).
-            for text in _decoded(_raw(datum.value())).split("\0"):
+            for text in _decoded(raw_of(datum.value())).split("\0"):
                 found.add(text, field)
         elif field := fields.EXIF_UTF16.get(name):
-            found.add(_raw(datum.value()).decode("utf-16-le", "replace"), field)
+            found.add(raw_of(datum.value()).decode("utf-16-le", "replace"), field)
         elif _PAGE.fullmatch(key) and datum.size() <= _MAX_PACKET and len(packets) < _MAX_PAGES:
-            packets.append(_raw(datum.value()))
+            packets.append(raw_of(datum.value()))
     return packets
-
-
-def _raw(value: exiv2.Value) -> bytes:
-    """Return the bytes of a value of text or undefined type; b"" for a number in its place."""
-    if isinstance(value, exiv2.DataValue | exiv2.StringValueBase):
-        return bytes(value.data())
-    return b""
 
 
 def _decoded(raw: bytes) -> str:

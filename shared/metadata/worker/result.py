@@ -1,6 +1,7 @@
 """The metadata of a file, and the notes on unread metadata."""
 
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field as column
@@ -17,6 +18,9 @@ MAX_PEOPLE: Final = 1000
 MAX_DOCUMENTS: Final = 30
 """Ids of documents that are kept of one file."""
 
+MAX_TEXTS: Final = 16 * 1024 * 1024
+"""Bytes of memory that the texts of one file may take."""
+
 UNREADABLE: Final = "metadata-unreadable"
 TOO_LARGE: Final = "metadata-too-large"
 NOT_SUPPORTED: Final = "metadata-not-supported"
@@ -27,7 +31,7 @@ XMP_ONLY: Final = "metadata-xmp-only"
 # An id is a GUID or a digest under a prefix of Adobe's (XMP part 2, xmpMM). The fields are plain
 # text and could also hold a name: do not keep a name.
 _DOCUMENT: Final = re.compile(
-    r"(?:xmp\.(?:did|iid|oid):|(?:urn:)?uuid:|adobe:docid:[a-z]{1,20}:)?"
+    r"(?:xmp\.(?:did|iid|oid):|(?:urn:)?uuid:|(?:adobe|gimp):docid:[a-z]{1,20}:)?"
     r"(?=.{16,64}\Z)[0-9a-f]+(?:-[0-9a-f]+)*\Z",
     re.IGNORECASE,
 )
@@ -49,9 +53,23 @@ class DocumentId:
     field: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Text:
+    """A text as read, without white space around the text; and the field's name in its standard.
+
+    `readings` are the text in other encodings that the bytes allow, where the encoding is in doubt.
+    """
+
+    field: str
+    text: str
+    readings: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Metadata:
     """People and documents, each once, sorted with keywords last; and a note on unread metadata.
+
+    `texts` are all texts of the metadata, each once, in the order of the file.
 
     `note` is None, or the first applicable note of:
     - "metadata-too-large": the metadata takes more memory or time than is given, so a part is
@@ -59,7 +77,7 @@ class Metadata:
     - "metadata-unreadable": the metadata is broken, wholly or in part, and holds the readable part;
     - "metadata-encrypted": the file needs a password;
     - "metadata-not-supported": no reader knows the type;
-    - "metadata-cut": the file has more names, or longer names, than are kept;
+    - "metadata-cut": the file has more texts than are kept, or more names, or longer names;
     - "metadata-xmp-only": only the XMP of this type is read, and not its other metadata.
 
     `has_xmp` says that XMP stands in the type's own place for XMP.
@@ -69,6 +87,40 @@ class Metadata:
     note: str | None = None
     documents: tuple[DocumentId, ...] = ()
     has_xmp: bool = column(default=False, compare=False)
+    texts: tuple[Text, ...] = column(default=(), compare=False)
+
+
+def is_document_id(text: str) -> bool:
+    """Tell whether the text has the form of a document's id, which can be no name."""
+    return _DOCUMENT.match(text) is not None
+
+
+class Texts:
+    """Texts, each once, in `MAX_TEXTS` bytes of memory. `cut` marks texts that had no room."""
+
+    def __init__(self) -> None:
+        self.cut = False
+        self._texts: dict[Text, None] = {}
+        self._room = MAX_TEXTS
+
+    def add(self, text: Text) -> None:
+        """Keep a text, if room is left."""
+        if text in self._texts:
+            return
+        self._room -= _OVERHEAD + sum(map(sys.getsizeof, (text.text, *text.readings)))
+        if self._room < 0:
+            self.cut = True
+        else:
+            self._texts[text] = None
+
+    def all(self) -> tuple[Text, ...]:
+        """Return the texts."""
+        return tuple(self._texts)
+
+
+# Bytes of a `Text` and of its place among the texts; the names of fields are shared.
+_OVERHEAD: Final = 160
+_NO_CONTROLS: Final = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), " ")
 
 
 class MetadataBuilder:
@@ -80,6 +132,15 @@ class MetadataBuilder:
         self.has_xmp = False
         self._people: set[NamedPerson] = set()
         self._documents: set[DocumentId] = set()
+        self._texts = Texts()
+
+    def text(self, field: str, text: str, readings: Iterable[str] = ()) -> None:
+        """Keep a text of a field, and the text's other readings."""
+        text = _clean(text).translate(_NO_CONTROLS).strip()
+        if text:
+            cleaned = (_clean(other).translate(_NO_CONTROLS).strip() for other in readings)
+            others = tuple(other for other in dict.fromkeys(cleaned) if other not in ("", text))
+            self._texts.add(Text(field, text, others))
 
     def add(self, text: str, field: Field) -> None:
         """Keep the identifiers in the text of a field, each cut to `MAX_LENGTH`."""
@@ -102,24 +163,30 @@ class MetadataBuilder:
 
     def metadata(self) -> Metadata:
         """Return the metadata collected, with its note."""
-        note = UNREADABLE if self.broken else CUT if self.cut else None
+        note = UNREADABLE if self.broken else CUT if self.cut or self._texts.cut else None
         people = sorted(self._people, key=_keywords_last)
-        return Metadata(tuple(people), note, tuple(sorted(self._documents)), self.has_xmp)
+        return Metadata(
+            tuple(people), note, tuple(sorted(self._documents)), self.has_xmp, self._texts.all()
+        )
 
 
 def merged(parts: Iterable[Metadata]) -> Metadata:
-    """Merge the metadata of several parts of one file."""
+    """Merge the metadata of several parts of one file. `parts` may be made while merging."""
     people, documents, notes = set[NamedPerson](), set[DocumentId](), set[str | None]()
+    texts = Texts()
     for part in parts:
         people.update(part.people)
         documents.update(part.documents)
         notes.add(part.note)
-    if len(people) > MAX_PEOPLE:
+        for text in part.texts:
+            texts.add(text)
+    if len(people) > MAX_PEOPLE or texts.cut:
         notes.add(CUT)
     return Metadata(
         tuple(sorted(people, key=_keywords_last)[:MAX_PEOPLE]),
         next((note for note in _NOTES if note in notes), None),
         tuple(sorted(documents)[:MAX_DOCUMENTS]),
+        texts=texts.all(),
     )
 
 
@@ -131,5 +198,7 @@ def _keywords_last(person: NamedPerson) -> tuple[bool, NamedPerson]:
 
 
 def _clean(text: str) -> str:
+    if text.isascii():
+        return text.replace("\0", " ")
     # Exiv2 gives bytes that are not UTF-8 as lone surrogates, which cannot be encoded.
     return text.encode("utf-8", "replace").decode().replace("\0", " ")

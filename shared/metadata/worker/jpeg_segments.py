@@ -1,0 +1,97 @@
+"""The segments of a JPEG that Exiv2 leaves out: comments, further IPTC, and the rest of long XMP.
+
+Exiv2 reads the first comment and the first whole record of Photoshop's. XMP that is longer than a
+segment stands in the main packet and in segments of another name, in portions: XMP Specification
+part 3, "Extended XMP in JPEG".
+"""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final
+
+EXTENDED: Final = b"http://ns.adobe.com/xmp/extension/\0"
+"""First bytes of a segment with a portion of extended XMP."""
+
+# The digest that the portions of one packet share, the packet's length, and the portion's place.
+_PORTION: Final = struct.Struct(">32sII")
+_APP1: Final = 0xE1
+_APP13: Final = 0xED
+_COMMENT: Final = 0xFE
+_PHOTOSHOP: Final = b"Photoshop 3.0\0"
+_STUFFING: Final = 0xFF
+_END_OF_HEADERS: Final = (0xD9, 0xDA)
+_MAX_LENGTH: Final = 1024 * 1024
+
+
+class Segments:
+    """Segments of the JPEG at `path`; nothing of any other file.
+
+    `comments` are all comments, `packets` the packets of extended XMP, and `photoshop` the further
+    records of Photoshop's, each as a JPEG of one segment. `broken` marks a missing portion of XMP,
+    and `cut` a packet or records that are too long.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.comments: list[bytes] = []
+        self.packets: list[bytes] = []
+        self.photoshop: list[bytes] = []
+        self.broken = False
+        self.cut = False
+        self._portions: dict[tuple[bytes, int], dict[int, bytes]] = {}
+        self._left = dict.fromkeys((_APP1, _APP13), _MAX_LENGTH)
+        self._left[_COMMENT] = 16 * _MAX_LENGTH
+        with Path(path).open("rb") as file:
+            for kind, segment in _segments(file):
+                self._take(kind, segment)
+        for (_, length), parts in self._portions.items():
+            packet = b"".join(part for _, part in sorted(parts.items()))
+            self.broken |= len(packet) != length
+            self.packets.append(packet)
+        # Exiv2 reads the first.
+        del self.photoshop[:1]
+
+    def _take(self, kind: int, segment: bytes) -> None:
+        self._left[kind] -= len(segment)
+        if self._left[kind] < 0:
+            self.cut = True
+        elif kind == _COMMENT:
+            self.comments.append(segment)
+        elif kind == _APP13:
+            self.photoshop.append(
+                b"\xff\xd8\xff\xed" + struct.pack(">H", len(segment) + 2) + segment + b"\xff\xd9"
+            )
+        else:
+            digest, length, place = _PORTION.unpack_from(segment, len(EXTENDED))
+            if length > _MAX_LENGTH:
+                self.cut = True
+                return
+            start = len(EXTENDED) + _PORTION.size
+            self._portions.setdefault((digest, length), {})[place] = segment[start:]
+
+
+def _segments(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield the segments with text, up to the pixels (ISO/IEC 10918-1 B.1.1.4)."""
+    if file.read(2) != b"\xff\xd8":
+        return
+    while len(header := file.read(4)) == 4:
+        mark, kind, length = struct.unpack(">BBH", header)
+        if mark == 0xFF and kind == _STUFFING:
+            file.seek(-3, 1)
+            continue
+        if mark != 0xFF or kind < 0xC0 or kind in _END_OF_HEADERS or length < 2:
+            return
+        following = file.tell() + length - 2
+        if kind in (_APP1, _APP13, _COMMENT):
+            segment = file.read(length - 2)
+            if len(segment) == length - 2 and _is_wanted(kind, segment):
+                yield kind, segment
+        file.seek(following)
+
+
+def _is_wanted(kind: int, segment: bytes) -> bool:
+    if kind == _APP13:
+        return segment.startswith(_PHOTOSHOP)
+    if kind == _APP1:
+        return segment.startswith(EXTENDED) and len(segment) >= len(EXTENDED) + _PORTION.size
+    return True
