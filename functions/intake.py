@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from functions.edge.blob_reference import BlobReference
-from functions.edge.bodies import RequestBody, View
-from functions.edge.calls import Call, Reply, read_json
+from functions.edge.bodies import RequestBody, View, read_json
+from functions.edge.calls import Call, Reply
 from functions.edge.deliveries import Delivery
 from functions.edge.disclosures import Disclosed
 from functions.edge.http import HttpRoutes
@@ -198,7 +198,7 @@ def arrivals(source: str) -> func.Blueprint:
     )
     async def upload_arrived(blob: BlobReference) -> None:
         """Queue a new blob of `incoming` for intake, without reading the blob."""
-        await composition.flow(IntakeFlow).intake.enqueue(blob.name)
+        await composition.flow(IntakeFlow).queues.enqueue(blob.name)
 
     return noticed
 
@@ -206,7 +206,7 @@ def arrivals(source: str) -> func.Blueprint:
 @blueprint.timer_trigger("timer", schedule="0 */10 * * * *")
 async def enqueue_overdue(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's parameter
     """Queue, every ten minutes, the forgotten uploads in `incoming`."""
-    await composition.flow(IntakeFlow).intake.enqueue_overdue()
+    await composition.flow(IntakeFlow).queues.enqueue_overdue()
 
 
 @blueprint.timer_trigger("timer", schedule="0 20 * * * *")
@@ -221,7 +221,7 @@ async def remove_lapsed_uploads(timer: func.TimerRequest) -> None:  # noqa: ARG0
 @consumer(IntakeFlow, INTAKE_QUEUE, BlobUploaded)
 async def process_upload(delivery: Delivery[IntakeFlow, BlobUploaded]) -> None:
     """Inspect and file an upload, within the tenant's share of uploads."""
-    await delivery.flow.intake.take(delivery.data, delivery.received.delivery_count)
+    await delivery.flow.queues.take(delivery.data, delivery.received.delivery_count)
 
 
 @blueprint.service_bus_queue_trigger(
@@ -234,4 +234,4 @@ async def process_upload(delivery: Delivery[IntakeFlow, BlobUploaded]) -> None:
 async def process_bulk_upload(delivery: Delivery[IntakeFlow, BlobUploaded]) -> None:
     """Inspect and file an upload beyond the tenant's share, few of a tenant at a time."""
     received = delivery.received
-    await delivery.flow.intake.take_bulk(delivery.data, received.session, received.delivery_count)
+    await delivery.flow.queues.take_bulk(delivery.data, received.session, received.delivery_count)

@@ -36,6 +36,7 @@ from shared.incidents import Incidents
 from shared.incidents.dead_letters import DeadLetterWatch
 from shared.intake import Intake
 from shared.intake.permits import FileAsked, Permit, Permits
+from shared.intake.queueing import UploadQueues
 from shared.messages import Outbox
 from shared.messages.contracts import BlobUploaded
 from shared.ports import Blobs, Bus, Clock, Secret, Secrets, SecretVersion, Tables
@@ -124,6 +125,10 @@ class App(Composition):
     @property
     def intake(self) -> Intake:
         return self.flow(IntakeFlow).intake
+
+    @property
+    def queues(self) -> UploadQueues:
+        return self.flow(IntakeFlow).queues
 
     @property
     def permits(self) -> Permits:

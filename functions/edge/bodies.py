@@ -1,6 +1,15 @@
-"""The bases of the JSON bodies, and the bodies that several flows answer."""
+"""JSON bodies: the bases, the reading with its limit, and the body that several flows answer."""
 
+from typing import Final
+
+import msgspec
 from msgspec import Struct
+
+from shared.errors import MalformedInputError, TooLargeError
+from shared.json_names import require_unique_names
+
+# A thousand requests for uploads, each with a path of the longest kind, fit twice.
+_MAX_BODY: Final = 8 * 1024 * 1024
 
 
 class RequestBody(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -15,3 +24,31 @@ class Link(View, frozen=True):
     """The place of an asset's bytes for some minutes."""
 
     location: str
+
+
+def read_body[T](body: bytes, kind: type[T]) -> T:
+    """Read the JSON body of a request as `kind`.
+
+    Raises MalformedInputError that names the wrong field, and TooLargeError.
+    """
+    if not body:
+        raise MalformedInputError("body-missing", "The request has no body.", "Send a JSON object.")
+    if len(body) > _MAX_BODY:
+        raise TooLargeError(
+            "body-too-large",
+            f"A JSON body is at most {_MAX_BODY:,} bytes.",
+            "Send less at once.",
+        )
+    return read_json(body, kind)
+
+
+def read_json[T](text: bytes, kind: type[T]) -> T:
+    """Read JSON as `kind`. Raises MalformedInputError that names the wrong field."""
+    try:
+        read = msgspec.json.decode(text, type=kind)
+        require_unique_names(text)
+    except (ValueError, RecursionError) as error:
+        raise MalformedInputError(
+            "body-invalid", f"The body cannot be read: {error}.", "Mend it and send it again."
+        ) from error
+    return read

@@ -12,19 +12,17 @@ from typing import TYPE_CHECKING
 import azure.functions as func
 import msgspec
 
+from functions.edge.bodies import read_body
 from functions.edge.etags import require_match
 from shared.composition.edge import EdgeFlow
-from shared.errors import InvalidInputError, MalformedInputError, TooLargeError
+from shared.errors import InvalidInputError
 from shared.idempotency import Reserved
-from shared.json_names import require_unique_names
 
 if TYPE_CHECKING:
     from shared.identity import Caller
 
 _MAX_PAGE = 1000
 _IDEMPOTENCY_KEY = re.compile("[ -~]{1,255}")
-# A thousand requests for uploads, each with a path of the longest kind, fit twice.
-_MOST_BODY_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +67,7 @@ class Call[F]:
 
         Raises MalformedInputError that names the wrong field, and TooLargeError.
         """
-        body = self.request.get_body()
-        if not body:
-            raise MalformedInputError(
-                "body-missing", "The request has no body.", "Send a JSON object."
-            )
-        if len(body) > _MOST_BODY_BYTES:
-            raise TooLargeError(
-                "body-too-large",
-                f"A JSON body is at most {_MOST_BODY_BYTES:,} bytes.",
-                "Send less at once.",
-            )
-        return read_json(body, kind)
+        return read_body(self.request.get_body(), kind)
 
     def read_either[T, S](self, kind: type[T], other: type[S], member: str) -> T | S:
         """Read the JSON body as `other` where the body has `member`, and else as `kind`.
@@ -173,18 +160,6 @@ class Call[F]:
     def require_match(self, etag: str, *, whatever: bool = False) -> None:
         """Hold a transition to the state that the caller has seen; see `etags.require_match`."""
         require_match(self.request.headers.get("If-Match"), etag, whatever=whatever)
-
-
-def read_json[T](text: bytes, kind: type[T]) -> T:
-    """Read JSON as `kind`. Raises MalformedInputError that names the wrong field."""
-    try:
-        read = msgspec.json.decode(text, type=kind)
-        require_unique_names(text)
-    except (ValueError, RecursionError) as error:
-        raise MalformedInputError(
-            "body-invalid", f"The body cannot be read: {error}.", "Mend it and send it again."
-        ) from error
-    return read
 
 
 def client_address(headers: Mapping[str, str]) -> str | None:

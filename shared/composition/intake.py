@@ -13,6 +13,7 @@ from shared.composition.tenancy import TenancyFlow
 if TYPE_CHECKING:
     from shared.intake import Intake, Uploads
     from shared.intake.permits import Permits
+    from shared.intake.queueing import UploadQueues
     from shared.tenancy import Tenants
 
 
@@ -52,7 +53,6 @@ class IntakeFlow(Flow):
         return Intake(
             self._flow(AssetsFlow).assets,
             self._adapters.blobs,
-            self._adapters.bus,
             self.tenants,
             self._uploads,
             self._flow(IncidentsFlow).incidents,
@@ -62,3 +62,10 @@ class IntakeFlow(Flow):
             self._flow(ScanningFlow).engines,
             self._settings.UPLOAD_SIZE_LIMIT,
         )
+
+    @cached_property
+    def queues(self) -> "UploadQueues":
+        """The queues before the intake."""
+        from shared.intake.queueing import UploadQueues
+
+        return UploadQueues(self.intake, self._adapters.blobs, self._adapters.bus, self.clock)

@@ -14,16 +14,13 @@ from shared.catalogue import INCOMING_CONTAINER
 from shared.errors import NotFoundError, RefusalError, UnavailableError
 from shared.ids import is_ulid, key
 from shared.intake.rules import (
-    LONGEST_REQUEST,
     MAX_SINGLE_PUT,
-    UPLOAD_LIFETIME,
     Upload,
     check_path,
     check_size,
-    check_unfinished,
     places,
-    url_expiry,
 )
+from shared.intake.upload_urls import LONGEST_REQUEST, UPLOAD_LIFETIME, check_unfinished, url_expiry
 from shared.intake.uploads import Uploads
 from shared.ports import Blobs, Clock
 from shared.tenancy import Tenant, Tenants, check_active

@@ -1,6 +1,6 @@
 """The destination and the record of an upload: pure rules."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
@@ -10,8 +10,7 @@ from urllib.parse import quote
 from shared.assets.rules import Difference, DocumentFound, PersonFound, Verdict
 from shared.blob_names import canonical_path, is_valid_blob_name, turns_writing
 from shared.catalogue import QUARANTINE_CONTAINER, tenant_container
-from shared.errors import ConflictError, InvalidInputError, TooLargeError
-from shared.ids import time_of
+from shared.errors import InvalidInputError, TooLargeError
 from shared.ports import BlobInfo
 from shared.residency import serves
 from shared.rows import Stored
@@ -20,7 +19,6 @@ from shared.tenancy.rules import Tenant, is_tenant_id
 
 NO_TENANT: Final = "_unknown"
 """The owner of uploads that belong to no tenant."""
-UPLOAD_URL_LIFETIME: Final = timedelta(minutes=15)
 # The largest block blob in one request, "Put Blob"; a larger blob goes in blocks.
 MAX_SINGLE_PUT: Final = 5000 * 1024**2
 
@@ -31,12 +29,6 @@ _MAX_NAME = 1024
 # included: "Copy Blob From URL", x-ms-copy-source.
 _MAX_ENCODED = 1700
 _MAX_SEGMENTS = 254
-
-# A URL lives for minutes, but a running upload may take much longer.
-UPLOAD_LIFETIME: Final = timedelta(days=1)
-"""Time from an upload's permission to the end of the upload's last URL."""
-LONGEST_REQUEST: Final = timedelta(days=1)
-"""Time that a request may take which began before the URL ended: storage checks the beginning."""
 
 # Clients round the declared size, or convert line ends: bytes, and a share of the declared size.
 _SIZE_TOLERANCE = 64 * 1024
@@ -101,31 +93,6 @@ def check_path(tenant: str, path: str) -> None:
     if fault := next((one for one in faults if one), None):
         raise InvalidInputError(
             "path-invalid", f"The path cannot be uploaded to: {fault}.", "Choose another path."
-        )
-
-
-def url_expiry(upload: str, now: datetime) -> datetime:
-    """Return the end of a URL that is given now for the upload with the id `upload`.
-
-    Raises ConflictError for an id, repeated by its Idempotency-Key, whose upload has lapsed.
-    """
-    end = time_of(upload) + UPLOAD_LIFETIME
-    if now >= end:
-        raise ConflictError(
-            "upload-lapsed",
-            "The upload was permitted more than a day ago, and its time is over.",
-            "Ask with a new Idempotency-Key.",
-        )
-    return min(now + UPLOAD_URL_LIFETIME, end)
-
-
-def check_unfinished(upload: str, finished: Collection[str]) -> None:
-    """Check that an upload may still come. Raises ConflictError for an id of `finished`."""
-    if upload in finished:
-        raise ConflictError(
-            "upload-finished",
-            "The upload came, and was filed, refused or erased.",
-            "Ask for the upload to see its asset, or ask with a new Idempotency-Key.",
         )
 
 

@@ -8,7 +8,6 @@ which makes the asset known. The upload's blob and the upload's record are remov
 import asyncio
 import hashlib
 import logging
-from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -16,35 +15,26 @@ from typing import TYPE_CHECKING
 from shared.assets.rules import Asset, Tombstone, version_id
 from shared.assets.service import Assets
 from shared.blob_names import split_name
-from shared.catalogue import INCOMING_CONTAINER, INTAKE_QUEUE, QUARANTINE_CONTAINER
+from shared.catalogue import INCOMING_CONTAINER, QUARANTINE_CONTAINER
 from shared.errors import (
     BlobArchivedError,
     BlobChangedError,
     NotFoundError,
     RefusalError,
-    RowConflictError,
     UnavailableError,
     kind_and_place,
 )
 from shared.ids import is_ulid, key
 from shared.incidents import Incidents
-from shared.intake.failures import (
-    is_exhausted,
-    must_be_alone,
-    refuse_failed,
-    refuse_unended,
-)
-from shared.intake.lanes import ALONE, SHARE, Lanes
+from shared.intake.failures import is_exhausted, refuse_failed, refuse_unended
 from shared.intake.records import asset_of, repeated, repeated_entry, reports_of
 from shared.intake.rules import (
     ANY_TYPE,
-    BULK_WAIT,
     NO_TENANT,
     Filing,
     Inspection,
     decide,
     destinations,
-    is_overdue,
     keeps_bytes,
     places,
     quarantined_name,
@@ -54,7 +44,7 @@ from shared.intake.rules import (
 )
 from shared.intake.uploads import KeptUpload, Uploads
 from shared.messages.contracts import BlobUploaded
-from shared.ports import BlobInfo, Blobs, Bus, Clock
+from shared.ports import BlobInfo, Blobs, Clock
 from shared.scanning.engines import Engines
 from shared.scanning.scanner import ScanPendingError
 from shared.tenancy import Tenant, Tenants
@@ -96,7 +86,6 @@ class Intake:
         self,
         assets: Assets,
         blobs: Blobs,
-        bus: Bus,
         tenants: Tenants,
         uploads: Uploads,
         incidents: Incidents,
@@ -109,7 +98,6 @@ class Intake:
         """`size_limit` is the largest accepted file, in bytes."""
         self._assets = assets
         self._blobs = blobs
-        self._bus = bus
         self._tenants = tenants
         self._uploads = uploads
         self._incidents = incidents
@@ -118,67 +106,6 @@ class Intake:
         self._region = region
         self._engines = engines
         self._size_limit = size_limit
-        self._lanes = Lanes(blobs, clock)
-
-    async def enqueue(self, name: str) -> None:
-        """Put a message for the present version of an uploaded blob on a lane of the tenant's."""
-        blob = await self._blobs.head(_INCOMING, name)
-        if blob is not None:
-            await self._bus.send([await self._lanes.message(_event(blob))])
-
-    async def enqueue_overdue(self) -> int:
-        """Announce uploads again that have no worker and no message. Returns the number of uploads.
-
-        A finally failed blob trigger, or a dead-lettered message, leaves an upload without a
-        message. The oldest message's age tells forgotten uploads from waiting uploads; on
-        `intake-bulk` a message waits for an hour at most. An upload announced twice is taken in
-        once. Each tenant has a share of the announcements.
-        """
-        now = self._clock()
-        waiting_since = await self._bus.oldest(INTAKE_QUEUE.name) or now
-        announced: Counter[str] = Counter()
-        async for blob in self._blobs.scan(_INCOMING):
-            folder, _ = split_name(blob.name)
-            if announced[folder] >= SHARE:
-                continue
-            if is_overdue(blob.size, blob.last_modified, waiting_since):
-                crowded = await self._lanes.is_crowded(folder)
-                if crowded and not is_overdue(blob.size, blob.last_modified, now - BULK_WAIT):
-                    continue
-                await self._bus.send([await self._lanes.message(_event(blob))])
-                announced[folder] += 1
-        if announced.total():
-            logger.warning("%d uploads were forgotten and are queued again", announced.total())
-        return announced.total()
-
-    async def take(self, uploaded: BlobUploaded, deliveries: int) -> None:
-        """Process an upload of `intake`, or send the upload on to `intake-bulk`.
-
-        `deliveries` counts the deliveries of the message, the present delivery included. Raises the
-        errors of `process_upload`.
-        """
-        elsewhere = await self._lanes.diverted(uploaded, deliveries)
-        if elsewhere is None:
-            await self.process_upload(uploaded, deliveries)
-        else:
-            await self._bus.send([elsewhere])
-
-    async def take_bulk(self, uploaded: BlobUploaded, session: str | None, deliveries: int) -> None:
-        """Process an upload of `intake-bulk`, or have the upload processed alone.
-
-        A fault that passes leaves an upload that must be alone in `incoming`, to be queued again
-        with the forgotten uploads: the deliveries of such an upload count ended processes alone.
-        Raises the errors of `process_upload` for any other upload.
-        """
-        if session == ALONE:
-            try:
-                await self.process_upload(uploaded, deliveries, alone=True)
-            except (UnavailableError, RowConflictError):
-                logger.warning("version %s: is queued again later", version_id(uploaded))
-        elif must_be_alone(deliveries):
-            await self._bus.send([self._lanes.alone(uploaded)])
-        else:
-            await self.process_upload(uploaded, deliveries)
 
     async def process_upload(
         self, uploaded: BlobUploaded, deliveries: int = 1, *, alone: bool = False
@@ -383,10 +310,6 @@ class Intake:
         await self._engines.forget(version_id(version))
         if arrival.tenant is not None and arrival.kept is not None:
             await self._uploads.forget(arrival.tenant.id, arrival.identifier)
-
-
-def _event(blob: BlobInfo) -> BlobUploaded:
-    return BlobUploaded(name=blob.name, etag=blob.etag, last_modified=blob.last_modified)
 
 
 def _gone() -> RefusalError:

@@ -107,9 +107,9 @@ async def empty(bus, queue):
 
 async def test_a_forgotten_upload_is_announced_anew(app, bus, waiting):
     assert await app.bus.oldest(INTAKE_QUEUE.name) is None
-    assert await app.intake.enqueue_overdue() == 0
+    assert await app.queues.enqueue_overdue() == 0
     app.clock.ahead = timedelta(minutes=11)
-    assert await app.intake.enqueue_overdue() == 1
+    assert await app.queues.enqueue_overdue() == 1
     assert await announced(bus, waiting) == 1
     # It tells of the version that intake will find there, under the id that the trigger gives it.
     [told] = await peeked(bus, INTAKE_QUEUE.name)
@@ -120,15 +120,15 @@ async def test_a_forgotten_upload_is_announced_anew(app, bus, waiting):
 
 
 async def test_an_upload_whose_turn_has_not_come_is_not_announced_anew(app, bus, waiting):
-    await app.intake.enqueue(waiting)
+    await app.queues.enqueue(waiting)
     assert await app.bus.oldest(INTAKE_QUEUE.name) is not None
     app.clock.ahead = timedelta(hours=1)
-    assert await app.intake.enqueue_overdue() == 0
+    assert await app.queues.enqueue_overdue() == 0
     assert await announced(bus, waiting) == 1
     # Locked by whoever works on it, it still counts.
     async with bus.get_queue_receiver(INTAKE_QUEUE.name) as receiver:
         [message] = await receiver.receive_messages(1, max_wait_time=30)
-        assert await app.intake.enqueue_overdue() == 0
+        assert await app.queues.enqueue_overdue() == 0
         await receiver.complete_message(message)
-    assert await app.intake.enqueue_overdue() == 1
+    assert await app.queues.enqueue_overdue() == 1
     await empty(bus, INTAKE_QUEUE.name)

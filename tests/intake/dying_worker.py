@@ -61,7 +61,7 @@ async def process(app, job):
     The clients are left open, as closing a bus client takes longer than all else.
     """
     event = msgspec.convert(job["event"], BlobUploaded)
-    await app.intake.enqueue(event.name)
+    await app.queues.enqueue(event.name)
     await app.intake.process_upload(event)
 
 

@@ -91,8 +91,8 @@ async def test_a_tenant_keeps_its_share_of_the_first_lane_whatever_others_upload
     heavy, light = await registered(app), await registered(app)
     few = [(await arrived(app, light, f"{number}", b"some text")).name for number in range(4)]
     crowded = await crowd(clients, heavy)
-    await asyncio.gather(*map(app.intake.enqueue, crowded[:40]))
-    await asyncio.gather(*map(app.intake.enqueue, few))
+    await asyncio.gather(*map(app.queues.enqueue, crowded[:40]))
+    await asyncio.gather(*map(app.queues.enqueue, few))
     bulk, quick = await lanes_of(clients, heavy)
     assert quick == []
     assert sorted(names_of(bulk)) == crowded[:40]
@@ -106,12 +106,12 @@ async def test_a_crowd_that_came_by_another_way_leaves_the_first_lane(app, clien
     heavy = await registered(app)
     event = await arrived(app, heavy, "a.txt", b"some text")
     await crowd(clients, heavy)
-    await app.intake.take(event, 1)
+    await app.queues.take(event, 1)
     bulk, _ = await lanes_of(clients, heavy)
     assert names_of(bulk) == [event.name]
     assert (await app.assets.page(heavy, size=10, continuation=None))[0] == []
     [session] = [session for session, names in bulk.items() if names]
-    await app.intake.take_bulk(event, session, 1)
+    await app.queues.take_bulk(event, session, 1)
     [asset] = (await app.assets.page(heavy, size=10, continuation=None))[0]
     assert (asset.path, asset.verdict) == ("a.txt", "clean")
 
@@ -173,12 +173,12 @@ async def test_a_fault_that_is_not_of_the_file_never_refuses_the_file(app, clien
 
 async def test_an_upload_that_may_have_ended_its_process_is_inspected_alone(app, clients, tenant):
     event = await arrived(app, tenant, "a.bin", eicar())
-    await app.intake.take(event, 5)
+    await app.queues.take(event, 5)
     async with clients[1].get_queue_receiver(INTAKE_BULK_QUEUE.name, session_id=ALONE) as receiver:
         names = [data_of(message)["name"] for message in await receiver.peek_messages(250)]
     assert names.count(event.name) == 1
     # An innocent upload is inspected as ever.
-    await app.intake.take_bulk(event, ALONE, 1)
+    await app.queues.take_bulk(event, ALONE, 1)
     [asset] = (await app.assets.page(tenant, size=10, continuation=None))[0]
     assert asset.verdict == "infected"
 
@@ -191,11 +191,11 @@ async def test_an_upload_that_ends_its_process_even_alone_is_quarantined_unread(
     app.engines.scanners = (planted,)
     # A fault that passes does not count: the upload is announced again from the start.
     for deliveries in (1, 2, 3):
-        await app.intake.take_bulk(event, ALONE, deliveries)
+        await app.queues.take_bulk(event, ALONE, deliveries)
     assert planted.begun == 3
     assert (await app.assets.page(tenant, size=10, continuation=None))[0] == []
     for _ in range(2):
-        await app.intake.take_bulk(event, ALONE, 4)
+        await app.queues.take_bulk(event, ALONE, 4)
     assert planted.begun == 3
     [asset] = (await app.assets.page(tenant, size=10, continuation=None))[0]
     assert (asset.verdict, asset.reason) == ("refused", "inspection-failed")
@@ -206,6 +206,6 @@ async def test_a_folder_of_no_tenant_has_a_session_that_the_queue_can_hold(app, 
     folder = f"{uuid.uuid4().hex}{'é' * 300}"
     await app.blobs.ensure_container("incoming")
     names = await crowd(clients, folder)
-    await app.intake.enqueue(names[0])
+    await app.queues.enqueue(names[0])
     bulk, _ = await lanes_of(clients, "_unknown")
     assert names_of(bulk) == [names[0]]

@@ -6,12 +6,9 @@ import msgspec
 import pytest
 
 from shared.blob_names import canonical_path
-from shared.errors import ConflictError, InvalidInputError, RefusalError
-from shared.ids import first_id
+from shared.errors import InvalidInputError, RefusalError
 from shared.intake.rules import (
     MAX_SINGLE_PUT,
-    UPLOAD_LIFETIME,
-    UPLOAD_URL_LIFETIME,
     Filing,
     Inspection,
     Upload,
@@ -26,7 +23,6 @@ from shared.intake.rules import (
     refuse_unread,
     served_type,
     takes_long,
-    url_expiry,
 )
 from shared.ports import BlobInfo
 from shared.scanning.engines import Scanned
@@ -273,25 +269,6 @@ def test_a_version_whose_folder_leaves_no_room_for_its_id_goes_to_the_root():
     assert names[1] == "ID" * 13 + ".jpg"
 
 
-@pytest.mark.parametrize(
-    ("after", "left"),
-    [
-        (timedelta(0), UPLOAD_URL_LIFETIME),
-        (UPLOAD_LIFETIME - UPLOAD_URL_LIFETIME, UPLOAD_URL_LIFETIME),
-        (UPLOAD_LIFETIME - timedelta(minutes=1), timedelta(minutes=1)),
-        (UPLOAD_LIFETIME, None),
-    ],
-)
-def test_a_url_for_a_repeated_request_ends_with_the_upload(after, left):
-    identifier, now = first_id(NOW), NOW + after
-    if left is not None:
-        assert url_expiry(identifier, now) == now + left
-        return
-    with pytest.raises(ConflictError) as refused:
-        url_expiry(identifier, now)
-    assert refused.value.code == "upload-lapsed"
-
-
 @pytest.mark.parametrize(("size", "long"), [(64 * 1024**2 - 1, False), (64 * 1024**2, True)])
 def test_the_scan_of_a_large_file_is_told(size, long):
     assert takes_long(size) is long
@@ -347,7 +324,6 @@ def test_an_upload_is_overdue_when_nothing_that_waits_is_as_old(size, minutes, o
     assert is_overdue(size, NOW - timedelta(minutes=minutes), NOW) is overdue
 
 
-def test_an_upload_url_lives_briefly_and_takes_the_largest_put_blob():
+def test_a_url_takes_the_largest_put_blob():
     """ "Put Blob", remarks: at most 5,000 MiB in a request."""
-    assert UPLOAD_URL_LIFETIME.total_seconds() == 900
     assert MAX_SINGLE_PUT == 5_242_880_000

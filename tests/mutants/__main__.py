@@ -37,6 +37,7 @@ RULES: Final = {
     "shared/identity/rules.py": "tests/identity/test_rules.py",
     "shared/intake/failures.py": "tests/intake/test_failures.py",
     "shared/intake/rules.py": "tests/intake/test_rules.py",
+    "shared/intake/upload_urls.py": "tests/intake/test_upload_urls.py",
     "shared/incidents/rules.py": "tests/incidents/test_rules.py",
     "shared/residency.py": "tests/test_residency.py",
     "shared/messages/cloudevents.py": "tests/messages/test_cloudevents.py",
