@@ -6,7 +6,8 @@ import struct
 import tempfile
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, Final
@@ -66,9 +67,9 @@ _BROKEN: Final = (zlib.error, struct.error, EOFError, ValueError, OverflowError)
 class Limits:
     """Limits above which an archive is refused."""
 
-    depth: int = 5
+    depth: int = 8
     """Archives within archives; an Office document in a zip is at depth 2."""
-    members: int = 10_000
+    members: int = 20_000
     """Members in total, with the members of inner archives."""
     size: int = 2 * 1024**3
     """Unpacked bytes in total."""
@@ -117,7 +118,6 @@ class _ArchiveWalk:
         self._depth = depth
         self._members_left = members
         self._size_left = size
-        self._within_xz = False
 
     def within(self, file: IO[bytes], depth: int) -> Iterator[Part]:
         """Yield the content of a file at `depth`: of an archive, a picture, or an embedded part."""
@@ -192,12 +192,8 @@ class _ArchiveWalk:
         yield from self._member(_pieces(bzip2(file)), depth)
 
     def _unxz(self, file: IO[bytes], depth: int) -> Iterator[Part]:
-        if self._within_xz:
-            raise RefusedArchiveError("archive-too-deep")
-        self._within_xz = True
-        with _xz_turn:
-            yield from self._member(_pieces(xz(file)), depth)
-        self._within_xz = False
+        with closing(_xz_pieces(file)) as pieces:
+            yield from self._member(pieces, depth)
 
     def _untar(self, file: IO[bytes], depth: int) -> Iterator[Part]:
         for member in tar_members(file):
@@ -247,6 +243,12 @@ def _finder_of(copy: IO[bytes]) -> MarkFinder:
 
 def _pieces(source: Readable) -> Iterator[bytes]:
     return iter(partial(source.read, _PIECE), b"")
+
+
+def _xz_pieces(file: IO[bytes]) -> Generator[bytes]:
+    """Yield the content of an xz. The turn ends with the content, and so before an inner xz."""
+    with _xz_turn:
+        yield from _pieces(xz(file))
 
 
 def _until_the_end(first: Part, parts: Iterator[Part]) -> Iterator[Part]:

@@ -82,24 +82,20 @@ class GzipDecompressor:
 
 def _salvaged(stream: "_Decompress", packed: bytes) -> bytes:
     """Return the bytes before the damage, which zlib drops with the error."""
-    whole, damaged = 0, len(packed)
-    while damaged - whole > 1:
-        middle = (whole + damaged) // 2
-        if _tried(stream, packed[:middle]) is None:
-            damaged = middle
+    content = b""
+    while len(packed) > 1:
+        middle = len(packed) // 2
+        advanced = stream.copy()
+        try:
+            content += advanced.decompress(packed[:middle], _PIECE)
+        except zlib.error:
+            packed = packed[:middle]
         else:
-            whole = middle
-    content = stream.decompress(packed[:whole], _PIECE)
+            stream, packed = advanced, packed[middle:]
     # The last symbol may end within the damaged byte.
     for bits in range(7, 0, -1):
-        last = _tried(stream, bytes([packed[whole] & (1 << bits) - 1]))
-        if last is not None:
-            return content + last
+        try:
+            return content + stream.copy().decompress(bytes([packed[0] & (1 << bits) - 1]), _PIECE)
+        except zlib.error:
+            continue
     return content
-
-
-def _tried(stream: "_Decompress", packed: bytes) -> bytes | None:
-    try:
-        return stream.copy().decompress(packed, _PIECE)
-    except zlib.error:
-        return None

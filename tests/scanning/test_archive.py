@@ -68,7 +68,7 @@ def test_virus_in_a_zip(scanner, make):
     assert scan(scanner, make()) == INFECTED
 
 
-@pytest.mark.parametrize("depth", range(1, 6))
+@pytest.mark.parametrize("depth", range(1, 9))
 def test_virus_in_zips_within_zips(scanner, depth):
     assert scan(scanner, nested(b"harmless " * 50 + eicar(), depth)) == INFECTED
 
@@ -92,6 +92,18 @@ def test_virus_in_other_compression(scanner, compress):
     assert scan(scanner, packed(("a", compress(infected)))) == INFECTED
     assert scan(scanner, gzip.compress(compress(infected))) == INFECTED
     assert scan(scanner, compress(eicar_nested_zip())) == INFECTED
+
+
+def test_xz_within_xz_as_in_packages_of_r(scanner):
+    for text, findings in ((b"harmless " * 50, CLEAN), (b"harmless " * 50 + eicar(), INFECTED)):
+        data = lzma.compress(packed(("a.rds", lzma.compress(lzma.compress(text)))))
+        assert scan(scanner, data) == findings
+
+
+def test_a_refused_xz_leaves_the_turn_to_the_next(scanner):
+    bomb = lzma.compress(lzma.compress(bytes(80 * MIB), preset=1))
+    assert scan(scanner, bomb).refusal == "archive-too-large"
+    assert scan(scanner, lzma.compress(eicar_zip())) == INFECTED
 
 
 def test_virus_in_a_zip_at_the_end_of_a_picture(scanner):
@@ -230,7 +242,7 @@ SOUND = packed(("a.txt", b"some text " * 100), ("b.txt", b"more text " * 100))
         ("archive-broken", gzip.compress(b"text" * 100, mtime=0)[:-3]),
         ("archive-broken", b"\x1f\x8b" + bytes(20)),
         ("archive-broken", packed(("inner.zip", SOUND[:-30]))),
-        ("archive-too-deep", nested(b"text", 6)),
+        ("archive-too-deep", nested(b"text", 9)),
         ("archive-too-deep", nested(b"text", 40)),
         ("archive-unsupported", packed(("a", b"text"), method=zipfile.ZIP_BZIP2)),
         ("archive-unsupported", packed(("a", b"text"), method=zipfile.ZIP_LZMA)),
@@ -240,7 +252,6 @@ SOUND = packed(("a.txt", b"some text " * 100), ("b.txt", b"more text " * 100))
         ("archive-broken", lzma.compress(b"text")[:-1]),
         ("archive-broken", lzma.compress(b"text") + b"more"),
         ("archive-broken", b"\xfd7zXZ\0" + bytes(50)),
-        ("archive-too-deep", lzma.compress(lzma.compress(b"text"))),
         ("archive-unsupported", lzma.compress(b"text", lzma.FORMAT_ALONE)),
         ("archive-unsupported", b"\x28\xb5\x2f\xfd" + bytes(50)),
         ("archive-unsupported", b"7z\xbc\xaf\x27\x1c" + bytes(50)),
@@ -278,7 +289,7 @@ def test_a_virus_is_reported_rather_than_a_refusal(scanner):
         lambda: bz2.compress(bytes(80 * MIB)),
         lambda: lzma.compress(bytes(80 * MIB), preset=1),
         lambda: packed(("a.gz", gzip.compress(bytes(80 * MIB), mtime=0))),
-        lambda: packed(*((f"{number}", b"") for number in range(10_001))),
+        lambda: packed(*((f"{number}", b"") for number in range(20_001))),
     ],
     ids=["ratio", "nested", "gzip", "bzip2", "xz", "gzip in zip", "members"],
 )

@@ -69,7 +69,7 @@ def test_a_bomb_in_a_carrier_is_refused_in_little_memory(scanner, build):
 
 def test_carriers_in_carriers_are_refused_below_the_limit_of_depth(scanner):
     data = b"harmless"
-    for _ in range(7):
+    for _ in range(10):
         data = p.mail(p.mail_part(p.lines_of_base64(data)))
     assert scan(scanner, data) == Findings(refusal="archive-too-deep")
 
@@ -89,7 +89,9 @@ def test_more_marks_than_are_read_are_noted(scanner):
 
 def test_more_carriers_than_are_read_are_refused(scanner):
     assert (
-        scan(scanner, b"!<arch>\n".ljust(66) + b"`\n" + b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 1001)
+        scan(
+            scanner, b"!<arch>\n".ljust(66) + b"`\n" + b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 10_001
+        )
         == TOO_LARGE
     )
 

@@ -76,7 +76,7 @@ def test_parts_are_scanned_or_noted(scanner, wrap, expected, parts):
 
 def test_parts_count_as_members_and_levels(scanner):
     deep = carrier(TEXT)
-    for _ in range(5):
+    for _ in range(8):
         deep = carrier(deep.hex().encode())
     assert scan(scanner, deep) == Findings(refusal="archive-too-deep")
-    assert scan(scanner, carrier(*[b"00"] * 10_001)) == Findings(refusal="archive-too-large")
+    assert scan(scanner, carrier(*[b"00"] * 20_001)) == Findings(refusal="archive-too-large")

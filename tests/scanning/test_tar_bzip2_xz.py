@@ -165,7 +165,7 @@ def flood(kind: bytes, size: int, count: int) -> bytes:
         header(b"x", 20 * MIB) + b"x" * (20 * MIB) + END,
         header(b"L", 20 * MIB) + b"x" * (20 * MIB) + END,
         flood(b"L", 600 * 1024, 10),
-        b"".join(header(b"0", 0) for _ in range(10_001)) + END,
+        b"".join(header(b"0", 0) for _ in range(20_001)) + END,
     ],
     ids=["PAX", "GNU", "many", "members"],
 )

@@ -29,6 +29,7 @@ from shared.scanning.carriers import (
     unsupported,
     vba,
 )
+from shared.scanning.carriers.closed import CLOSED
 from shared.scanning.carriers.marks import MOST, marks
 from shared.scanning.carriers.parts import part, region
 from shared.scanning.examiners import Examiner, Part
@@ -39,7 +40,7 @@ from shared.scanning.zips import has_directory
 _TEXT: Final = bytes(range(0x20, 0x7F)) + b"\t\n\f\r\x1b"
 _HIGH: Final = bytes(range(0x80, 0x100))
 # Carriers within one file that are read; more are refused.
-_MOST_CARRIERS: Final = 1000
+_MOST_CARRIERS: Final = 10_000
 _NOTES: Final[Mapping[str, str]] = {
     "note_encrypted_document": "encrypted-document",
     "note_encrypted_document_xml": "encrypted-document",
@@ -117,10 +118,9 @@ def _embedded(marked: _Marked) -> Iterator[Part]:
     ]
     if len(carriers) + len(marked.places("ole")) > _MOST_CARRIERS:
         raise RefusedArchiveError("archive-too-large")
-    if any(marked.places(name) for name in packed.CLOSED):
-        raise RefusedArchiveError("archive-unsupported")
-    if any(_is_packed(marked.file, name, marked.places(name)) for name in ("xar", "lha")):
-        raise RefusedArchiveError("archive-unsupported")
+    for name, is_archive in CLOSED.items():
+        if any(is_archive(marked.file, place, marked.size) for place in marked.places(name)):
+            raise RefusedArchiveError("archive-unsupported")
     work = ole.Effort()
     for place in marked.places("ole"):
         yield from ole.streams(marked.file, place, marked.size, work)
@@ -159,21 +159,6 @@ def _is_text(head: bytes) -> bool:
     """Tell whether a file begins as text, in UTF-8, in UTF-16, or in an older character set."""
     text = head[2:].replace(b"\0", b"") if head[:2] in (b"\xff\xfe", b"\xfe\xff") else head
     return bool(text) and not text.translate(None, _TEXT + _HIGH)
-
-
-def _is_packed(file: IO[bytes], name: str, places: Sequence[int]) -> bool:
-    """Tell whether a xar or an LHA stands at one of `places`."""
-    if name == "xar":
-        return bool(places)
-    for place in places:
-        if place < 2:
-            continue
-        file.seek(place - 2)
-        header = file.read(24)
-        # The sum of the header's lengths, the method, and the level: LHA header levels 0 to 3.
-        if len(header) == 24 and header[20] <= 3 and header[7:11] != b"    ":
-            return True
-    return False
 
 
 def _vba(file: IO[bytes], place: int, _: int) -> Iterator[Part]:

@@ -30,8 +30,6 @@ MARKS: Final[Mapping[str, str]] = {
     "closed_cab": "{ 4D 53 43 46 00 00 00 00 [4] 00 00 00 00 }",
 }
 """The marks of the beginnings, as patterns of yara-x."""
-CLOSED: Final = ("closed_7z", "closed_rar", "closed_cab")
-"""The marks of archives that the scanner cannot unpack."""
 SURE: Final = frozenset(MARKS) - {"gzip"}
 """The marks that are too long for chance to make one in a film."""
 

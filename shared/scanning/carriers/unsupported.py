@@ -52,7 +52,6 @@ _LZMA: Final = struct.Struct("<BIQ")
 _MAX_LZMA: Final = 1 << 38
 # The properties that every common tool writes: three literal context bits and two position bits.
 _USUAL: Final = 0x5D
-_MEMORY: Final = 16 * 1024 * 1024
 _TRIED: Final = 64 * 1024
 # The trailer of an Apple disk image, and its length.
 _APPLE: Final = b"koly\0\0\0\x04\0\0\x02\0"
@@ -107,11 +106,16 @@ def _is_lzma(file: IO[bytes], head: bytes) -> bool:
 
 
 def _decodes(file: IO[bytes]) -> bool:
-    """Tell whether the beginning of a file decodes as LZMA, to the end or for 64 KiB."""
+    """Tell whether the beginning of a file decodes as LZMA, to the end or for 64 KiB.
+
+    So few bytes need no greater dictionary, and no more memory.
+    """
     file.seek(0)
-    stream = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_MEMORY)
+    packed = bytearray(file.read(_TRIED))
+    packed[1:5] = _TRIED.to_bytes(4, "little")
     try:
-        decoded = stream.decompress(file.read(_TRIED), _TRIED)
-    except lzma.LZMAError as error:
-        return "emory usage limit" in str(error)
+        stream = lzma.LZMADecompressor(lzma.FORMAT_ALONE)
+        decoded = stream.decompress(packed, _TRIED)
+    except lzma.LZMAError:
+        return False
     return stream.eof or len(decoded) == _TRIED

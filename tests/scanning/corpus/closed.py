@@ -10,12 +10,15 @@ from tests.scanning.corpus.cases import Cases, Expected, noted, refused
 CLOSED = Cases("closed format")
 
 _NOISE = bytes(range(1, 200))
-_SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c\0\4" + _NOISE
-_RAR5 = b"Rar!\x1a\x07\x01\0" + _NOISE
+_PLACES = struct.pack("<QQI", 100, 60, 0x12345678)
+_SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c\0\4" + struct.pack("<I", zlib.crc32(_PLACES)) + _PLACES + _NOISE
+_RAR5_MARK = b"Rar!\x1a\x07\x01\0"
+_RAR5 = _RAR5_MARK + b"\x33\x92\xb5\xe5\x0a\1\5\6\0\5\1\1\x80\x80\0" + _NOISE
 _RAR4 = b"Rar!\x1a\x07\0\xcf\x90\x73\0\0\x0d" + bytes(7) + _NOISE
 _CABINET = b"MSCF\0\0\0\0" + struct.pack("<IIII", 300, 0, 44, 0) + b"\3\1\1\0\1\0\0\0" + _NOISE
-_XAR = b"xar!\0\x1c\0\1" + _NOISE
+_XAR = b"xar!\0\x1c\0\1" + struct.pack(">QQI", 90, 300, 1) + _NOISE
 _LHA = b"\x24\x99-lh5-" + struct.pack("<II", 90, 120) + bytes(4) + b"\x20\1\5a.com" + _NOISE
+_PROGRAM = b"\x7fELF\2\1\1" + bytes(0x1000)
 
 _HEADS = {
     "7z": _SEVEN_ZIP,
@@ -39,6 +42,11 @@ _HEADS = {
         lzma.FORMAT_ALONE,
         filters=[{"id": lzma.FILTER_LZMA1, "dict_size": 1 << 22, "lp": 1}],
     ),
+    "LZMA with a great dictionary": lzma.compress(
+        b"harmless " * 9,
+        lzma.FORMAT_ALONE,
+        filters=[{"id": lzma.FILTER_LZMA1, "dict_size": 1 << 25, "lc": 0, "pb": 0}],
+    ),
     "LZO": b"\x89LZO\0\r\n\x1a\n" + _NOISE,
     "compress": b"\x1f\x9d\x90" + _NOISE,
     "compress of Windows": b"SZDD\x88\xf0\x27\x33A" + _NOISE,
@@ -60,8 +68,39 @@ for _name, _data in _HEADS.items():
         f"{_name}, in a zip", refused("unsupported"), lambda data=_data: p.zipped(("a", data))
     )
 
-CLOSED.add("xar behind a photo", refused("unsupported"), lambda: p.photo() + _XAR)
-CLOSED.add("LHA behind a photo", refused("unsupported"), lambda: p.photo() + _LHA)
+
+def _rar4_block(kind: int, size: int) -> bytes:
+    block = struct.pack("<BHH", kind, 0, size).ljust(size - 2, b"\0")
+    return struct.pack("<H", zlib.crc32(block) & 0xFFFF) + block
+
+
+def _rar5_block(content: bytes) -> bytes:
+    return struct.pack("<I", zlib.crc32(content)) + content
+
+
+_BEHIND = {
+    "7z": _SEVEN_ZIP,
+    "7z with the empty header of an unfinished archive": b"7z\xbc\xaf\x27\x1c\0\4".ljust(32, b"\0")
+    + _NOISE,
+    "RAR 5": _RAR5,
+    "RAR 5 with a wrong sum": _RAR5_MARK + b"\0" * 4 + _RAR5[12:],
+    "RAR 5, encrypted": _RAR5_MARK + _rar5_block(b"\5\4\0\0\0\x0f") + _NOISE,
+    "RAR 5 with an unknown block first": _RAR5_MARK + _rar5_block(b"\3\x7f\0\0") + _RAR5[8:],
+    "RAR 5 with a wrong unknown block first": _RAR5_MARK + bytes(4) + b"\3\x7f\0\0" + _RAR5[8:],
+    "RAR 4": _RAR4,
+    "RAR 4 with a wrong sum": _RAR4.replace(b"\xcf\x90", b"\0\0"),
+    "RAR 4 with an unknown block first": b"Rar!\x1a\x07\0" + _rar4_block(0x7F, 40) + _RAR4[7:],
+    "RAR 4 with a wrong unknown block first": b"Rar!\x1a\x07\0\0\0\x7f\0\0\7\0" + _RAR4[7:],
+    "cabinet": _CABINET,
+    "xar": _XAR,
+    "LHA": _LHA,
+}  # fmt: skip
+
+for _name, _data in _BEHIND.items():
+    CLOSED.add(f"{_name}, in a program", refused("unsupported"), lambda data=_data: _PROGRAM + data)
+    CLOSED.add(
+        f"{_name}, behind a photo", refused("unsupported"), lambda data=_data: p.photo() + data
+    )
 CLOSED.add(
     "installer (NSIS)",
     noted("installer"),

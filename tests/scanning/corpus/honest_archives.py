@@ -116,6 +116,18 @@ def _archives() -> None:
             ("data.tar.xz", lzma.compress(p.tarred(("usr/a.jpg", p.photo())))),
         ),
     )
+    rows = lzma.compress(lzma.compress(b"rows of a table " * 99))
+    package = p.gzipped(p.tarred(("inst/a.rds.gz", p.gzipped(rows))))
+    add(
+        "Debian package of R, with tables and a package within",
+        CLEAN,
+        lambda: p.ar(("data.tar.xz", lzma.compress(p.tarred(("a.rds", rows), ("b", package))))),
+    )
+    add(
+        "resources of a browser, of 3,000 gzips",
+        CLEAN,
+        lambda: b"\5\0\0\0\1" + b"".join(p.gzipped(b"text %d" % one) for one in range(3000)),
+    )
     add(
         "static library",
         CLEAN,

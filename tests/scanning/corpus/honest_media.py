@@ -105,6 +105,19 @@ def _media() -> None:
     )
 
 
+# Marks of archives among numbers and text, as programs hold the marks.
+_MARKS_IN_PROGRAMS = {
+    "7zz": b"7z\xbc\xaf\x27\x1c\0\x008W(" + bytes(5) + b"HW(" + bytes(5) + b"8z\xbc\xaf\x27\x1c",
+    "libarchive": b"Rar!\x1a\7\1\0H9\x10u,\xb8\x1e\0\0\0H\x8bT$\x08dH+\x14%(\0\0\0"
+    b"xar!\0\x1c\0\1encryption\0traditional\0z",
+    "kubectl": b"Rar!\x1a\7\0\0</code>\0<table>\0<thead>\0Rar!\x1a\7\1\0\0\xca\x9a;" + bytes(15),
+    "chromedriver": b"0<Rar!\x1a\7" + bytes(6) + b"\x9a\x99\xb9?+\x86\xab\3\xe0\xd3v@xsaveopt",
+    "the types of file": b"Rar!\x1a\7\1" + bytes(99) + b"MSCF" + bytes(99) + b"7z\xbc\xaf\x27\x1c"
+    + bytes(99) + b"Rar!\x1a\7" + bytes(99) + b"-lh5-" + bytes(99),
+    "the cache of MIME types": b"7z\xbc\xaf\x27\x1c\0\0**ACE**\0\x1a\x08\0\0\xff\xff\x80\x80\x1a",
+}  # fmt: skip
+
+
 def _others() -> None:
     add = OTHERS.add
     add("empty file", CLEAN, lambda: b"")
@@ -134,6 +147,14 @@ def _others() -> None:
         CLEAN,
         lambda: b"\x7fELF\2\1\1" + bytes(9) + b"\2\0\x3e\0\1\0\0\0" + p.noise(900),
     )
+    for name, marks in _MARKS_IN_PROGRAMS.items():
+        add(
+            f"program with the marks of archives, as in {name}",
+            CLEAN,
+            lambda marks=marks: b"\x7fELF\2\1\1" + bytes(900) + marks + p.noise(900),
+        )
+    matrix = struct.pack("<5I", 0, 2, 1, 0, 11) + b"fit_params\0" + p.noise(16)
+    add("matrix of MATLAB 4", CLEAN, lambda: matrix)
     add("WebAssembly", CLEAN, lambda: b"\0asm\1\0\0\0" + p.noise(300))
     add(
         "shortcut of a Mac (AppleDouble)",

@@ -107,11 +107,8 @@ def _behind() -> None:
         for carrier, head in carriers.items():
             _add_behind(f"{name} behind a {carrier}", head + data)
             _add_behind(f"{name} within a {carrier}", head + data + bytes(100_000))
-    noise = bytes(range(1, 99))
-    cabinet = struct.pack("<8sIIII", b"MSCF", 300, 0, 44, 0) + b"\3\1\1\0\1\0\0\0" + noise * 3
-    _add_behind("7z behind a photo", p.photo() + b"7z\xbc\xaf\x27\x1c\0\4" + noise)
-    _add_behind("RAR behind a photo", p.photo() + b"Rar!\x1a\7\1\0" + noise)
-    _add_behind("cabinet behind a photo", p.photo() + cabinet)
+    harmless = b"".join(p.gzipped(b"text %d" % one) for one in range(3000))
+    _add_behind("gzip behind 3,000 gzips in resources", b"\5\0" + harmless + p.gzipped(p.virus()))
 
 
 def _add_behind(name: str, data: bytes) -> None:
