@@ -1,17 +1,48 @@
-"""Which of a request's identifiers a text has, how, and how surely."""
+"""Which of a request's identifiers a text has, how, and how surely.
 
-from collections.abc import Sequence
-from typing import Literal
+| certainty | the text has |
+| --- | --- |
+| `named` | all words of the name together, in any order; the address or id as a whole |
+| `likely` | the name with a middle name, an initial, a digraph, a small misspelling, in another script, or with its words apart; the address with a tag |
+| `possible` | the surname, or another part of the name |
+
+`how` is a stable code: `whole`, `reordered`, `address`, `id` for `named`; `middle-name`, `initial`,
+`particle`, `double-name`, `shortened`, `digraph`, `transliteration`, `joined`, `inflected`,
+`misspelling`, `beginning`, `words-apart`, `within`, `address-tag`, `address-respelt`, `id-respelt`
+for `likely`; `surname`, `part` for `possible`.
+"""  # noqa: E501 - a table
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from shared.rows import Stored
+from shared.subjects.addresses import Addresses, Ids
+from shared.subjects.folding import ASCII_WORD, WORD, Likeness, clean, spell
+from shared.subjects.identifiers import IdToken, MailAddress, PersonName, read_identifiers
+from shared.subjects.index import NameIndex, Part
+from shared.subjects.names import Certainty, Judgement, better, judge
+from shared.subjects.placing import Gap, Hit, PlacedWord, gap
+from shared.subjects.unspaced import UnspacedNames
 
-type Certainty = Literal["named", "likely", "possible"]
+__all__ = ["Certainty", "Match", "Matcher"]
+
+_PIECE: Final = 8_000
+_OVERLAP: Final = 400
+"""Characters of a text that are compared at a time, and that two pieces have in common."""
+_REMEMBERED: Final = 20_000
+_LONGEST_WORD: Final = 300
+_LONGEST_REMEMBERED: Final = 60
+_MOST_JOINED: Final = 5
+_LOST: Final = re.compile("\ufffd+")
+# By-lines are cut at 32 bytes: IPTC Information Interchange Model 4.2, dataset 2:80.
+_CUT: Final = range(30, 33)
 
 
 class Match(Stored, frozen=True):
     """An identifier found in a text.
 
-    `identifier` is its place in the request's list, `how` a stable code.
+    `identifier` is the place in the request's list, from 0 on; `how` is a stable code.
     """
 
     identifier: int
@@ -21,16 +52,100 @@ class Match(Stored, frozen=True):
 
 
 class Matcher:
-    """Finds the identifiers of one request in texts."""
+    """Finds the identifiers of one request in texts; may be used for any number of texts."""
 
     def __init__(self, identifiers: Sequence[str]) -> None:
-        self._wanted = [" ".join(each.casefold().split()) for each in identifiers]
+        """Take the identifiers of a request. Raises InvalidInputError as `read_identifiers`."""
+        read = read_identifiers(identifiers)
+        names = [each for each in read if isinstance(each, PersonName)]
+        self._addresses = Addresses([each for each in read if isinstance(each, MailAddress)])
+        self._ids = Ids([each for each in read if isinstance(each, IdToken)])
+        self._unspaced = UnspacedNames(names)
+        self._index = NameIndex(names)
 
     def match(self, field: str, text: str, readings: Sequence[str] = ()) -> list[Match]:
-        """Return the surest match of each identifier in a text or in another reading of it."""
-        texts = [" ".join(each.casefold().split()) for each in (text, *readings)]
+        """Return the surest match of each identifier in a text, or in another reading of the text.
+
+        `possible` matches are among them. The cost grows with the text's length and hardly with the
+        number of identifiers.
+        """
+        best = dict[int, Judgement]()
+        for each in dict.fromkeys((text, *readings)):
+            for piece in _pieces(each):
+                for identifier, verdict in self._search(clean(piece), whole=piece is each):
+                    best[identifier] = better(best.get(identifier), verdict) or verdict
         return [
-            Match(identifier=place, field=field, certainty="named", how="whole")
-            for place, wanted in enumerate(self._wanted)
-            if any(wanted in each for each in texts)
+            Match(identifier=identifier, field=field, certainty=certainty, how=how)
+            for identifier, (certainty, how) in sorted(best.items())
         ]
+
+    def _search(self, text: str, *, whole: bool) -> Iterator[tuple[int, Judgement]]:
+        yield from self._addresses.find(text)
+        yield from self._ids.find(text)
+        yield from self._unspaced.find(text)
+        if self._index.names:
+            # "_" is a letter to regular expressions, and a space to people.
+            text = text.replace("_", "\x1f")
+            word = ASCII_WORD if text.isascii() else WORD
+            if any(map(self._index.parts, word.findall(text))):
+                yield from self._judge(text, whole=whole)
+
+    def _judge(self, text: str, *, whole: bool) -> Iterator[tuple[int, Judgement]]:
+        words, hits = self._place(text)
+        if whole and words and len(text.encode("utf-8", "replace")) in _CUT:
+            self._complete(words, hits)
+        for number, places in hits.items():
+            self._rejoin(number, words, places)
+            verdict = judge(self._index.names[number], self._index.plains[number], words, places)
+            if verdict:
+                yield self._index.names[number].identifier, verdict
+
+    def _place(self, text: str) -> tuple[list[PlacedWord], dict[int, dict[int, list[Hit]]]]:
+        """Return the words of a text, and the hits of each name by the word's place."""
+        words, end = list[PlacedWord](), 0
+        hits = dict[int, dict[int, list[Hit]]]()
+        for found in WORD.finditer(text):
+            between = text[end : found.start()]
+            stop = text.startswith(".", found.end())
+            raw = found.group()
+            parts = self._index.parts(raw) or (Part(raw, spell(raw)[0].plain, ()),)
+            for part in parts:
+                close = gap(between, words[-1].raw) if words else Gap.WIDE
+                for name, hit in part.hits:
+                    hits.setdefault(name, {}).setdefault(len(words), []).append(hit)
+                words.append(PlacedWord(part.raw, part.plain, between, close, stop))
+                between = ""
+            end = found.end()
+        return words, hits
+
+    def _rejoin(self, number: int, words: Sequence[PlacedWord], hits: dict[int, list[Hit]]) -> None:
+        """Find words of a name that the text writes as two or three words, near other hits."""
+        near = {at + step for at in hits for step in range(-3, 3) if 0 <= at + step < len(words)}
+        for first in near:
+            joined = words[first].plain
+            for last in range(first + 1, min(first + 3, len(words))):
+                if words[last].gap != Gap.CLOSE:
+                    break
+                joined += words[last].plain
+                for piece in self._index.joined(number, joined):
+                    hit = Hit(piece.first, piece.last, Likeness.JOINED, 0, last - first + 1)
+                    hits.setdefault(first, []).append(hit)
+
+    def _complete(self, words: Sequence[PlacedWord], hits: dict[int, dict[int, list[Hit]]]) -> None:
+        """Take the last word of a text that was cut as the beginning of words of names."""
+        last, cut = len(words) - 1, words[-1].plain
+        for number in list(hits):
+            for at, plain in enumerate(self._index.plains[number]):
+                if plain != cut and plain.startswith(cut):
+                    others = hits[number].get(last, [])
+                    exact = [hit for hit in others if hit.likeness < Likeness.INFLECTED]
+                    hits[number][last] = [*exact, Hit(at, at + 1, Likeness.BEGINNING)]
+
+
+def _pieces(text: str) -> Iterable[str]:
+    """Cut a long text into pieces that overlap, so that a long text costs little memory."""
+    if len(text) <= _PIECE:
+        return (text,)
+    return (
+        text[start : start + _PIECE] for start in range(0, len(text) - _OVERLAP, _PIECE - _OVERLAP)
+    )

@@ -1,0 +1,205 @@
+"""Which identifiers a text has, how surely and how."""
+
+import contextlib
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import InvalidInputError
+from shared.subjects.folding import clean, spell
+from shared.subjects.identifiers import LONGEST_IDENTIFIER, MOST_IDENTIFIERS
+from shared.subjects.matching import Match, Matcher
+from tests.subjects.cases import APART, FOUND
+
+ORDER = {"named": 0, "likely": 1, "possible": 2, None: 3}
+
+
+def decide(identifier, text):
+    matches = Matcher([identifier]).match("dc:title", text)
+    return (matches[0].certainty, matches[0].how) if matches else (None, None)
+
+
+@pytest.mark.parametrize(("language", "identifier", "text", "certainty"), FOUND)
+def test_a_name_is_found_however_it_is_written(language, identifier, text, certainty):
+    assert decide(identifier, text)[0] == certainty
+
+
+@pytest.mark.parametrize(("language", "identifier", "text", "most"), APART)
+def test_other_texts_are_not_taken_for_the_name(language, identifier, text, most):
+    assert ORDER[decide(identifier, text)[0]] >= ORDER[most]
+
+
+@pytest.mark.parametrize(
+    ("identifier", "text", "how"),
+    [
+        ("Ida Quill", "Ida Quill", "whole"),
+        ("Ida Quill", "Quill, Ida", "reordered"),
+        ("Ida Quill", "Ida May Quill", "middle-name"),
+        ("Ida Quill", "I. Quill", "initial"),
+        ("Ida Quill", "Ida M. Quill", "initial"),
+        ("Ida May Quill", "Ida Quill", "shortened"),
+        ("Ruth von der Aue", "Ruth Aue", "particle"),
+        ("Ida Quill", "Ida Quill-Venn", "double-name"),
+        ("Jörg Möller", "Joerg Moeller", "digraph"),
+        ("Иван Светлов", "Ivan Svetlov", "transliteration"),
+        ("Иван Светлов", "Ивана Светлова", "inflected"),
+        ("Nora Hahnke", "norahahnke", "joined"),
+        ("Ida Quill", "Ida Qiull", "misspelling"),
+        ("Annegret Weidenhammer", "Ole Kirsch, Annegret Weidenhamme", "beginning"),
+        ("Ida Quill", "Ida and Peter Quill", "words-apart"),
+        ("陈美玲", "图为陈美玲在码头", "within"),
+        ("ida@quill.example", "Ida <ida@quill.example>", "address"),
+        ("ida@quill.example", "ida+x@quill.example", "address-tag"),
+        ("ida@quill.example", "ida (at) quill.example", "address-respelt"),
+        ("K-20417", "k-20417", "id"),
+        ("K-20417", "K 20417", "id-respelt"),
+        ("Ida Quill", "Quill", "surname"),
+        ("Ida Quill", "Ida", "part"),
+    ],
+)
+def test_the_code_tells_how_a_name_was_found(identifier, text, how):
+    assert decide(identifier, text)[1] == how
+
+
+def test_each_identifier_has_its_surest_match():
+    matcher = Matcher(["Ida Quill", "Otto Venn", "ida@quill.example", "Tessa Marlowe"])
+    assert matcher.match(
+        "dc:creator", "I. Quill and Ida Quill <ida@quill.example>, T. Marlowe"
+    ) == [
+        Match(identifier=0, field="dc:creator", certainty="named", how="whole"),
+        Match(identifier=2, field="dc:creator", certainty="named", how="address"),
+        Match(identifier=3, field="dc:creator", certainty="likely", how="initial"),
+    ]
+
+
+def test_other_readings_of_a_text_count():
+    matcher = Matcher(["山本葵"])
+    as_latin = "山本葵".encode("shift-jis").decode("cp1252", "replace")
+    assert matcher.match("2:80", as_latin) == []
+    assert matcher.match("2:80", as_latin, ["山本葵"])[0].certainty == "named"
+
+
+def test_two_hundred_identifiers_are_looked_for_at_once():
+    names = [f"Nora{chr(97 + number // 26)} Hahnke{chr(97 + number % 26)}" for number in range(200)]
+    assert [each.identifier for each in Matcher(names).match("x", names[137])][:1] != []
+    found = {each.identifier: each.certainty for each in Matcher(names).match("x", names[137])}
+    assert found[137] == "named"
+    assert all(certainty != "named" for place, certainty in found.items() if place != 137)
+
+
+@pytest.mark.parametrize("offset", [0, 7_590, 7_600, 7_995, 8_000, 15_190, 15_600, 50_000])
+def test_a_name_in_a_long_text_is_found_wherever_it_stands(offset):
+    text = "word " * (offset // 5) + "Ida Quill" + " word" * 12_000
+    assert decide("Ida Quill", text) == ("named", "whole")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "e" + "\u0301\u0316" * 200_000,
+        "\ufdfa" * 100_000,
+        " " * 1_000_000,
+        "(" * 300_000,
+        "a@" * 100_000,
+        "'" * 300_000,
+        "a" * 1_000_000,
+        "( at " * 100_000,
+        "%41" * 200_000,
+        "\ud800" * 100_000,
+        "Ida. " * 100_000,
+        "山" * 300_000,
+    ],
+    ids=str.__len__,
+)
+def test_a_hostile_text_is_read_to_its_end(text):
+    assert decide("Ida Quill", f"{text} , Ida Quill")[0] == "named"
+
+
+@pytest.mark.parametrize(
+    ("identifiers", "code", "place"),
+    [
+        ([], "identifier-missing", None),
+        (["Ida"] * (MOST_IDENTIFIERS + 1), "too-many-identifiers", None),
+        (["Ida", "I"], "identifier-too-short", 2),
+        (["I. Q."], "identifier-too-short", 1),
+        (["李"], "identifier-too-short", 1),
+        (["7"], "identifier-too-short", 1),
+        (["Ida", "", "Otto"], "identifier-empty", 2),
+        ([" \u200b "], "identifier-empty", 1),
+        (["!!! ???"], "identifier-empty", 1),
+        (["\u0301\u0301"], "identifier-empty", 1),
+        (["😀"], "identifier-empty", 1),
+        (["Dr."], None, None),
+        (["x" * (LONGEST_IDENTIFIER + 1)], "identifier-too-long", 1),
+        (["x" * 10_000], "identifier-too-long", 1),
+        (["Ida " * 17], "identifier-too-long", 1),
+        (["Ida \ud800 Quill"], "identifier-unreadable", 1),
+        (["Ida Quill"] * MOST_IDENTIFIERS, None, None),
+        (["森 花"], None, None),
+        (["Li Wu"], None, None),
+        (["(.*)+ [Quill", "^$", "a{9999}"][:1], None, None),
+    ],
+)
+def test_an_identifier_that_finds_nothing_or_everything_is_refused(identifiers, code, place):
+    if code is None:
+        Matcher(identifiers)
+        return
+    with pytest.raises(InvalidInputError) as raised:
+        Matcher(identifiers)
+    assert raised.value.code == code
+    assert place is None or f"Identifier {place} " in raised.value.detail
+    assert raised.value.remedy
+
+
+TEXTS = st.text(max_size=60) | st.text(
+    alphabet="Idaquil Quill,.;-_'@()[]éüøå\u0301\u0308\u2011\ufffd?%2041山陈김สмиа\u0627\u064e",
+    max_size=80,
+)
+NAMES = st.sampled_from([identifier for _, identifier, _, _ in FOUND])
+
+
+@given(TEXTS, NAMES)
+def test_every_text_is_read(text, name):
+    for match in Matcher([name, "Ida Quill"]).match("x", text):
+        assert match.certainty in ORDER
+
+
+@given(TEXTS)
+def test_every_text_is_an_identifier_or_refused(text):
+    with contextlib.suppress(InvalidInputError):
+        Matcher([text]).match("x", text)
+
+
+@given(st.sampled_from(FOUND), st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
+def test_the_form_of_normalisation_changes_nothing(case, form):
+    _, identifier, text, _ = case
+    assert decide(identifier, unicodedata.normalize(form, text))[0] in {
+        decide(identifier, text)[0],
+        *([] if unicodedata.normalize("NFKC", text) == text else ["named"]),
+    }
+    assert decide(unicodedata.normalize(form, identifier), text)[0] == decide(identifier, text)[0]
+
+
+@given(st.lists(NAMES, min_size=1, max_size=5), st.sampled_from(FOUND), st.randoms())
+def test_the_order_of_the_identifiers_changes_nothing(names, case, random):
+    names = [*names, case[1]]
+    shuffled = random.sample(names, len(names))
+    one = {names[each.identifier]: each for each in Matcher(names).match("x", case[2])}
+    other = {shuffled[each.identifier]: each for each in Matcher(shuffled).match("x", case[2])}
+    assert {name: (each.certainty, each.how) for name, each in one.items()} == {
+        name: (each.certainty, each.how) for name, each in other.items()
+    }
+
+
+@given(TEXTS)
+def test_cleaning_a_clean_text_changes_nothing(text):
+    if "%" not in text and "?" not in text:
+        assert clean(clean(text)) == clean(text)
+
+
+@given(st.text(max_size=20))
+def test_a_plain_spelling_is_its_own_plain_spelling(word):
+    for spelling in spell(clean(word)):
+        assert spell(spelling.plain)[0].plain == spelling.plain
