@@ -42,7 +42,7 @@ async def health(_call: Call[SystemFlow]) -> Reply:
     limited=False,
 )
 async def health_ready(call: Call[SystemFlow]) -> Reply:
-    """Ask storage, bus and vault for an answer; each with the latency in milliseconds.
+    """Ask storage, bus and both vaults for an answer; each with the latency in milliseconds.
 
     An answer serves every request of some seconds. A vault without an enabled version of a secret
     that the app needs is unreachable.

@@ -5,7 +5,9 @@ and `functions.edge.queues` into the reason of a parked message; no other code c
 """
 
 import traceback
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+type DataKeyFault = Literal["destroyed", "disabled", "not-in-force", "malformed"]
 
 _LONGEST_DETAIL = 1000
 
@@ -107,7 +109,7 @@ class TooManyRequestsError(RefusalError):
 class UnavailableError(Exception):
     """A service beneath Vouchsafe did not answer; the same request may succeed later.
 
-    `service` is a fixed word such as "storage", "bus", "vault" or "tokenIssuer".
+    `service` is a fixed word such as "storage", "bus", "vault", "data-key-vault" or "tokenIssuer".
     """
 
     def __init__(self, service: str) -> None:
@@ -124,6 +126,23 @@ class IntegrityError(Exception):
     def __init__(self, text: str, remedy: str | None = None) -> None:
         super().__init__(text)
         self.remedy = remedy or "Report it; the integrity watch opens an incident that says where."
+
+
+class DataKeyError(Exception):
+    """A tenant's data key cannot be used, and will not be usable before an operator acts.
+
+    `reason` is "destroyed" (deleted, or never made), "disabled", "not-in-force" (before or after
+    the validity period) or "malformed" (not 32 bytes in base64).
+    """
+
+    def __init__(self, tenant: str, reason: DataKeyFault) -> None:
+        super().__init__(f"the data key of {tenant} is {reason}")
+        self.tenant = tenant
+        self.reason: DataKeyFault = reason
+
+
+class SealError(Exception):
+    """Sealed bytes do not open: another key, another record, or changed bytes."""
 
 
 class RowConflictError(Exception):

@@ -349,6 +349,49 @@ class Secrets(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class DataKey:
+    """A version of a tenant's data key: the 32 bytes of an AES-256 key.
+
+    `repr` does not show the key.
+    """
+
+    key: bytes = field(repr=False)
+    version: str
+
+
+class DataKeys(Protocol):
+    """The data keys of the tenants, in a vault of their own.
+
+    An answer may be five minutes old: an instance learns of a new, a disabled or a destroyed
+    version within five minutes. Each method raises UnavailableError("data-key-vault") when the
+    vault does not answer or refuses the app.
+    """
+
+    async def newest(self, tenant: str) -> DataKey:
+        """Return the newest version in force; the first call for a tenant makes a version.
+
+        Two instances at once may make two versions, and both stay readable. Raises DataKeyError
+        when the key is destroyed, no version is in force, or the newest is not 32 bytes.
+        """
+
+    async def version(self, tenant: str, version: str) -> DataKey:
+        """Return a version of a tenant's data key.
+
+        Raises DataKeyError when the version is destroyed, disabled, out of force, or not 32 bytes.
+        """
+
+    async def destroy(self, tenant: str) -> datetime | None:
+        """Delete the data key with every version, and return the end of the vault's retention.
+
+        Until the end an operator can recover the key. None for a tenant without a key. A second
+        call does no harm.
+        """
+
+    async def ping(self) -> None:
+        """Raise UnavailableError unless the vault answers the app."""
+
+
+@dataclass(frozen=True, slots=True)
 class BackupJob:
     """A run of a backup, in the words of a recovery vault.
 

@@ -39,6 +39,8 @@ class Settings:
     """Connection string of the Service Bus namespace."""
     KEY_VAULT_URL: str
     """URL of the vault for keys and secrets, https only."""
+    DATA_KEY_VAULT_URL: str
+    """URL of the vault for the tenants' data keys and nothing else, https only."""
     STAMP_REGION: str
     """The Azure region of the stamp, by Azure's name: westeurope."""
     TOKEN_ISSUER: str
@@ -99,6 +101,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             faults.append(f"{field.name} {fault}")
         else:
             values[field.name] = _value(field.type, value)
+    if _host(values.get("DATA_KEY_VAULT_URL")) == _host(values.get("KEY_VAULT_URL")) is not None:
+        faults.append("DATA_KEY_VAULT_URL must name another vault than KEY_VAULT_URL")
     if faults:
         raise SettingsError("The settings are not complete:\n  " + "\n  ".join(faults))
     return Settings(**values)  # type: ignore[arg-type]  # each value has its field's type, above
@@ -160,6 +164,14 @@ def _url(*schemes: str) -> Callable[[str], str | None]:
         return f"must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}"
 
     return check
+
+
+def _host(url: str | int | Path | None) -> str | None:
+    """Return the host and the port of a checked URL, for comparison."""
+    if not isinstance(url, str):
+        return None
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 443}"
 
 
 def _origin(value: str) -> str | None:
@@ -247,6 +259,7 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = {
     "DAM_STORAGE": _storage,
     "SERVICE_BUS": _bus,
     "KEY_VAULT_URL": _url("https"),
+    "DATA_KEY_VAULT_URL": _url("https"),
     "STAMP_REGION": _one_of(*REGIONS),
     "TOKEN_ISSUER": _url("https", "http"),
     "TOKEN_AUDIENCE": _any,

@@ -1,6 +1,7 @@
 """The app's composition within a test's own process, on services that run."""
 
 import base64
+import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from shared.composition.scanning import ScanningFlow
 from shared.composition.tenancy import TenancyFlow
 from shared.consents import Consents
 from shared.erasures import Erasures
+from shared.errors import DataKeyError
 from shared.identity import Caller
 from shared.identity.rules import VENDOR_SERVICE
 from shared.ids import new_id
@@ -39,7 +41,17 @@ from shared.intake.permits import FileAsked, Permit, Permits
 from shared.intake.queueing import UploadQueues
 from shared.messages import Outbox
 from shared.messages.contracts import BlobUploaded
-from shared.ports import Blobs, Bus, Clock, Secret, Secrets, SecretVersion, Tables
+from shared.ports import (
+    Blobs,
+    Bus,
+    Clock,
+    DataKey,
+    DataKeys,
+    Secret,
+    Secrets,
+    SecretVersion,
+    Tables,
+)
 from shared.rescans import Rescans, Schedule
 from shared.scanning.defender import ScanResults
 from shared.scanning.engines import Engines
@@ -65,6 +77,24 @@ class OneSecret:
         return
 
 
+class OneDataKey:
+    """A vault with one data key for each tenant, for the reason of `OneSecret`."""
+
+    async def newest(self, tenant: str) -> DataKey:
+        return DataKey(hashlib.sha256(tenant.encode()).digest(), "1")
+
+    async def version(self, tenant: str, version: str) -> DataKey:
+        if version != "1":
+            raise DataKeyError(tenant, "destroyed")
+        return await self.newest(tenant)
+
+    async def destroy(self, _tenant: str) -> datetime | None:
+        return None
+
+    async def ping(self) -> None:
+        return
+
+
 class App(Composition):
     """The app's composition with every adapter and service within a test's reach."""
 
@@ -72,11 +102,15 @@ class App(Composition):
         """Close the connections to Azure's services."""
         from shared.azure.blobs import AzureBlobs
         from shared.azure.bus import AzureBus
+        from shared.azure.data_keys import KeyVaultDataKeys
         from shared.azure.secrets import KeyVaultSecrets
         from shared.azure.tables import AzureTables
 
-        for adapter in (self.tables, self.blobs, self.bus, self.adapters.secrets):
-            if isinstance(adapter, AzureBlobs | AzureBus | AzureTables | KeyVaultSecrets):
+        vaults = self.adapters.secrets, self.adapters.data_keys
+        for adapter in (self.tables, self.blobs, self.bus, *vaults):
+            if isinstance(
+                adapter, AzureBlobs | AzureBus | AzureTables | KeyVaultDataKeys | KeyVaultSecrets
+            ):
                 await adapter.close()
 
     @property
@@ -218,11 +252,17 @@ async def arrived(app: App, tenant: str, path: str, data: bytes) -> BlobUploaded
 
 @asynccontextmanager
 async def composed(
-    settings: Mapping[str, str], secrets: Secrets | None = None, clock: Clock | None = None
+    settings: Mapping[str, str],
+    secrets: Secrets | None = None,
+    clock: Clock | None = None,
+    data_keys: DataKeys | None = None,
 ) -> AsyncIterator[App]:
-    """The app with these settings; `secrets` in place of the vault, `clock` of the real time."""
+    """The app with these settings; `secrets` and `data_keys` in place of the vaults, `clock` of
+    the real time.
+    """
     app = App(read_settings(settings), **({"clock": clock} if clock else {}))
     app.adapters.secrets = secrets or OneSecret()
+    app.adapters.data_keys = data_keys or OneDataKey()
     try:
         yield app
     finally:

@@ -24,6 +24,7 @@ SERVES = {
     "servicebus": ("service_bus",),
     "identity": ("token_issuer",),
     "keyvault": ("key_vault",),
+    "datakeys": ("data_key_vault",),
     "recovery": ("resource_manager",),
     "host": ("app",),
 }

@@ -37,6 +37,7 @@ class Ports:
     key_vault: int = 8443
     token_issuer: int = 8444
     resource_manager: int = 8445
+    data_key_vault: int = 8446
     # The fault proxy's ports before the first three, and the port for setting faults.
     faulty_blob: int = 10010
     faulty_queue: int = 10011

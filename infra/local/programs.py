@@ -13,7 +13,7 @@ from infra.local.ports import LOOPBACK, Ports
 from infra.local.processes import STOP_SECONDS, Program
 
 # In the order of starting. The host is last, because the triggers connect at once.
-PROCESSES = ("azurite", "servicebus", "identity", "keyvault", "recovery", "host")
+PROCESSES = ("azurite", "servicebus", "identity", "keyvault", "datakeys", "recovery", "host")
 
 # Started only on request: the app then reaches its storage through the fault proxy.
 FAULTS = "faults"
@@ -24,6 +24,7 @@ PORTS_OF = {
     "servicebus": ("service_bus",),
     "identity": ("token_issuer",),
     "keyvault": ("key_vault",),
+    "datakeys": ("data_key_vault",),
     "recovery": ("resource_manager",),
     "host": ("host",),
 }
@@ -32,6 +33,7 @@ PORTS_OF = {
 HOST_GRACE_SECONDS = STOP_SECONDS - 2
 
 AZURITE = names.ROOT / "infra/local/azurite/node_modules/azurite/dist/src/azurite.js"
+VAULTS = names.ROOT / "infra/local/keyvault"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Programs:
             "servicebus": self._servicebus,
             "identity": self._identity,
             "keyvault": self._keyvault,
+            "datakeys": self._datakeys,
             "recovery": self._recovery,
             "host": self._host,
         }
@@ -131,16 +134,23 @@ class Programs:
         )
 
     def _keyvault(self) -> Program:
-        port = self.ports.key_vault
+        return self._vault("keyvault", self.ports.key_vault, "--secrets", VAULTS / "secrets.json")
+
+    def _datakeys(self) -> Program:
+        access = VAULTS / "data_key_role_assignments.json"
+        return self._vault("datakeys", self.ports.data_key_vault, "--access", access)
+
+    def _vault(self, name: str, port: int, *options: str | Path) -> Program:
         files = self.certificates
         return self._program(
-            "keyvault",
+            name,
             [
                 *_module("infra.local.keyvault"),
                 *("--port", str(port)),
                 *("--issuer", names.endpoints(self.ports)["token_issuer"]),
                 *("--certificate", files.server, "--private-key", files.server_key),
-                *("--store", self.directory / "keyvault/secrets.json"),
+                *("--store", self.directory / name / "secrets.json"),
+                *options,
             ],
             probes.answering(port, "/healthstatus", authority=files.authority),
         )

@@ -36,6 +36,7 @@ def endpoints(ports: Ports) -> dict[str, str]:
         "table": f"http://{LOOPBACK}:{ports.table}/{STORAGE_ACCOUNT}",
         "service_bus": f"sb://localhost:{ports.service_bus}",
         "key_vault": f"https://{LOOPBACK}:{ports.key_vault}",
+        "data_key_vault": f"https://{LOOPBACK}:{ports.data_key_vault}",
         "token_issuer": f"http://{LOOPBACK}:{ports.token_issuer}",
         "resource_manager": f"https://{LOOPBACK}:{ports.resource_manager}",
     }
@@ -84,6 +85,7 @@ def app_settings(ports: Ports, authority: Path, identity_header: str) -> dict[st
         "DAM_STORAGE": strings["storage"],
         "SERVICE_BUS": strings["service_bus"],
         "KEY_VAULT_URL": urls["key_vault"],
+        "DATA_KEY_VAULT_URL": urls["data_key_vault"],
         "STAMP_REGION": "westeurope",
         "TOKEN_ISSUER": urls["token_issuer"],
         "TOKEN_AUDIENCE": AUDIENCE,

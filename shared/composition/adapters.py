@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from shared.ports import Blobs, Bus, RecoveryVaults, Secrets, Tables
+from shared.ports import Blobs, Bus, DataKeys, RecoveryVaults, Secrets, Tables
 from shared.settings import Settings
 
 
@@ -46,6 +46,13 @@ class Adapters:
         from shared.azure.secrets import KeyVaultSecrets
 
         return KeyVaultSecrets(self._settings.KEY_VAULT_URL)
+
+    @cached_property
+    def data_keys(self) -> DataKeys:
+        """The data keys of the tenants."""
+        from shared.azure.data_keys import KeyVaultDataKeys
+
+        return KeyVaultDataKeys(self._settings.DATA_KEY_VAULT_URL)
 
     @cached_property
     def recovery_vaults(self) -> RecoveryVaults:

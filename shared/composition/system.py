@@ -28,7 +28,7 @@ class SystemFlow(Flow):
     _kept: tuple[float, Mapping[str, Check]] | None = None
 
     async def readiness(self) -> Mapping[str, Check]:
-        """Return the answers of storage, bus and vault, a few seconds old at most.
+        """Return the answers of storage, bus and both vaults, a few seconds old at most.
 
         Requests that come together wait for one round of questions.
         """
@@ -39,13 +39,14 @@ class SystemFlow(Flow):
             return self._kept[1]
 
     async def _ask(self) -> Mapping[str, Check]:
-        """Ask storage, bus and vault, at the same time, for what the app needs of each."""
+        """Ask storage, bus and both vaults, at the same time, for what the app needs of each."""
         adapters = self._adapters
         needed = _needed_secrets()
         pings: dict[str, Callable[[], Awaitable[None]]] = {
             "storage": adapters.blobs.ping,
             "bus": adapters.bus.ping,
             "vault": lambda: adapters.secrets.ping(needed),
+            "data-key-vault": adapters.data_keys.ping,
         }
         checks = await asyncio.gather(*(_check(ping) for ping in pings.values()))
         return dict(zip(pings, checks, strict=True))

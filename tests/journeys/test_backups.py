@@ -129,7 +129,7 @@ def own_stack(tmp_path_factory, expectations, scenario):
         tmp_path_factory.mktemp("stack"),
         in_memory=True,
         settings={"BACKUP_EXPECTATIONS_FILE": str(expectations)},
-        processes=("azurite", "servicebus", "identity", "keyvault", "recovery", "host"),
+        processes=("azurite", "servicebus", "identity", "keyvault", "datakeys", "recovery", "host"),
         scenario=scenario,
     ) as started:
         yield started

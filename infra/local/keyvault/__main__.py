@@ -9,7 +9,6 @@ from infra.local.keyvault.role_assignments import RoleAssignments
 from infra.local.keyvault.store import SecretStore
 from infra.local.tls_server import serve, server_options
 
-DECLARED_SECRETS = Path(__file__).with_name("secrets.json")
 ROLE_ASSIGNMENTS = Path(__file__).with_name("role_assignments.json")
 
 
@@ -17,12 +16,13 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     parser = server_options("The Key Vault stand-in of the local stack.")
     parser.add_argument("--store", type=Path, required=True, help="where secrets are kept (JSON)")
-    parser.add_argument("--secrets", type=Path, default=DECLARED_SECRETS, help="those to make")
+    parser.add_argument("--secrets", type=Path, help="the secrets to make (JSON)")
     parser.add_argument("--access", type=Path, default=ROLE_ASSIGNMENTS, help="who may do what")
     options = parser.parse_args()
     access = RoleAssignments(options.access)
     store = SecretStore(options.store)
-    store.seed(options.secrets)
+    if options.secrets is not None:
+        store.seed(options.secrets)
     vault_url = f"https://{options.host}:{options.port}"
     tokens = BearerTokens(options.issuer, resource_of(vault_url))
     serve(create_app(SecretOperations(store, vault_url), tokens, access), options)

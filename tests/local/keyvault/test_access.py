@@ -70,7 +70,7 @@ async def attempt(officer: Secrets, client: Secrets, operation: str, name: str) 
     ("principal", "allowed"),
     [
         ("secrets-officer", set(OPERATIONS)),
-        ("vouchsafe-app", set(OPERATIONS)),
+        ("vouchsafe-app", METADATA | {"get_secret"}),
         ("secrets-user", METADATA | {"get_secret"}),
         ("vault-reader", METADATA),
         ("nobody", set()),

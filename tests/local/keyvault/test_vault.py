@@ -23,7 +23,8 @@ VERSION = {"api-version": "7.6"}
 
 @pytest.fixture(scope="module")
 def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("vault"), processes=["identity", "keyvault"]) as started:
+    processes = ["identity", "keyvault", "datakeys"]
+    with Stack(tmp_path_factory.mktemp("vault"), processes=processes) as started:
         yield started
 
 
@@ -54,12 +55,15 @@ def test_the_sdk_reads_secrets_with_nothing_but_the_apps_settings(vault: Stack) 
     assert len(base64.b64decode(read["seeded"], validate=True)) == 32
     assert seen["async"]["seeded"] == read["seeded"]
     seeded = ["erasure-identifiers", "log-event-hmac", "log-signing-key", "subject-index-hmac"]
-    assert read["names"] == ["colour", *seeded]
-    assert read["current"] == "green"
-    assert read["first"] == "blue"
-    assert read["tags"] == {"a": "b"}
-    assert read["versions"] == sorted(read["made"])
-    assert read["missing"] == "SecretNotFound"
+    assert read["names"] == seeded
+    assert read["refused"] == {"code": "ForbiddenByRbac"}
+    written = seen["written"]
+    assert written["names"] == ["colour"]
+    assert written["current"] == "green"
+    assert written["first"] == "blue"
+    assert written["tags"] == {"a": "b"}
+    assert written["versions"] == sorted(written["made"])
+    assert written["missing"] == "SecretNotFound"
 
 
 def test_the_erasure_key_is_a_fernet_key(vault: Stack, client: httpx.Client) -> None:
