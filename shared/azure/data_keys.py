@@ -7,19 +7,16 @@ import asyncio
 import base64
 import binascii
 import os
+import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import (
-    ClientAuthenticationError,
-    HttpResponseError,
-    ResourceNotFoundError,
-)
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.identity.aio import ManagedIdentityCredential
-from azure.keyvault.secrets import KeyVaultSecret, SecretProperties
+from azure.keyvault.secrets import DeletedSecret, KeyVaultSecret, SecretProperties
 from azure.keyvault.secrets.aio import SecretClient
 
 from shared.azure.faults import as_unavailable
@@ -30,12 +27,19 @@ _SERVICE = "data-key-vault"
 _CONTENT_TYPE = "AES-256 key, base64"
 _KEY_BYTES = 32
 _KEEP_SECONDS = 300.0
-# The answers that an instance keeps: about 200 bytes each.
+# The answers that an instance keeps, the latest: about 200 bytes each.
 _KEEP_ANSWERS = 10_000
-# The vault's answers for a deleted secret: "Azure Key Vault REST API error codes" and "Azure Key
-# Vault soft-delete overview", learn.microsoft.com.
-_DELETED = {"ObjectIsDeletedButRecoverable", "ObjectIsBeingDeleted"}
-_DISABLED = "SecretDisabled"
+# "object-version: a system-generated, 32 character string identifier": Azure Key Vault keys,
+# secrets, and certificates overview, learn.microsoft.com. An empty version is the newest version.
+_VERSION = re.compile("[0-9A-Za-z]{32}")
+# The vault's codes, "Azure Key Vault REST API error codes" and "Azure Key Vault soft-delete
+# overview", learn.microsoft.com. Any other 404 is of a proxy or a wrong address.
+_FAULTS: Mapping[str | None, DataKeyFault] = {
+    "SecretNotFound": "destroyed",
+    "ObjectIsDeletedButRecoverable": "destroyed",
+    "ObjectIsBeingDeleted": "destroyed",
+    "SecretDisabled": "disabled",
+}
 
 # `newest` asks for a tenant, `version` for a version of a tenant.
 type _Question = tuple[str, str | None]
@@ -75,24 +79,21 @@ class KeyVaultDataKeys:
         return await self._key(tenant, None, lambda: self._read_newest(tenant))
 
     async def version(self, tenant: str, version: str) -> DataKey:
-        # Key Vault takes an empty version for the newest version.
-        if not (version.isascii() and version.isalnum()):
+        if not _VERSION.fullmatch(version):
             raise DataKeyError(tenant, "destroyed")
         return await self._key(tenant, version, lambda: self._read(tenant, version))
 
     async def destroy(self, tenant: str) -> datetime | None:
-        for question in [question for question in self._kept if question[0] == tenant]:
-            del self._kept[question]
         try:
             with as_unavailable(_SERVICE):
-                try:
-                    deleted = await self._client.delete_secret(_name(tenant))
-                except ResourceNotFoundError:
-                    deleted = await self._client.get_deleted_secret(_name(tenant))
-        except ResourceNotFoundError:
-            return None
+                deleted = await self._delete(_name(tenant))
         except (ClientAuthenticationError, HttpResponseError) as error:
+            if _fault(error) == "destroyed":
+                return None
             raise UnavailableError(_SERVICE) from error
+        finally:
+            for question in [question for question in self._kept if question[0] == tenant]:
+                del self._kept[question]
         return deleted.scheduled_purge_date
 
     async def ping(self) -> None:
@@ -159,15 +160,25 @@ class KeyVaultDataKeys:
     async def _read_newest(self, tenant: str) -> DataKey:
         try:
             found = await self._client.get_secret(_name(tenant))
-        except ResourceNotFoundError:
-            return await self._make(tenant)
         except HttpResponseError as error:
-            if _fault(error) != "disabled":
+            fault = _fault(error)
+            if fault == "destroyed":
+                # The vault refuses the name of a key that can still be recovered.
+                return await self._make(tenant)
+            if fault != "disabled":
                 raise
         else:
             if _in_force(found.properties, datetime.now(UTC)):
                 return _data_key(tenant, found)
         return await self._read_newest_in_force(tenant)
+
+    async def _delete(self, name: str) -> DeletedSecret:
+        try:
+            return await self._client.delete_secret(name)
+        except HttpResponseError as error:
+            if _fault(error) != "destroyed":
+                raise
+        return await self._client.get_deleted_secret(name)
 
     async def _make(self, tenant: str) -> DataKey:
         value = base64.b64encode(os.urandom(_KEY_BYTES)).decode()
@@ -208,8 +219,7 @@ def _data_key(tenant: str, secret: KeyVaultSecret) -> DataKey:
 
 def _fault(error: HttpResponseError) -> DataKeyFault | None:
     """Return the fault of the key that the vault's answer tells; None for any other answer."""
-    inner = error.error.innererror if error.error else None
-    code = inner.get("code") if inner else None
-    if isinstance(error, ResourceNotFoundError) or code in _DELETED:
-        return "destroyed"
-    return "disabled" if code == _DISABLED else None
+    if error.error is None:
+        return None
+    inner = error.error.innererror
+    return _FAULTS.get(inner.get("code") if inner else error.error.code)

@@ -20,7 +20,9 @@ LARGEST: Final = 64 * 1024**2
 _FORM = b"\x01"
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
-_LEVEL = 1
+# At 300 bytes every level takes 9 µs and leaves 168 bytes. At 100 KB of fields and texts level 1
+# takes 0.53 ms and leaves 24.5 KB, level 3 0.67 ms and 21.7 KB, level 6 1.47 ms and 20.3 KB.
+_LEVEL = 3
 
 
 def seal(key: bytes, data: bytes, bound_to: bytes) -> bytes:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.identity import CredentialUnavailableError
 from azure.keyvault.secrets.aio import SecretClient
 
 from infra.local.stack import Stack
@@ -31,12 +32,12 @@ class Requests(SansIOHTTPPolicy):
 class Instance(KeyVaultDataKeys):
     """An instance of the app: its adapter, its clock and its requests."""
 
-    def __init__(self, stack, principal="vouchsafe-app", **options):
+    def __init__(self, stack, principal="vouchsafe-app", *, url=None, credential=None, **options):
         self.now = 0.0
         self.requests = Requests()
         super().__init__(
-            stack.settings["DATA_KEY_VAULT_URL"],
-            AsyncPrincipal(stack, principal),
+            url or stack.settings["DATA_KEY_VAULT_URL"],
+            credential or AsyncPrincipal(stack, principal),
             lambda: self.now,
             connection_verify=str(stack.authority),
             per_call_policies=[self.requests],
@@ -223,7 +224,10 @@ async def test_the_destruction_of_no_key_is_no_error(instance, tenant):
     assert await instance.destroy(tenant) is None
 
 
-@pytest.mark.parametrize("version", ["", "0" * 32, "../secrets", "a/b", "%2F", "é", "x" * 5000])
+@pytest.mark.parametrize(
+    "version",
+    ["", "0" * 32, "0" * 31, "0" * 33, "0" * 32 + "\n", "../" * 10 + "ab", "é" * 32, "x" * 5000],
+)
 async def test_a_version_that_never_was_is_refused(instance, tenant, version):
     await instance.newest(tenant)
     assert await reason(instance.version(tenant, version)) == "destroyed"
@@ -298,6 +302,31 @@ async def test_an_app_without_its_role_waits_for_the_operator(own_stack, tenant,
     if principal == "nobody":
         with pytest.raises(UnavailableError, match="data-key-vault"):
             await refused.ping()
+    await refused.close()
+
+
+class NoIdentity:
+    """A managed identity whose endpoint does not answer."""
+
+    async def get_token(self, *_scopes, **_options):
+        raise CredentialUnavailableError("no identity")
+
+    async def close(self):
+        return
+
+
+@pytest.mark.parametrize("fault", ["a wrong address", "no identity", "another vault"])
+async def test_a_fault_of_the_stamp_is_no_destroyed_key(own_stack, tenant, fault):
+    """None of the tenants' keys is destroyed, so the work waits for an operator."""
+    wrong = {
+        "a wrong address": {"url": own_stack.settings["DATA_KEY_VAULT_URL"] + "/elsewhere"},
+        "no identity": {"credential": NoIdentity()},
+        "another vault": {"url": own_stack.settings["KEY_VAULT_URL"]},
+    }
+    refused = Instance(own_stack, **wrong[fault])
+    for asked in (refused.newest(tenant), refused.destroy(tenant)):
+        with pytest.raises(UnavailableError, match="data-key-vault"):
+            await asked
     await refused.close()
 
 

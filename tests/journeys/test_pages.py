@@ -27,6 +27,7 @@ PAGES = (
     "how-to/operator-backups.md",
     "how-to/operator-settings.md",
     "how-to/operator-keys.md",
+    "how-to/operator-data-keys.md",
     "how-to/operator-damaged-log.md",
     # Behind all others: an entry is redacted.
     "how-to/tenant-log.md",
