@@ -169,6 +169,12 @@ class Blobs(Protocol):
         BlobChangedError when the blob has another version, and BlobArchivedError.
         """
 
+    async def read_range(self, blob: BlobInfo, start: int, size: int) -> bytes:
+        """Return `size` stored bytes of exactly the given version, from `start` on.
+
+        Raises as `read` does.
+        """
+
     async def write(self, container: str, name: str, data: bytes, content_type: str) -> bool:
         """Create a blob, and leave an existing blob unchanged. Returns True for a created blob."""
 

@@ -26,7 +26,12 @@ from azure.storage.blob import (
     StorageErrorCode,
     generate_blob_sas,
 )
-from azure.storage.blob.aio import BlobClient, BlobLeaseClient, BlobServiceClient
+from azure.storage.blob.aio import (
+    BlobClient,
+    BlobLeaseClient,
+    BlobServiceClient,
+    StorageStreamDownloader,
+)
 
 from shared.azure.faults import as_unavailable, error_code
 from shared.blob_names import is_valid_blob_name
@@ -104,16 +109,28 @@ class AzureBlobs:
 
     @asynccontextmanager
     async def read(self, blob: BlobInfo) -> AsyncIterator[AsyncIterator[bytes]]:
+        async with self._download(blob) as stream:
+            yield stream.chunks()
+
+    async def read_range(self, blob: BlobInfo, start: int, size: int) -> bytes:
+        async with self._download(blob, start, size) as stream:
+            return await stream.readall()
+
+    @asynccontextmanager
+    async def _download(
+        self, blob: BlobInfo, start: int | None = None, size: int | None = None
+    ) -> AsyncIterator[StorageStreamDownloader[bytes]]:
         client = self._client(blob.container, blob.name)
         with as_unavailable("storage"):
             try:
-                stream = await client.download_blob(
+                yield await client.download_blob(
+                    offset=start,
+                    length=size,
                     etag=blob.etag,
                     match_condition=MatchConditions.IfNotModified,
                     # The uploader chooses the Content-Encoding; the stored bytes count.
                     decompress=False,
                 )
-                yield stream.chunks()
             except (ResourceModifiedError, ResourceNotFoundError) as error:
                 raise BlobChangedError(blob.container) from error
             except HttpResponseError as error:

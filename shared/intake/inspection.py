@@ -1,9 +1,10 @@
 """A single pass over an upload's bytes: hash, type, scan, and a copy for random access.
 
 Metadata of pictures and members of archives need random access, and get a temporary file up to a
-limit. A film therefore costs neither memory nor disk.
+limit. A film therefore costs neither memory nor disk. Of a file above the limit, the scans read
+parts of the stored blob again.
 
-One pass takes at most 512 MiB on disk. Archives within an archive take at most 2 GiB more
+One pass takes at most 512 MiB on disk. Files within an archive take at most 2 GiB more
 (`archive.Limits.size`). The end of the pass frees everything. A full disk raises OSError out of the
 pass, and so nothing unread is cleared.
 """
@@ -11,7 +12,8 @@ pass, and so nothing unread is cleared.
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import IO
 
@@ -43,14 +45,22 @@ _MAX_COLUMN = 32_000
 class Pass:
     """A pass, for one thread at a time. A pass uses no event loop."""
 
-    def __init__(self, scans: Sequence[Scan], secret: bytes, size: int) -> None:
+    def __init__(
+        self,
+        scans: Sequence[Scan],
+        secret: bytes,
+        size: int,
+        stored: Callable[[], IO[bytes]] | None = None,
+    ) -> None:
         """`secret` is the subject index's HMAC key; `size` the blob's, in bytes.
 
+        `stored` opens the blob, for the scans of a file that is too large to be kept.
         The exit from the pass closes every one of `scans`.
         """
         self._scans = scans
         self._secret = secret
         self._size = size
+        self._stored = stored
         self._seen = 0
         self._hash = hashlib.sha256()
         self._media_type = "application/octet-stream"
@@ -95,7 +105,9 @@ class Pass:
     def finish(self) -> Inspection:
         """Return the results after the last byte."""
         sha256 = self._hash.hexdigest()
-        scans = finish(self._scans, self._spool, sha256)
+        with self._file() as file:
+            scans = finish(self._scans, file, sha256)
+            content_notes = self._content_notes(scans, file)
         metadata = Metadata()
         if self._metadata is not None and not is_infected(scans):
             metadata = self._metadata.finish(self._spool)
@@ -110,8 +122,14 @@ class Pass:
             people=people,
             documents=[DocumentFound(field=d.field, id=d.identifier) for d in metadata.documents],
             metadata_note=note,
-            content_notes=self._content_notes(scans),
+            content_notes=content_notes,
         )
+
+    def _file(self) -> AbstractContextManager[IO[bytes] | None]:
+        """Return the whole file: the copy, or else the stored blob."""
+        if self._spool is None and self._stored is not None:
+            return self._stored()
+        return nullcontext(self._spool)
 
     def _with_members(self, metadata: Metadata) -> Metadata:
         """Return the metadata of the archive with the metadata of the files in the archive."""
@@ -126,8 +144,8 @@ class Pass:
             members = replace(members, note=None)
         return merged((metadata, members))
 
-    def _content_notes(self, scans: Sequence[Scanned]) -> tuple[str, ...]:
-        notes = self._notes.finish(self._spool) if self._notes is not None else ()
+    def _content_notes(self, scans: Sequence[Scanned], file: IO[bytes] | None) -> tuple[str, ...]:
+        notes = self._notes.finish(file) if self._notes is not None else ()
         parts = [part for scan in scans for part in scan.findings.not_examined]
         return notes + not_examined_notes(parts)
 

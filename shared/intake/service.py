@@ -10,6 +10,7 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shared.assets.rules import Asset, Tombstone, version_id
@@ -208,10 +209,12 @@ class Intake:
     async def _inspect(self, blob: BlobInfo, deliveries: int) -> tuple[Filing, Inspection | None]:
         """Read a blob and decide. Raises the error of an inspection that is tried again."""
         from shared.intake.inspection import Pass, run
+        from shared.scanning.stored_file import open_stored
 
         secret = await self._assets.subject_secret()
         scans = await self._engines.begin(version_id(blob), blob)
-        with Pass(scans, secret, blob.size) as inspecting:
+        stored = partial(open_stored, self._blobs, blob, asyncio.get_running_loop())
+        with Pass(scans, secret, blob.size, stored) as inspecting:
             try:
                 async with self._blobs.read(blob) as chunks:
                     inspection = await run(inspecting, chunks)

@@ -10,6 +10,7 @@ from typing import IO, Final
 from shared.ports import BlobInfo, Blobs
 from shared.scanning.engines import Engines, Scanned, close, finish
 from shared.scanning.scanner import Scan
+from shared.scanning.stored_file import open_stored
 
 _IN_MEMORY: Final = 4 * 1024 * 1024
 # As much of a file as intake keeps for its archives.
@@ -47,7 +48,8 @@ async def scan_stored(engines: Engines, blobs: Blobs, asset: str, blob: BlobInfo
             async for chunk in chunks:
                 await asyncio.to_thread(feed, chunk)
         sha256 = digest.hexdigest()
-        return StoredScan(sha256, await asyncio.to_thread(finish, scans, spool, sha256))
+        file = open_stored(blobs, blob, asyncio.get_running_loop()) if spool is None else spool
+        return StoredScan(sha256, await asyncio.to_thread(finish, scans, file, sha256))
     finally:
         await asyncio.shield(asyncio.to_thread(_release, scans, spool))
 

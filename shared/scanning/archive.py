@@ -34,7 +34,7 @@ _PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 1024 * 1024
 # A file of any type may have a zip directory at its end. A member up to this size is copied, so
 # that the end of the member can be searched for a directory.
-_MAX_COPY: Final = 64 * 1024 * 1024
+_MAX_COPY: Final = 512 * 1024 * 1024
 
 _GZIP: Final = b"\x1f\x8b"
 _XZ: Final = b"\xfd7zXZ\0"

@@ -26,7 +26,10 @@ from shared.scanning.scanner import (
     NotExamined,
     RefusedArchiveError,
 )
+from shared.scanning.zips import has_directory
 
+# A film up to this size is read again in any case.
+_READ_TWICE: Final = 64 * 1024 * 1024
 _SIGNATURES: Final = Path(__file__).parent / "signatures"
 
 
@@ -80,9 +83,11 @@ class YaraScan:
         self._limits = limits
         self._stream = self._new_stream()
         self._marks = MarkFinder()
+        self._size = 0
 
     def feed(self, chunk: bytes) -> None:
         """Scan the next bytes; chunks may be of any size."""
+        self._size += len(chunk)
         self._stream.feed(chunk)
         self._marks.feed(chunk)
 
@@ -113,6 +118,8 @@ class YaraScan:
                 raise RefusedArchiveError("archive-too-large")
             notes.extend(self._marks.judge_unread())
             return frozenset()
+        if self._is_plain_film(file):
+            return frozenset()
         member = self._new_stream()
         for piece in contents(file, self._limits):
             if isinstance(piece, NotExamined):
@@ -125,6 +132,18 @@ class YaraScan:
             else:
                 member = self._new_stream()
         return frozenset()
+
+    def _is_plain_film(self, file: IO[bytes]) -> bool:
+        """Tell whether a large film or sound carries no other file, so that one reading is enough.
+
+        Raises RefusedArchiveError.
+        """
+        return (
+            self._size > _READ_TWICE
+            and detect(self._stream.head, self._size).startswith(("video/", "audio/"))
+            and not self._marks.any_carrier
+            and not has_directory(file)
+        )
 
 
 class _Stream:

@@ -90,6 +90,14 @@ async def test_an_empty_blob_is_read_as_nothing(kept, name):
     assert b"".join(await read(kept, await kept.head(CONTAINER, name))) == b""
 
 
+async def test_a_range_of_a_blob_is_read(kept, blobs, name, written):
+    assert await kept.read_range(written, 1, 3) == b"irs"
+    assert await kept.read_range(written, 3, 9) == b"st"
+    await overwrite(blobs, name)
+    with pytest.raises(BlobChangedError):
+        await kept.read_range(written, 1, 3)
+
+
 async def test_another_version_is_not_read(kept, blobs, name, written):
     await overwrite(blobs, name)
     with pytest.raises(BlobChangedError):

@@ -116,6 +116,7 @@ async def test_the_stored_bytes_are_read_whatever_encoding_they_are_said_to_have
     blob = await put(data, {"x-ms-blob-content-encoding": encoding})
     assert blob.size == len(data)
     assert hashlib.sha256(await read(kept, blob)).digest() == hashlib.sha256(data).digest()
+    assert await kept.read_range(blob, 1, 2000) == data[1:2001]
 
 
 @pytest.mark.parametrize("kind", HEADERS)

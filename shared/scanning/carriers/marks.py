@@ -103,6 +103,11 @@ class MarkFinder:
                     if match.offset + match.length > len(tail):
                         yield Mark(pattern.identifier[1:], before + match.offset)
 
+    @property
+    def any_carrier(self) -> bool:
+        """True where the bytes that were fed have the mark of a carrier."""
+        return not self._names <= _PARTIAL
+
     def judge_unread(self) -> Iterator[NotExamined]:
         """Yield a note for a file that was too large to be kept, and that may hold files.
 
