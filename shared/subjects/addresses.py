@@ -11,12 +11,14 @@ _LONGEST_LOCAL: Final = 64
 _LONGEST_DOMAIN: Final = 255
 """Limits of an address, in octets. Source: RFC 5321, section 4.5.3.1."""
 _OUTSIDE: Final = frozenset('@<>()[]",;: \t\r\n\x0b\x0c\u00a0\u2028\u2029')
-_DOMAIN: Final = re.compile(r"[\w-]+(?:\.[\w-]+)*")
+_DOMAIN: Final = re.compile(r"(?:[^\W_]|-)+(?:\.(?:[^\W_]|-)+)*")
 _FILE: Final = re.compile(
     r"\.(?:jpe?g|png|tiff?|gif|heic|dng|nef|cr[23]|mp4|mov|xmp|pdf|docx?|zip|txt|eml|vcf|json)$"
 )
-_AT: Final = re.compile(r"\s?[\[({<]\s?(?:at|@)\s?[\])}>]\s?")
-_DOT: Final = re.compile(r"\s?[\[({<]\s?(?:dot|punkt|\.)\s?[\])}>]\s?")
+_AT: Final = re.compile(
+    r"\s?[\[({<]\s?(?:at|@)\s?[\])}>]\s?|\s@\s|\sat\s(?=[\w-]+\s(?:dot|punkt)\s)", re.IGNORECASE
+)
+_DOT: Final = re.compile(r"\s?[\[({<]\s?(?:dot|punkt|\.)\s?[\])}>]\s?|\s(?:dot|punkt)\s")
 _DOTLESS: Final = frozenset({"gmail.com", "googlemail.com"})
 """Domains whose mailboxes are the same with and without dots."""
 _HYPHENS: Final = re.compile("[\u2010-\u2013\u2212]")

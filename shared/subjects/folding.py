@@ -11,12 +11,25 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from html import unescape
 from typing import Final
 from urllib.parse import unquote
 
 from anyascii import anyascii
 
-from shared.subjects.letters import KOREAN, TWINS, UNIFIED, look_alike, script, sound_key, stems
+from shared.subjects.letters import (
+    ABJADS,
+    KOREAN,
+    NASALS,
+    TWINS,
+    UNIFIED,
+    as_spoken,
+    consonants,
+    look_alike,
+    script,
+    sound_key,
+    stems,
+)
 
 
 class Likeness(IntEnum):
@@ -27,14 +40,16 @@ class Likeness(IntEnum):
     """An accented letter written as two letters: "ue" for "ü"."""
     SOUND = 2
     """The same word in another script, or another word of the same sound."""
-    JOINED = 3
+    CONSONANTS = 3
+    """A word in a script that leaves vowels out, with the same consonants."""
+    JOINED = 4
     """Two words written as one, or one as two."""
-    INFLECTED = 4
-    """A Russian, Ukrainian or Bulgarian name with the ending of a case."""
-    MISSPELT = 5
-    BEGINNING = 6
+    INFLECTED = 5
+    """A name with the ending of a case."""
+    MISSPELT = 6
+    BEGINNING = 7
     """The beginning of a word at the end of a text that was cut."""
-    INITIAL = 7
+    INITIAL = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +96,13 @@ _LOST_LETTER: Final = re.compile(r"(?<=[^\W\d_])\?{1,2}(?=[a-z])")
 def clean(text: str) -> str:
     """Return a text in compatibility composition (NFKC), without characters that have no shape.
 
-    Apostrophes become "'", and "%20" of an address becomes a space. A letter within a word that a
-    program replaced by "?" becomes U+FFFD.
+    Apostrophes become "'", "%20" of an address a space, "&uuml;" of HTML the letter, and "?" that a
+    program left for a letter U+FFFD.
     """
     if "%" in text and _ESCAPED.search(text):
         text = unquote(text)
+    if "&" in text and ";" in text:
+        text = unescape(text)
     if "?" in text:
         text = _LOST_LETTER.sub("\ufffd", text)
     if text.isascii():
@@ -122,12 +139,17 @@ def _spell(word: str) -> Spelling:
         others = [(variant, Likeness.DIGRAPH) for variant in sorted(variants)]
         return Spelling(plain, "latin", tuple(others))
     plain = unicodedata.normalize("NFC", _without_accents(composed).translate(UNIFIED))
+    plain = NASALS.sub("ं", plain)
     others = [(sound_key(_ascii(composed)), Likeness.SOUND)]
+    if script(letter) == "greek":
+        others.append((sound_key(_ascii(as_spoken(_without_accents(composed)))), Likeness.SOUND))
+    if script(letter) in ABJADS:
+        others.append((consonants(_ascii(composed.replace("ة", ""))), Likeness.CONSONANTS))
     if script(letter) == "hangul" and (surname := KOREAN.get(_ascii(composed[0]))):
         others.append((sound_key(surname + _ascii(composed[1:])), Likeness.SOUND))
     if script(letter) == "cyrillic":
         others += ((stem, Likeness.INFLECTED) for stem in stems(plain))
-    return Spelling(plain, script(letter), tuple(other for other in others if other[0] != "~"))
+    return Spelling(plain, script(letter), tuple(other for other in others if len(other[0]) > 1))
 
 
 def _ascii(word: str) -> str:

@@ -9,7 +9,7 @@ from rapidfuzz.distance import OSA
 
 from shared.subjects.folding import Likeness, spell
 from shared.subjects.identifiers import PersonName
-from shared.subjects.letters import sound_key
+from shared.subjects.letters import ABJADS, consonants, script, sound_key
 from shared.subjects.placing import Hit
 from shared.subjects.unspaced import romanised
 
@@ -51,9 +51,8 @@ class NameIndex:
         self._index, self._near = dict[str, list[_Piece]](), dict[str, list[str]]()
         for name in names:
             self._add(name)
-        self._foreign = any(
-            piece.script != "latin" for pieces in self._index.values() for piece in pieces
-        )
+        scripts = {piece.script for pieces in self._index.values() for piece in pieces}
+        self._foreign, self._abjad = scripts > {"latin"} or "latin" not in scripts, scripts & ABJADS
         self._remembered = lru_cache(_REMEMBERED)(self._take_apart)
 
     def _add(self, name: PersonName) -> None:
@@ -66,43 +65,53 @@ class NameIndex:
                 keys = [(spelling.plain, Likeness.SAME), *spelling.others]
                 if spelling.script == "latin" and spelling.plain:
                     keys.append((sound_key(spelling.plain), Likeness.SOUND))
+                    keys.append((consonants(spelling.plain), Likeness.CONSONANTS))
                 for key, likeness in keys:
                     self._key(key, _Piece(number, at, at + 1, likeness, spelling.script))
         self._join(number, [each.plain for each in spelt], spelt[0].script)
         if syllables := romanised(name):
             plains = [each[0] for each in syllables]
             self._put(PersonName(name.identifier, tuple(plains), syllables=True), plains)
+            # Korean is compared with other scripts alone; Chinese names of one sound are many.
+            kind = "hangul" if script(name.words[0][0]) == "hangul" else "romanised"
             for at, spellings in enumerate(syllables):
                 for each in spellings:
-                    piece = _Piece(number + 1, at, at + 1, Likeness.SOUND, "romanised")
+                    piece = _Piece(number + 1, at, at + 1, Likeness.SOUND, kind)
                     self._key(sound_key(each), piece)
             for surname in syllables[0]:
-                self._join(number + 1, [surname, *plains[1:]], "romanised")
+                self._join(number + 1, [surname, *plains[1:]], kind)
 
     def _put(self, name: PersonName, plains: Sequence[str]) -> None:
         self.names.append(name)
         self.plains.append(tuple(plains))
 
-    def _join(self, number: int, plains: Sequence[str], script: str) -> None:
+    def _join(self, number: int, plains: Sequence[str], kind: str) -> None:
         """Put words that follow each other into the index as one word."""
         count = len(plains)
         for first in range(count):
             for last in range(first + 2, min(count, first + _MOST_JOINED) + 1):
-                self._joined("".join(plains[first:last]), number, first, last, script)
+                self._joined("".join(plains[first:last]), number, first, last, kind)
         if count > 1:
-            self._joined("".join([plains[-1], *plains[:-1]]), number, 0, count, script)
-            self._joined("".join([*plains[1:], plains[0]]), number, 0, count, script)
+            self._joined("".join([plains[-1], *plains[:-1]]), number, 0, count, kind)
+            self._joined("".join([*plains[1:], plains[0]]), number, 0, count, kind)
 
-    def _joined(self, joined: str, number: int, first: int, last: int, script: str) -> None:
-        if len(joined) > 4 and script != "romanised":
-            self._key(joined, _Piece(number, first, last, Likeness.JOINED, script))
-        if len(joined) > 3 and script in {"latin", "romanised"}:
-            self._key(sound_key(joined), _Piece(number, first, last, Likeness.SOUND, script))
+    def _joined(self, joined: str, number: int, first: int, last: int, kind: str) -> None:
+        if len(joined) > 4 and kind != "romanised":
+            self._key(joined, _Piece(number, first, last, Likeness.JOINED, kind))
+        if len(joined) > 3 and kind in {"latin", "hangul", "romanised"}:
+            self._key(sound_key(joined), _Piece(number, first, last, Likeness.SOUND, kind))
+        if kind == "latin" and len(key := consonants(joined)) > 3:
+            self._key(key, _Piece(number, first, last, Likeness.CONSONANTS, kind))
+        if kind in ABJADS:
+            for key, likeness in spell(joined)[0].others:
+                if likeness == Likeness.CONSONANTS and len(key) > 3:
+                    self._key(key, _Piece(number, first, last, likeness, kind))
 
     def _key(self, key: str, piece: _Piece) -> None:
         if not key:
             return
-        if key not in self._index and piece.last == piece.first + 1 and key[0] != "-":
+        single = piece.last == piece.first + 1 or piece.script == "hangul"
+        if key not in self._index and single and key[0] not in "-^":
             for corner in _corners(key):
                 self._near.setdefault(corner, []).append(key)
         pieces = self._index.setdefault(key, [])
@@ -133,12 +142,15 @@ class NameIndex:
         for each in filter(None, (word, owner)):
             for spelling in spell(each):
                 keys = [(spelling.plain, Likeness.SAME), *spelling.others]
-                if self._foreign and spelling.script == "latin" and spelling.plain:
-                    keys.append((sound_key(spelling.plain), Likeness.SOUND))
+                if spelling.script == "latin" and spelling.plain:
+                    if self._foreign:
+                        keys.append((sound_key(spelling.plain), Likeness.SOUND))
+                    if self._abjad:
+                        keys.append((consonants(spelling.plain), Likeness.CONSONANTS))
                 for key, likeness in keys:
                     for near, edits in self._spelt_near(key, likeness):
                         for piece in self._index[near]:
-                            if near[0] == "~" and piece.script == spelling.script:
+                            if near[0] in "~^" and piece.script == spelling.script:
                                 continue
                             hit = _hit(piece, near, edits, key, likeness)
                             place = (piece.name, piece.first, piece.last)
@@ -174,6 +186,9 @@ class NameIndex:
         for piece in self._index.get(word, ()):
             if piece.name == number and piece.likeness <= Likeness.DIGRAPH:
                 yield piece
+        if self.names[number].syllables:
+            for near, _ in self._spelt_near(sound_key(word), Likeness.SOUND):
+                yield from (piece for piece in self._index[near] if piece.name == number)
 
 
 def _hit(piece: _Piece, near: str, edits: int, key: str, likeness: Likeness) -> Hit:

@@ -43,7 +43,7 @@ UNSPACED: Final = frozenset({"thai", "lao", "burmese", "khmer", "han", "kana", "
 KOREAN: Final = {
     "gim": "kim",
     "i": "lee",
-    "bak": "park",
+    "bag": "park",
     "choe": "choi",
     "jeong": "jung",
     "gang": "kang",
@@ -118,6 +118,7 @@ def sound_key(plain: str) -> str:
 
 # What the systems of transliteration write for one sound, in this order.
 _ROUGH: Final = (
+    ("schtsch", "x"),
     ("tsch", "q"), ("shch", "x"), ("tch", "q"), ("sch", "x"), ("cz", "q"), ("ch", "q"),
     ("sz", "x"), ("sh", "x"), ("kh", "h"), ("zh", "z"), ("ph", "f"), ("th", "t"), ("ck", "k"),
     ("c", "k"), ("w", "v"), ("ou", "u"), ("oy", "u"), ("y", "i"), ("j", "i"), ("ie", "e"),
@@ -136,3 +137,37 @@ def stems(plain: str) -> list[str]:
     """Return a Cyrillic word without each ending that it may have, for comparison with stems."""
     cut = [plain.removesuffix(ending) for ending in _ENDINGS if plain.endswith(ending)]
     return [f"-{stem}" for stem in (plain, *cut) if len(stem) > 2]
+
+
+ABJADS: Final = frozenset({"arabic", "hebrew", "9"})
+"""Scripts that write few vowels or none, and Devanagari, whose vowels are seldom transliterated."""
+NASALS: Final = re.compile("[ङञणनम]\u094d(?=[क-ह])")
+"""A nasal in front of a consonant, which Devanagari may also write as a point above."""
+_SPOKEN: Final = (("μπ", "b"), ("ντ", "d"), ("γκ", "g"), ("γγ", "ng"), ("ευ", "ev"), ("αυ", "av"))
+_VOWELS: Final = re.compile("[aeiouwyv']")
+_CONSONANTS: Final = (
+    ("sh", "s"),
+    ("c", "k"),
+    ("kh", "h"),
+    ("gh", "g"),
+    ("dh", "d"),
+    ("th", "t"),
+    ("ph", "f"),
+    ("q", "k"),
+    ("kk", "k"),
+)
+
+
+def as_spoken(word: str) -> str:
+    """Return a Greek word with its pairs of letters as the pairs are spoken."""
+    for pair, spoken in _SPOKEN:
+        word = word.replace(pair, spoken)
+    return word
+
+
+def consonants(plain: str) -> str:
+    """Return the key of a word's consonants, from the word's plain spelling in Latin letters."""
+    kept = _VOWELS.sub("", _DOUBLES.sub(r"\1", plain))
+    for pattern, rough in _CONSONANTS:
+        kept = kept.replace(pattern, rough)
+    return f"^{kept.removesuffix('h') or kept}"

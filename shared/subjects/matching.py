@@ -12,6 +12,7 @@
 for `likely`; `surname`, `part` for `possible`.
 """  # noqa: E501 - a table
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -34,7 +35,7 @@ _REMEMBERED: Final = 20_000
 _LONGEST_WORD: Final = 300
 _LONGEST_REMEMBERED: Final = 60
 _MOST_JOINED: Final = 5
-_LOST: Final = re.compile("\ufffd+")
+_TWICE_ENCODED: Final = re.compile("[\u00c2-\u00ef][\u0080-\u00bf\u0152-\u2122]")
 # By-lines are cut at 32 bytes: IPTC Information Interchange Model 4.2, dataset 2:80.
 _CUT: Final = range(30, 33)
 
@@ -70,7 +71,7 @@ class Matcher:
         number of identifiers.
         """
         best = dict[int, Judgement]()
-        for each in dict.fromkeys((text, *readings)):
+        for each in dict.fromkeys((text, *readings, *_decoded_again(text))):
             for piece in _pieces(each):
                 for identifier, verdict in self._search(clean(piece), whole=piece is each):
                     best[identifier] = better(best.get(identifier), verdict) or verdict
@@ -128,7 +129,9 @@ class Matcher:
                     break
                 joined += words[last].plain
                 for piece in self._index.joined(number, joined):
-                    hit = Hit(piece.first, piece.last, Likeness.JOINED, 0, last - first + 1)
+                    spoken = piece.likeness == Likeness.SOUND
+                    likeness = Likeness.SOUND if spoken else Likeness.JOINED
+                    hit = Hit(piece.first, piece.last, likeness, 0, last - first + 1)
                     hits.setdefault(first, []).append(hit)
 
     def _complete(self, words: Sequence[PlacedWord], hits: dict[int, dict[int, list[Hit]]]) -> None:
@@ -140,6 +143,18 @@ class Matcher:
                     others = hits[number].get(last, [])
                     exact = [hit for hit in others if hit.likeness < Likeness.INFLECTED]
                     hits[number][last] = [*exact, Hit(at, at + 1, Likeness.BEGINNING)]
+
+
+def _decoded_again(text: str) -> Iterator[str]:
+    """Read UTF-8 that a program took for Western European text: "MÃ¼ller"."""
+    if not text.isascii() and _TWICE_ENCODED.search(text):
+        with contextlib.suppress(UnicodeError):
+            yield bytes(map(_byte, text)).decode()
+
+
+def _byte(letter: str) -> int:
+    """Return the byte that a program took for a letter. Raises UnicodeError for other letters."""
+    return ord(letter) if ord(letter) < 256 else letter.encode("cp1252")[0]
 
 
 def _pieces(text: str) -> Iterable[str]:

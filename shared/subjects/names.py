@@ -13,9 +13,12 @@ type Certainty = Literal["named", "likely", "possible"]
 type Judgement = tuple[Certainty, str]
 
 _RANKS: Final[Mapping[Certainty, int]] = {"named": 0, "likely": 1, "possible": 2}
+_SHORTEST: Final = 6
+"""The fewest letters of a name whose consonants alone are compared."""
 _HOWS: Final = {
     Likeness.DIGRAPH: "digraph",
     Likeness.SOUND: "transliteration",
+    Likeness.CONSONANTS: "transliteration",
     Likeness.JOINED: "joined",
     Likeness.INFLECTED: "inflected",
     Likeness.MISSPELT: "misspelling",
@@ -125,8 +128,11 @@ def _look_around(text: Sequence[PlacedWord], found: FoundWords) -> _Around:
     others = [text[at] for at in range(first, last + 1) if at not in found.used]
     others = [word for word in others if word.plain not in TITLES]
     joined = any(word.plain in JOINERS and not word.is_capital for word in others)
-    divided = joined or any(text[at].gap == Gap.WIDE for at in range(first + 1, last + 1))
-    initials = sum(len(word.plain) == 1 for word in others)
+    numbers = any(word.plain.isdigit() for word in others)
+    divided = (
+        joined or numbers or any(text[at].gap == Gap.WIDE for at in range(first + 1, last + 1))
+    )
+    initials = sum(len(word.plain) == 1 and word.plain.isalpha() for word in others)
     particles = sum(len(word.plain) > 1 and word.plain in PARTICLES for word in others)
     spaced = any(" " in text[at].between for at in range(first + 1, last + 1))
     before = first > 0 and text[first].between in _HYPHENS and text[first - 1].is_capital
@@ -153,8 +159,11 @@ def _is_allowed(plains: Sequence[str], found: FoundWords, around: _Around) -> bo
     """Tell whether inexact words stand close enough, and are few enough."""
     likenesses = set(found.filled.values())
     worst = max(likenesses)
-    if worst >= Likeness.INFLECTED and (around.divided or around.words > 1):
+    inexact = worst >= Likeness.INFLECTED or Likeness.CONSONANTS in likenesses
+    if inexact and (around.divided or around.words > 1):
         return False
+    if Likeness.CONSONANTS in likenesses:
+        return worst <= Likeness.JOINED and len(plains) > 1 and sum(map(len, plains)) >= _SHORTEST
     if found.edits:
         if worst > Likeness.MISSPELT or {Likeness.SOUND, Likeness.MISSPELT} <= likenesses:
             return False

@@ -58,7 +58,7 @@ class PlacedWord:
 
 # A space, a line's end, a mark that names and file names have within, or quotes around a nickname.
 _CLOSE: Final = re.compile(
-    r"[ \u00a0]*\n?[ \u00a0]*|[-\x1f'~+\u058a\u05be\u2010-\u2013\u2212]|\.[ ]*"
+    r"[^\S\n]*\n?[^\S\n]*|[-\x1f'~+\u058a\u05be\u2010-\u2013\u2212]|\.[ ]*"
     r"|[ ]?[\u00b7\u30fb\u2022][ ]?|[ ]?['\"\u201c\u201d\u201e\u00ab\u00bb]+[ ]?"
 )
 
@@ -106,13 +106,24 @@ def gather(
             if found.filled.keys().isdisjoint(range(hit.first, hit.last))
         ]
         if free:
-            hit = min(free, key=lambda each: (each.likeness, each.edits, each.first))
+            hit = min(
+                free, key=lambda hit: (hit.likeness, hit.edits, hit.first - hit.last, hit.first)
+            )
             found.take(hit, place)
             place, gaps = place + hit.width, 0
         else:
             gaps += text[place].plain not in TITLES
             place += 1
     return found
+
+
+def _may_stand(text: Sequence[PlacedWord], place: int) -> bool:
+    """Tell whether a word may stand for a name: a small letter between spaces is a word."""
+    word = text[place]
+    if word.raw.islower() and not word.stop:
+        behind = text[place + 1].between if place + 1 < len(text) else " "
+        return word.is_initial and not (word.between.isspace() or behind.isspace())
+    return word.is_initial
 
 
 def take_initials(found: FoundWords, plains: Sequence[str], text: Sequence[PlacedWord]) -> None:
@@ -125,7 +136,7 @@ def take_initials(found: FoundWords, plains: Sequence[str], text: Sequence[Place
     while last + 1 < len(text) and text[last + 1].gap != Gap.WIDE and text[last + 1].is_initial:
         last += 1
     for place in range(first, last + 1):
-        if place in found.used or not text[place].is_initial:
+        if place in found.used or not _may_stand(text, place):
             continue
         letters, free = text[place], [at for at in range(len(plains)) if at not in found.filled]
         if len(letters.plain) > 1 and letters.raw.isupper() and not letters.stop:

@@ -96,6 +96,10 @@ APART: Final[list[Case]] = [
     ("Arabic", "علي حسن", "عالي حسين", None),
     ("Hebrew", "דוד שמש", "דוד", P),
     ("Hebrew", "דוד שמש", "שמשון דודי", None),
+    ("Arabic", "Ali Hasan", "علي", P),
+    ("Arabic", "Ali Hasan", "لا حسنا يا", L),
+    ("Arabic", "Omar Nasr", "نصر في عام ٢٠١٩", None),
+    ("Hebrew", "Dan Levi", "דן", P),
     # Chinese, Japanese, Korean, Thai.
     ("Chinese", "陈美玲", "陈梅玲", L),
     ("Chinese", "陈美玲", "沉美玲", L),
