@@ -192,7 +192,6 @@ SAMPLES: Final = (
         "video/mp4",
         300,
         ((NOOR, "Iptc4xmpExt:PersonInImage"), (ANA, "dc:creator"), (JURGEN, "xmpDM:artist")),
-        note="metadata-xmp-only",
         document="xmp.did:9a0d1d0e-53a4-4a40-8a6c-97b6a0b7a7c3",
     ),
     Sample(
@@ -201,7 +200,6 @@ SAMPLES: Final = (
         "video/quicktime",
         300,
         ((NOOR, "Iptc4xmpExt:PersonInImage"), (ANA, "dc:creator")),
-        note="metadata-xmp-only",
     ),
 )
 

@@ -21,7 +21,7 @@ import msgspec
 
 from shared.assets.name_matching import index_keys
 from shared.assets.rules import DocumentFound, PersonFound
-from shared.intake.member_metadata import read_members
+from shared.intake.member_metadata import is_document, read_members
 from shared.intake.rules import Inspection
 from shared.metadata.collector import DOCUMENTS, Collector, needs_copy
 from shared.metadata.parsing import Metadata
@@ -139,7 +139,8 @@ class Pass:
             # The files are read by the readers of their types.
             metadata = replace(metadata, note=None)
         members = read_members(self._spool)
-        if self._media_type in DOCUMENTS and members.note == XMP_ONLY:
+        document = self._media_type in DOCUMENTS or is_document(self._spool)
+        if document and members.note == XMP_ONLY:
             # Parts of a document that are no pictures name nobody.
             members = replace(members, note=None)
         return merged((metadata, members))

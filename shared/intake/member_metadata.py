@@ -2,12 +2,13 @@
 
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from typing import IO, Final
 
 from shared.metadata.collector import DOCUMENTS, Collector, needs_copy
 from shared.metadata.parsing import Metadata
-from shared.metadata.worker.result import TOO_LARGE, UNREADABLE, merged
+from shared.metadata.worker.result import TOO_LARGE, UNREADABLE, Merging
 from shared.scanning.archive import Limits, contents, is_archive
 from shared.scanning.content_type import HEAD_SIZE, detect
 from shared.scanning.scanner import NotExamined, RefusedArchiveError
@@ -23,6 +24,10 @@ _MAX_COPY: Final = 64 * 1024 * 1024
 _IN_MEMORY: Final = 4 * 1024 * 1024
 # The parts of an Office file. A sidecar and a drawing have types of their own.
 _NO_METADATA: Final = frozenset({"application/xml"})
+# Entries that only documents have: ECMA-376 part 2, OpenDocument 1.3 part 2, EPUB 3.3.
+_MARKS: Final = frozenset(
+    {"META-INF/container.xml", "META-INF/manifest.xml", "[Content_Types].xml"}
+)
 
 
 def read_members(archive: IO[bytes], limits: Limits | None = None) -> Metadata:
@@ -31,19 +36,29 @@ def read_members(archive: IO[bytes], limits: Limits | None = None) -> Metadata:
     The note is "metadata-too-large" for an archive with more files, or bytes, than are read, or
     whose files take too long. Blocks, and raises OSError, as `parsing.read`.
     """
-    found = Metadata()
+    found = Merging()
     until = time.monotonic() + MAX_SECONDS
     members = size = 0
     try:
         for member in _members(archive, limits or Limits()):
             members += 1
             size += member.size
-            found = merged((found, member.metadata()))
+            found.add(member.metadata())
             if members == MAX_MEMBERS or size > MAX_BYTES or time.monotonic() > until:
-                return merged((found, Metadata(note=TOO_LARGE)))
+                found.add(Metadata(note=TOO_LARGE))
+                break
     except RefusedArchiveError:
-        return merged((found, Metadata(note=UNREADABLE)))
-    return found
+        found.add(Metadata(note=UNREADABLE))
+    return found.metadata()
+
+
+def is_document(archive: IO[bytes]) -> bool:
+    """Tell whether `archive` is an Office, OpenDocument or EPUB file, by the entries of a zip."""
+    try:
+        with zipfile.ZipFile(archive) as package:
+            return not _MARKS.isdisjoint(package.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
 
 
 class _Member:
@@ -84,7 +99,7 @@ class _Member:
         start, self._head = self._head, self._head[:HEAD_SIZE]
         self._media_type = detect(start, self.size)
         self._collector = Collector(self._media_type)
-        if needs_copy(self._media_type):
+        if needs_copy(self._media_type) or self._media_type == "text/plain":
             self._copy = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed in close
         return start
 

@@ -233,8 +233,8 @@ def _markup(text: bytes) -> str | None:
     name = root[1].rpartition(b":")[2].lower() if root else b""
     if name == b"svg":
         return "image/svg+xml"
-    # XMP part 1, Annex A: the type of a sidecar file.
-    if name in (b"xmpmeta", b"rdf"):
+    # XMP part 1, Annex A: the type of a sidecar file. Adobe wrote `xapmeta` until 2003.
+    if name in (b"xmpmeta", b"xapmeta", b"rdf"):
         return "application/rdf+xml"
     is_xml = text.startswith(b"<?xml")
     if name == b"html" or (not is_xml and (name in _HTML or _HTML_TYPE.match(text))):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.metadata.film_xmp import BoxWalker
+from shared.metadata.film_boxes import BoxWalker
 from shared.metadata.xmp_packets import MAX_PACKET, MAX_PACKETS, PacketFinder
 
 HEADER = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>'

@@ -1,4 +1,4 @@
-"""The worker process that reads names of people from files, with native parsers.
+"""The worker process that reads texts from files, with native parsers.
 
 The package imports no further part of the app. A worker therefore starts in little more than the
 parsers' time to load. The calling process is in `shared.metadata.worker_process`.
@@ -11,6 +11,10 @@ PACKET: Final = b"X"
 PDF: Final = b"D"
 MARKUP: Final = b"M"
 PACKAGE: Final = b"O"
+OLE: Final = b"L"
+AUDIO: Final = b"A"
+GIF: Final = b"G"
+TEXT: Final = b"T"
 """Kinds of files that are handed over; a packet is XMP without a file."""
 
 FAILED: Final = 1

@@ -14,22 +14,40 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from shared.metadata.worker import FAILED, MARKUP, OUT_OF_MEMORY, PACKAGE, PACKET, PDF, PICTURE
-from shared.metadata.worker.office_properties import read_package
-from shared.metadata.worker.pdf import read_pdf
-from shared.metadata.worker.pictures import read_packet, read_picture
+from shared.metadata.worker import (
+    AUDIO,
+    FAILED,
+    GIF,
+    MARKUP,
+    OLE,
+    OUT_OF_MEMORY,
+    PACKAGE,
+    PACKET,
+    PDF,
+    PICTURE,
+    TEXT,
+)
+from shared.metadata.worker.pictures import read_picture
 from shared.metadata.worker.result import Metadata
-from shared.metadata.worker.svg_and_sidecars import read_markup
+from shared.metadata.worker.xmp import read_packet
 
-_READERS: Final[Mapping[bytes, Callable[[str], Metadata]]] = {
-    PICTURE: read_picture,
-    PACKET: read_packet,
-    PDF: read_pdf,
-    MARKUP: read_markup,
-    PACKAGE: read_package,
+type _Reader = Callable[[str], Metadata]
+
+_READERS: Final[Mapping[bytes, _Reader]] = {PICTURE: read_picture, PACKET: read_packet}
+# Readers whose libraries are loaded for the first file of the kind.
+_LATER: Final[Mapping[bytes, tuple[str, str]]] = {
+    AUDIO: ("audio_tags", "read_audio"),
+    GIF: ("png_gif_texts", "read_gif"),
+    MARKUP: ("svg_and_sidecars", "read_markup"),
+    OLE: ("ole_properties", "read_ole"),
+    PACKAGE: ("office_properties", "read_package"),
+    PDF: ("pdf", "read_pdf"),
+    TEXT: ("text_files", "read_text"),
 }
 
 # Bytes on the heap, and seconds of processor time for one file, after which the kernel ends the
@@ -50,12 +68,18 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
     limit = _resident() + _GROWTH
+    seen: set[bytes] = set()
     with socket.socket(fileno=0) as other:
         for number in range(1, _FILES + 1):
             kind, descriptors, _, _ = socket.recv_fds(other, 1, 1)
             if not kind:
                 return
             [descriptor] = descriptors
+            if kind not in _READERS and kind not in seen:
+                seen.add(kind)
+                before = _resident()
+                _later(kind)
+                limit += _resident() - before
             metadata = _read(kind, descriptor)
             last = number == _FILES or _resident() > limit
             answer = _encoded(metadata, last=last)
@@ -69,10 +93,19 @@ def _read(kind: bytes, descriptor: int) -> Metadata:
     """Read the open file. SIGPROF ends the process when the file takes too much processor time."""
     signal.setitimer(signal.ITIMER_PROF, _SECONDS)
     try:
-        return _READERS[kind](f"/dev/fd/{descriptor}")
+        reader = _READERS.get(kind) or _later(kind)
+        return reader(f"/dev/fd/{descriptor}")
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         os.close(descriptor)
+
+
+@cache
+def _later(kind: bytes) -> _Reader:
+    """Load the reader of a kind, and the reader's libraries."""
+    module, name = _LATER[kind]
+    reader: _Reader = getattr(import_module(f"shared.metadata.worker.{module}"), name)
+    return reader
 
 
 def _encoded(metadata: Metadata, *, last: bool) -> bytearray:

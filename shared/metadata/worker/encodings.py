@@ -33,6 +33,14 @@ _WIDE: Final = (
     (("utf-32-le", "utf-32-be"), b"\0\0\0"),
     (("utf-16-le", "utf-16-be"), b"\0"),
 )
+_MARK: Final = {
+    "utf-16-le": codecs.BOM_UTF16_LE,
+    "utf-16-be": codecs.BOM_UTF16_BE,
+    "utf-32-le": codecs.BOM_UTF32_LE,
+    "utf-32-be": codecs.BOM_UTF32_BE,
+}
+# Bytes in which the header of a packet names the byte order by a byte order mark.
+_HEADER: Final = 200
 _DECLARED: Final = re.compile(rb"\s*<\?xml\s[^>]*?encoding\s*=\s*[\"']([A-Za-z][\w.-]*)[\"']")
 _ISO_2022_JP: Final = re.compile(rb"\x1b\$[@B]")
 _WORD: Final = re.compile(r"[^\W\d_]*[^\x00-\x7f\W\d_][^\W\d_]*")
@@ -78,8 +86,8 @@ def decoded_utf16(raw: bytes, *, little: bool) -> Decoded:
 def markup(raw: bytes) -> str:
     """Return the characters of XML, by a byte order mark, by zeros, or by the declaration.
 
-    Source: XML 1.0, Annex F. A packet cut out of a file may begin or end within white space, and so
-    within a character.
+    Source: XML 1.0, Annex F; XMP part 1, section 7.3.2, for the mark in a packet's header. The last
+    zeros may be missing.
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if raw.startswith(mark):
@@ -87,11 +95,16 @@ def markup(raw: bytes) -> str:
     bracket = raw.find(b"<")
     for encodings, zeros in _WIDE:
         if bracket >= 0 and raw.startswith(zeros, bracket + 1):
-            # The first bytes may be missing, so the place of the zeros does not tell the order.
             little, big = encodings
+            if raw[:bracket] == zeros:
+                return raw.decode(big, "replace")
             body = raw[bracket:]
-            texts = (body.decode(little, "replace"), (zeros + body).decode(big, "replace"))
-            return max(texts, key=lambda text: text.count("<") + text.count(">"))
+            # White space, and so the last zeros, may be missing.
+            padded = body + bytes(-len(body) % (len(zeros) + 1))
+            if _MARK[big] in padded[:_HEADER] and _MARK[little] not in padded[:_HEADER]:
+                whole = zeros + body
+                return whole[: len(whole) & -len(zeros + b"<")].decode(big, "replace")
+            return padded.decode(little, "replace")
     declared = _DECLARED.match(raw)
     name = declared[1].decode("ascii").lower() if declared else "utf-8"
     # The letters are single bytes, so a declared encoding of two or four bytes is wrong.

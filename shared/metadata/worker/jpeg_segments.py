@@ -28,7 +28,8 @@ class Segments:
     """Segments of the JPEG at `path`; nothing of any other file.
 
     `comments` are all comments, `packets` the packets of extended XMP, and `photoshop` the further
-    records of Photoshop's, each as a JPEG of one segment. `broken` marks a missing portion of XMP,
+    records of Photoshop's, each as a JPEG of one segment. `is_png` tells that the file is a PNG
+    instead. `broken` marks a missing portion of XMP,
     and `cut` a packet or records that are too long.
     """
 
@@ -42,6 +43,8 @@ class Segments:
         self._left = dict.fromkeys((_APP1, _APP13), _MAX_LENGTH)
         self._left[_COMMENT] = 16 * _MAX_LENGTH
         with Path(path).open("rb") as file:
+            self.is_png = file.read(4) == b"\x89PNG"
+            file.seek(0)
             for kind, segment in _segments(file):
                 self._take(kind, segment)
         for (_, length), parts in self._portions.items():

@@ -1,31 +1,103 @@
-"""The properties of Office and OpenDocument packages, which name people.
+"""Packages: the properties of Office, OpenDocument and EPUB files, and authors in the text.
 
-Sources: ECMA-376 part 2, core properties; OpenDocument 1.3 part 3, section 4.3.
+Sources: ECMA-376 parts 1 and 2; OpenDocument 1.3 part 3, sections 4.3, 5.5 and 14; EPUB 3.3,
+section 5.5.
 """
 
+import re
 import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
 from typing import Final
 
+from shared.metadata.worker.encodings import decoded
 from shared.metadata.worker.result import TOO_LARGE, Metadata, MetadataBuilder, merged
-from shared.metadata.worker.svg_and_sidecars import read_elements
+from shared.metadata.worker.xml_texts import Where, XmlTexts
 
-_PROPERTIES: Final = ("docProps/core.xml", "docProps/app.xml", "meta.xml")
+_WORD: Final = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+_WORD_2012: Final = "http://schemas.microsoft.com/office/word/2012/wordml"
+_THREADS: Final = "http://schemas.microsoft.com/office/spreadsheetml/2018/threadedcomments"
+_SHEET: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_OFFICE: Final = "urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+_OPF: Final = "http://www.idpf.org/2007/opf"
+
+# Parts whose every text is metadata.
+_PROPERTIES: Final = re.compile(
+    r"docProps/(?:core|app|custom)[\w.]*\.xml|docMetadata/.*\.xml|meta\.xml|.*/core-properties/.*"
+    r"|word/comments\w*\.xml|xl/comments\d*\.xml|xl/comments/.*\.xml|xl/threadedComments/.*\.xml"
+    r"|ppt/comments/.*\.xml",
+    re.IGNORECASE,
+)
+# Parts with authors among other text.
+_AUTHORS: Final = re.compile(
+    r"word/[^/]*\.xml|xl/persons/.*\.xml|xl/revisions/.*\.xml|ppt/(?:commentAuthors|authors)\.xml"
+    r"|(?:.*/)?content\.xml|.*\.opf",
+    re.IGNORECASE,
+)
+# Elements with authors or properties among other text.
+_WANTED: Final = frozenset(
+    {f"{_OFFICE} annotation", f"{_OFFICE} change-info", f"{_OPF} metadata", f"{_SHEET} author"}
+)
+_ATTRIBUTES: Final[Mapping[str, str]] = {
+    f"{_WORD} author": "w:author",
+    f"{_WORD} initials": "w:initials",
+    f"{_WORD_2012} author": "w15:author",
+    "displayName": "Person:displayName",
+    "userId": "Person:userId",
+    "userName": "xl:userName",
+    "name": "Author:name",
+}
+# Only parts that list people have attributes with these plain names.
+_PEOPLE: Final = re.compile(
+    r"xl/(?:persons|revisions)/.*\.xml|ppt/(?:commentAuthors|authors)\.xml", re.IGNORECASE
+)
+_NAMES: Final[Mapping[str, str]] = {
+    "name": "custom",
+    "urn:oasis:names:tc:opendocument:xmlns:meta:1.0 name": "custom",
+}
 _MAX_PROPERTIES: Final = 1024 * 1024
+_MAX_TEXT: Final = 64 * 1024 * 1024
 
 
 def read_package(path: str) -> Metadata:
-    """Return the metadata in the properties of the Office or OpenDocument package at `path`."""
+    """Return the metadata of the Office, OpenDocument or EPUB file, or any zip, at `path`."""
     found = MetadataBuilder()
     large = False
     try:
         with zipfile.ZipFile(path) as package:
-            for name in set(_PROPERTIES) & set(package.namelist()):
-                if package.getinfo(name).file_size > _MAX_PROPERTIES:
+            found.text("ZIP:comment", *decoded(package.comment))
+            for entry in package.infolist():
+                if entry.comment:
+                    found.text("ZIP:comment", *decoded(entry.comment))
+            for entry, where in _parts(package):
+                limit = _MAX_PROPERTIES if where is _everywhere else _MAX_TEXT
+                if entry.file_size > limit:
                     large = True
                     continue
-                with package.open(name) as part:
-                    read_elements(part, found)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
+                people = _PEOPLE.fullmatch(entry.filename) is not None
+                attributes = {
+                    key: field for key, field in _ATTRIBUTES.items() if people or " " in key
+                }
+                names = _NAMES if where is _everywhere else {}
+                texts = XmlTexts(found, where, attributes, names, known_everywhere=False)
+                with package.open(entry) as part:
+                    large |= not texts.read(part)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error):
         # The package is broken, encrypted, or packed by an unknown method.
         found.broken = True
     return merged([found.metadata(), Metadata(note=TOO_LARGE if large else None)])
+
+
+def _parts(package: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, Where]]:
+    """Yield the parts that are read, the properties first."""
+    entries = package.infolist()
+    for entry in entries:
+        if _PROPERTIES.fullmatch(entry.filename):
+            yield entry, _everywhere
+    for entry in entries:
+        if _AUTHORS.fullmatch(entry.filename) and not _PROPERTIES.fullmatch(entry.filename):
+            yield entry, _WANTED.__contains__
+
+
+def _everywhere(_: str) -> bool:
+    return True

@@ -1,19 +1,51 @@
-"""PDF by pypdf: the document's XMP and its information dictionary (ISO 32000-2, 14.3)."""
+"""PDF by pypdf: XMP, the information dictionary, outlines, and annotations.
+
+Source: ISO 32000-2, sections 12.3.3, 12.5 and 14.3.
+"""
 
 import logging
+import time
+from collections.abc import Iterator
+from typing import Final
 
-from shared.metadata.worker.iptc_exif_xmp_fields import PDF_INFO
-from shared.metadata.worker.pictures import read_packets
-from shared.metadata.worker.result import ENCRYPTED, Metadata, MetadataBuilder
+import pypdf
+from pypdf.generic import DictionaryObject, IndirectObject, NameObject, TextStringObject
+
+from shared.metadata.worker.encodings import decoded
+from shared.metadata.worker.iptc_exif_xmp_fields import PDF_INFO, Field
+from shared.metadata.worker.result import (
+    ENCRYPTED,
+    TOO_LARGE,
+    UNREADABLE,
+    Metadata,
+    MetadataBuilder,
+    merged,
+)
+from shared.metadata.worker.xmp import read_packets
+
+# Seconds of processor time for outlines and annotations, and limits for a hostile file.
+_MAX_SECONDS: Final = 2.5
+_MAX_DEPTH: Final = 16
+_MAX_OBJECTS: Final = 100_000
+
+# Entries of an annotation with text of people (tables 166 and 172), and of a form's field (226).
+_ANNOTATION: Final = {
+    "/T": "PDF:Annotation/Author",
+    "/Contents": "PDF:Annotation/Contents",
+    "/Subj": "PDF:Annotation/Subject",
+    "/NM": "PDF:Annotation/Name",
+    "/RC": "PDF:Annotation/RichContents",
+    "/V": "PDF:Field/Value",
+    "/TU": "PDF:Field/Name",
+}
+_SIGNATURE: Final = ("/Name", "/Reason", "/Location", "/ContactInfo")
 
 
 def read_pdf(path: str) -> Metadata:
     """Return the metadata of the PDF at `path`, if the PDF opens without a password.
 
-    Raises the errors of pypdf for a broken PDF.
+    Raises the errors of pypdf for a PDF whose beginning or end is broken.
     """
-    import pypdf
-
     # A message of pypdf on a broken file may quote the file.
     logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
     found = MetadataBuilder()
@@ -21,9 +53,141 @@ def read_pdf(path: str) -> Metadata:
     if reader.is_encrypted and not reader.decrypt(""):
         return Metadata(note=ENCRYPTED)
     for key, value in (reader.metadata or {}).items():
-        if (field := PDF_INFO.get(key)) and isinstance(value, str):
-            found.add(value, field)
+        _add(f"PDF:{key[1:]}", value, found, PDF_INFO.get(key))
+    notes = []
+    for part in (_read_xmp, _read_outlines, _read_annotations):
+        try:
+            part(reader, found)
+        except TimeoutError:
+            notes.append(Metadata(note=TOO_LARGE))
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - pypdf raises anything for a broken object
+            notes.append(Metadata(note=UNREADABLE))
+    return merged([found.metadata(), *notes])
+
+
+def _read_xmp(reader: pypdf.PdfReader, found: MetadataBuilder) -> None:
     xmp = reader.root_object.get("/Metadata")
     if xmp is not None:
         read_packets([xmp.get_object().get_data()], found)
-    return found.metadata()
+
+
+def _read_outlines(reader: pypdf.PdfReader, found: MetadataBuilder) -> None:
+    """Add the titles of the outline, each item once, whatever the links between the items."""
+    budget = _Budget()
+    outlines = _object(reader.root_object.get("/Outlines"))
+    waiting = [outlines.get("/First")] if isinstance(outlines, DictionaryObject) else []
+    while waiting:
+        link = waiting.pop()
+        item = _object(link)
+        if not isinstance(item, DictionaryObject) or not budget.is_new(link, item):
+            continue
+        _add("PDF:Outline", item.get("/Title"), found)
+        waiting += [item.get("/Next"), item.get("/First")]
+
+
+def _read_annotations(reader: pypdf.PdfReader, found: MetadataBuilder) -> None:
+    """Add the authors and texts of annotations, and the fields of forms."""
+    budget = _Budget()
+    for page in _pages(reader, budget):
+        for link in _listed(page.get("/Annots")):
+            annotation = _object(link)
+            if isinstance(annotation, DictionaryObject) and budget.is_new(link, annotation):
+                _add_annotation(annotation, found)
+    form = _object(reader.root_object.get("/AcroForm"))
+    waiting = _listed(form.get("/Fields")) if isinstance(form, DictionaryObject) else []
+    while waiting:
+        link = waiting.pop()
+        field = _object(link)
+        if isinstance(field, DictionaryObject) and budget.is_new(link, field):
+            _add_annotation(field, found)
+            waiting += _listed(field.get("/Kids"))
+
+
+def _pages(reader: pypdf.PdfReader, budget: "_Budget") -> Iterator[DictionaryObject]:
+    """Yield the pages of the tree of pages, each once."""
+    waiting = [reader.root_object.get("/Pages")]
+    while waiting:
+        link = waiting.pop()
+        node = _object(link)
+        if isinstance(node, DictionaryObject) and budget.is_new(link, node):
+            kids = _listed(node.get("/Kids"))
+            waiting += reversed(kids)
+            if not kids:
+                yield node
+
+
+def _add_annotation(annotation: DictionaryObject, found: MetadataBuilder) -> None:
+    is_field = "/FT" in annotation
+    for key, field in _ANNOTATION.items():
+        # The title of a form's field is the field's own name.
+        name = "PDF:Field/Title" if key == "/T" and is_field else field
+        value = _object(annotation.get(key))
+        if isinstance(value, DictionaryObject):
+            for entry in _SIGNATURE:
+                _add(f"PDF:Signature{entry}", value.get(entry), found)
+        else:
+            _add(name, value, found)
+
+
+def _add(
+    field: str, value: object, found: MetadataBuilder, known: Field | None = None, depth: int = 3
+) -> None:
+    """Add a text, a name, bytes, or an array of these; any of which may be an indirect object."""
+    value = _object(value)
+    if isinstance(value, list) and depth:
+        for one in value:
+            _add(field, one, found, known, depth - 1)
+        return
+    readings: tuple[str, ...] = ()
+    if isinstance(value, bytes):
+        text, readings = decoded(bytes(value))
+    elif isinstance(value, NameObject):
+        text = value[1:]
+    elif isinstance(value, str):
+        text = str(value)
+        raw = value.original_bytes if isinstance(value, TextStringObject) else b""
+        # Writers put the encoding of their own system in the place of PDFDocEncoding.
+        if not (raw.isascii() or raw.startswith((b"\xfe\xff", b"\xff\xfe"))):
+            first, others = decoded(raw)
+            readings = (first, *others)
+    else:
+        return
+    found.text(field, text, readings)
+    if known is not None:
+        found.add(text, known)
+
+
+def _object(value: object) -> object:
+    """Return the object behind a reference, or behind references to references."""
+    for _ in range(_MAX_DEPTH):
+        if not isinstance(value, IndirectObject):
+            break
+        value = value.get_object()
+    return value
+
+
+def _listed(value: object) -> list[object]:
+    value = _object(value)
+    return list(value) if isinstance(value, list) else []
+
+
+class _Budget:
+    """The objects that were seen, and the time that is left."""
+
+    def __init__(self) -> None:
+        self._seen: set[object] = set()
+        self._until = time.process_time() + _MAX_SECONDS / 2
+
+    def is_new(self, link: object, found: object) -> bool:
+        """Tell whether the object is new. Raises TimeoutError when no time or room is left."""
+        key: object = id(found)
+        if isinstance(link, IndirectObject):
+            key = (link.idnum, link.generation)
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        if len(self._seen) > _MAX_OBJECTS or time.process_time() > self._until:
+            raise TimeoutError
+        return True

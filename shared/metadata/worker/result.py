@@ -26,6 +26,7 @@ TOO_LARGE: Final = "metadata-too-large"
 NOT_SUPPORTED: Final = "metadata-not-supported"
 CUT: Final = "metadata-cut"
 ENCRYPTED: Final = "metadata-encrypted"
+PARTIAL: Final = "metadata-partial"
 XMP_ONLY: Final = "metadata-xmp-only"
 
 # An id is a GUID or a digest under a prefix of Adobe's (XMP part 2, xmpMM). The fields are plain
@@ -78,7 +79,11 @@ class Metadata:
     - "metadata-encrypted": the file needs a password;
     - "metadata-not-supported": no reader knows the type;
     - "metadata-cut": the file has more texts than are kept, or more names, or longer names;
+    - "metadata-partial": the type has places for text that no reader knows, such as the comments in
+      the text of an old Word file;
     - "metadata-xmp-only": only the XMP of this type is read, and not its other metadata.
+
+    Without a note, every part of the file that can hold text of metadata was read.
 
     `has_xmp` says that XMP stands in the type's own place for XMP.
     """
@@ -170,27 +175,45 @@ class MetadataBuilder:
         )
 
 
-def merged(parts: Iterable[Metadata]) -> Metadata:
-    """Merge the metadata of several parts of one file. `parts` may be made while merging."""
-    people, documents, notes = set[NamedPerson](), set[DocumentId](), set[str | None]()
-    texts = Texts()
-    for part in parts:
-        people.update(part.people)
-        documents.update(part.documents)
-        notes.add(part.note)
+class Merging:
+    """Merge the metadata of several parts of one file, part by part."""
+
+    def __init__(self) -> None:
+        self._people: set[NamedPerson] = set()
+        self._documents: set[DocumentId] = set()
+        self._notes: set[str | None] = set()
+        self._texts = Texts()
+
+    def add(self, part: Metadata) -> None:
+        """Add a part."""
+        self._people.update(part.people)
+        self._documents.update(part.documents)
+        self._notes.add(part.note)
         for text in part.texts:
-            texts.add(text)
-    if len(people) > MAX_PEOPLE or texts.cut:
-        notes.add(CUT)
-    return Metadata(
-        tuple(sorted(people, key=_keywords_last)[:MAX_PEOPLE]),
-        next((note for note in _NOTES if note in notes), None),
-        tuple(sorted(documents)[:MAX_DOCUMENTS]),
-        texts=texts.all(),
-    )
+            self._texts.add(text)
+
+    def metadata(self) -> Metadata:
+        """Return the metadata of all parts, with the first note that applies."""
+        notes = self._notes
+        if len(self._people) > MAX_PEOPLE or self._texts.cut:
+            notes = notes | {CUT}
+        return Metadata(
+            tuple(sorted(self._people, key=_keywords_last)[:MAX_PEOPLE]),
+            next((note for note in _NOTES if note in notes), None),
+            tuple(sorted(self._documents)[:MAX_DOCUMENTS]),
+            texts=self._texts.all(),
+        )
 
 
-_NOTES: Final = (TOO_LARGE, UNREADABLE, ENCRYPTED, NOT_SUPPORTED, CUT, XMP_ONLY)
+def merged(parts: Iterable[Metadata]) -> Metadata:
+    """Merge the metadata of several parts of one file."""
+    merging = Merging()
+    for part in parts:
+        merging.add(part)
+    return merging.metadata()
+
+
+_NOTES: Final = (TOO_LARGE, UNREADABLE, ENCRYPTED, NOT_SUPPORTED, CUT, PARTIAL, XMP_ONLY)
 
 
 def _keywords_last(person: NamedPerson) -> tuple[bool, NamedPerson]:

@@ -1,0 +1,115 @@
+"""XMP by Exiv2: bare packets in any wrapping, and the XMP of pictures."""
+
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import exiv2
+
+from shared.metadata.worker import iptc_exif_xmp_fields as fields
+from shared.metadata.worker.encodings import markup
+from shared.metadata.worker.picture_texts import OTHER_REGION, add_xmp
+from shared.metadata.worker.result import Metadata, MetadataBuilder
+
+_INDEX: Final = re.compile(r"\[\d+\]")
+_DECLARATION: Final = re.compile(r"\A\ufeff?\s*<\?xml\s[^>]*>")
+_PREFIX: Final = re.compile(r"(?<=/)[^/:]*:")
+
+
+def read_packets(packets: list[bytes], found: MetadataBuilder) -> None:
+    """Add the people and the texts in bare XMP packets, in any wrapping."""
+    for packet in packets:
+        with Complaints() as complaints:
+            try:
+                add_packet(packet, found)
+            except exiv2.Exiv2Error:
+                complaints.serious = True
+            finally:
+                exiv2.XmpParser.terminate()
+            found.broken |= complaints.serious
+
+
+def read_packet(path: str) -> Metadata:
+    """Return the metadata of the bare XMP packet at `path`."""
+    found = MetadataBuilder()
+    read_packets([Path(path).read_bytes()], found)
+    return found.metadata()
+
+
+def add_packet(packet: bytes, found: MetadataBuilder) -> None:
+    """Add a bare packet. Raises Exiv2Error for a broken packet."""
+    image = exiv2.ImageFactory.create(exiv2.ImageType.xmp)
+    # Exiv2 takes the packet as UTF-8, whatever a declaration says.
+    image.setXmpPacket(_DECLARATION.sub("", markup(packet), count=1))
+    add_image_xmp(image, found)
+
+
+def add_image_xmp(image: exiv2.Image, found: MetadataBuilder) -> None:
+    """Add the people, the documents and the texts of the XMP that Exiv2 has read."""
+    names: dict[str, str] = {}
+    others: set[str] = set()
+    regions: list[tuple[str, list[str]]] = []
+    for datum in image.xmpData():
+        found.has_xmp = True
+        key = _PREFIX.sub("", datum.key())
+        plain = _INDEX.sub("", key)
+        texts = list(_texts(datum.value()))
+        if key.startswith(fields.REGIONS) and key.endswith("/Name"):
+            regions.append((key, texts))
+        else:
+            add_xmp(plain, texts, found)
+        if field := fields.XMP.get(plain):
+            for text in texts:
+                found.add(text, field)
+        elif name := fields.DOCUMENTS.get(plain):
+            found.add_document(datum.toString(), name)
+        elif key.startswith(fields.REGIONS):
+            region, _, leaf = key.rpartition("/")
+            if leaf == "Name":
+                names[region] = datum.toString()
+            elif leaf == "Type" and datum.toString() not in ("", "Face"):
+                others.add(region)
+    for region in names.keys() - others:
+        found.add(names[region], fields.REGION_NAME)
+    for key, texts in regions:
+        named = key.rpartition("/")[0] not in others
+        for text in texts:
+            found.text(fields.REGION_NAME.name if named else OTHER_REGION, text)
+
+
+def _texts(value: exiv2.Value) -> Iterator[str]:
+    if isinstance(value, exiv2.XmpArrayValue):
+        yield from value
+    elif isinstance(value, exiv2.LangAltValue):
+        yield from value.values()
+    elif not (value.xmpStruct() or value.xmpArrayType()):
+        # The head of a structure or an array has no text of its own.
+        yield value.toString()
+
+
+class Complaints(logging.Handler):
+    """Listen to Exiv2's messages, which may quote names and so are not logged.
+
+    Exiv2 reports metadata that cannot be parsed as an error, and a skipped block as a warning that
+    begins with "Failed to". Other warnings are about oddities that lose no metadata.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.serious = False
+
+    def __enter__(self) -> "Complaints":
+        logger = logging.getLogger("exiv2")
+        logger.propagate = False
+        logger.setLevel(logging.WARNING)
+        logger.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("exiv2").removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.ERROR or record.getMessage().startswith("Failed to"):
+            self.serious = True
