@@ -34,8 +34,9 @@ _KEEP_ANSWERS = 10_000
 _VERSION = re.compile("[0-9A-Za-z]{32}")
 # The vault's codes, "Azure Key Vault REST API error codes" and "Azure Key Vault soft-delete
 # overview", learn.microsoft.com. Any other 404 is of a proxy or a wrong address.
+_NOT_FOUND = "SecretNotFound"
 _FAULTS: Mapping[str | None, DataKeyFault] = {
-    "SecretNotFound": "destroyed",
+    _NOT_FOUND: "destroyed",
     "ObjectIsDeletedButRecoverable": "destroyed",
     "ObjectIsBeingDeleted": "destroyed",
     "SecretDisabled": "disabled",
@@ -88,7 +89,7 @@ class KeyVaultDataKeys:
             with as_unavailable(_SERVICE):
                 deleted = await self._delete(_name(tenant))
         except (ClientAuthenticationError, HttpResponseError) as error:
-            if _fault(error) == "destroyed":
+            if _code(error) == _NOT_FOUND:
                 return None
             raise UnavailableError(_SERVICE) from error
         finally:
@@ -176,7 +177,8 @@ class KeyVaultDataKeys:
         try:
             return await self._client.delete_secret(name)
         except HttpResponseError as error:
-            if _fault(error) != "destroyed":
+            # A deletion under way has no day yet: the caller comes back.
+            if _code(error) != _NOT_FOUND:
                 raise
         return await self._client.get_deleted_secret(name)
 
@@ -219,7 +221,12 @@ def _data_key(tenant: str, secret: KeyVaultSecret) -> DataKey:
 
 def _fault(error: HttpResponseError) -> DataKeyFault | None:
     """Return the fault of the key that the vault's answer tells; None for any other answer."""
+    return _FAULTS.get(_code(error))
+
+
+def _code(error: HttpResponseError) -> str | None:
+    """Return the innermost code of the vault's answer; None where the answer has none."""
     if error.error is None:
         return None
     inner = error.error.innererror
-    return _FAULTS.get(inner.get("code") if inner else error.error.code)
+    return inner.get("code") if inner else error.error.code

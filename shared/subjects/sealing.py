@@ -19,7 +19,6 @@ LARGEST: Final = 64 * 1024**2
 
 _FORM = b"\x01"
 _NONCE_BYTES = 12
-_TAG_BYTES = 16
 # At 300 bytes every level takes 9 µs and leaves 168 bytes. At 100 KB of fields and texts level 1
 # takes 0.53 ms and leaves 24.5 KB, level 3 0.67 ms and 21.7 KB, level 6 1.47 ms and 20.3 KB.
 _LEVEL = 3
@@ -46,7 +45,7 @@ def unseal(key: bytes, sealed: bytes, bound_to: bytes) -> bytes:
     from cryptography.exceptions import InvalidTag
 
     form, nonce, ciphertext = sealed[:1], sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
-    if form != _FORM or len(ciphertext) < _TAG_BYTES:
+    if form != _FORM or len(nonce) < _NONCE_BYTES:
         raise SealError("no sealed record of a known form")
     try:
         compressed = _cipher(key).decrypt(nonce, ciphertext, form + bound_to)

@@ -111,6 +111,7 @@ def test_a_bomb_fills_no_memory(monkeypatch):
 
 
 def test_a_record_of_the_largest_size_opens():
+    assert LARGEST == 67_108_864
     data = bytes(LARGEST)
     assert unseal(KEY, seal(KEY, data, BOUND), BOUND) == data
 
