@@ -19,6 +19,7 @@ _BLOCK: Final = tarfile.BLOCKSIZE
 # The field with the size of a member, and the greatest size in octal digits: POSIX pax, ustar.
 _SIZE: Final = slice(124, 136)
 _MAX_OCTAL: Final = 8**11 - 1
+_CHECKSUM: Final = slice(148, 156)
 _INPUT: Final = 64 * 1024
 # The dictionary of `xz -9` takes 64 MiB; the rest is a margin.
 _XZ_MEMORY: Final = 72 * 1024 * 1024
@@ -51,6 +52,9 @@ def is_tar(head: bytes) -> bool:
     """
     if head[257:262] == b"ustar":
         return True
+    if head[:1] == b"\0" and not head[_CHECKSUM].partition(b"\0")[0].strip():
+        # Without a name and a sum: chance makes the sum of signed numbers zero.
+        return False
     try:
         tarfile.TarInfo.frombuf(head[:_BLOCK], "utf-8", "surrogateescape")
     except tarfile.HeaderError:

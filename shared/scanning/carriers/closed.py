@@ -97,12 +97,14 @@ def _is_xar(file: IO[bytes], place: int, size: int) -> bool:
 
 
 def _is_lha(file: IO[bytes], place: int, _: int) -> bool:
-    """Tell an LHA by the size and the level of the header. The mark is a member's method."""
+    """Tell an LHA by the size, the sum and the level of a header. The mark is a method."""
     if place < 2:
         return False
-    # The size, or the size and the sum, of the header; the method; and the level.
+    # The size and the sum of the header, or the size alone; the method; and the level.
     header = _read(file, place - 2, 24)
-    return len(header) == 24 and any(header[:2]) and header[20] <= 3 and header[7:11] != b"    "
+    if len(header) < 24 or header[20] > 3 or header[7:11] == b"    " or not any(header[:2]):
+        return False
+    return header[20] >= 2 or sum(_read(file, place, header[0])) & 0xFF == header[1]
 
 
 def _read(file: IO[bytes], place: int, length: int) -> bytes:

@@ -118,4 +118,5 @@ def _decodes(file: IO[bytes]) -> bool:
         decoded = stream.decompress(packed, _TRIED)
     except lzma.LZMAError:
         return False
-    return stream.eof or len(decoded) == _TRIED
+    # Zeros are an LZMA of no bytes.
+    return bool(decoded) and (stream.eof or len(decoded) == _TRIED)

@@ -17,7 +17,8 @@ _RAR5 = _RAR5_MARK + b"\x33\x92\xb5\xe5\x0a\1\5\6\0\5\1\1\x80\x80\0" + _NOISE
 _RAR4 = b"Rar!\x1a\x07\0\xcf\x90\x73\0\0\x0d" + bytes(7) + _NOISE
 _CABINET = b"MSCF\0\0\0\0" + struct.pack("<IIII", 300, 0, 44, 0) + b"\3\1\1\0\1\0\0\0" + _NOISE
 _XAR = b"xar!\0\x1c\0\1" + struct.pack(">QQI", 90, 300, 1) + _NOISE
-_LHA = b"\x24\x99-lh5-" + struct.pack("<II", 90, 120) + bytes(4) + b"\x20\1\5a.com" + _NOISE
+_LHA_HEADER = b"-lh5-" + struct.pack("<II", 90, 120) + bytes(4) + b"\x20\1\5a.com\0\0M\0\0"
+_LHA = bytes((len(_LHA_HEADER), sum(_LHA_HEADER) & 0xFF)) + _LHA_HEADER + _NOISE
 _PROGRAM = b"\x7fELF\2\1\1" + bytes(0x1000)
 
 _HEADS = {
@@ -94,6 +95,7 @@ _BEHIND = {
     "cabinet": _CABINET,
     "xar": _XAR,
     "LHA": _LHA,
+    "LHA with a header of level 2": b"\x30\0" + _LHA_HEADER[:18] + b"\2" + _NOISE,
 }  # fmt: skip
 
 for _name, _data in _BEHIND.items():

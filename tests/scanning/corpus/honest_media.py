@@ -114,6 +114,7 @@ _MARKS_IN_PROGRAMS = {
     "chromedriver": b"0<Rar!\x1a\7" + bytes(6) + b"\x9a\x99\xb9?+\x86\xab\3\xe0\xd3v@xsaveopt",
     "the types of file": b"Rar!\x1a\7\1" + bytes(99) + b"MSCF" + bytes(99) + b"7z\xbc\xaf\x27\x1c"
     + bytes(99) + b"Rar!\x1a\7" + bytes(99) + b"-lh5-" + bytes(99),
+    "libxmp": b"\xfe\xff-lhd-\0\xfd7zXZ" + bytes(300),
     "the cache of MIME types": b"7z\xbc\xaf\x27\x1c\0\0**ACE**\0\x1a\x08\0\0\xff\xff\x80\x80\x1a",
 }  # fmt: skip
 
@@ -155,6 +156,10 @@ def _others() -> None:
         )
     matrix = struct.pack("<5I", 0, 2, 1, 0, 11) + b"fit_params\0" + p.noise(16)
     add("matrix of MATLAB 4", CLEAN, lambda: matrix)
+    add("table of numbers", CLEAN, lambda: b"\1\0\0\2" + bytes(1020))
+    # The signed sum of the numbers, as of the header of an old tar, is zero.
+    numbers = bytes(2) + b"\x80\x80" + bytes(144) + b"\0q" * 4 + bytes(1044)
+    add("numbers like an old tar", CLEAN, lambda: numbers)
     add("WebAssembly", CLEAN, lambda: b"\0asm\1\0\0\0" + p.noise(300))
     add(
         "shortcut of a Mac (AppleDouble)",
