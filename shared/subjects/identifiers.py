@@ -163,12 +163,15 @@ def _with_others(text: str) -> Iterator[tuple[str, ...]]:
     """Split nicknames, names in brackets and former names from a name."""
     married, *former = _MAIDEN.split(text)
     bare = _BRACKETS.sub(" ", _QUOTED.sub(" ", married))
-    others = [inner for inner in _BRACKETS.findall(married) if _words(inner)]
+    bracketed = [found for found in _BRACKETS.finditer(married) if _words(found.group(1))]
     if not _words(bare):
-        bare, others = married, []
-    yield (bare, *others, *(_BRACKETS.sub(" ", each) for each in former))
-    for quoted in _QUOTED.finditer(married):
-        nickname, words = quoted.group(1) or quoted.group(2), _in_order(bare)
+        bare, bracketed = married, []
+    inner = [found for found in bracketed if _words(married[found.end() :])]
+    last = [found.group(1) for found in bracketed if found not in inner]
+    yield (bare, *last, *(_BRACKETS.sub(" ", each) for each in former))
+    nicknames = [found.group(1) or found.group(2) for found in _QUOTED.finditer(married)]
+    for nickname in (*nicknames, *(found.group(1) for found in inner)):
+        words = _in_order(bare)
         yield (" ".join([nickname, *words[_surname(words) :]]),)
 
 

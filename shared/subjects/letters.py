@@ -113,7 +113,7 @@ def sound_key(plain: str) -> str:
     """Return the key of a word's sound, from the word's plain spelling in Latin letters."""
     for pattern, rough in _ROUGH:
         plain = plain.replace(pattern, rough)
-    return "~" + _DOUBLES.sub(r"\1", plain)
+    return "~" + _DOUBLES.sub(r"\1", _SILENT.sub("", plain))
 
 
 # What the systems of transliteration write for one sound, in this order.
@@ -124,6 +124,7 @@ _ROUGH: Final = (
     ("c", "k"), ("w", "v"), ("ou", "u"), ("oy", "u"), ("y", "i"), ("j", "i"), ("ie", "e"),
     ("ii", "i"), ("iu", "u"), ("ia", "a"), ("io", "o"), ("ei", "i"), ("eo", "o"), ("tz", "ts"),
 )  # fmt: skip
+_SILENT: Final = re.compile("(?<=[aeiou])h(?![aeiou])")
 _DOUBLES: Final = re.compile(r"(.)\1+")
 
 # The endings of the cases of names, longest first.

@@ -46,6 +46,7 @@ TOGETHER = [
     (f"{CUT}.jpg", f"{CUT}..json"),
     (f"{CUT[1:]}.jpg", f"{CUT[1:]}.j.json"),
     (f"{CUT[3:]}.jpg", f"{CUT[3:]}.jpg.json"),
+    (f"{LONG[:45]}.jpg", f"{LONG[:45]}.jpg.json"),
     (f"{CUT[4:]}.jpg", f"{CUT[4:]}.jpg..json"),
     (f"{CUT[5:]}.jpg", f"{CUT[5:]}.jpg.s.json"),
     ("notes.txt", "notes.txt.json"),
@@ -69,6 +70,8 @@ APART = [
     ("IMG_7(2).jpg", "IMG_7.jpg.supplemental-metadata(1).json"),
     ("IMG_7.jpg", "IMG_7(1).jpg"),
     (f"{LONG}_1.jpg", f"{LONG}_2.jpg"),
+    (f"{LONG[:45]}1.jpg", f"{LONG[:45]}2.json"),
+    (f"{LONG[:45]}.jpg", f"{LONG[:45]}.json"),
     (".xmp", "IMG_1.jpg"),
     ("IMG_1", "IMG_1.pdf"),
     ("README", "readme.jpg"),
@@ -101,6 +104,7 @@ def test_a_sidecar_of_a_name_belongs_to_the_shot_before_a_document():
     assert companions("IMG_1.pdf", ["IMG_1.xmp", "IMG_1.jpg"]) == []
     assert companions("IMG_1.xmp", ["IMG_1.pdf", "IMG_1.jpg"]) == ["IMG_1.jpg"]
     assert companions("IMG_1.pdf", ["IMG_1.xmp"]) == ["IMG_1.xmp"]
+    assert companions("IMG_1.pdf.xmp", ["IMG_1.pdf", "IMG_1.jpg"]) == ["IMG_1.pdf"]
 
 
 def test_two_documents_of_one_name_share_a_sidecar_and_nothing_else():
