@@ -57,6 +57,7 @@ _MATROSKA: Final = frozenset({"video/matroska", "video/webm"})
 _CHUNKS: Final = frozenset({"audio/aiff", "audio/vnd.wave", "video/x-msvideo"})
 
 _PLAIN: Final = "text/plain"
+_UNKNOWN: Final = "application/octet-stream"
 # First bytes of sounds that have tags of APE's, and no registered type.
 _SOUNDS: Final = (b"MAC ", b"MP+", b"MPCK", b"OFR ", b"TTA1", b"wvpk")
 _HEAD: Final = 8192
@@ -154,6 +155,18 @@ class Collector:
             kind = TEXT
         elif kind is None and self._head.startswith(_SOUNDS):
             kind = AUDIO
+        elif self._media_type == _UNKNOWN:
+            kind = _kind_in_any_encoding(self._head)
         if kind is None:
             return Metadata(note=XMP_ONLY)
         return Metadata(note=TOO_LARGE) if copy is None else read_document(kind, copy)
+
+
+def _kind_in_any_encoding(head: bytes) -> bytes | None:
+    """Return the kind of a text in the encoding of a system, which is a text of no type."""
+    start = head.lstrip().lower()
+    if start.startswith((b"<?xml", b"<svg", b"<x:x", b"<rdf:rdf")):
+        return MARKUP
+    if start.startswith((b"<!doctype html", b"<html", b"<head")):
+        return TEXT
+    return TEXT if kind_of(head) in ("mail", "vcard") else None

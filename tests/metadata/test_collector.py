@@ -140,7 +140,7 @@ def test_a_film(media_type, copied):
 
 @pytest.mark.parametrize("media_type", ["application/octet-stream", "video/x-flv", "image/bmp"])
 def test_any_other_type_is_searched(media_type):
-    data = b"<svg><metadata>" + PACKET + b"</metadata></svg>"
+    data = b"\0<svg><metadata>" + PACKET + b"</metadata></svg>"
     assert collect(media_type, data) == Metadata((CREATOR,), "metadata-xmp-only")
     assert collect(media_type, b"no packet") == Metadata(note="metadata-xmp-only")
 

@@ -58,6 +58,7 @@ class XmlTexts:
         self._attributes = attributes or {}
         self._names = names or {}
         self._skipped = skipped
+        self._own: set[str] = set()
         self._known_everywhere = known_everywhere
         self._stack: list[tuple[str, str | None, bool]] = []
         self._text: list[str] = []
@@ -98,10 +99,15 @@ class XmlTexts:
         wanted = wanted or self._wanted(name)
         if name in MARKUP and (wanted or self._known_everywhere):
             known = name
-        field = MARKUP[known].name if known else self._named(name) if wanted else ""
+        if known:
+            field = MARKUP[known].name
+        elif field not in self._own:
+            field = self._named(name) if wanted else ""
         for key, value in attributes.items():
             if label := self._names.get(key):
                 field = f"{label}:{value}"
+                # The elements within hold the value.
+                self._own.add(field)
             elif place := self._attributes.get(key):
                 self._found.text(place, value)
         self._stack.append((known, field, wanted))
