@@ -1,1 +1,1 @@
-"""Metadata: the people and documents named in a file, read within limits of memory and time."""
+"""Metadata: the texts of a file and their fields, read within limits of memory and time."""

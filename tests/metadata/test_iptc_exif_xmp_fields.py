@@ -273,6 +273,12 @@ def test_the_ids_of_documents_are_kept_as_they_are():
     assert {(one.identifier, one.field) for one in found.documents} == expected
 
 
+def test_an_id_of_gimp_is_kept():
+    value = "gimp:docid:gimp:7ad1d0b2-93c1-4c56-8d3e-7f8d4ea4c9f0"
+    [found] = read(xmp(element("xmpMM:DocumentID", value))).documents
+    assert found.identifier == value
+
+
 @pytest.mark.parametrize(
     "value",
     ["Zoë Müller", "", "zoe@example.org", "xmp.did:Zoe", "uuid:", "f" * 65, "deadbeef" * 2 + "\n"],

@@ -148,6 +148,8 @@ FACES = b"\1\0" + b"Zoe Winter".ljust(20, b"\0") + b"\5\0\6\0"
         ("Exif:ImageDescription", "Exif.Image.ImageDescription", NAME),
         ("Exif:DocumentName", "Exif.Image.DocumentName", NAME),
         ("Exif:HostComputer", "Exif.Image.HostComputer", NAME),
+        ("Exif:Copyright", "Exif.Image.Copyright", b"Bo\0" + NAME.encode("cp1252") + b"\0"),
+        ("Exif:Artist", "Exif.Image.Artist", NAME.encode("utf-16-le")),
         ("Exif:XPComment", "Exif.Image.XPComment", NAME.encode("utf-16-le")),
         ("Exif:XPTitle", "Exif.Image.XPTitle", NAME.encode("utf-16-le") + b"\0\0"),
         ("Exif:UserComment", COMMENT, f"charset=Unicode {NAME}"),
@@ -169,6 +171,14 @@ def test_a_tag_of_exif(field, key, value):
     value = exiv2.DataValue(value) if isinstance(value, bytes) else value
     found = texts(with_metadata(exif=[*make, (key, value)]))[field]
     assert {NAME, "Zoe Winter", "鈴木", "4711-0815"} & set(found)
+
+
+def test_text_of_exif_in_utf8():
+    # A TIFF whose Artist is of the type of Exif 3.0.
+    name = f"{NAME} 山田\0".encode()
+    tags = struct.pack("<HHIIHHII", 0x100, 3, 1, 1, 0x13B, 129, len(name), 40)
+    file = b"II*\0" + struct.pack("<IH", 8, 2) + tags + bytes(4)
+    assert texts(file.ljust(40, b"\0") + name)["Exif:Artist"] == [f"{NAME} 山田"]
 
 
 def test_400_people_of_one_picture_are_400_people():

@@ -125,20 +125,28 @@ def is_text(raw: bytes) -> bool:
 
 
 def _in_doubt(raw: bytes) -> Decoded:
-    readings: dict[str, None] = {}
+    # The files of one upload, and of one photographer, repeat the same names.
+    return _readings(raw) if len(raw) > _SHORT else _short_readings(raw)
+
+
+def _readings(raw: bytes) -> Decoded:
+    texts: dict[str, None] = {}
     for encoding in _ENCODINGS:
         try:
-            text = raw.decode(encoding)
+            texts[raw.decode(encoding)] = None
         except UnicodeDecodeError:
             continue
-        if _is_text(text):
-            readings[text] = None
+    readings = [text for text in texts if _is_text(text)]
     first = raw.decode("cp1252", "replace")
     if not readings:
         return first, (raw.decode("utf-8", "replace"),)
     # Windows-1252 is what most writers mean.
-    text = first if first in readings else next(iter(readings))
+    text = first if first in readings else readings[0]
     return text, tuple(other for other in readings if other != text)
+
+
+_SHORT: Final = 200
+_short_readings: Final = lru_cache(maxsize=1024)(_readings)
 
 
 def _is_text(text: str) -> bool:

@@ -56,11 +56,20 @@ _DIRECTORY: Final = re.compile(
     r"Image\d*|SubImage\d*|SubThumb\d*|Photo|GPSInfo|Iop|Thumbnail|MpfInfo"
 )
 # Records of numbers with names between the numbers: recognized faces of Panasonic and Fujifilm.
-_FACES: Final = frozenset({"Exif.Panasonic.FaceRecInfo", "Exif.Fujifilm.0x4282"})
+_FACES: Final = frozenset({"Exif.Panasonic.FaceRecInfo", "Exif.Fujifilm.FaceRecInfo"})
 _RUNS: Final = re.compile(rb"[\x20-\x7e\x80-\xff]{2,}")
 # Tags whose text stands elsewhere, or is no text.
-_NO_EXIF: Final = frozenset({"MakerNote", "XMLPacket", "ICCProfile", "InterColorProfile"})
-_MAX_UNDEFINED: Final = 64 * 1024
+_NO_EXIF: Final = frozenset(
+    {
+        *("MakerNote", "XMLPacket", "ICCProfile", "InterColorProfile", "ExifVersion"),
+        *("FlashpixVersion", "InteroperabilityVersion", "ComponentsConfiguration"),
+    }
+)
+# Bytes that show UTF-16 in the place of ASCII.
+_START: Final = 64
+# The type of text of Exif 3.0, which Exiv2 does not name.
+_UTF8_TYPE: Final = 129
+_ASCII_TYPES: Final = (exiv2.TypeId.asciiString, _UTF8_TYPE)
 
 
 def add_xmp(plain: str, texts: Iterable[str], found: MetadataBuilder) -> None:
@@ -96,11 +105,11 @@ def add_exif(data: exiv2.ExifData, found: MetadataBuilder, *, little: bool) -> N
         if name in _NO_EXIF or group == "MakerNote":
             continue
         field = f"{'Exif' if _DIRECTORY.fullmatch(group) else group}:{name}"
-        if kind == exiv2.TypeId.asciiString:
+        if kind in _ASCII_TYPES:
             _add_ascii(field, raw_of(datum.value()), found)
         elif name in _UTF16:
             found.text(field, *decoded_utf16(raw_of(datum.value()), little=True))
-        elif kind in _BYTES and 3 < datum.size() <= _MAX_UNDEFINED:
+        elif kind in _BYTES and datum.size() > 3:
             value = datum.value()
             raw = raw_of(value)
             if isinstance(value, exiv2.CommentValue):
@@ -108,13 +117,21 @@ def add_exif(data: exiv2.ExifData, found: MetadataBuilder, *, little: bool) -> N
             elif key in _FACES:
                 for run in _RUNS.findall(raw):
                     found.text(field, *decoded(run))
-            elif is_text(raw):
+            elif is_text(raw) or _is_ascii_tag(key):
                 _add_ascii(field, raw, found)
 
 
+def _is_ascii_tag(key: str) -> bool:
+    """Tell whether the standard gives the tag a text, whatever the file gives it."""
+    return bool(exiv2.ExifKey(key).defaultTypeId() == exiv2.TypeId.asciiString)
+
+
 def _add_ascii(field: str, raw: bytes, found: MetadataBuilder) -> None:
+    if 3 * raw.count(b"\0", 0, _START) > min(len(raw), _START):
+        found.text(field, *decoded_utf16(raw, little=True))
+        return
     # A NUL parts the photographer's notice from the editor's (Exif 3.0, Copyright).
-    for part in raw.split(b"\0"):
+    for part in raw.rstrip(b"\0").split(b"\0"):
         text, others = decoded(part)
         if not _DATE_OR_FRACTION.fullmatch(text):
             found.text(field, text, others)

@@ -1,4 +1,4 @@
-"""Read people from EXIF, IPTC-IIM and XMP by Exiv2, and the ids of documents from XMP."""
+"""Read all texts of EXIF, IPTC-IIM and XMP by Exiv2, and the ids of documents from XMP."""
 
 import re
 from pathlib import Path

@@ -112,10 +112,13 @@ class Texts:
         """Keep a text, if room is left."""
         if text in self._texts:
             return
-        self._room -= _OVERHEAD + sum(map(sys.getsizeof, (text.text, *text.readings)))
-        if self._room < 0:
+        size = _OVERHEAD
+        if self._room >= size:
+            size += sum(map(sys.getsizeof, (text.text, *text.readings)))
+        if size > self._room:
             self.cut = True
         else:
+            self._room -= size
             self._texts[text] = None
 
     def all(self) -> tuple[Text, ...]:
@@ -141,11 +144,10 @@ class MetadataBuilder:
 
     def text(self, field: str, text: str, readings: Iterable[str] = ()) -> None:
         """Keep a text of a field, and the text's other readings."""
-        text = _clean(text).translate(_NO_CONTROLS).strip()
+        text = _without_controls(text)
         if text:
-            cleaned = (_clean(other).translate(_NO_CONTROLS).strip() for other in readings)
-            others = tuple(other for other in dict.fromkeys(cleaned) if other not in ("", text))
-            self._texts.add(Text(field, text, others))
+            others = dict.fromkeys(map(_without_controls, readings)) if readings else {}
+            self._texts.add(Text(field, text, tuple(o for o in others if o not in ("", text))))
 
     def add(self, text: str, field: Field) -> None:
         """Keep the identifiers in the text of a field, each cut to `MAX_LENGTH`."""
@@ -218,6 +220,12 @@ _NOTES: Final = (TOO_LARGE, UNREADABLE, ENCRYPTED, NOT_SUPPORTED, CUT, PARTIAL, 
 
 def _keywords_last(person: NamedPerson) -> tuple[bool, NamedPerson]:
     return person.field in KEYWORDS, person
+
+
+def _without_controls(text: str) -> str:
+    if not text.isprintable():
+        text = _clean(text).translate(_NO_CONTROLS)
+    return text.strip()
 
 
 def _clean(text: str) -> str:
