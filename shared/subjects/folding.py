@@ -78,8 +78,9 @@ ASCII_WORD: Final = re.compile(r"[A-Za-z0-9]+(?:'[A-Za-z0-9]+)*")
 
 # A hundred accents on a letter are no name, and composing them takes time that grows as the square.
 _FLOOD: Final = re.compile(r"([^\w\s\x00-\x7f]{40})[^\w\s\x00-\x7f]+")
+# A spacing accent in compatibility form is a space with the accent.
 _APOSTROPHES: Final = re.compile(
-    "[`\u00b4\u02b9\u02bb-\u02be\u02c8\u05f3\u2018\u2019\u201b\u2032\uff07]"
+    "[`\u00b4\u02b9\u02bb-\u02be\u02c8\u05f3\u2018\u2019\u201b\u2032\uff07]| [\u0300\u0301]"
 )
 # Characters without a shape: soft hyphens, joiners, marks of direction, selectors of variants, the
 # Arabic stroke that widens a word, fillers.
@@ -107,6 +108,8 @@ def clean(text: str) -> str:
         text = _LOST_LETTER.sub("\ufffd", text)
     if text.isascii():
         return text.replace("`", "'") if "`" in text else text
+    # Catalan writes a long "l" with a point: "Gal·la".
+    text = text.replace("l\u00b7l", "ll").replace("L\u00b7L", "LL")
     text = _FLOOD.sub(r"\1", _SURROGATES.sub("\ufffd", text))
     return _SHAPELESS.sub("", unicodedata.normalize("NFKC", _APOSTROPHES.sub("'", text)))
 

@@ -92,7 +92,9 @@ def _read(place: int, text: str) -> list[SubjectIdentifier]:
         return found or _refuse_empty(place)
     if _is_id(rest) and sum(map(str.isalnum, rest)) > 1:
         return [*found, IdToken(place, rest)]
-    names = [PersonName(place, *words) for words in dict.fromkeys(_names(rest.replace("_", " ")))]
+    rest = rest.replace("_", " ")
+    rest = rest.lower() if rest.isupper() else rest
+    names = [PersonName(place, *words) for words in dict.fromkeys(_names(rest))]
     if not found and all(map(_is_short, names)):
         raise InvalidInputError(
             "identifier-too-short",

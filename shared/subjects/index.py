@@ -17,6 +17,8 @@ _REMEMBERED: Final = 20_000
 _LONGEST_REMEMBERED: Final = 60
 _LONGEST_WORD: Final = 300
 _MOST_JOINED: Final = 5
+_LONG: Final = 9
+"""The letters of words written as a single word from which on a misspelling is looked for."""
 _LOST: Final = re.compile("\ufffd+")
 
 
@@ -111,6 +113,7 @@ class NameIndex:
         if not key:
             return
         single = piece.last == piece.first + 1 or piece.script == "hangul"
+        single |= piece.likeness == Likeness.JOINED and len(key) >= _LONG
         if key not in self._index and single and key[0] not in "-^":
             for corner in _corners(key):
                 self._near.setdefault(corner, []).append(key)

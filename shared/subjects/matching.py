@@ -93,7 +93,7 @@ class Matcher:
 
     def _judge(self, text: str, *, whole: bool) -> Iterator[tuple[int, Judgement]]:
         words, hits = self._place(text)
-        if whole and words and len(text.encode("utf-8", "replace")) in _CUT:
+        if whole and words and _is_cut(text.rstrip("\ufffd")):
             self._complete(words, hits)
         for number, places in hits.items():
             self._rejoin(number, words, places)
@@ -143,6 +143,11 @@ class Matcher:
                     others = hits[number].get(last, [])
                     exact = [hit for hit in others if hit.likeness < Likeness.INFLECTED]
                     hits[number][last] = [*exact, Hit(at, at + 1, Likeness.BEGINNING)]
+
+
+def _is_cut(text: str) -> bool:
+    """Tell whether a text is as long as a By-line may be, in UTF-8 or in letters of one byte."""
+    return len(text) in _CUT or len(text.encode("utf-8", "replace")) in _CUT
 
 
 def _decoded_again(text: str) -> Iterator[str]:

@@ -210,7 +210,7 @@ def _is_comma_fit(text: Sequence[PlacedWord], found: FoundWords, name: PersonNam
         return True
     alone = first == 0 or text[first].gap == Gap.WIDE
     ends = behind is None or behind.gap == Gap.WIDE
-    return alone and ends
+    return alone and ends and len(found.used) == last + 1 - first
 
 
 def _part(

@@ -1,6 +1,7 @@
 """The words of a text in their places, and the words of a name found among them."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -58,8 +59,8 @@ class PlacedWord:
 
 # A space, a line's end, a mark that names and file names have within, or quotes around a nickname.
 _CLOSE: Final = re.compile(
-    r"[^\S\n]*\n?[^\S\n]*|[-\x1f'~+\u058a\u05be\u2010-\u2013\u2212]|\.[ ]*"
-    r"|[ ]?[\u00b7\u30fb\u2022][ ]?|[ ]?['\"\u201c\u201d\u201e\u00ab\u00bb]+[ ]?"
+    r"[^\S\n]*\n?[^\S\n]*|-\n|[-\x1f'~+\u058a\u05be\u2010-\u2013\u2212]|\.[ ]*"
+    r"|[ ]?[\u00b7\u30fb\u2022\u0f0b][ ]?|[ ]?['\"\u201c\u201d\u201e\u00ab\u00bb]+[ ]?"
 )
 
 
@@ -68,6 +69,9 @@ def gap(between: str, before: str) -> Gap:
     if _CLOSE.fullmatch(between):
         ends = between.startswith(".") and between != "." and len(before) > 3
         return Gap.WIDE if ends and before.lower() not in TITLES else Gap.CLOSE
+    # Marks of a script that `WORD` does not know are parts of a word.
+    if between and all(unicodedata.category(letter).startswith("M") for letter in between):
+        return Gap.CLOSE
     return Gap.COMMA if between.strip() in {",", "\u060c", ".,"} else Gap.WIDE
 
 

@@ -43,6 +43,7 @@ def test_other_texts_are_not_taken_for_the_name(language, identifier, text, most
         ("Ida Quill", "Ida Qiull", "misspelling"),
         ("Annegret Weidenhammer", "Ole Kirsch, Annegret Weidenhamme", "beginning"),
         ("Ida Quill", "Ida and Peter Quill", "words-apart"),
+        ("Ida Quill", "Ida Venn, Peter Quill", "words-apart"),
         ("陈美玲", "图为陈美玲在码头", "within"),
         ("ida@quill.example", "Ida <ida@quill.example>", "address"),
         ("ida@quill.example", "ida+x@quill.example", "address-tag"),
