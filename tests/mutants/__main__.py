@@ -43,6 +43,7 @@ RULES: Final = {
     "shared/messages/cloudevents.py": "tests/messages/test_cloudevents.py",
     "shared/rescans/rules.py": "tests/rescans/test_rules.py",
     "shared/subjects/sealing.py": "tests/subjects/test_sealing.py",
+    "shared/subjects/companions.py": "tests/subjects/test_companions.py",
     "shared/tenancy/rules.py": "tests/tenancy/test_rules.py",
 }
 # A mutant may loop for ever; the tests of one file take a second or two.

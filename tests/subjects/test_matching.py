@@ -94,19 +94,21 @@ def test_every_text_is_an_identifier_or_refused(text):
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
-@pytest.mark.parametrize(
-    ("language", "identifier", "text", "certainty"),
+def test_the_form_of_normalisation_changes_nothing(form):
     # Bytes that were read in a wrong encoding are no letters to normalise.
-    [case for case in FOUND if case[0] != "encodings"],
-)
-def test_the_form_of_normalisation_changes_nothing(language, identifier, text, certainty, form):
-    assert decide(identifier, unicodedata.normalize(form, text))[0] == certainty
-    assert decide(unicodedata.normalize(form, identifier), text)[0] == certainty
+    cases = [case for case in FOUND if case[0] != "encodings"]
+    assert [
+        case
+        for case in cases
+        if decide(case[1], unicodedata.normalize(form, case[2]))[0] != case[3]
+        or decide(unicodedata.normalize(form, case[1]), case[2])[0] != case[3]
+    ] == []
 
 
-@pytest.mark.parametrize(("language", "identifier", "text", "certainty"), FOUND)
-def test_an_identifier_in_capitals_is_the_same_identifier(language, identifier, text, certainty):
-    assert decide(identifier.upper(), text)[0] in {certainty, "named"}
+def test_an_identifier_in_capitals_is_the_same_identifier():
+    assert [
+        case for case in FOUND if decide(case[1].upper(), case[2])[0] not in {case[3], "named"}
+    ] == []
 
 
 @given(st.lists(NAMES, min_size=1, max_size=5), st.sampled_from(FOUND), st.randoms())
