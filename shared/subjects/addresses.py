@@ -5,12 +5,21 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from shared.subjects.identifiers import IdToken, MailAddress
+from shared.subjects.letters import UNSPACED, script
 from shared.subjects.names import Judgement
 
 _LONGEST_LOCAL: Final = 64
 _LONGEST_DOMAIN: Final = 255
 """Limits of an address, in octets. Source: RFC 5321, section 4.5.3.1."""
-_OUTSIDE: Final = frozenset('@<>()[]",;: \t\r\n\x0b\x0c\u00a0\u2028\u2029')
+_OUTSIDE: Final = frozenset(
+    '@<>()[]",;: \t\r\n\x0b\x0c\u00a0\u2028\u2029\u201c\u201d\u201e\u00ab\u00bb'
+    "\u3001\u3002「」『』【】《》〈〉"
+)
+_DOMAIN: Final = 255
+"""Limits of an address, in octets. Source: RFC 5321, section 4.5.3.1."""
+_OUTSIDE: Final = frozenset(
+    '@<>()[]",;: \t\r\n\x0b\x0c\u00a0\u2028\u2029\u201c\u201d\u201e\u00ab\u00bb\u3001\u3002「」『』【】《》〈〉'
+)
 _DOMAIN: Final = re.compile(r"(?:[^\W_]|-)+(?:\.(?:[^\W_]|-)+)*")
 _FILE: Final = re.compile(
     r"\.(?:jpe?g|png|tiff?|gif|heic|dng|nef|cr[23]|mp4|mov|xmp|pdf|docx?|zip|txt|eml|vcf|json)$"
@@ -72,8 +81,16 @@ def _readings(local: str, domain: str) -> Iterator[str]:
     bare = re.split(r"[=/?&|'*]", local)[-1].lstrip(".-_#")
     for each in dict.fromkeys((local, bare)):
         yield f"{each}@{_readable(domain)}"
+        yield f"{_alone(each)[-1]}@{_alone(domain)[0]}"
         if _FILE.search(domain):
             yield f"{each}@{_readable(_FILE.sub('', domain))}"
+
+
+def _alone(text: str) -> list[str]:
+    """Split letters of scripts that write without spaces from a part of an address."""
+    if text.isascii():
+        return [text]
+    return "".join(" " if script(letter) in UNSPACED else letter for letter in text).split(" ")
 
 
 def _readable(domain: str) -> str:

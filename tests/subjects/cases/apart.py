@@ -129,6 +129,8 @@ APART: Final[list[Case]] = [
     ("addresses", "ida@quill.example", "ída@quill.example", None),
     ("addresses", "ida@quill.example", "ida.quill@example.com", None),
     ("addresses", "ida@quill.example", "Ida Quill", None),
+    ("addresses", "da@quill.example", "ída@quill.example", None),
+    ("addresses", "ida@quill.example", "@quill.example", None),
     ("addresses", "i.da@quill.example", "ida@quill.example", None),
     ("addresses", "ida@quill.example", "ida (at) quill.example", L),
     ("ids", "K-20417", "K-204178", None),

@@ -394,6 +394,9 @@ FOUND: Final[list[Case]] = [
     ("addresses", "ida@quill.example", "ida @ quill.example", L),
     ("addresses", "ida@quill.example", "ida at quill dot example", L),
     ("addresses", "ida@quill.example", "ida@quill.example_2019.jpg", N),
+    ("addresses", "ida@quill.example", "“ida@quill.example”", N),
+    ("addresses", "ida@quill.example", "邮箱ida@quill.example联系", N),
+    ("addresses", "ida@quill.example", "「ida@quill.example」", N),
     # Damaged and encoded texts.
     ("encodings", "Zoë Krüger", "ZoÃ« KrÃ¼ger", N),
     ("encodings", "Zoë Krüger", "Zo&euml; Kr&uuml;ger", N),
