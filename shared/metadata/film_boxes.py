@@ -13,7 +13,7 @@ from shared.metadata.worker.result import Metadata
 from shared.metadata.xmp_packets import MAX_PACKET, Packets, unwrapped
 
 _XMP_UUID: Final = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
-_CONTAINERS: Final = (b"moov", b"udta", b"trak", b"meta", b"ilst")
+_CONTAINERS: Final = (b"moov", b"udta", b"trak", b"mdia", b"meta", b"ilst")
 # Boxes whose members are texts, or may be texts.
 _OF_TEXTS: Final = (b"udta", b"ilst", b"meta")
 # Boxes of numbers, places and pictures among texts.
@@ -93,7 +93,7 @@ class BoxWalker(Steps):
         if kind in _CONTAINERS and len(self._open) < _MAX_DEPTH:
             self._open.append((kind, end))
             self._at_meta = kind == b"meta"
-        elif is_xmp or (outer in _OF_TEXTS and kind not in _NO_TEXTS):
+        elif is_xmp or _is_text(outer, kind):
             size = end - self.place
             if 0 < size <= (MAX_PACKET if is_xmp else _MAX_TEXT):
                 self._content = kind
@@ -112,3 +112,7 @@ class BoxWalker(Steps):
         # four zeros.
         while self._open and self._open[-1][1] - self.place < _HEADER:
             self.place = max(self.place, self._open.pop()[1])
+
+
+def _is_text(outer: bytes, kind: bytes) -> bool:
+    return (outer in _OF_TEXTS and kind not in _NO_TEXTS) or (outer, kind) == (b"mdia", b"hdlr")

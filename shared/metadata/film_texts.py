@@ -18,6 +18,8 @@ _WIDE: Final = re.compile(rb"(?:[\x20-\x7e]\0){4,}")
 _NARROW: Final = re.compile(rb"[\x20-\x7e\x80-\xff]{6,}")
 _BYTES: Final = 4
 _LANGUAGE: Final = 2
+# Bytes before the name of a handler (ISO/IEC 14496-12, section 8.4.3).
+_HANDLER: Final = 24
 
 
 class FilmTexts:
@@ -41,8 +43,15 @@ class FilmTexts:
                 self._keys = list(_keys(content))
             elif kind == b"xml ":
                 self._found.text("meta:xml", *decoded(content[_BYTES:]))
+        elif kind == b"hdlr":
+            self._handler(content[_HANDLER:])
         else:
             self._user_data(kind, content)
+
+    def _handler(self, name: bytes) -> None:
+        """Add the name of a track's handler; QuickTime's begins with the length."""
+        is_counted = len(name) > 1 and name[0] == len(name.rstrip(b"\0")) - 1
+        self._found.text("hdlr:name", *decoded(name[1 if is_counted else 0 :].rstrip(b"\0")))
 
     def _item(self, kind: bytes, content: bytes) -> None:
         """Add an item of `ilst`, whose field is the kind, an own name, or a key of `keys`."""

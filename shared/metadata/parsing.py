@@ -29,6 +29,7 @@ __all__ = [
     "MAX_LENGTH",
     "MAX_PEOPLE",
     "PICTURES",
+    "READER",
     "DocumentId",
     "Metadata",
     "NamedPerson",
@@ -37,6 +38,9 @@ __all__ = [
     "read_document",
     "read_packet",
 ]
+
+READER: Final = 2
+"""The version of the readers. A change that finds more texts in a file counts the version up."""
 
 PICTURES: Final = frozenset(
     {

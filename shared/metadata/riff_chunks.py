@@ -18,6 +18,8 @@ _TYPE: Final = 4
 _FORMS: Final = (b"RIFF", b"RIFX", b"FORM", b"RF64")
 _MAX_TEXT: Final = 1024 * 1024
 _MAX_CHUNKS: Final = 1_000_000
+# Lists whose chunks are texts: INFO, and EXIF in AVI (DCF, "Exif audio and video files").
+_LISTS: Final = (b"INFO", b"exif")
 _WITHOUT_TEXT: Final = (b"movi", b"rec ", b"wavl")
 # Labels and notes begin with the number of a point, and a text of a length further on.
 _LABELS: Final = {b"labl": 4, b"note": 4, b"ltxt": 20}
@@ -114,7 +116,7 @@ class ChunkWalker(Steps):
         if self.place > self._list_end:
             self._list = b""
         is_text = (
-            self._list == b"INFO"
+            self._list in _LISTS
             or kind in _TEXTS
             or kind in (b"bext", b"cart", b"DISP", _XMP, *_LABELS, *_ID3)
         )

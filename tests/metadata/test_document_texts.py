@@ -101,6 +101,12 @@ def test_outlines_annotations_fields_and_signatures_of_a_pdf():
     assert collected(made).note is None
 
 
+def test_an_entry_that_refers_to_itself_costs_the_entry():
+    made = pdf(b"<</Author 5 0 R/Title(Bo)>>", b"5 0 R")
+    assert texts(made)["PDF:Title"] == ["Bo"]
+    assert collected(made).note in {None, "metadata-unreadable"}
+
+
 def test_hostile_pdfs():
     circle = [b"<</Title(%d)/Next %d 0 R/First 5 0 R>>" % (n, n + 6) for n in range(2000)]
     made = pdf(b"<</First 5 0 R>>", *circle, info=0, catalog=b"/Outlines 4 0 R")
@@ -152,6 +158,8 @@ SHEET_COMMENTS = (
     "<author>Nel</author></authors></comments>"
 )
 AUTHORS = '<p:cmAuthorLst xmlns:p="urn:p"><p:cmAuthor name="Olaf" initials="O"/></p:cmAuthorLst>'
+STRICT = 'xmlns:w="http://purl.oclc.org/ooxml/wordprocessingml/main"'
+WORKBOOK = '<workbook><fileSharing userName="Pia"/><sheets><sheet name="x"/></sheets></workbook>'
 EVERY = {"Bo", "Of Cy", "For Di", "Ed", "Flo", "Gus", "Hal", "Ida"}
 
 
@@ -162,6 +170,8 @@ EVERY = {"Bo", "Of Cy", "For Di", "Ed", "Flo", "Gus", "Hal", "Ida"}
         ((("xl/persons/person.xml", PERSONS),), {"Max", "max@example.org"}),
         ((("xl/comments1.xml", SHEET_COMMENTS),), {"Nel"}),
         ((("ppt/commentAuthors.xml", AUTHORS),), {"Olaf"}),
+        ((("word/document.xml", BODY.replace(W, STRICT)),), {"Lee"}),
+        ((("xl/workbook.xml", WORKBOOK),), {"Pia"}),
     ],
 )
 @pytest.mark.parametrize("typed", [True, False])

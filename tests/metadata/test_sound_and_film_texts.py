@@ -2,6 +2,7 @@
 
 import io
 import struct
+import uuid
 
 import pytest
 from mutagen.id3 import COMM, ID3, TIPL, TPE1, TXXX, USLT
@@ -78,6 +79,14 @@ LEGACY_ATOM = struct.pack(">HH", len(LEGACY), 7) + LEGACY.encode("mac_cyrillic")
             {"udta:titl": ["Zoë"]},
         ),
         (box(b"trak", box(b"udta", box(b"name", NAME.encode()))), {"udta:name": [NAME]}),
+        (
+            box(b"trak", box(b"mdia", box(b"hdlr", bytes(24) + b"Zoe Winter\0"))),
+            {"hdlr:name": ["Zoe Winter"]},
+        ),
+        (
+            box(b"trak", box(b"mdia", box(b"hdlr", bytes(24) + b"\x0aZoe Winter"))),
+            {"hdlr:name": ["Zoe Winter"]},
+        ),
         (
             box(b"udta", box(b"Xtra", b"\1\2\0\3" + "Zoe Winter".encode("utf-16-le") + b"\0\0\7")),
             {"udta:Xtra": ["Zoe Winter"]},
@@ -289,6 +298,47 @@ def test_ogg():
     opus = b"OpusHead\1\2\0\0\x80\xbb\0\0\0\0\0"
     for packets in ((start, comments, b"\5vorbis"), (opus, b"OpusTags" + vorbis(f"artist={NAME}"))):
         assert texts(ogg(*packets, bytes(10)))["Vorbis:artist"] == [NAME]
+
+
+def test_vorbis_comments_that_are_no_utf8_are_noted():
+    comment = b"ARTIST=" + LEGACY.encode("cp1251")
+    packed = struct.pack("<I", 4) + b"made" + struct.pack("<II", 1, len(comment)) + comment
+    opus = b"OpusHead\1\2\0\0\x80\xbb\0\0\0\0\0"
+    assert collected(ogg(opus, b"OpusTags" + packed, bytes(10))).note == "metadata-unreadable"
+
+
+def asf_object(kind: str, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return uuid.UUID(kind).bytes_le + struct.pack("<Q", 24 + len(body)) + body
+
+
+def wide(text: str) -> bytes:
+    return text.encode("utf-16-le") + b"\0\0"
+
+
+def test_asf():
+    lengths = struct.pack("<5H", len(wide("Of Bo")), len(wide(NAME)), 0, 0, 0)
+    described = asf_object(
+        "75B22633-668E-11CF-A6D9-00AA0062CE6C", lengths, wide("Of Bo"), wide(NAME)
+    )
+    name, value = wide("WM/Director"), wide("Cy")
+    more = struct.pack("<HH", 1, len(name)) + name + struct.pack("<HH", 0, len(value)) + value
+    extended = asf_object("D2D0A440-E307-11D2-97F0-00A0C95EA850", more)
+    head = asf_object(
+        "75B22630-668E-11CF-A6D9-00AA0062CE6C", struct.pack("<IBB", 2, 1, 2), described, extended
+    )
+    assert texts(head + bytes(100)) == {
+        "ASF:Title": ["Of Bo"],
+        "ASF:Author": [NAME],
+        "ASF:WM/Director": ["Cy"],
+    }
+
+
+def test_a_sound_of_no_registered_type():
+    item = struct.pack("<II", len(NAME.encode()), 0) + b"Artist\0" + NAME.encode()
+    tag = item + struct.pack("<8sIIII8x", b"APETAGEX", 2000, len(item) + 32, 1, 0)
+    for start in (b"MAC \x96\x0f", b"wvpk", b"MPCK"):
+        assert texts(start + bytes(500) + tag)["APE:Artist"] == [NAME]
 
 
 def test_hostile_sound():

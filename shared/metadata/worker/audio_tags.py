@@ -126,6 +126,8 @@ def _add_own(file: IO[bytes], found: MetadataBuilder) -> None:
         for text in _strings(getattr(value, "value", value)):
             if key.lower() not in ("metadata_block_picture", "coverart"):
                 found.text(f"{kind}:{key}", text)
+                # mutagen keeps no bytes of a comment that is not in UTF-8, as Vorbis demands.
+                found.broken |= "\ufffd" in text
     if isinstance(sound, FLAC):
         for picture in sound.pictures:
             found.text("FLAC:Picture", picture.desc)

@@ -15,6 +15,7 @@ from shared.metadata.worker.result import TOO_LARGE, Metadata, MetadataBuilder, 
 from shared.metadata.worker.xml_texts import Where, XmlTexts
 
 _WORD: Final = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+_STRICT: Final = "http://purl.oclc.org/ooxml/wordprocessingml/main"
 _WORD_2012: Final = "http://schemas.microsoft.com/office/word/2012/wordml"
 _THREADS: Final = "http://schemas.microsoft.com/office/spreadsheetml/2018/threadedcomments"
 _SHEET: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -30,7 +31,7 @@ _PROPERTIES: Final = re.compile(
 )
 # Parts with authors among other text.
 _AUTHORS: Final = re.compile(
-    r"word/[^/]*\.xml|xl/persons/.*\.xml|xl/revisions/.*\.xml|ppt/(?:commentAuthors|authors)\.xml"
+    r"word/[^/]*\.xml|xl/workbook\.xml|xl/persons/.*\.xml|xl/revisions/.*\.xml|ppt/(?:commentAuthors|authors)\.xml"
     r"|(?:.*/)?content\.xml|.*\.opf",
     re.IGNORECASE,
 )
@@ -41,16 +42,21 @@ _WANTED: Final = frozenset(
 _ATTRIBUTES: Final[Mapping[str, str]] = {
     f"{_WORD} author": "w:author",
     f"{_WORD} initials": "w:initials",
+    f"{_STRICT} author": "w:author",
+    f"{_STRICT} initials": "w:initials",
     f"{_WORD_2012} author": "w15:author",
+    f"{_WORD_2012} userId": "w15:userId",
     "displayName": "Person:displayName",
     "userId": "Person:userId",
-    "userName": "xl:userName",
-    "name": "Author:name",
+    "userName": "Person:userName",
+    "name": "Person:author",
 }
-# Only parts that list people have attributes with these plain names.
+# Only parts that list people have attributes with these plain names. A workbook names who reserved
+# the workbook.
 _PEOPLE: Final = re.compile(
     r"xl/(?:persons|revisions)/.*\.xml|ppt/(?:commentAuthors|authors)\.xml", re.IGNORECASE
 )
+_WORKBOOK: Final = "xl/workbook.xml"
 _NAMES: Final[Mapping[str, str]] = {
     "name": "custom",
     "urn:oasis:names:tc:opendocument:xmlns:meta:1.0 name": "custom",
@@ -74,10 +80,7 @@ def read_package(path: str) -> Metadata:
                 if entry.file_size > limit:
                     large = True
                     continue
-                people = _PEOPLE.fullmatch(entry.filename) is not None
-                attributes = {
-                    key: field for key, field in _ATTRIBUTES.items() if people or " " in key
-                }
+                attributes = _attributes(entry.filename)
                 names = _NAMES if where is _everywhere else {}
                 texts = XmlTexts(found, where, attributes, names, known_everywhere=False)
                 with package.open(entry) as part:
@@ -97,6 +100,14 @@ def _parts(package: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, Where]]:
     for entry in entries:
         if _AUTHORS.fullmatch(entry.filename) and not _PROPERTIES.fullmatch(entry.filename):
             yield entry, _WANTED.__contains__
+
+
+def _attributes(name: str) -> Mapping[str, str]:
+    """Return the fields of the attributes of a part."""
+    if _PEOPLE.fullmatch(name):
+        return _ATTRIBUTES
+    own = ("userName",) if name.lower() == _WORKBOOK else ()
+    return {key: field for key, field in _ATTRIBUTES.items() if " " in key or key in own}
 
 
 def _everywhere(_: str) -> bool:

@@ -52,10 +52,8 @@ def read_pdf(path: str) -> Metadata:
     reader = pypdf.PdfReader(path)
     if reader.is_encrypted and not reader.decrypt(""):
         return Metadata(note=ENCRYPTED)
-    for key, value in (reader.metadata or {}).items():
-        _add(f"PDF:{key[1:]}", value, found, PDF_INFO.get(key))
     notes = []
-    for part in (_read_xmp, _read_outlines, _read_annotations):
+    for part in (_read_information, _read_xmp, _read_outlines, _read_annotations):
         try:
             part(reader, found)
         except TimeoutError:
@@ -67,6 +65,11 @@ def read_pdf(path: str) -> Metadata:
     return merged([found.metadata(), *notes])
 
 
+def _read_information(reader: pypdf.PdfReader, found: MetadataBuilder) -> None:
+    for key, value in (reader.metadata or {}).items():
+        _add(f"PDF:{key[1:]}", value, found, PDF_INFO.get(key))
+
+
 def _read_xmp(reader: pypdf.PdfReader, found: MetadataBuilder) -> None:
     xmp = reader.root_object.get("/Metadata")
     if xmp is not None:
@@ -76,11 +79,11 @@ def _read_xmp(reader: pypdf.PdfReader, found: MetadataBuilder) -> None:
 def _read_outlines(reader: pypdf.PdfReader, found: MetadataBuilder) -> None:
     """Add the titles of the outline, each item once, whatever the links between the items."""
     budget = _Budget()
-    outlines = _object(reader.root_object.get("/Outlines"))
+    outlines = _object(reader.root_object.get("/Outlines"), found)
     waiting = [outlines.get("/First")] if isinstance(outlines, DictionaryObject) else []
     while waiting:
         link = waiting.pop()
-        item = _object(link)
+        item = _object(link, found)
         if not isinstance(item, DictionaryObject) or not budget.is_new(link, item):
             continue
         _add("PDF:Outline", item.get("/Title"), found)
@@ -90,29 +93,31 @@ def _read_outlines(reader: pypdf.PdfReader, found: MetadataBuilder) -> None:
 def _read_annotations(reader: pypdf.PdfReader, found: MetadataBuilder) -> None:
     """Add the authors and texts of annotations, and the fields of forms."""
     budget = _Budget()
-    for page in _pages(reader, budget):
-        for link in _listed(page.get("/Annots")):
-            annotation = _object(link)
+    for page in _pages(reader, budget, found):
+        for link in _listed(page.get("/Annots"), found):
+            annotation = _object(link, found)
             if isinstance(annotation, DictionaryObject) and budget.is_new(link, annotation):
                 _add_annotation(annotation, found)
-    form = _object(reader.root_object.get("/AcroForm"))
-    waiting = _listed(form.get("/Fields")) if isinstance(form, DictionaryObject) else []
+    form = _object(reader.root_object.get("/AcroForm"), found)
+    waiting = _listed(form.get("/Fields"), found) if isinstance(form, DictionaryObject) else []
     while waiting:
         link = waiting.pop()
-        field = _object(link)
+        field = _object(link, found)
         if isinstance(field, DictionaryObject) and budget.is_new(link, field):
             _add_annotation(field, found)
-            waiting += _listed(field.get("/Kids"))
+            waiting += _listed(field.get("/Kids"), found)
 
 
-def _pages(reader: pypdf.PdfReader, budget: "_Budget") -> Iterator[DictionaryObject]:
+def _pages(
+    reader: pypdf.PdfReader, budget: "_Budget", found: MetadataBuilder
+) -> Iterator[DictionaryObject]:
     """Yield the pages of the tree of pages, each once."""
     waiting = [reader.root_object.get("/Pages")]
     while waiting:
         link = waiting.pop()
-        node = _object(link)
+        node = _object(link, found)
         if isinstance(node, DictionaryObject) and budget.is_new(link, node):
-            kids = _listed(node.get("/Kids"))
+            kids = _listed(node.get("/Kids"), found)
             waiting += reversed(kids)
             if not kids:
                 yield node
@@ -123,7 +128,7 @@ def _add_annotation(annotation: DictionaryObject, found: MetadataBuilder) -> Non
     for key, field in _ANNOTATION.items():
         # The title of a form's field is the field's own name.
         name = "PDF:Field/Title" if key == "/T" and is_field else field
-        value = _object(annotation.get(key))
+        value = _object(annotation.get(key), found)
         if isinstance(value, DictionaryObject):
             for entry in _SIGNATURE:
                 _add(f"PDF:Signature{entry}", value.get(entry), found)
@@ -135,7 +140,7 @@ def _add(
     field: str, value: object, found: MetadataBuilder, known: Field | None = None, depth: int = 3
 ) -> None:
     """Add a text, a name, bytes, or an array of these; any of which may be an indirect object."""
-    value = _object(value)
+    value = _object(value, found)
     if isinstance(value, list) and depth:
         for one in value:
             _add(field, one, found, known, depth - 1)
@@ -159,17 +164,23 @@ def _add(
         found.add(text, known)
 
 
-def _object(value: object) -> object:
-    """Return the object behind a reference, or behind references to references."""
-    for _ in range(_MAX_DEPTH):
-        if not isinstance(value, IndirectObject):
-            break
-        value = value.get_object()
+def _object(value: object, found: MetadataBuilder) -> object:
+    """Return the object behind references; None for a broken object, which is marked."""
+    try:
+        for _ in range(_MAX_DEPTH):
+            if not isinstance(value, IndirectObject):
+                break
+            value = value.get_object()
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - pypdf raises anything for a broken object
+        found.broken = True
+        return None
     return value
 
 
-def _listed(value: object) -> list[object]:
-    value = _object(value)
+def _listed(value: object, found: MetadataBuilder) -> list[object]:
+    value = _object(value, found)
     return list(value) if isinstance(value, list) else []
 
 
