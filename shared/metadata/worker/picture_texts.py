@@ -6,6 +6,7 @@ pictures in letters (base64).
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import exiv2
@@ -74,12 +75,17 @@ _ASCII_TYPES: Final = (exiv2.TypeId.asciiString, _UTF8_TYPE)
 
 def add_xmp(plain: str, texts: Iterable[str], found: MetadataBuilder) -> None:
     """Add the texts of a property of XMP. `plain` is the key without indices and inner prefixes."""
-    _, prefix, path = plain.split(".", 2)
-    known = fields.XMP.get(plain)
-    field = known.name if known else f"{_PREFIXES.get(prefix, prefix)}:{path}"
+    prefix, field = _field_of(plain)
     for text in texts:
         if not _is_technical(prefix, text):
             found.text(field, text)
+
+
+@lru_cache(maxsize=4096)
+def _field_of(plain: str) -> tuple[str, str]:
+    _, prefix, path = plain.split(".", 2)
+    known = fields.XMP.get(plain)
+    return prefix, known.name if known else f"{_PREFIXES.get(prefix, prefix)}:{path}"
 
 
 def add_iptc(data: exiv2.IptcData, found: MetadataBuilder) -> None:

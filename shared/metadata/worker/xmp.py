@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -53,8 +54,7 @@ def add_image_xmp(image: exiv2.Image, found: MetadataBuilder) -> None:
     regions: list[tuple[str, list[str]]] = []
     for datum in image.xmpData():
         found.has_xmp = True
-        key = _PREFIX.sub("", datum.key())
-        plain = _INDEX.sub("", key)
+        key, plain = _without_prefixes(datum.key())
         texts = list(_texts(datum.value()))
         if key.startswith(fields.REGIONS) and key.endswith("/Name"):
             regions.append((key, texts))
@@ -77,6 +77,13 @@ def add_image_xmp(image: exiv2.Image, found: MetadataBuilder) -> None:
         named = key.rpartition("/")[0] not in others
         for text in texts:
             found.text(fields.REGION_NAME.name if named else OTHER_REGION, text)
+
+
+@lru_cache(maxsize=4096)
+def _without_prefixes(key: str) -> tuple[str, str]:
+    """Return the key without inner prefixes, and also without indices."""
+    key = _PREFIX.sub("", key)
+    return key, _INDEX.sub("", key)
 
 
 def _texts(value: exiv2.Value) -> Iterator[str]:
