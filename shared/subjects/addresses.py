@@ -9,16 +9,10 @@ from shared.subjects.letters import UNSPACED, script
 from shared.subjects.names import Judgement
 
 _LONGEST_LOCAL: Final = 64
-_LONGEST_DOMAIN: Final = 255
-"""Limits of an address, in octets. Source: RFC 5321, section 4.5.3.1."""
+"""The most letters in front of "@". Source: RFC 5321, section 4.5.3.1.1."""
 _OUTSIDE: Final = frozenset(
     '@<>()[]",;: \t\r\n\x0b\x0c\u00a0\u2028\u2029\u201c\u201d\u201e\u00ab\u00bb'
     "\u3001\u3002「」『』【】《》〈〉"
-)
-_DOMAIN: Final = 255
-"""Limits of an address, in octets. Source: RFC 5321, section 4.5.3.1."""
-_OUTSIDE: Final = frozenset(
-    '@<>()[]",;: \t\r\n\x0b\x0c\u00a0\u2028\u2029\u201c\u201d\u201e\u00ab\u00bb\u3001\u3002「」『』【】《》〈〉'
 )
 _DOMAIN: Final = re.compile(r"(?:[^\W_]|-)+(?:\.(?:[^\W_]|-)+)*")
 _FILE: Final = re.compile(
@@ -58,7 +52,7 @@ class Addresses:
 
     def _find(self, text: str, verdict: Judgement) -> Iterator[tuple[int, Judgement]]:
         for at in re.finditer("@", text):
-            domain = _DOMAIN.match(text, at.end(), at.end() + _LONGEST_DOMAIN)
+            domain = _DOMAIN.match(text, at.end())
             local = _local(text, at.start())
             if domain is None or not local:
                 continue
@@ -70,9 +64,12 @@ class Addresses:
 
 
 def _local(text: str, end: int) -> str:
+    """Return what stands in front of an "@"; "" where more stands there than an address has."""
     start = end
-    while start > 0 and end - start < _LONGEST_LOCAL and text[start - 1] not in _OUTSIDE:
+    while start > 0 and text[start - 1] not in _OUTSIDE:
         start -= 1
+        if end - start > _LONGEST_LOCAL:
+            return ""
     return text[start:end]
 
 

@@ -125,8 +125,14 @@ def spell(word: str) -> tuple[Spelling, ...]:
         plain = bare.lower()
         return (Spelling(plain, "latin"),)
     scripts = {script(letter) for letter in bare if letter.isalpha()}
-    mixed = [look_alike(bare, other) for other in sorted(scripts)] if len(scripts) > 1 else []
-    read = tuple(_spell(each) for each in mixed if each) or (_spell(bare),)
+    mixed = [
+        twin
+        # Capitals, small letters and letters without their accents have twins of their own.
+        for form in dict.fromkeys((bare, bare.casefold(), _without_accents(bare.casefold())))
+        for other in sorted(scripts)
+        if len(scripts) > 1 and (twin := look_alike(form, other))
+    ]
+    read = tuple(dict.fromkeys(map(_spell, mixed))) or (_spell(bare),)
     twin = look_alike(bare, "latin") if scripts <= TWINS else None
     if twin is None or len(twin) < 3:
         return read

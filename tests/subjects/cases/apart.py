@@ -131,6 +131,9 @@ APART: Final[list[Case]] = [
     ("addresses", "ida@quill.example", "Ida Quill", None),
     ("addresses", "da@quill.example", "ída@quill.example", None),
     ("addresses", "ida@quill.example", "@quill.example", None),
+    ("addresses", f"{'i' * 64}@quill.example", f"{'i' * 65}@quill.example", None),
+    ("addresses", f"{'i' * 65}@quill.example", f"{'i' * 65}@quill.example", None),
+    ("addresses", "ida@quill.example", "ida@", None),
     ("addresses", "i.da@quill.example", "ida@quill.example", None),
     ("addresses", "ida@quill.example", "ida (at) quill.example", L),
     ("ids", "K-20417", "K-204178", None),
@@ -140,4 +143,5 @@ APART: Final[list[Case]] = [
     ("ids", "4711", "4711a", None),
     ("ids", "4711", "47.11", L),
     ("ids", "ida77", "frida77", None),
+    ("ids", "AB12", "AB 12", None),
 ]
