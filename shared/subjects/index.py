@@ -32,7 +32,7 @@ class _Piece(NamedTuple):
     script: str
 
 
-class Part(NamedTuple):
+class WordPart(NamedTuple):
     """A part of a word, "Nora" of "NoraHahn", with the names it hits."""
 
     raw: str
@@ -121,22 +121,24 @@ class NameIndex:
         if piece not in pieces:
             pieces.append(piece)
 
-    def parts(self, word: str) -> tuple[Part, ...] | None:
+    def parts(self, word: str) -> tuple[WordPart, ...] | None:
         """Return the parts of a word with the names that they hit; None where none hits a name."""
         if len(word) <= _LONGEST_REMEMBERED:
             return self._remembered(word)
         return self._take_apart(word) if len(word) <= _LONGEST_WORD else None
 
-    def _take_apart(self, word: str) -> tuple[Part, ...] | None:
+    def _take_apart(self, word: str) -> tuple[WordPart, ...] | None:
         whole = self._look_up(word)
         if any(hit.likeness == Likeness.SAME for _, hit in whole):
-            return (Part(word, spell(word)[0].plain, whole),)
+            return (WordPart(word, spell(word)[0].plain, whole),)
         split = _split(word)
         if len(split) > 1:
-            parts = tuple(Part(each, spell(each)[0].plain, self._look_up(each)) for each in split)
+            parts = tuple(
+                WordPart(each, spell(each)[0].plain, self._look_up(each)) for each in split
+            )
             if any(part.hits for part in parts):
                 return parts
-        return (Part(word, spell(word)[0].plain, whole),) if whole else None
+        return (WordPart(word, spell(word)[0].plain, whole),) if whole else None
 
     def _look_up(self, word: str) -> tuple[tuple[int, Hit], ...]:
         """Return the words of names that a word hits, each with the nearest likeness."""

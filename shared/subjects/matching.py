@@ -21,7 +21,7 @@ from shared.rows import Stored
 from shared.subjects.addresses import Addresses, Ids
 from shared.subjects.folding import ASCII_WORD, WORD, Likeness, clean, spell
 from shared.subjects.identifiers import IdToken, MailAddress, PersonName, read_identifiers
-from shared.subjects.index import NameIndex, Part
+from shared.subjects.index import NameIndex, WordPart
 from shared.subjects.names import Certainty, Judgement, better, judge
 from shared.subjects.placing import Gap, Hit, PlacedWord, gap
 from shared.subjects.unspaced import UnspacedNames
@@ -109,7 +109,7 @@ class Matcher:
             between = text[end : found.start()]
             stop = text.startswith(".", found.end())
             raw = found.group()
-            parts = self._index.parts(raw) or (Part(raw, spell(raw)[0].plain, ()),)
+            parts = self._index.parts(raw) or (WordPart(raw, spell(raw)[0].plain, ()),)
             for part in parts:
                 close = gap(between, words[-1].raw) if words else Gap.WIDE
                 for name, hit in part.hits:
