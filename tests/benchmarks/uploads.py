@@ -23,11 +23,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from azure.data.tables import TableClient
 from azure.data.tables.aio import TableServiceClient
-from azure.storage.blob import ContainerClient
 from azure.storage.blob.aio import BlobServiceClient
 
 from infra.local.errors import StackError
+from infra.local.host.receipts import TABLE as RECEIPTS
 from infra.local.settings import ROOT
 from infra.local.stack import Stack
 from tests.benchmarks.benchmark import Benchmark, BySize, Size, Step
@@ -148,8 +149,8 @@ def _host(stack: Stack, without: tuple[str, ...] = ()) -> Iterator[None]:
 
 def _receipts(storage: str) -> int:
     """Return the number of stored blobs that the host has announced."""
-    with ContainerClient.from_connection_string(storage, "azure-webjobs-hosts") as kept:
-        return sum(1 for _ in kept.list_blob_names(name_starts_with="blobreceipts/"))
+    with TableClient.from_connection_string(storage, RECEIPTS) as kept:
+        return sum(1 for _ in kept.list_entities(select="RowKey"))
 
 
 def _wait(portal: Portal) -> None:

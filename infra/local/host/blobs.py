@@ -8,11 +8,9 @@ therefore runs the blob again rather than never. With ``source="EventGrid"`` eve
 
 import asyncio
 import functools
-import itertools
 import json
 import logging
 import time
-from collections.abc import Iterator
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, ResourceModifiedError, ResourceNotFoundError
@@ -28,20 +26,18 @@ from infra.local.host.loading import Function
 from infra.local.host.patterns import BlobPattern
 from infra.local.host.poison import PoisonQueue, poison_queue
 from infra.local.host.protos import ModelBindingData
-from infra.local.host.receipts import Receipts
+from infra.local.host.receipts import TABLE, Receipts
 from infra.local.host.settings import AppSettings
-from infra.local.host.storage import HostStorage, container_client
+from infra.local.host.storage import CONNECTION as STORAGE_CONNECTION
+from infra.local.host.storage import HostStorage, container_client, table_client
 
 log = logging.getLogger("host.blobs")
 
 POLLING = "LogsAndContainerScan"
 POLL_SECONDS = 0.5
-# After a listing the trigger pauses this many times the listing's duration, up to a limit.
-PAUSE_FOR_FINDING = 4
-LONGEST_PAUSE_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 10.0
 # An older listing is not trusted: the trigger first asks if the blob still exists.
-FRESH_SECONDS = 2.0
+FRESH_SECONDS = 10.0
 
 
 class BlobTrigger:
@@ -70,7 +66,6 @@ class BlobTrigger:
         self._slots = asyncio.Semaphore(settings.blob_parallelism)
         self._running: dict[BlobVersion, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
-        self._finding_seconds = 0.0
 
     async def run(self, ready: asyncio.Event, stopping: asyncio.Event) -> None:
         """Find blobs and run the function until ``stopping``; return when no run is in flight."""
@@ -89,19 +84,16 @@ class BlobTrigger:
                 ready.set()
                 if not await self._start(fresh):
                     continue
-            # A listing of many blobs takes long and delays every other task.
-            pause = max(POLL_SECONDS, PAUSE_FOR_FINDING * self._finding_seconds)
-            await self._pause(min(pause, LONGEST_PAUSE_SECONDS))
+            await self._pause(POLL_SECONDS)
         if self._running:
             await asyncio.wait(self._running.values())
+        await self._finder.close()
         await self._source.close()
         await self._poison.close()
 
     async def _poll(self) -> list[BlobVersion]:
         """Return the blobs that are neither done nor in progress."""
-        began = time.monotonic()
         found = await self._finder.waiting()
-        self._finding_seconds = time.monotonic() - began
         under_way = {(version.name, version.etag) for version in self._running}
         return [version for version in found if (version.name, version.etag) not in under_way]
 
@@ -112,7 +104,7 @@ class BlobTrigger:
         the blobs of every folder as they come, however many wait in another folder. Returns False
         where blobs are left.
         """
-        until = time.monotonic() + max(POLL_SECONDS, 2 * self._finding_seconds)
+        until = time.monotonic() + POLL_SECONDS
         for version in in_turn(fresh):
             await self._slots.acquire()
             if self._stopping.is_set() or time.monotonic() > until:
@@ -201,13 +193,20 @@ class BlobTrigger:
             return
 
 
-def in_turn(found: list[BlobVersion]) -> Iterator[BlobVersion]:
-    """Yield the first blob of each top folder, then the second of each, and so on."""
+def in_turn(found: list[BlobVersion]) -> list[BlobVersion]:
+    """Return the blobs in an order that lets few blobs of a top folder wait for no crowd.
+
+    The more blobs wait in a folder, the less often the folder's turn comes; the turn comes always.
+    """
     folders: dict[str, list[BlobVersion]] = {}
     for version in found:
         folders.setdefault(version.name.partition("/")[0], []).append(version)
-    for turn in itertools.zip_longest(*folders.values()):
-        yield from (version for version in turn if version is not None)
+    places = {
+        version: place * len(folder)
+        for folder in folders.values()
+        for place, version in enumerate(folder, 1)
+    }
+    return sorted(found, key=places.__getitem__)
 
 
 def blob_triggers(
@@ -251,7 +250,8 @@ def _blob_trigger(
         raise StartupError("a blob trigger needs the connection setting AzureWebJobsStorage")
     pattern = BlobPattern(app_settings.resolve(function.trigger["path"]))
     source = container_client(app_settings, function.trigger["connection"], pattern.container)
-    receipts = Receipts(storage, function.name, pattern.container)
+    table = table_client(app_settings, STORAGE_CONNECTION, TABLE)
+    receipts = Receipts(table, storage.host, function.name, pattern.container)
     poison = poison_queue(app_settings, function.trigger["connection"])
     finder: Listing | BlobEvents = Listing(source, pattern, receipts)
     if by == EVENT_GRID:

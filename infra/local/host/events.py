@@ -63,6 +63,7 @@ class BlobEvents:
 
     async def load(self) -> None:
         """Read the blobs accepted earlier. Call once, before every other method."""
+        await self._storage.open()
         await self._receipts.load()
         async for place in self._storage.names(self._prefix):
             kept = await self._storage.read(place)
@@ -111,6 +112,10 @@ class BlobEvents:
     async def drop(self, version: BlobVersion) -> None:
         """Delete the records of a blob that is gone. A newer version has an event of its own."""
         await self.finish(version)
+
+    async def close(self) -> None:
+        """Close the connections to the receipts."""
+        await self._receipts.close()
 
 
 def _version_of(name: str, etag: str, kind: str) -> BlobVersion:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.data.tables.aio import TableClient
 from azure.storage.blob.aio import ContainerClient
 
 from infra.local.host.errors import StartupError
@@ -38,6 +39,20 @@ def container_client(settings: AppSettings, connection: str, container: str) -> 
             increment_base=2,
             retry_total=4,
             random_jitter_range=0,
+        )
+    except ValueError as error:
+        raise StartupError(f"the connection setting {connection} is wrong: {error}") from None
+
+
+def table_client(settings: AppSettings, connection: str, table: str) -> TableClient:
+    """Return a client for a table of the account that a connection setting names.
+
+    Raises StartupError when the setting is missing or is no connection string.
+    """
+    text = settings.connection(connection)
+    try:
+        return TableClient.from_connection_string(
+            text, table, retry_backoff_factor=0.1, retry_total=4
         )
     except ValueError as error:
         raise StartupError(f"the connection setting {connection} is wrong: {error}") from None

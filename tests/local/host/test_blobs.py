@@ -16,6 +16,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables.aio import TableClient
 from azure.storage.blob import (
     AccountSasPermissions,
     ResourceTypes,
@@ -24,8 +26,11 @@ from azure.storage.blob import (
 )
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
+from infra.local.host.blobs import in_turn
 from infra.local.host.errors import StartupError
+from infra.local.host.listing import BlobVersion
 from infra.local.host.patterns import BlobPattern
+from infra.local.host.receipts import TABLE
 from tests.local.host.harness import APPS, PATIENCE_SECONDS, Host, eventually
 
 
@@ -74,11 +79,10 @@ async def incoming(host: Host, storage: str) -> AsyncIterator[ContainerClient]:
 
 
 @pytest.fixture
-async def kept(storage: str) -> AsyncIterator[ContainerClient]:
-    """Yield a client of the host's own container."""
-    name = "azure-webjobs-hosts"
-    async with ContainerClient.from_connection_string(storage, name) as container:
-        yield container
+async def kept(storage: str) -> AsyncIterator[TableClient]:
+    """Yield a client of the table of receipts."""
+    async with TableClient.from_connection_string(storage, TABLE) as table:
+        yield table
 
 
 async def upload(container: ContainerClient, *names: str) -> None:
@@ -90,9 +94,16 @@ def done(host: Host) -> Counter[str]:
     return Counter(record["blob"] for record in host.records if record["name"] == "done")
 
 
-async def receipts(kept: ContainerClient, host: Host) -> list[str]:
-    prefix = f"blobreceipts/{host.settings['AzureFunctionsWebHost__hostid']}/"
-    return [name async for name in kept.list_blob_names(name_starts_with=prefix)]
+async def receipts(kept: TableClient, host: Host, *, done: bool = True) -> list[str]:
+    """Return the receipts of blobs that are done, or that failed so far."""
+    partition = f"{host.settings['AzureFunctionsWebHost__hostid']}|arrived"
+    asked = "PartitionKey eq @partition and done eq @done"
+    rows = kept.query_entities(asked, parameters={"partition": partition, "done": done})
+    try:
+        return [row["RowKey"] async for row in rows]
+    except ResourceNotFoundError:
+        # The host makes the table.
+        return []
 
 
 async def poisoned(storage: str) -> list[dict[str, str]]:
@@ -147,19 +158,12 @@ async def test_a_container_may_be_made_after_the_host(host: Host, storage: str) 
 
 
 async def test_receipts_go_with_their_blobs(
-    host: Host, incoming: ContainerClient, kept: ContainerClient
+    host: Host, incoming: ContainerClient, kept: TableClient
 ) -> None:
     await upload(incoming, *(f"move/{number}" for number in range(40)), "keep/1")
     await host.start()
     await eventually(lambda: len(done(host)) == 41)
-
-    async def only_the_kept_ones() -> None:
-        while True:
-            if len(await receipts(kept, host)) == 1:
-                return
-            await asyncio.sleep(0.05)
-
-    await asyncio.wait_for(only_the_kept_ones(), 60)
+    await until_receipts(kept, host, 1)
     assert [name async for name in incoming.list_blob_names()] == ["keep/1"]
 
 
@@ -194,6 +198,47 @@ async def test_the_folders_take_turns(host: Host, incoming: ContainerClient) -> 
     await eventually(lambda: len(done(host)) == len(many) + 1)
     order = [record["blob"] for record in host.records]
     assert order.index("zzz/few") < 50
+
+
+def test_a_folder_with_few_blobs_goes_before_a_crowd() -> None:
+    def blobs(folder: str, count: int) -> list[BlobVersion]:
+        return [BlobVersion(f"{folder}/{n:03}", "", "BlockBlob", 0.0) for n in range(count)]
+
+    order = [one.name for one in in_turn([*blobs("many", 900), *blobs("few", 30)])]
+    # A tenth of the first turns is the crowd's.
+    assert order.index("few/029") < 33
+    assert order.index("many/000") < 30
+    assert sorted(order) == sorted({*order})
+
+
+async def test_folders_and_blobs_beside_folders_come_and_go(
+    host: Host, incoming: ContainerClient, kept: TableClient
+) -> None:
+    await host.start()
+    for turn in range(2):
+        await upload(incoming, "keep/1", "keep/deep/2", "keep-beside")
+        names = {"keep/1", "keep/deep/2", "keep-beside"}
+        await eventually(
+            lambda names=names, turn=turn: done(host) == dict.fromkeys(names, turn + 1)
+        )
+        for name in names:
+            await incoming.delete_blob(name)
+        await until_receipts(kept, host, 0)
+
+
+async def test_receipts_of_blobs_that_went_while_no_host_ran_are_deleted(
+    host: Host, incoming: ContainerClient, kept: TableClient
+) -> None:
+    # More receipts than a request deletes, and a folder that stays.
+    await upload(incoming, *(f"keep/{number:03}" for number in range(120)), "keep-beside")
+    await host.start()
+    await eventually(lambda: len(done(host)) == 121)
+    assert await host.stop() == 0
+    assert len(await receipts(kept, host)) == 121
+    for number in range(120):
+        await incoming.delete_blob(f"keep/{number:03}")
+    await host.start()
+    await until_receipts(kept, host, 1)
 
 
 async def test_a_new_blob_beside_many_is_found_and_a_changed_blob_in_time(
@@ -255,7 +300,7 @@ async def test_five_attempts_are_made_unless_host_json_says_otherwise(
 
 
 async def test_a_host_that_starts_again_goes_on_counting(
-    host: Host, incoming: ContainerClient, kept: ContainerClient
+    host: Host, incoming: ContainerClient, kept: TableClient
 ) -> None:
     await upload(incoming, "fail/often")
     host.settings["AzureFunctionsJobHost__extensions__blobs__poisonBlobThreshold"] = "6"
@@ -263,44 +308,39 @@ async def test_a_host_that_starts_again_goes_on_counting(
         await host.start()
         await eventually(lambda starts=starts: len(host.records) >= starts * 2)
         # The host records a failure before the wait for the next attempt.
-        await until_counted(kept, host, 1)
+        await until_receipts(kept, host, 1, done=False)
         await host.kill()
     await host.start()
     await eventually(lambda: "gave up on a blob" in host.log)
-    await until_counted(kept, host, 0)
+    await until_receipts(kept, host, 0, done=False)
     assert await host.stop() == 0
     # Calls in flight at the kill may not have been counted.
     assert 6 <= len(host.records) <= 8
 
 
 async def test_the_count_goes_with_its_blob(
-    host: Host, incoming: ContainerClient, kept: ContainerClient
+    host: Host, incoming: ContainerClient, kept: TableClient
 ) -> None:
     await upload(incoming, "fail/once")
     await host.start()
-    await until_counted(kept, host, 1)
+    await until_receipts(kept, host, 1, done=False)
     await incoming.delete_blob("fail/once")
-    await until_counted(kept, host, 0)
+    await until_receipts(kept, host, 0, done=False)
     assert await host.stop() == 0
     assert "gave up" not in host.log
 
 
-async def counts(kept: ContainerClient, host: Host) -> list[str]:
-    prefix = f"blobfailures/{host.settings['AzureFunctionsWebHost__hostid']}/"
-    return [name async for name in kept.list_blob_names(name_starts_with=prefix)]
-
-
-async def until_counted(kept: ContainerClient, host: Host, blobs: int) -> None:
-    """Return once the failures of this many blobs are recorded."""
+async def until_receipts(kept: TableClient, host: Host, blobs: int, *, done: bool = True) -> None:
+    """Return once this many blobs have a receipt."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
-            if len(await counts(kept, host)) == blobs:
+            if len(await receipts(kept, host, done=done)) == blobs:
                 return
             await asyncio.sleep(0.02)
 
 
 async def test_a_blob_in_flight_is_finished_on_sigterm(
-    host: Host, incoming: ContainerClient, kept: ContainerClient
+    host: Host, incoming: ContainerClient, kept: TableClient
 ) -> None:
     await upload(incoming, "slow/1")
     await host.start()
