@@ -25,8 +25,10 @@ ALONE: Final = "alone"
 """The session of uploads that may have ended their process; a tenant's sessions have a slash."""
 # Uploads of one tenant under work at once beyond the share.
 _SESSIONS_OF_A_TENANT = 4
-# A burst of uploads is counted once.
+# A burst of uploads is counted once. A crowd is counted seldom: a List Blobs request may take long
+# where many blobs are, and a crowd does not end in seconds.
 _COUNT_LIFETIME = timedelta(seconds=2)
+_CROWD_LIFETIME = timedelta(seconds=10)
 _MOST_COUNTS = 1000
 
 
@@ -36,6 +38,14 @@ class _Count:
 
     at: datetime
     number: asyncio.Task[int]
+
+    def is_outdated(self, now: datetime) -> bool:
+        lifetime = _CROWD_LIFETIME if self._is_crowd() else _COUNT_LIFETIME
+        return now - self.at > lifetime
+
+    def _is_crowd(self) -> bool:
+        done = self.number.done() and not self.number.cancelled()
+        return done and self.number.exception() is None and self.number.result() > SHARE
 
 
 class Lanes:
@@ -76,7 +86,7 @@ class Lanes:
         """
         now = self._clock()
         count = self._counts.get(folder)
-        if count is None or now - count.at > _COUNT_LIFETIME:
+        if count is None or count.is_outdated(now):
             if len(self._counts) >= _MOST_COUNTS:
                 self._counts.clear()
             count = _Count(now, asyncio.create_task(self._count(folder)))

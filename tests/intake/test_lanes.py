@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -11,9 +12,10 @@ from azure.servicebus.aio import ServiceBusClient
 from azure.storage.blob.aio import BlobServiceClient
 
 from samples.eicar import eicar
+from shared.azure.blobs import AzureBlobs
 from shared.catalogue import INCIDENTS_QUEUE, INTAKE_BULK_QUEUE, INTAKE_QUEUE
 from shared.errors import UnavailableError
-from shared.intake.lanes import ALONE, SHARE
+from shared.intake.lanes import ALONE, SHARE, Lanes
 from shared.scanning.scanner import Engine, Findings
 from tests.compositions import arrived, registered
 from tests.queues import data_of, peeked
@@ -99,6 +101,26 @@ async def test_a_tenant_keeps_its_share_of_the_first_lane_whatever_others_upload
     assert all(bulk.values())
     bulk, quick = await lanes_of(clients, light)
     assert (names_of(bulk), len(quick)) == ([], 4)
+
+
+async def test_a_crowd_is_remembered_longer_than_a_few_uploads(services, clients):
+    folder, now = uuid.uuid4().hex, datetime.now(UTC)
+    container = clients[0].get_container_client("incoming")
+    blobs = AzureBlobs(services.info["connection_strings"]["storage"])
+    try:
+        lanes = Lanes(blobs, lambda: now)
+        assert not await lanes.is_crowded(folder)
+        names = await crowd(clients, folder)
+        assert not await lanes.is_crowded(folder)
+        now += timedelta(seconds=3)
+        assert await lanes.is_crowded(folder)
+        await container.delete_blob(names[0])
+        now += timedelta(seconds=9)
+        assert await lanes.is_crowded(folder)
+        now += timedelta(seconds=2)
+        assert not await lanes.is_crowded(folder)
+    finally:
+        await blobs.close()
 
 
 async def test_a_crowd_that_came_by_another_way_leaves_the_first_lane(app, clients):

@@ -66,6 +66,7 @@ RULES = {
     "logging.applicationInsights.samplingSettings.excludedTypes": telemetry,
     "extensionBundle.id": lambda value: value == BUNDLE,
     "extensionBundle.version": bundle_version,
+    "extensions.blobs.maxDegreeOfParallelism": count,
     "extensions.http.routePrefix": text,
     "extensions.serviceBus.prefetchCount": count,
     "extensions.serviceBus.autoCompleteMessages": flag,
