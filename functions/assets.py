@@ -28,6 +28,7 @@ class AssetQuery(Struct, frozen=True, rename="camel"):
     uploaded_from: AwareTime | None = None
     uploaded_before: AwareTime | None = None
     scanned_before: AwareTime | None = None
+    metadata_note: Annotated[str, Meta(max_length=64, pattern="^[a-z-]*$")] | None = None
 
 
 class ScanView(View, frozen=True):
@@ -99,6 +100,7 @@ _CHOICE = parameters_of(
     uploaded_from="Only assets that were uploaded then (RFC 3339) or later.",
     uploaded_before="Only assets that were uploaded earlier (RFC 3339).",
     scanned_before="Only assets that were last scanned earlier (RFC 3339).",
+    metadata_note="Only assets with this note on their metadata; `any` for any note.",
 )
 
 
@@ -122,6 +124,7 @@ async def list_assets(call: Call[AssetsFlow]) -> Reply:
         query.uploaded_from,
         query.uploaded_before,
         query.scanned_before,
+        query.metadata_note,
     )
     assets, continuation = await call.flow.assets.page(
         call.tenant, size=call.page_size, continuation=call.continuation, chosen=chosen
@@ -143,8 +146,7 @@ async def read_asset(call: Call[AssetsFlow]) -> Reply:
 
 
 def _view(asset: Asset) -> AssetView:
-    """Show an asset to the portal: the fields that name people, without the keys of the index."""
+    """Show an asset to the portal."""
     shown = {name: getattr(asset, name) for name in AssetView.__struct_fields__}
-    people = tuple(person.field for person in asset.people)
     scans = tuple(convert(scan, ScanView, from_attributes=True) for scan in asset.scans)
-    return AssetView(**shown | {"people": people, "scans": scans})
+    return AssetView(**shown | {"scans": scans})

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import azure.functions as func
 from msgspec import Meta, convert
+from msgspec.structs import replace
 
 from functions.edge.bodies import RequestBody, View
 from functions.edge.calls import Call, Reply
@@ -13,45 +14,135 @@ from functions.edge.deliveries import Delivery
 from functions.edge.disclosures import Disclosed
 from functions.edge.etags import etag_header
 from functions.edge.http import HttpRoutes
-from functions.edge.operations import PAGING
+from functions.edge.operations import PAGING, Parameter
 from functions.edge.queues import consumer
-from shared.catalogue import ERASURE_BATCHES_QUEUE, ERASURE_REQUESTS_QUEUE
+from shared import composition
+from shared.catalogue import (
+    ERASURE_BATCHES_QUEUE,
+    ERASURE_DISCOVERY_QUEUE,
+    ERASURE_REQUESTS_QUEUE,
+)
 from shared.composition.erasures import ErasuresFlow
-from shared.erasures.rules import Erasure, ErasureDecision, ErasureStatus
+from shared.erasures.discovery import AssetEvidence
+from shared.erasures.finds import (
+    CertaintyDecision,
+    FieldDecision,
+    FindDecision,
+    FindReason,
+    SingleDecision,
+)
+from shared.erasures.ranges import DiscoveryProgress
+from shared.erasures.rules import Counts, Erasure, ErasureDecision, ErasureStatus
+from shared.erasures.service import Shown
+from shared.errors import MalformedInputError
 from shared.identity.rules import TENANT_ADMIN, TENANT_DAM_MANAGER
 from shared.messages.contracts import (
     Actor,
     ErasureApproved,
     ErasureBatchReady,
-    ErasureRequested,
+    ErasureDiscoveryReady,
 )
 from shared.rows import Stored
+from shared.subjects.matching import CERTAINTIES, Certainty
 
 blueprint = func.Blueprint()
 http = HttpRoutes(blueprint, ErasuresFlow)
 
+# One transaction takes the finds of a request for decisions, with the request's own row.
+_MAX_FINDS = 90
+# Matches of an asset that a page of finds shows.
+_MAX_MATCHES = 20
+
+
+type Name = Annotated[str, Meta(min_length=1, max_length=10_000)]
+
 
 class ErasureRequest(RequestBody, frozen=True):
-    """Ask for the erasure of the person called `name`; an e-mail address will do as well."""
+    """Ask for the erasure of a data subject, by one `name` or by several `identifiers`.
 
-    name: Annotated[str, Meta(min_length=1, max_length=256)]
+    An identifier is a name, a former name, a nickname, an e-mail address or an id. `possible` asks
+    for finds that are only possible, such as the surname alone.
+    """
+
+    name: Name | None = None
+    identifiers: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=200)] | None = None
+    possible: bool = False
+
+
+class DecisionsRequest(RequestBody, frozen=True):
+    """Decide on finds, by their ids, on whole metadata fields, and on whole certainties.
+
+    A find's own decision counts first, then the decision on its fields, then on its certainty.
+    """
+
+    finds: Annotated[tuple[SingleDecision, ...], Meta(max_length=_MAX_FINDS)] = ()
+    fields: Annotated[tuple[FieldDecision, ...], Meta(max_length=60)] = ()
+    certainties: Annotated[tuple[CertaintyDecision, ...], Meta(max_length=3)] = ()
 
 
 class ErasureView(Stored, frozen=True):
-    """An erasure request. `assets`, `bytes` and `index_rows` are its preview."""
+    """An erasure request.
+
+    `counts` are the preview: the finds by certainty, and the assets and bytes that are included by
+    the decisions. `not_looked_into` counts the assets whose metadata could not be read whole, by
+    the note that `GET assets?metadataNote=` filters by. `progress` shows a running discovery.
+    """
 
     id: str
     tenant: str
     status: ErasureStatus
     requested_by: Actor
     requested_at: datetime
+    possible: bool
+    counts: Counts | None = None
     assets: int | None = None
     bytes: int | None = None
-    index_rows: int | None = None
+    assets_read: int | None = None
+    not_looked_into: dict[str, int] | None = None
+    progress: DiscoveryProgress | None = None
     previewed_at: datetime | None = None
+    decided_by: Actor | None = None
+    decided_at: datetime | None = None
     approved_by: Actor | None = None
     approved_at: datetime | None = None
     completed_at: datetime | None = None
+
+
+class MatchView(View, frozen=True):
+    """A match: the identifier's place in the request, the field, how surely, and the text."""
+
+    identifier: int
+    field: str
+    certainty: Certainty
+    how: str
+    text: str
+
+
+class FoundAssetView(View, frozen=True):
+    """An asset of a find, with the texts that matched; a companion may have no match."""
+
+    id: str
+    path: str
+    size: int
+    matches: list[MatchView]
+    media_type: str | None = None
+
+
+class FindView(View, frozen=True):
+    """A find: an asset with its companions, which are erased or left as one."""
+
+    id: str
+    certainty: Certainty
+    decision: FindDecision
+    assets: list[FoundAssetView]
+    reason: FindReason | None = None
+
+
+class FindPage(View, frozen=True):
+    """A page of finds, and the token of the next page."""
+
+    finds: list[FindView]
+    continuation: str | None
 
 
 class ErasurePage(View, frozen=True):
@@ -62,7 +153,7 @@ class ErasurePage(View, frozen=True):
 
 
 class FoundAssets(View, frozen=True):
-    """The ids of the assets that an erasure request found."""
+    """The ids of the assets that an erasure request includes."""
 
     assets: list[str]
 
@@ -81,10 +172,16 @@ _MANAGING = {TENANT_ADMIN, TENANT_DAM_MANAGER}
 )
 async def request_erasure(call: Call[ErasuresFlow]) -> Reply:
     """Ask for the erasure of every asset that names a person; discovery starts at once."""
-    name = call.read(ErasureRequest).name
-    identifier = await call.identifier(f"erasure-requests|{call.tenant}")
+    asked = call.read(ErasureRequest)
+    # A reused key is told by the identifiers themselves.
+    reserved = await call.reserve(f"erasure-requests|{call.tenant}", keeps_body=False)
+    identifier = reserved.id
     decision = await call.flow.erasures.request(
-        call.tenant, name, call.caller.actor(_MANAGING), identifier
+        call.tenant,
+        _identifiers(asked),
+        call.caller.actor(_MANAGING),
+        identifier,
+        possible=asked.possible,
     )
     location = f"/api/tenants/{call.tenant}/erasure-requests/{identifier}"
     return _decided(decision, 202, {"Location": location})
@@ -120,7 +217,64 @@ async def read_erasure(call: Call[ErasuresFlow]) -> Reply:
     Gives the ETag.
     """
     state, etag = await call.flow.erasures.find(call.tenant, call.param("request"))
-    return Reply(200, _view(state), {"ETag": etag_header(etag)})
+    progress = await call.flow.erasures.progress(state)
+    return Reply(200, _view(state, progress), {"ETag": etag_header(etag)})
+
+
+@http.endpoint(
+    "GET",
+    "tenants/{tenant}/erasure-requests/{request}/finds",
+    discloses=Disclosed("erasure.finds-listed", "erasure-requests/{request}"),
+    roles=_MANAGING,
+    replies={200: FindPage},
+    query=(
+        Parameter("certainty", "Only finds of this certainty; `named` where left out.", Certainty),
+        *PAGING,
+    ),
+)
+async def list_finds(call: Call[ErasuresFlow]) -> Reply:
+    """List the finds of a certainty, with the texts that matched; each page is recorded."""
+    certainty = call.choice("certainty", CERTAINTIES)
+    finds, continuation = await call.flow.erasures.finds(
+        call.tenant,
+        call.param("request"),
+        certainty,
+        size=call.page_size,
+        continuation=call.continuation,
+    )
+    views = [_find_view(find) for find in finds]
+    return Reply(200, FindPage(finds=views, continuation=continuation))
+
+
+@http.endpoint(
+    "POST",
+    "tenants/{tenant}/erasure-requests/{request}/decisions",
+    discloses=Disclosed("erasure.viewed", "erasure-requests/{request}"),
+    roles=_MANAGING,
+    body=DecisionsRequest,
+    replies={200: ErasureView},
+    conditional=True,
+)
+async def decide_on_finds(call: Call[ErasuresFlow]) -> Reply:
+    """Include finds or leave finds out, by id, by field or by certainty (If-Match).
+
+    `named` is included until somebody decides otherwise, and nothing else is. Gives the new ETag,
+    which an approval needs.
+    """
+    asked = call.read(DecisionsRequest)
+    state, etag = await call.flow.erasures.find(call.tenant, call.param("request"))
+    call.require_match(etag)
+    decision = await call.flow.erasures.decide(
+        call.tenant,
+        state.id,
+        call.caller.actor(_MANAGING),
+        etag,
+        finds=asked.finds,
+        fields=asked.fields,
+        certainties=asked.certainties,
+    )
+    _, after = await call.flow.erasures.find(call.tenant, state.id)
+    return _decided(decision, 200, {"ETag": etag_header(after)})
 
 
 @http.endpoint(
@@ -131,9 +285,9 @@ async def read_erasure(call: Call[ErasuresFlow]) -> Reply:
     replies={200: FoundAssets},
 )
 async def list_found_assets(call: Call[ErasuresFlow]) -> Reply:
-    """List the ids of the assets that the request found and, once approved, erases; recorded."""
+    """List the ids of the assets that the request includes and, once approved, erases; recorded."""
     request = call.param("request")
-    found = [asset async for asset in call.flow.erasures.found(call.tenant, request)]
+    found = [asset async for asset in call.flow.erasures.included(call.tenant, request)]
     return Reply(200, FoundAssets(assets=found))
 
 
@@ -174,15 +328,28 @@ def _decided(decision: ErasureDecision, status: int, headers: Mapping[str, str])
     connection="SERVICE_BUS",
     is_sessions_enabled=True,
 )
-@consumer(ErasuresFlow, ERASURE_REQUESTS_QUEUE, ErasureRequested, ErasureApproved)
-async def advance_erasure(
-    delivery: Delivery[ErasuresFlow, ErasureRequested | ErasureApproved],
-) -> None:
-    """Discover for a new request; start the batches of an approved request."""
-    data, erasures = delivery.data, delivery.flow.erasures
+@consumer(ErasuresFlow, ERASURE_REQUESTS_QUEUE, ErasureApproved)
+async def start_erasure(delivery: Delivery[ErasuresFlow, ErasureApproved]) -> None:
+    """Start the batches of an approved request."""
+    data = delivery.data
     delivery.require_session(data.tenant)
-    advance = erasures.discover if isinstance(data, ErasureRequested) else erasures.start
-    await advance(data.tenant, data.request_id)
+    await delivery.flow.erasures.start(data.tenant, data.request_id)
+
+
+@blueprint.service_bus_queue_trigger(
+    "message", queue_name=ERASURE_DISCOVERY_QUEUE.name, connection="SERVICE_BUS"
+)
+@consumer(ErasuresFlow, ERASURE_DISCOVERY_QUEUE, ErasureDiscoveryReady)
+async def search_range(delivery: Delivery[ErasuresFlow, ErasureDiscoveryReady]) -> None:
+    """Search one range of the tenant's assets for the data subject of a request."""
+    data = delivery.data
+    await delivery.flow.discovery.search(data.tenant, data.request_id, data.discovery, data.first)
+
+
+@blueprint.timer_trigger("timer", schedule="0 */5 * * * *")
+async def resume_erasures(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's parameter
+    """Go on, every five minutes, with requests that waited for uploads or lost a message."""
+    await composition.flow(ErasuresFlow).erasures.resume()
 
 
 @blueprint.service_bus_queue_trigger(
@@ -195,5 +362,54 @@ async def erase_batch(delivery: Delivery[ErasuresFlow, ErasureBatchReady]) -> No
     await delivery.flow.erasures.erase_batch(data.tenant, data.request_id, data.batch)
 
 
-def _view(state: Erasure) -> ErasureView:
-    return convert(state, ErasureView, from_attributes=True)
+def _identifiers(asked: ErasureRequest) -> tuple[str, ...]:
+    given = asked.identifiers or ()
+    if asked.name is not None:
+        given = (asked.name, *given)
+    if not given or (asked.name is not None and asked.identifiers is not None):
+        raise MalformedInputError(
+            "body-invalid",
+            "The body has neither `name` nor `identifiers`, or has both.",
+            "Send one of the two.",
+        )
+    return given
+
+
+def _view(state: Erasure, progress: DiscoveryProgress | None = None) -> ErasureView:
+    view = convert(state, ErasureView, from_attributes=True)
+    if state.previewed_at is None:
+        shown = {"counts": None, "assets_read": None, "not_looked_into": None}
+        return replace(view, **shown, progress=progress)
+    counts = state.counts
+    return replace(view, assets=counts.assets, bytes=counts.bytes, progress=progress)
+
+
+def _find_view(shown: Shown) -> FindView:
+    return FindView(
+        id=shown.find.id,
+        certainty=shown.find.certainty,
+        decision=shown.decision,
+        reason=shown.reason,
+        assets=[_asset_view(one) for one in shown.evidence],
+    )
+
+
+def _asset_view(evidence: AssetEvidence) -> FoundAssetView:
+    matches = [
+        MatchView(
+            identifier=match.identifier,
+            field=match.field,
+            certainty=match.certainty,
+            how=match.how,
+            text=text,
+        )
+        for match, text in evidence.matches[:_MAX_MATCHES]
+    ]
+    asset = evidence.asset
+    return FoundAssetView(
+        id=asset.id,
+        path=asset.path,
+        size=asset.size,
+        media_type=asset.media_type,
+        matches=matches,
+    )

@@ -87,6 +87,10 @@ ERASURE_REQUESTS_QUEUE: Final = _queue(
     "The ids of erasure requests that wait for discovery or for their start.",
     sessions=True,
 )
+ERASURE_DISCOVERY_QUEUE: Final = _queue(
+    "erasure-discovery",
+    "The ids of erasure requests with one range of assets to search.",
+)
 ERASURE_BATCHES_QUEUE: Final = _queue(
     "erasure-batches", "The ids of approved erasure requests with the number of one batch."
 )
@@ -124,6 +128,7 @@ QUEUES: Final = (
     CONSENT_GRANTS_QUEUE,
     ACCESS_EVENTS_QUEUE,
     ERASURE_REQUESTS_QUEUE,
+    ERASURE_DISCOVERY_QUEUE,
     ERASURE_BATCHES_QUEUE,
     SCAN_RESULTS_QUEUE,
     RESCANS_QUEUE,
@@ -155,21 +160,14 @@ TENANTS_TABLE: Final = _table(
 )
 ASSETS_TABLE: Final = _table(
     "assets",
-    "The record of each asset, a tombstone for each erased asset, the index of scan times, the"
-    " moves to quarantine, and the rescans with their progress.",
-    personal_data="The asset's path, and keyed hashes (HMAC) of the persons in the metadata; the"
-    " directory's object id of the person who requested a rescan.",
+    "Each asset, the sealed record of the texts in its metadata, and its place among its"
+    " companions; a tombstone for each erased asset, the index of scan times, the moves to"
+    " quarantine, and the rescans with their progress.",
+    personal_data="The asset's path; the texts of the metadata, encrypted; the directory's object"
+    " id of the person who requested a rescan.",
     data_subject="Persons whom a file or a path names; the tenant's and the vendor's staff",
     retention="Until the asset is erased; a tombstone without personal data stays. Rescans have no"
     " end.",
-)
-SUBJECTS_TABLE: Final = _table(
-    "subjects",
-    "The subject index: the assets and metadata fields under the keyed hash of an identifier.",
-    personal_data="The keyed hash (HMAC) of a person's name or e-mail address.",
-    data_subject="Persons whom a file's metadata names",
-    partition="PartitionKey: the tenant and the keyed hash.",
-    retention="Until the asset is erased.",
 )
 UPLOADS_TABLE: Final = _table(
     "uploads",
@@ -201,11 +199,12 @@ CONSENTS_TABLE: Final = _table(
 )
 ERASURES_TABLE: Final = _table(
     "erasures",
-    "Erasure requests, the assets that discovery found, and the state of the batches.",
-    personal_data="The data subject's name or e-mail address, encrypted, until completion;"
+    "Erasure requests, the ranges of discovery, the finds with the managers' decisions, and the"
+    " state of the batches.",
+    personal_data="The data subject's names, addresses and ids, encrypted, until completion;"
     " the directory's object ids of requester and approver.",
     data_subject="The data subject of the request; the tenant's staff",
-    retention="No end; the encrypted name until the request is completed.",
+    retention="No end; the encrypted identifiers until the request is completed.",
 )
 ACCESS_LOG_TABLE: Final = _table(
     "accesslog",
@@ -259,7 +258,6 @@ OUTBOX_TABLE: Final = _table(
 TABLES: Final = (
     TENANTS_TABLE,
     ASSETS_TABLE,
-    SUBJECTS_TABLE,
     UPLOADS_TABLE,
     SCANS_TABLE,
     RESCANS_TABLE,
@@ -313,13 +311,21 @@ QUARANTINE_CONTAINER: Final = _container(
     personal_data="Whatever the file shows and says of persons.",
     data_subject=_SHOWN,
     partition="One folder a tenant.",
-    retention="No end; discovery for an erasure finds cleared assets alone.",
+    retention="Until the asset is erased.",
 )
 EVIDENCE_CONTAINER: Final = _container(
     "evidence",
     "Write-once: the logs' checkpoints, their public keys, and the reports of backup audits.",
     partition="One folder a kind of evidence, and in `log-checkpoints` a tenant.",
     retention="No end; the immutability policy of the container forbids deletion.",
+)
+METADATA_CONTAINER: Final = _container(
+    "metadata",
+    "The sealed records of texts that are too large for a row of `assets`.",
+    personal_data="The texts of the metadata, encrypted.",
+    data_subject="Persons whom a file's metadata names",
+    partition="One folder a tenant.",
+    retention="Until the asset is erased.",
 )
 EXPORTS_CONTAINER: Final = _container(
     "exports",
@@ -343,6 +349,7 @@ CONTAINERS: Final = (
     TENANT_CONTAINER,
     QUARANTINE_CONTAINER,
     EVIDENCE_CONTAINER,
+    METADATA_CONTAINER,
     EXPORTS_CONTAINER,
     PARKED_CONTAINER,
 )

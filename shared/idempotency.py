@@ -44,9 +44,14 @@ class IdempotencyKeys:
         except RowConflictError:
             kept = await self._tables.get(_TABLE, partition, row)
         if kept is None or kept.values["fingerprint"] != fingerprint:
-            raise InvalidInputError(
-                "idempotency-key-reused",
-                "The Idempotency-Key was used before, with another body.",
-                "Use a new key for a new request.",
-            )
+            raise key_reused()
         return Reserved(str(kept.values["id"]), is_repeated=True)
+
+
+def key_reused() -> InvalidInputError:
+    """Make the refusal of a key that came with another request."""
+    return InvalidInputError(
+        "idempotency-key-reused",
+        "The Idempotency-Key was used before, with another body.",
+        "Use a new key for a new request.",
+    )

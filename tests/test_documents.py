@@ -85,7 +85,7 @@ def test_every_note_of_an_asset_is_in_its_table():
     notes = in_sources(r"\"(metadata-[a-z-]+|active-content|polyglot)\"")
     # A reader's own word, which leaves the reader as `metadata-xmp-only`.
     notes.discard("metadata-not-supported")
-    assert len(notes) == 9
+    assert len(notes) == 10
     assert notes <= set(first_column(page("how-to/tenant-uploads.md")))
 
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import azure.functions as func
 import msgspec
 from msgspec import Struct
 
@@ -52,3 +53,19 @@ def read_json[T](text: bytes, kind: type[T]) -> T:
             "body-invalid", f"The body cannot be read: {error}.", "Mend it and send it again."
         ) from error
     return read
+
+
+def require_no_body(request: func.HttpRequest) -> None:
+    """Refuse a body that an endpoint would ignore. Raises MalformedInputError.
+
+    An empty object says nothing, and some clients cannot leave a body out.
+    """
+    if request.method not in ("GET", "HEAD", "DELETE") and request.get_body().strip() not in (
+        b"",
+        b"{}",
+    ):
+        raise MalformedInputError(
+            "body-not-expected",
+            "The request has a body, and takes none.",
+            "Send the request without a body.",
+        )

@@ -138,11 +138,13 @@ class Call[F]:
         """Return the id for what this POST creates; otherwise as `reserve`."""
         return (await self.reserve(scope)).id
 
-    async def reserve(self, scope: str) -> Reserved:
+    async def reserve(self, scope: str, *, keeps_body: bool = True) -> Reserved:
         """Reserve the id for what this POST creates: the same for the same Idempotency-Key.
 
-        Source: draft-ietf-httpapi-idempotency-key-header. Raises InvalidInputError when the key
-        was used for another request.
+        A hash of the body tells a reused key. `keeps_body` is False for a body with a name: who
+        guesses the name could try the name on the hash. Source:
+        draft-ietf-httpapi-idempotency-key-header. Raises InvalidInputError when the key was used
+        for another request.
         """
         given = self.request.headers.get("Idempotency-Key")
         if given is None:
@@ -153,7 +155,8 @@ class Call[F]:
                 "The Idempotency-Key is empty, too long, or not in ASCII.",
                 "Use 1 to 255 printable characters of ASCII, a UUID for example.",
             )
-        fingerprint = hashlib.sha256(self.request.get_body()).hexdigest()
+        body = self.request.get_body() if keeps_body else b""
+        fingerprint = hashlib.sha256(body).hexdigest()
         keys = self.edge.idempotency_keys
         return await keys.reserve(scope, self.caller.id, given, fingerprint)
 

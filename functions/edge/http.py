@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 import azure.functions as func
 import msgspec
 
+from functions.edge.bodies import require_no_body
 from functions.edge.calls import Call, Reply, client_address
 from functions.edge.disclosures import Disclosure, record_answer, record_question
 from functions.edge.operations import OPERATIONS, Answer, Body, HttpOperation, Parameter
@@ -62,6 +63,8 @@ class HttpRoutes[F: composition.Flow]:
                 try:
                     with context.during(origin):
                         call = await self._admit(req, roles, limited)
+                        if body is None:
+                            require_no_body(req)
                         return _encode(await _answer(call, handler, discloses))
                 except Exception as error:  # noqa: BLE001 - the last resort, so that nothing leaks
                     return problem_of(error)

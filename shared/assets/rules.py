@@ -13,16 +13,6 @@ type Verdict = Literal["clean", "infected", "refused"]
 type Difference = Literal["size", "type"]
 
 
-class PersonFound(Stored, frozen=True):
-    """A person in an asset's metadata: the field with the name, and the person's index keys.
-
-    A keyword may name a person too, and therefore counts as a person.
-    """
-
-    field: str
-    keys: tuple[str, ...]
-
-
 class DocumentFound(Stored, frozen=True):
     """The id of a document, or of the document's original, and the metadata field with the id.
 
@@ -58,11 +48,15 @@ class EngineVerdict(Stored, frozen=True):
 class Asset(Stored, frozen=True):
     """The record of an upload. `size` is in bytes; `blob` is the blob's name in `container`.
 
+    `people` are the metadata fields that name, or may name, a person.
     `scans` has the last verdict of each engine, and `scanned_at` is the time of the newest.
     `scan_failed_at` is the time of a later attempt to scan that failed.
     `path` is spelled as the uploader typed the path, `canonical_path` for comparison. `version`
-    counts the cleared uploads to the same path from 1. `upload`, `requested_by` (the id of the
-    caller), `declared_size` and `declared_type` come from the request for the upload's URL.
+    counts the cleared uploads to the same path from 1. `companions` is the same for the files of
+    one shot or document (`subjects.companions`). `metadata_reader` is the version of the reading of
+    the asset's sealed record, and None for an asset without a record. `upload`, `requested_by` (the
+    id of the caller), `declared_size` and `declared_type` come from the request for the upload's
+    URL.
     `differences` lists the declared properties that the file does not have. `source_etag` names the
     version of the blob in `incoming` that became the asset. `container` and `blob` are None for
     bytes that are not kept.
@@ -83,27 +77,20 @@ class Asset(Stored, frozen=True):
     scans: tuple[EngineVerdict, ...] = ()
     scanned_at: datetime | None = None
     scan_failed_at: datetime | None = None
-    people: tuple[PersonFound, ...] = ()
+    people: tuple[str, ...] = ()
     documents: tuple[DocumentFound, ...] = ()
     metadata_note: str | None = None
     content_notes: tuple[str, ...] = ()
     version: int | None = None
     canonical_path: str = ""
+    companions: str | None = None
+    metadata_reader: int | None = None
     source_etag: str | None = None
     upload: str | None = None
     requested_by: str | None = None
     declared_size: int | None = None
     declared_type: str | None = None
     differences: tuple[Difference, ...] = ()
-
-    @property
-    def subjects(self) -> frozenset[str]:
-        """The keys of the asset in the subject index."""
-        return frozenset(subject for person in self.people for subject in person.keys)
-
-    def fields_of(self, subject: str) -> list[str]:
-        """Return the metadata fields with the identifier of the key, in order."""
-        return sorted({person.field for person in self.people if subject in person.keys})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +102,11 @@ class AssetFilter:
     uploaded_from: datetime | None = None
     uploaded_before: datetime | None = None
     scanned_before: datetime | None = None
+    metadata_note: str | None = None
+    """A note of `metadata.worker.result`, or ANY_NOTE for an asset with any note."""
 
 
+ANY_NOTE: Final = "any"
 EVERY: Final = AssetFilter()
 
 

@@ -1,18 +1,16 @@
-"""The assets of every tenant: rows, places in the subject index, and erasure."""
+"""The assets of every tenant: rows, sealed records, companions, and erasure."""
 
-import asyncio
-import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from shared.accesslog import new_entry
-from shared.assets.rules import EVERY, Asset, AssetFilter, Tombstone, after_prefix
+from shared.assets.rules import ANY_NOTE, EVERY, Asset, AssetFilter, Tombstone, after_prefix
 from shared.assets.scan_index import ScanIndex, indexing, time_text
 from shared.blob_names import canonical_path, incoming_name
-from shared.catalogue import ASSETS_TABLE, INCOMING_CONTAINER, SUBJECTS_TABLE, UPLOADS_TABLE
+from shared.catalogue import ASSETS_TABLE, INCOMING_CONTAINER, METADATA_CONTAINER, UPLOADS_TABLE
 from shared.compare_and_set import compare_and_set
 from shared.errors import NotFoundError, RowConflictError
 from shared.ids import first_id, key, new_id
@@ -23,21 +21,19 @@ from shared.ports import (
     Blobs,
     Clock,
     Condition,
+    Delete,
     Insert,
     Operation,
     Replace,
     Row,
-    Secrets,
     Tables,
-    Upsert,
+    Value,
 )
 from shared.rows import from_values, to_values
 
 ASSETS = ASSETS_TABLE.name
-SUBJECTS = SUBJECTS_TABLE.name
-SUBJECT_SECRET = "subject-index-hmac"  # noqa: S105 - the name of the secret, not the secret
+METADATA = METADATA_CONTAINER.name
 
-_CONCURRENT_WRITES = 16
 # The longest time between the permission of an upload and the blob, with an hour to spare; and the
 # most by which storage's clock may be behind.
 _LONGEST_UPLOAD = timedelta(hours=49)
@@ -50,12 +46,9 @@ _PREFIX_IN_QUERY = 200
 class Assets:
     """Keeps assets, finds assets, and erases assets."""
 
-    def __init__(
-        self, tables: Tables, blobs: Blobs, secrets: Secrets, outbox: Outbox, clock: Clock
-    ) -> None:
+    def __init__(self, tables: Tables, blobs: Blobs, outbox: Outbox, clock: Clock) -> None:
         self._tables = tables
         self._blobs = blobs
-        self._secrets = secrets
         self._outbox = outbox
         self._clock = clock
         self._index = ScanIndex(tables)
@@ -69,15 +62,25 @@ class Assets:
             return from_values(Tombstone, row.values)
         return from_values(Asset, row.values)
 
-    async def add(self, partition: str, asset: Asset, outgoing: Sequence[Outgoing]) -> bool:
+    async def add(
+        self,
+        partition: str,
+        asset: Asset,
+        outgoing: Sequence[Outgoing],
+        record: Mapping[str, Value] | None = None,
+    ) -> bool:
         """Keep an asset with the messages that report the asset; a repeated call changes nothing.
 
-        The index rows go first, so that every known asset can be found. Returns whether the asset
-        was kept in the given form: False for an already known asset.
+        `record` has the columns of the asset's sealed record, which is kept in the same
+        transaction, so that every known asset can be found. Returns whether the asset was kept in
+        the given form: False for an already known asset.
         """
-        await self._index_people(asset)
         while True:
             operations = await self._insert(partition, asset)
+            if record is not None:
+                operations.append(Insert(Row(partition, record_row(asset.id), record)))
+            if asset.companions is not None:
+                operations.append(Insert(Row(partition, _companion_row(asset), {})))
             try:
                 await self._outbox.commit(ASSETS, partition, operations, outgoing)
             except RowConflictError:
@@ -87,9 +90,6 @@ class Assets:
             else:
                 return True
         # Another delivery of the same message was faster, or the asset is already erased.
-        filed = await self._filed(partition, asset.id)
-        for subject in sorted(asset.subjects - (filed.subjects if filed else frozenset())):
-            await self._unindex(asset.tenant, subject, asset.id)
         await self.flush(partition)
         return False
 
@@ -127,6 +127,17 @@ class Assets:
     async def flush(self, partition: str) -> None:
         """Send the messages that a crash left unsent in the partition."""
         await self._outbox.flush(ASSETS, partition)
+
+    async def companions_of(self, asset: Asset) -> list[Asset]:
+        """Return the tenant's assets with the same `companions` as `asset`, and `asset` itself."""
+        if asset.companions is None:
+            return [asset]
+        prefix = key("companion", asset.companions, "")
+        rows = self._tables.scan(ASSETS, key(asset.tenant), prefix=prefix)
+        found = [
+            await self._filed(key(asset.tenant), row.row.removeprefix(prefix)) async for row in rows
+        ]
+        return [one for one in found if one is not None]
 
     async def find(self, tenant: str, asset: str) -> Asset:
         """Return an asset of a tenant. Raises NotFoundError for an absent or erased asset."""
@@ -166,39 +177,8 @@ class Assets:
         wanted = [asset for asset in assets if asset.canonical_path.startswith(prefix)]
         return wanted, page.continuation
 
-    async def of_subject(
-        self, tenant: str, subjects: Iterable[str]
-    ) -> tuple[list[Asset], list[str]]:
-        """Return the tenant's assets in the index under any of `subjects`, by id.
-
-        The second list has the ids of indexed assets without a row: uploads in the course of
-        intake. Removes index rows of erased assets, and of bytes that were replaced before the
-        upload was filed.
-        """
-        found = [
-            (row.row, subject)
-            for subject in subjects
-            async for row in self._tables.scan(SUBJECTS, subject_partition(tenant, subject))
-        ]
-        assets, unfiled = [], []
-        for identifier in sorted({identifier for identifier, _ in found}):
-            row = await self._tables.get(ASSETS, key(tenant), asset_row(identifier))
-            if row is None:
-                unfiled.append(identifier)
-                continue
-            named: frozenset[str] = frozenset()
-            under = {subject for indexed, subject in found if indexed == identifier}
-            if not row.values.get("erasedAt"):
-                asset = from_values(Asset, row.values)
-                named = asset.subjects
-                if under & named:
-                    assets.append(asset)
-            for subject in sorted(under - named):
-                await self._unindex(tenant, subject, identifier)
-        return assets, unfiled
-
     async def erase(self, tenant: str, asset: str, request: str, entry: AccessRecorded) -> None:
-        """Erase an asset's bytes, index rows and row, and leave a tombstone.
+        """Erase an asset's bytes, record and row, and leave a tombstone.
 
         The row goes last, because the row names the places of the rest. `request` is the erasure
         request, `entry` the record for the tenant's log. An asset not yet filed gets a tombstone at
@@ -223,16 +203,17 @@ class Assets:
         tombstone = Tombstone(id=asset, tenant=tenant, erased_at=now, erasure_request=request)
         left = Row(partition, asset_row(asset), to_values(tombstone), row.etag if row else None)
         operations: list[Operation] = [Insert(left) if row is None else Replace(left)]
-        if kept is not None and await self._index.has(tenant, kept):
-            operations += indexing(partition, kept, None)
+        if kept is not None:
+            if await self._index.has(tenant, kept):
+                operations += indexing(partition, kept, None)
+            if kept.companions is not None:
+                operations.append(Delete(partition, _companion_row(kept)))
+            if kept.metadata_reader is not None:
+                operations.append(Delete(partition, record_row(asset)))
         await self._outbox.commit(ASSETS, partition, operations, [reported])
         # A late delivery of the upload may have restored the copies before the tombstone existed.
         if kept is not None:
             await self._remove(kept)
-
-    async def subject_secret(self) -> bytes:
-        """Return the HMAC key of the subject index."""
-        return base64.b64decode((await self._secrets.get(SUBJECT_SECRET)).value)
 
     async def _filed(self, partition: str, asset: str) -> Asset | None:
         row = await self._tables.get(ASSETS, partition, asset_row(asset))
@@ -249,10 +230,12 @@ class Assets:
                 # The bytes are on the way to quarantine.
                 container, name = str(moving.values["container"]), str(moving.values["blob"])
                 await self._delete_copy(container, name, asset.id)
+        if asset.metadata_reader is not None:
+            # The blobs of a delivery that another overtook, or of an older reading, go as well.
+            async for blob in self._blobs.scan(METADATA, record_blob(asset.tenant, asset.id, "")):
+                await self._blobs.delete(METADATA, blob.name)
         if asset.upload is not None:
             await self._forget_upload(asset.tenant, asset.upload)
-        for subject in sorted(asset.subjects):
-            await self._unindex(asset.tenant, subject, asset.id)
 
     async def _forget_upload(self, tenant: str, upload: str) -> None:
         """Delete the record of a filed upload, which has the path.
@@ -269,20 +252,6 @@ class Assets:
         # The name may belong to another upload by now.
         if blob is not None and blob.metadata.get("asset") == asset:
             await self._blobs.delete(container, name, blob.etag)
-
-    async def _unindex(self, tenant: str, subject: str, asset: str) -> None:
-        await self._tables.delete(SUBJECTS, subject_partition(tenant, subject), asset)
-
-    async def _index_people(self, asset: Asset) -> None:
-        limit = asyncio.Semaphore(_CONCURRENT_WRITES)
-
-        async def write(subject: str) -> None:
-            fields = msgspec.json.encode(asset.fields_of(subject)).decode()
-            row = Row(subject_partition(asset.tenant, subject), asset.id, {"fields": fields})
-            async with limit:
-                await self._tables.commit(SUBJECTS, [Upsert(row)])
-
-        await asyncio.gather(*(write(subject) for subject in asset.subjects))
 
 
 def _between(chosen: AssetFilter) -> tuple[str, str]:
@@ -320,10 +289,20 @@ def _where(chosen: AssetFilter) -> list[Condition]:
     prefix = canonical_path(chosen.prefix)[:_PREFIX_IN_QUERY]
     if prefix:
         conditions.append(Condition("canonicalPath", "ge", prefix))
+    if chosen.metadata_note == ANY_NOTE:
+        # A row without the column meets no condition on the column.
+        conditions.append(Condition("metadataNote", "ge", ""))
+    elif chosen.metadata_note is not None:
+        conditions.append(Condition("metadataNote", "eq", chosen.metadata_note))
     after = after_prefix(prefix)
     if after is not None:
         conditions.append(Condition("canonicalPath", "lt", after))
     return conditions
+
+
+def _companion_row(asset: Asset) -> str:
+    """Return the RowKey of an asset's place among its companions."""
+    return key("companion", asset.companions or "", asset.id)
 
 
 def _version_row(path: str) -> str:
@@ -336,11 +315,16 @@ def asset_row(identifier: str) -> str:
     return key("asset", identifier)
 
 
+def record_row(identifier: str) -> str:
+    """Return the RowKey of the sealed record of an asset, beside the asset's row."""
+    return key("record", identifier)
+
+
+def record_blob(tenant: str, asset: str, version: str) -> str:
+    """Return the name in `metadata` of a sealed record that is too large for a row."""
+    return f"{tenant}/{asset}.{version}"
+
+
 def moving_row(identifier: str) -> str:
     """Return the RowKey of the move of an asset's bytes to quarantine, while the move lasts."""
     return key("moving", identifier)
-
-
-def subject_partition(tenant: str, subject: str) -> str:
-    """Return the PartitionKey in `subjects` of an identifier, given as an HMAC."""
-    return key(tenant, subject)

@@ -19,4 +19,4 @@ class AssetsFlow(Flow):
         from shared.assets import Assets
 
         adapters, outbox = self._adapters, self._flow(MessagesFlow).outbox
-        return Assets(adapters.tables, adapters.blobs, adapters.secrets, outbox, self.clock)
+        return Assets(adapters.tables, adapters.blobs, outbox, self.clock)

@@ -8,6 +8,7 @@ from shared.composition.core import Flow
 from shared.composition.incidents import IncidentsFlow
 from shared.composition.messages import MessagesFlow
 from shared.composition.scanning import ScanningFlow
+from shared.composition.subjects import SubjectsFlow
 from shared.composition.tenancy import TenancyFlow
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class IntakeFlow(Flow):
             self.clock,
             self._settings.STAMP_REGION,
             self._flow(ScanningFlow).engines,
+            self._flow(SubjectsFlow).records,
             self._settings.UPLOAD_SIZE_LIMIT,
         )
 

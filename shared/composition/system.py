@@ -60,10 +60,8 @@ def _needed_secrets() -> Sequence[str]:
     """Return the names of the secrets without which some request or message fails."""
     from shared.accesslog.proofs import keys
     from shared.accesslog.storage import event_secret
-    from shared.assets.service import SUBJECT_SECRET
-    from shared.erasures.service import IDENTIFIER_SECRET
 
-    return keys.SECRET, event_secret.SECRET, SUBJECT_SECRET, IDENTIFIER_SECRET
+    return keys.SECRET, event_secret.SECRET
 
 
 async def _check(ping: Callable[[], Awaitable[None]]) -> Check:

@@ -1,10 +1,7 @@
-"""Erasure requests: find, preview, approve, erase in batches, complete.
+"""Erasure requests: asked for, discovered, decided on, approved, carried out and verified."""
 
-Source: GDPR Art. 17.
-"""
-
-from shared.erasures.rules import Erasure
+from shared.erasures.discovery import Discovery
 from shared.erasures.service import Erasures
 from shared.erasures.store import ErasureStore
 
-__all__ = ["Erasure", "ErasureStore", "Erasures"]
+__all__ = ["Discovery", "ErasureStore", "Erasures"]

@@ -3,27 +3,45 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.assets import Assets, index_keys
-from shared.catalogue import ERASURE_BATCHES_QUEUE, ERASURE_REQUESTS_QUEUE
+import msgspec
+
+from shared.assets import Assets
+from shared.catalogue import (
+    ERASURE_BATCHES_QUEUE,
+    ERASURE_REQUESTS_QUEUE,
+    INCOMING_CONTAINER,
+)
 from shared.compare_and_set import compare_and_set
-from shared.erasures import rules
-from shared.erasures.rules import SYSTEM, Erasure, ErasureDecision, Preview
+from shared.erasures import ranges, rules
+from shared.erasures.discovery import AssetEvidence, Discovery
+from shared.erasures.finds import (
+    CertaintyDecision,
+    FieldDecision,
+    Find,
+    FindDecision,
+    FindReason,
+    SingleDecision,
+    decision_on,
+    with_choice,
+)
+from shared.erasures.ranges import DiscoveryProgress
+from shared.erasures.rules import SYSTEM, Erasure, ErasureDecision
 from shared.erasures.store import ErasureStore
-from shared.errors import InvalidInputError, PreconditionFailedError, RowConflictError
+from shared.errors import NotFoundError, PreconditionFailedError, RowConflictError, UnavailableError
 from shared.ids import new_id
 from shared.messages import encode
-from shared.messages.contracts import (
-    Actor,
-    ErasureApproved,
-    ErasureBatchReady,
-    ErasureRequested,
-)
-from shared.ports import Clock, Secrets
+from shared.messages.contracts import Actor, ErasureApproved, ErasureBatchReady
+from shared.ports import Blobs, Clock
+from shared.subjects.matching import Certainty, Matcher
+from shared.tenancy import Tenants
 
-IDENTIFIER_SECRET = "erasure-identifiers"  # noqa: S105 - the name of the secret, not the secret
 _CONCURRENT_ASSETS = 8
+# The time after which a timer sends the message of a range again: the lifetime of a message.
+_FORGOTTEN = timedelta(hours=1)
 
 if TYPE_CHECKING:
     # Imported for the name alone; a cold start would pay for the module.
@@ -32,74 +50,78 @@ if TYPE_CHECKING:
 logger = logging.getLogger("vouchsafe.erasures")
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A find with the decision that holds, the decision's reason, and the evidence."""
+
+    find: Find
+    decision: FindDecision
+    reason: FindReason | None
+    evidence: Sequence[AssetEvidence]
+
+
 class Erasures:
     """Erasure requests of every tenant."""
 
     def __init__(
         self,
         store: ErasureStore,
+        discovery: Discovery,
         assets: Assets,
+        blobs: Blobs,
+        tenants: Tenants,
         log: "AccessLog",
-        secrets: Secrets,
         clock: Clock,
     ) -> None:
         self._store = store
+        self._discovery = discovery
         self._assets = assets
+        self._blobs = blobs
+        self._tenants = tenants
         self._log = log
-        self._secrets = secrets
         self._clock = clock
 
-    async def request(self, tenant: str, name: str, actor: Actor, request: str) -> ErasureDecision:
-        """Open an erasure request for the person called `name`; `request` is the request's id.
+    async def request(
+        self,
+        tenant: str,
+        identifiers: Sequence[str],
+        actor: Actor,
+        request: str,
+        *,
+        possible: bool = False,
+    ) -> ErasureDecision:
+        """Open a request for the data subject with `identifiers`; `request` is the request's id.
 
-        The same id twice is one request, and the second decision has no entry. Raises
-        InvalidInputError for a name without letters and digits.
+        `possible` asks for finds that are only possible. The discovery starts at once. The same id
+        twice is one request, and the second decision has no entry. Raises InvalidInputError for an
+        identifier that cannot be searched for, and UnavailableError without a usable data key.
         """
-        if not any(character.isalnum() for character in name):
-            raise InvalidInputError(
-                "identifier-empty",
-                "The name has no letters or digits to search for.",
-                "Give the person's name or e-mail address as it stands in the pictures.",
-            )
+        await asyncio.to_thread(Matcher, identifiers)
         now = self._clock()
-        identifier = await self._encrypted(name)
-        decision = rules.open_request(tenant, identifier, actor, request, now)
-        requested = ErasureRequested(tenant=tenant, request_id=request)
-        message = encode(
-            ERASURE_REQUESTS_QUEUE.name,
-            requested,
-            identifier=f"{request}-requested",
-            now=now,
-            session=tenant,
+        sealed = await self._discovery.seal(tenant, request, identifiers)
+        decision = rules.open_request(
+            tenant, sealed, actor, request, new_id(now), now, possible=possible
         )
+        state = decision.state
+        insert, message = self._store.first_range(state, ranges.whole(now))
         try:
-            await self._store.commit(decision, None, [message])
+            await self._store.commit(decision, None, [message], [insert])
         except RowConflictError:
             state, _ = await self._store.load(tenant, request)
+            await self._discovery.require_same(state, identifiers)
             return ErasureDecision(state, None)
         return decision
-
-    async def discover(self, tenant: str, request: str) -> None:
-        """Find the assets that name the person, and prepare the preview for approval."""
-        state, etag = await self._store.load(tenant, request)
-        preview, discovery = Preview(0, 0, 0), new_id(self._clock())
-        if state.status == "discovering" and state.identifier is not None:
-            name = await self._decrypted(state.identifier)
-            keys = index_keys(name, await self._assets.subject_secret())
-            assets, unfiled = await self._assets.of_subject(tenant, keys)
-            found = sorted([asset.id for asset in assets] + unfiled)
-            await self._store.keep_items(state, discovery, found)
-            preview = Preview(
-                assets=len(found),
-                bytes=sum(asset.size for asset in assets),
-                index_rows=sum(len(asset.subjects) for asset in assets),
-            )
-        decision = rules.discovered(state, preview, discovery, self._clock())
-        await self._store.commit(decision, etag)
 
     async def find(self, tenant: str, request: str) -> tuple[Erasure, str]:
         """Return a request and the ETag. Raises NotFoundError for a missing request."""
         return await self._store.load(tenant, request)
+
+    async def progress(self, state: Erasure) -> DiscoveryProgress | None:
+        """Return how far the discovery of a request is; None while no discovery runs."""
+        if state.status not in ("discovering", "verifying"):
+            return None
+        searched = await self._store.ranges(state)
+        return ranges.progress(searched, state.discovery_started_at, self._clock())
 
     async def page(
         self, tenant: str, *, size: int, continuation: str | None
@@ -107,11 +129,71 @@ class Erasures:
         """Return a page of a tenant's requests, oldest first, and the token of the next page."""
         return await self._store.page(tenant, size, continuation)
 
-    async def found(self, tenant: str, request: str) -> AsyncIterator[str]:
-        """Yield the ids of the assets that a request found."""
+    async def finds(
+        self,
+        tenant: str,
+        request: str,
+        certainty: Certainty,
+        *,
+        size: int,
+        continuation: str | None,
+    ) -> tuple[Sequence[Shown], str | None]:
+        """Return a page of the finds of a certainty with evidence, and the next page's token.
+
+        Raises UnavailableError without the tenant's data key. A completed request has no evidence.
+        """
         state, _ = await self._store.load(tenant, request)
-        async for asset in self._store.items(state):
+        finds, following = await self._store.page_of_finds(state, certainty, size, continuation)
+        has_identifiers = state.identifiers is not None
+        matcher = await self._discovery.matcher(state) if has_identifiers and finds else None
+        return [await self._shown(state, find, matcher) for find in finds], following
+
+    async def _shown(self, state: Erasure, find: Find, matcher: Matcher | None) -> Shown:
+        decision, reason = decision_on(find, state.choice)
+        evidence = await self._discovery.evidence(state.tenant, find, matcher)
+        return Shown(find, decision, reason, evidence)
+
+    async def included(self, tenant: str, request: str) -> AsyncIterator[str]:
+        """Yield the ids of the assets that a request includes and, once approved, erases."""
+        state, _ = await self._store.load(tenant, request)
+        async for asset in self._discovery.included(state):
             yield asset
+
+    async def decide(
+        self,
+        tenant: str,
+        request: str,
+        actor: Actor,
+        etag: str,
+        *,
+        finds: Sequence[SingleDecision] = (),
+        fields: Sequence[FieldDecision] = (),
+        certainties: Sequence[CertaintyDecision] = (),
+    ) -> ErasureDecision:
+        """Keep a manager's decisions on the preview that was seen with `etag`.
+
+        Raises NotFoundError for a find that the preview does not have, ConflictError without a
+        preview, and PreconditionFailedError when the request has changed.
+        """
+        state, _ = await self._store.load(tenant, request)
+        decided: dict[str, Find] = {}
+        for one in finds:
+            find = decided.get(one.id) or await self._store.find(state, state.discovery, one.id)
+            if find is None:
+                raise _no_such_find()
+            decided[one.id] = msgspec.structs.replace(
+                find, decision=one.decision, reason=one.reason
+            )
+        choice = with_choice(state.choice, fields, certainties)
+        chosen = msgspec.structs.replace(state, choice=choice)
+        counts = await self._discovery.counts(chosen, lambda find: decided.get(find.id, find))
+        decision = rules.decide_finds(state, choice, counts, actor, self._clock())
+        operations = self._store.decided(state, decided.values())
+        try:
+            await self._store.commit(decision, etag, operations=operations)
+        except RowConflictError as error:
+            raise _changed() from error
+        return decision
 
     async def approve(self, tenant: str, request: str, actor: Actor, etag: str) -> ErasureDecision:
         """Approve the preview that was seen with `etag`; the erasure then starts.
@@ -129,18 +211,14 @@ class Erasures:
         message = encode(
             ERASURE_REQUESTS_QUEUE.name,
             approved,
-            identifier=f"{request}-approved",
+            identifier=f"{state.discovery}-approved",
             now=now,
             session=tenant,
         )
         try:
             await self._store.commit(decision, etag, [message])
         except RowConflictError as error:
-            raise PreconditionFailedError(
-                "if-match-failed",
-                "The request has changed since you read it.",
-                "Read it again, and decide again.",
-            ) from error
+            raise _changed() from error
         return decision
 
     async def start(self, tenant: str, request: str) -> None:
@@ -148,25 +226,29 @@ class Erasures:
 
         Raises UnavailableError while the tenant's log takes no entries.
         """
-        state, _ = await self._store.load(tenant, request)
+        state, etag = await self._store.load(tenant, request)
         if state.status == "erasing":
             await self._log.defer_unless_appendable(tenant)
+            if state.batches is None:
+                kept = await self._store.keep_items(state, self._discovery.included(state))
+                await self._store.keep_batches(state, rules.batches_of(kept), etag)
+                state, _ = await self._store.load(tenant, request)
             now = self._clock()
             messages = [
                 encode(
                     ERASURE_BATCHES_QUEUE.name,
                     ErasureBatchReady(tenant=tenant, request_id=request, batch=batch),
-                    identifier=f"{request}-{batch}",
+                    identifier=f"{state.discovery}-{batch}",
                     now=now,
                 )
-                for batch in range(rules.batches(state))
+                for batch in range(state.batches or 0)
             ]
             await self._store.start_batches(state, messages)
         await self._store.flush(tenant)
-        await self._complete(tenant, request)
+        await self._verify(tenant, request)
 
     async def erase_batch(self, tenant: str, request: str, batch: int) -> None:
-        """Erase the assets of one batch; the last batch completes the request.
+        """Erase the assets of one batch; after the last batch the request is verified.
 
         Raises UnavailableError while the tenant's log takes no entries: nothing is erased unlogged.
         """
@@ -189,24 +271,65 @@ class Erasures:
                 raise failed.exceptions[0] from None
             step = rules.entry(state, "erasure.batch-erased", SYSTEM)
             await self._store.finish_batch(state, batch, step)
-        await self._complete(tenant, request)
+        await self._verify(tenant, request)
 
-    async def _complete(self, tenant: str, request: str) -> None:
+    async def _verify(self, tenant: str, request: str) -> None:
+        """Search every record again, once every batch is done.
+
+        While uploads from before the approval wait for intake, a timer tries again.
+        """
+
         async def attempt() -> None:
             state, etag = await self._store.load(tenant, request)
             done = await self._store.batches_done(state)
-            await self._store.commit(rules.complete(state, done, self._clock()), etag)
+            now = self._clock()
+            decision = rules.verify(state, done, new_id(now), now)
+            if decision.entry is None or await self._uploads_wait(state):
+                await self._store.flush(tenant)
+                return
+            begun = decision.state
+            insert, message = self._store.first_range(begun, ranges.whole(now))
+            await self._store.commit(decision, etag, [message], [insert])
 
         await compare_and_set(attempt)
 
-    async def _encrypted(self, text: str) -> str:
-        from cryptography.fernet import Fernet
+    async def _uploads_wait(self, state: Erasure) -> bool:
+        """Tell whether an upload from before the approval still waits for intake."""
+        async for blob in self._blobs.scan(INCOMING_CONTAINER.name, f"{state.tenant}/"):
+            if state.approved_at is not None and blob.last_modified <= state.approved_at:
+                return True
+        return False
 
-        secret = await self._secrets.get(IDENTIFIER_SECRET)
-        return Fernet(secret.value).encrypt(text.encode()).decode()
+    async def resume(self) -> None:
+        """Go on with requests whose messages are gone, or that waited for uploads.
 
-    async def _decrypted(self, token: str) -> str:
-        from cryptography.fernet import Fernet
+        A message that is sent twice changes nothing.
+        """
+        async for tenant in self._tenants.every():
+            try:
+                for state in await self._store.unfinished(tenant.id):
+                    await self._resume(state)
+            except UnavailableError as error:
+                logger.warning("erasures of %s wait: %s", tenant.id, error.service)
 
-        secret = await self._secrets.get(IDENTIFIER_SECRET)
-        return Fernet(secret.value).decrypt(token.encode()).decode()
+    async def _resume(self, state: Erasure) -> None:
+        if state.status == "erasing":
+            await self.start(state.tenant, state.id)
+        elif state.status in ("discovering", "verifying"):
+            await self._discovery.resume(state, _FORGOTTEN)
+
+
+def _no_such_find() -> NotFoundError:
+    return NotFoundError(
+        "find-not-found",
+        "The preview has no such find.",
+        "Read the finds again, and decide on those.",
+    )
+
+
+def _changed() -> PreconditionFailedError:
+    return PreconditionFailedError(
+        "if-match-failed",
+        "The request has changed since you read it.",
+        "Read it again, and decide again.",
+    )

@@ -17,10 +17,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import IO
 
-import msgspec
-
-from shared.assets.name_matching import index_keys
-from shared.assets.rules import DocumentFound, PersonFound
+from shared.assets.rules import DocumentFound
 from shared.intake.member_metadata import is_document, read_members
 from shared.intake.rules import Inspection
 from shared.metadata.collector import DOCUMENTS, Collector, needs_copy
@@ -37,9 +34,6 @@ _SPOOL_IN_MEMORY = 4 * 1024 * 1024
 # temporary file up to the second, because a file of any type may end with an archive.
 _SPOOL_LIMIT = 512 * 1024 * 1024
 _SPOOL_LIMIT_OTHERS = 64 * 1024 * 1024
-# Characters of JSON that fit in one column: a column has at most 32 Ki characters ("Understanding
-# the Table service data model", property types).
-_MAX_COLUMN = 32_000
 
 
 class Pass:
@@ -48,17 +42,15 @@ class Pass:
     def __init__(
         self,
         scans: Sequence[Scan],
-        secret: bytes,
         size: int,
         stored: Callable[[], IO[bytes]] | None = None,
     ) -> None:
-        """`secret` is the subject index's HMAC key; `size` the blob's, in bytes.
+        """`size` is the blob's, in bytes.
 
         `stored` opens the blob, for the scans of a file that is too large to be kept.
         The exit from the pass closes every one of `scans`.
         """
         self._scans = scans
-        self._secret = secret
         self._size = size
         self._stored = stored
         self._seen = 0
@@ -113,15 +105,15 @@ class Pass:
             metadata = self._metadata.finish(self._spool)
         if self._is_archive and not refusal_of(scans) and not is_infected(scans):
             metadata = self._with_members(metadata)
-        people, note = self._people(metadata)
         return Inspection(
             size=self._seen,
             sha256=sha256,
             media_type=self._media_type,
             scans=scans,
-            people=people,
+            texts=metadata.texts,
+            people=sorted({person.field for person in metadata.people}),
             documents=[DocumentFound(field=d.field, id=d.identifier) for d in metadata.documents],
-            metadata_note=note,
+            metadata_note=metadata.note,
             content_notes=content_notes,
         )
 
@@ -153,21 +145,6 @@ class Pass:
     def _spool_limit(self, head: bytes) -> int:
         random_access = needs_copy(self._media_type) or is_archive(head)
         return _SPOOL_LIMIT if random_access else _SPOOL_LIMIT_OTHERS
-
-    def _people(self, metadata: Metadata) -> tuple[list[PersonFound], str | None]:
-        """Return the people as keys, up to the size of one column, and the note on the metadata."""
-        people: list[PersonFound] = []
-        room = _MAX_COLUMN
-        for person in metadata.people:
-            found = PersonFound(
-                field=person.field, keys=index_keys(person.identifier, self._secret)
-            )
-            room -= len(msgspec.json.encode(found)) + 1
-            if room < 0:
-                return people, "metadata-truncated"
-            if found.keys:
-                people.append(found)
-        return people, metadata.note
 
 
 async def run(inspecting: Pass, chunks: AsyncIterator[bytes]) -> Inspection:

@@ -1,5 +1,6 @@
 """The record and the reports of a filed upload: pure."""
 
+import hashlib
 from datetime import datetime
 
 import msgspec
@@ -16,6 +17,7 @@ from shared.messages.contracts import AccessRecorded, Actor, IncidentOpened, Upl
 from shared.messages.outbox_rows import Outgoing
 from shared.ports import BlobInfo
 from shared.scanning.engines import verdicts_of
+from shared.subjects.companions import companion_key
 from shared.tenancy import Tenant
 
 _INTAKE = Actor(id="vouchsafe.intake", role="system", organisation="vendor")
@@ -43,6 +45,7 @@ def asset_of(
         tenant=tenant,
         path=path,
         canonical_path=canonical_path(path),
+        companions=None if upload is None else _companions(canonical_path(path)),
         container=container,
         blob=name,
         verdict=filing.verdict,
@@ -74,7 +77,7 @@ def asset_of(
         sha256=inspection.sha256,
         scans=verdicts_of(inspection.scans, now),
         scanned_at=now,
-        people=tuple(inspection.people) if filing.verdict == "clean" else (),
+        people=tuple(inspection.people),
         documents=tuple(inspection.documents),
         metadata_note=inspection.metadata_note,
         content_notes=tuple(inspection.content_notes),
@@ -129,5 +132,22 @@ def repeated(upload: str, tenant: str) -> IncidentOpened:
         severity="warning",
         summary="Other bytes came under the URL of a filed upload, and became no asset.",
         resource=f"uploads/{upload}",
+        tenant=tenant,
+    )
+
+
+def _companions(path: str) -> str:
+    """Return what the files of one shot share, without the path itself."""
+    digest = hashlib.sha256(companion_key(path).encode(errors="surrogatepass"))
+    return digest.hexdigest()[:32]
+
+
+def no_data_key(tenant: str) -> IncidentOpened:
+    """Make the incident for uploads that wait because the tenant has no usable data key."""
+    return IncidentOpened(
+        kind="data-key.unusable",
+        severity="critical",
+        summary="The tenant's data key is destroyed, disabled or wrong, and uploads wait.",
+        resource=f"tenants/{tenant}",
         tenant=tenant,
     )

@@ -7,10 +7,11 @@ from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import quote
 
-from shared.assets.rules import Difference, DocumentFound, PersonFound, Verdict
+from shared.assets.rules import Difference, DocumentFound, Verdict
 from shared.blob_names import canonical_path, is_valid_blob_name, turns_writing
 from shared.catalogue import QUARANTINE_CONTAINER, tenant_container
 from shared.errors import InvalidInputError, TooLargeError
+from shared.metadata.worker.result import MetadataText
 from shared.ports import BlobInfo
 from shared.residency import serves
 from shared.rows import Stored
@@ -67,16 +68,21 @@ class Upload(Stored, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The results of a pass over the bytes. `size` is in bytes."""
+    """The results of a pass over the bytes. `size` is in bytes.
+
+    `people` are the metadata fields that name, or may name, a person; `texts` are all texts of the
+    metadata.
+    """
 
     size: int
     sha256: str
     media_type: str
     scans: Sequence[Scanned]
-    people: Sequence[PersonFound]
+    people: Sequence[str]
     metadata_note: str | None
     documents: Sequence[DocumentFound] = ()
     content_notes: Sequence[str] = ()
+    texts: Sequence[MetadataText] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,20 @@
 """Upload intake, step by step.
 
 Every step can be repeated. The asset has the id of the upload, so that storage refuses a second
-asset for one URL. The copy takes only a free name. The index rows are written before the asset row,
-which makes the asset known. The upload's blob and the upload's record are removed last.
+asset for one URL. The copy takes only a free name. The asset and the asset's sealed record are one
+transaction. The upload's blob and the upload's record are removed last.
 """
 
 import asyncio
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from shared.assets.rules import Asset, Tombstone, version_id
 from shared.assets.service import Assets
@@ -20,15 +23,22 @@ from shared.catalogue import INCOMING_CONTAINER, QUARANTINE_CONTAINER
 from shared.errors import (
     BlobArchivedError,
     BlobChangedError,
+    DataKeyError,
     NotFoundError,
     RefusalError,
     UnavailableError,
     kind_and_place,
 )
-from shared.ids import is_ulid, key
+from shared.ids import is_ulid, key, rfc3339
 from shared.incidents import Incidents
 from shared.intake.failures import is_exhausted, refuse_failed, refuse_unended
-from shared.intake.records import asset_of, repeated, repeated_entry, reports_of
+from shared.intake.records import (
+    asset_of,
+    no_data_key,
+    repeated,
+    repeated_entry,
+    reports_of,
+)
 from shared.intake.rules import (
     ANY_TYPE,
     NO_TENANT,
@@ -45,9 +55,12 @@ from shared.intake.rules import (
 )
 from shared.intake.uploads import KeptUpload, Uploads
 from shared.messages.contracts import BlobUploaded
-from shared.ports import BlobInfo, Blobs, Clock
+from shared.metadata.parsing import READER
+from shared.ports import BlobInfo, Blobs, Clock, Value
 from shared.scanning.engines import Engines
 from shared.scanning.scanner import ScanPendingError
+from shared.subjects.notes import UNREAD
+from shared.subjects.records import Records
 from shared.tenancy import Tenant, Tenants
 
 if TYPE_CHECKING:
@@ -94,6 +107,7 @@ class Intake:
         clock: Clock,
         region: str,
         engines: Engines,
+        records: Records,
         size_limit: int,
     ) -> None:
         """`size_limit` is the largest accepted file, in bytes."""
@@ -106,6 +120,7 @@ class Intake:
         self._clock = clock
         self._region = region
         self._engines = engines
+        self._records = records
         self._size_limit = size_limit
 
     async def process_upload(
@@ -196,9 +211,31 @@ class Intake:
         identifier = arrival.identifier
         asset = asset_of(blob, upload, filing, inspection, identifier, place, now)
         reports = reports_of(asset, arrival.tenant, now)
-        added = await self._assets.add(arrival.partition, asset, reports)
+        record = None
+        if arrival.tenant is not None:
+            note = UNREAD if inspection is None else asset.metadata_note
+            asset = msgspec.structs.replace(asset, metadata_reader=READER, metadata_note=note)
+            record = await self._seal(asset, inspection, version_id(blob))
+        added = await self._assets.add(arrival.partition, asset, reports, record)
         logger.info("asset %s: %s %s", identifier, filing.verdict, filing.reason or "")
         return asset if added else await self._assets.look_up(arrival.partition, identifier)
+
+    async def _seal(
+        self, asset: Asset, inspection: Inspection | None, version: str
+    ) -> Mapping[str, Value]:
+        """Seal the texts of an upload.
+
+        Raises UnavailableError while the tenant has no usable data key: no asset is filed that
+        nobody could find.
+        """
+        texts = () if inspection is None else inspection.texts
+        try:
+            return await self._records.seal(asset, texts, asset.metadata_note, version)
+        except DataKeyError as error:
+            await self._incidents.open_once(
+                no_data_key(asset.tenant), once=rfc3339(self._clock())[:10]
+            )
+            raise UnavailableError("data-key") from error
 
     async def _mark_scanning(self, arrival: _Arrival) -> None:
         """Let the upload's record tell that the scan has begun."""
@@ -211,10 +248,9 @@ class Intake:
         from shared.intake.inspection import Pass, run
         from shared.scanning.stored_file import open_stored
 
-        secret = await self._assets.subject_secret()
         scans = await self._engines.begin(version_id(blob), blob)
         stored = partial(open_stored, self._blobs, blob, asyncio.get_running_loop())
-        with Pass(scans, secret, blob.size, stored) as inspecting:
+        with Pass(scans, blob.size, stored) as inspecting:
             try:
                 async with self._blobs.read(blob) as chunks:
                     inspection = await run(inspecting, chunks)

@@ -13,6 +13,7 @@ from shared.catalogue import (
     ACCESS_EVENTS_QUEUE,
     CONSENT_GRANTS_QUEUE,
     ERASURE_BATCHES_QUEUE,
+    ERASURE_DISCOVERY_QUEUE,
     ERASURE_REQUESTS_QUEUE,
     INCIDENTS_QUEUE,
     INTAKE_QUEUE,
@@ -96,13 +97,16 @@ class AccessRecorded(Contract, frozen=True):
     correlation_id: MaybeText = None
 
 
-class ErasureRequested(Contract, frozen=True):
-    """An erasure request waits for discovery. The message names the request, never the data
-    subject.
+class ErasureDiscoveryReady(Contract, frozen=True):
+    """A range of the tenant's assets waits for the search of an erasure request.
+
+    `discovery` is the run of discovery, and `first` the id of the range.
     """
 
     tenant: TenantId
     request_id: Identifier
+    discovery: Identifier
+    first: Identifier
 
 
 class ErasureApproved(Contract, frozen=True):
@@ -179,7 +183,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     "vouchsafe.consent.granted.v1": ConsentGranted,
     "vouchsafe.consent.revoked.v1": ConsentRevoked,
     "vouchsafe.access.recorded.v1": AccessRecorded,
-    "vouchsafe.erasure.requested.v1": ErasureRequested,
+    "vouchsafe.erasure.discovery-ready.v1": ErasureDiscoveryReady,
     "vouchsafe.erasure.approved.v1": ErasureApproved,
     "vouchsafe.erasure.batch-ready.v1": ErasureBatchReady,
     "vouchsafe.rescan.batch-ready.v1": RescanBatchReady,
@@ -195,7 +199,7 @@ QUEUE_OF: dict[type[Contract], str] = {
     ConsentGranted: CONSENT_GRANTS_QUEUE.name,
     ConsentRevoked: CONSENT_GRANTS_QUEUE.name,
     AccessRecorded: ACCESS_EVENTS_QUEUE.name,
-    ErasureRequested: ERASURE_REQUESTS_QUEUE.name,
+    ErasureDiscoveryReady: ERASURE_DISCOVERY_QUEUE.name,
     ErasureApproved: ERASURE_REQUESTS_QUEUE.name,
     ErasureBatchReady: ERASURE_BATCHES_QUEUE.name,
     RescanBatchReady: RESCANS_QUEUE.name,

@@ -20,8 +20,8 @@ from shared.metadata.worker.result import (
     TOO_LARGE,
     DocumentId,
     Metadata,
+    MetadataText,
     NamedPerson,
-    Text,
 )
 from shared.metadata.worker_process import WorkerProcess
 
@@ -32,8 +32,8 @@ __all__ = [
     "READER",
     "DocumentId",
     "Metadata",
+    "MetadataText",
     "NamedPerson",
-    "Text",
     "read",
     "read_document",
     "read_packet",

@@ -21,8 +21,8 @@ from shared.metadata.worker.result import (
     UNREADABLE,
     DocumentId,
     Metadata,
+    MetadataText,
     NamedPerson,
-    Text,
 )
 
 # Seconds after which a silent worker is killed. A worker that computes ends sooner. The limit is
@@ -88,7 +88,9 @@ class WorkerProcess:
             said["note"],
             tuple(DocumentId(*document) for document in said["documents"]),
             said["has_xmp"],
-            tuple(Text(field, text, tuple(others)) for field, text, *others in said["texts"]),
+            tuple(
+                MetadataText(field, text, tuple(others)) for field, text, *others in said["texts"]
+            ),
         )
 
     def close(self) -> None:

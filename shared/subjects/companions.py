@@ -3,8 +3,9 @@
 Companions lie in one folder. Names are compared without case, for a camera writes `DSC_30.NEF` and
 an editor `dsc_30.xmp`. Every pair of companions is of one of these kinds:
 
-- **One shot**: photos, raw photos, films and spoken notes of one name. DCF calls files of one name
-  one object (JEITA CP-3461, section 3.2); a live photo is `NAME.heic` with `NAME.mov`.
+- **One shot**: raw photo, photo, film and spoken note of one name, as a camera writes them. DCF
+  calls files of one name one object (JEITA CP-3461, section 3.2); a live photo is `NAME.heic` with
+  `NAME.mov`.
 - **Sidecar of a name**: `NAME.xmp`, `NAME.aae`, `NAME.thm`, `NAME.lrv`. The sidecar belongs to the
   shot NAME, and where there is no shot, to any other file NAME with an extension: `NAME.pdf`.
   Source: XMP Specification Part 3, section 1.1.5.
@@ -19,7 +20,8 @@ an editor `dsc_30.xmp`. Every pair of companions is of one of these kinds:
 - **Edits of Apple's Photos**: `IMG_E0001.jpg`, `IMG_0001.aae` and `IMG_O0001.aae` belong to the
   shot `IMG_0001`.
 
-`IMG_1.jpg` and `IMG_1.pdf` are no companions, and neither are files of one name in two folders.
+`IMG_1.jpg` is no companion of `IMG_1.pdf` or of `IMG_1.png`, and files of one name in two folders
+are none.
 """
 
 import re
@@ -28,7 +30,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-_PHOTOS: Final = "jpg jpeg jpe jfif heic heif hif avif png tif tiff webp jxl jp2 gif bmp psd"
+# What a camera writes beside a raw photo; a PNG or a TIFF of the name is a work of its own.
+_PHOTOS: Final = "jpg jpeg jpe heic heif hif"
 _RAW_PHOTOS: Final = (
     "3fr ari arw bay cap cr2 cr3 crw dcr dng eip erf fff gpr iiq k25 kdc mdc mef mos mrw nef nrw "
     "orf pef ptx pxn r3d raf raw rw2 rwl rwz sr2 srf srw x3f"
@@ -36,8 +39,8 @@ _RAW_PHOTOS: Final = (
 _FILMS: Final = "mov mp4 m4v avi mts m2ts 3gp mpg mpeg mkv webm wmv insv 360 mp"
 _DOCUMENTS: Final = (
     "pdf ai eps indd doc docx docm xls xlsx xlsm ppt pptx pptm odt ods odp odg epub rtf txt md csv "
-    "svg html htm xml eml msg vcf mp3 m4a aac flac ogg opus oga aif aiff ogv flv swf zip tar gz 7z "
-    "psb xcf"
+    "jfif avif png tif tiff webp jxl jp2 gif bmp psd svg html htm xml eml msg vcf mp3 m4a aac flac "
+    "ogg opus oga aif aiff ogv flv swf zip tar gz 7z psb xcf"
 )
 SHOTS: Final = frozenset([*_PHOTOS.split(), *_RAW_PHOTOS.split(), *_FILMS.split(), "wav"])
 """The extensions of the files of a shot; `wav` is a note spoken into the camera."""

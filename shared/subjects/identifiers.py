@@ -14,6 +14,8 @@ from shared.subjects.vocabulary import ALIASES, HONORIFICS, MAIDEN, PARTICLES, S
 MOST_IDENTIFIERS: Final = 200
 LONGEST_IDENTIFIER: Final = 500
 MOST_WORDS: Final = 16
+LONGEST_WORD: Final = 80
+LONGEST_UNSPACED: Final = 24
 """Limits on a request's identifiers; the two last count characters and words of one identifier."""
 
 _ADDRESS: Final = re.compile(r"[^\s@<>()\[\]\",;:]+@[^\s@<>()\[\]\",;:]*[^\s@<>()\[\]\",;:.]")
@@ -101,13 +103,23 @@ def _read(place: int, text: str) -> list[SubjectIdentifier]:
             f"Identifier {place + 1} has single letters alone.",
             "Send a name with at least one word of two letters.",
         )
-    if any(len(name.words) > MOST_WORDS for name in names):
+    if any(_is_long(name) for name in names):
         raise InvalidInputError(
             "identifier-too-long",
-            f"Identifier {place + 1} has more than {MOST_WORDS} words.",
+            f"Identifier {place + 1} has more than {MOST_WORDS} words, or a word of more than "
+            f"{LONGEST_WORD} letters, {LONGEST_UNSPACED} in a script without spaces.",
             "Send the name alone, and further names as further identifiers.",
         )
     return [*found, *names]
+
+
+def _is_long(name: PersonName) -> bool:
+    """Tell whether a name is longer than any person's; the cost of a name grows with its length."""
+    return len(name.words) > MOST_WORDS or any(map(_is_long_word, name.words))
+
+
+def _is_long_word(word: str) -> bool:
+    return len(word) > (LONGEST_UNSPACED if script(word[0]) in UNSPACED else LONGEST_WORD)
 
 
 def _check(place: int, text: str) -> None:

@@ -22,11 +22,11 @@ from shared.subjects.addresses import Addresses, Ids
 from shared.subjects.folding import ASCII_WORD, WORD, Likeness, clean, spell
 from shared.subjects.identifiers import IdToken, MailAddress, PersonName, read_identifiers
 from shared.subjects.index import NameIndex, WordPart
-from shared.subjects.names import Certainty, Judgement, better, judge
+from shared.subjects.names import CERTAINTIES, Certainty, Judgement, better, judge
 from shared.subjects.placing import Gap, Hit, PlacedWord, gap
 from shared.subjects.unspaced import UnspacedNames
 
-__all__ = ["Certainty", "Match", "Matcher"]
+__all__ = ["CERTAINTIES", "Certainty", "Match", "Matcher"]
 
 _PIECE: Final = 8_000
 _OVERLAP: Final = 400

@@ -10,6 +10,8 @@ from shared.subjects.placing import FoundWords, Gap, Hit, PlacedWord, gather, ta
 from shared.subjects.vocabulary import JOINERS, PARTICLES, TITLES
 
 type Certainty = Literal["named", "likely", "possible"]
+CERTAINTIES: Final[tuple[Certainty, ...]] = ("named", "likely", "possible")
+"""The certainties, the surest first."""
 type Judgement = tuple[Certainty, str]
 
 _RANKS: Final[Mapping[Certainty, int]] = {"named": 0, "likely": 1, "possible": 2}

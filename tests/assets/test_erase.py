@@ -34,8 +34,7 @@ class House:
             return datetime.now(UTC)
 
         outbox = Outbox(self.tables, self.bus, NoLog(), clock)
-        # Erasing needs no secrets.
-        self.assets = Assets(self.tables, self.blobs, None, outbox, clock)
+        self.assets = Assets(self.tables, self.blobs, outbox, clock)
 
     async def put(self, name: str, asset: str) -> None:
         """A blob that `asset` was filed as."""

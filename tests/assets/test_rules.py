@@ -1,10 +1,10 @@
-"""What an asset's record says of people, and where a prefix of paths ends."""
+"""The age of a verdict, and the end of a prefix of paths."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.assets.rules import Asset, EngineVerdict, PersonFound, after_prefix
+from shared.assets.rules import Asset, EngineVerdict, after_prefix
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ASSET = Asset(
@@ -17,29 +17,7 @@ ASSET = Asset(
     size=1,
     uploaded_at=NOW,
     filed_at=NOW,
-    people=(
-        PersonFound(field="dc:creator", keys=("zoë", "zoe")),
-        PersonFound(field="Exif:Artist", keys=("zoë",)),
-        PersonFound(field="dc:subject", keys=("ana",)),
-    ),
 )
-
-
-def test_the_subjects_of_an_asset():
-    assert ASSET.subjects == {"zoë", "zoe", "ana"}
-
-
-@pytest.mark.parametrize(
-    ("subject", "fields"),
-    [
-        ("zoë", ["Exif:Artist", "dc:creator"]),
-        ("zoe", ["dc:creator"]),
-        ("ana", ["dc:subject"]),
-        ("ben", []),
-    ],
-)
-def test_the_fields_that_name_a_subject(subject, fields):
-    assert ASSET.fields_of(subject) == fields
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from tests.benchmarks.benchmark import Benchmark, BySize, Size, Step
 from tests.benchmarks.client import INCOMING, Portal
 from tests.benchmarks.resent import create_container, create_file
 from tests.benchmarks.results import Result
-from tests.compositions import App, OneSecret
+from tests.compositions import App, OneDataKey, OneSecret
 
 ROUNDS: Final = BySize(1, 2, 3)
 BYTES: Final = BySize(files.GIB // 16, files.GIB // 2, files.GIB)
@@ -145,6 +145,7 @@ async def _compare(
 def _app(stack: Stack) -> App:
     app = App(read_settings(stack.settings))
     app.adapters.secrets = Known()
+    app.adapters.data_keys = OneDataKey()
     return app
 
 

@@ -258,7 +258,11 @@ async def test_paths_that_cannot_be_uploaded_to(http, mia, path):
         ("consent-grants", GRANT | {"purpose": ""}, 400, "body-invalid"),
         ("erasure-requests", {"name": " .,- !"}, 422, "identifier-empty"),
         ("erasure-requests", {"name": ""}, 400, "body-invalid"),
-        ("erasure-requests", {"name": "x" * 257}, 400, "body-invalid"),
+        ("erasure-requests", {}, 400, "body-invalid"),
+        ("erasure-requests", {"name": "a b", "identifiers": ["a b"]}, 400, "body-invalid"),
+        ("erasure-requests", {"identifiers": []}, 400, "body-invalid"),
+        ("erasure-requests", {"identifiers": ["Nora Hahn", "x"]}, 422, "identifier-too-short"),
+        ("erasure-requests", {"name": "x" * 10_001}, 400, "body-invalid"),
     ],
 )
 async def test_wishes_that_cannot_be_granted(http, mia, path, body, status, code):
@@ -338,7 +342,7 @@ async def test_health_needs_no_token(http):
     ready = await http.get("/api/health/ready")
     assert ready.status_code == 200
     assert ready.json()["status"] == "ok"
-    assert ready.json()["checks"].keys() == {"storage", "bus", "vault"}
+    assert ready.json()["checks"].keys() == {"storage", "bus", "vault", "data-key-vault"}
     for check_ in ready.json()["checks"].values():
         assert check_["reachable"] is True
         assert 0 < check_["latencyMs"] < timedelta(seconds=5) / timedelta(milliseconds=1)

@@ -61,7 +61,7 @@ async def test_a_flood_of_requests_is_one_question(own_stack):
     assert len(rounds) < 10
 
 
-@pytest.mark.parametrize("secret", ["log-event-hmac", "log-signing-key", "erasure-identifiers"])
+@pytest.mark.parametrize("secret", ["log-event-hmac", "log-signing-key"])
 async def test_a_disabled_secret_is_a_vault_that_the_app_cannot_use(own_stack, secret):
     app = own_stack.info["endpoints"]["app"]
     url, authority = own_stack.settings["KEY_VAULT_URL"], str(own_stack.authority)

@@ -2,56 +2,61 @@
 
 import pytest
 
-from shared.errors import RowConflictError, UnavailableError
+from shared.composition.erasures import ErasuresFlow
+from shared.erasures.ranges import FIRST
+from shared.errors import UnavailableError
 from shared.intake.rules import Filing
 from tests.erasures.steps import (
-    MIA,
-    PERSON,
     approved,
     assets,
+    batches_run,
     erased,
+    filed,
+    finds,
     finished,
-    indexed,
     left,
+    requested,
+    searched,
     uploaded,
 )
 
 
-async def test_a_discovery_that_was_overtaken_changes_nothing_of_what_was_approved(
+async def test_a_search_that_was_overtaken_changes_nothing_of_what_was_approved(
     fast, slow, tenant, monkeypatch
 ):
     for number in range(2):
-        await fast.intake.process_upload(await uploaded(fast, f"{tenant}/{number}.jpg"))
-    request = (await fast.erasures.request(tenant, PERSON, MIA, fast.new_id())).state.id
-    search = slow.assets.of_subject
+        await filed(fast, f"{tenant}/{number}.jpg")
+    request = await requested(fast, tenant)
+    flow = slow.flow(ErasuresFlow)
+    read = flow.discovery._search.read
 
-    async def overtaken(*sought):
-        found = await search(*sought)
-        await fast.intake.process_upload(await uploaded(fast, f"{tenant}/2.jpg"))
-        await fast.erasures.discover(tenant, request)
+    async def overtaken(*wanted, **given):
+        found = await read(*wanted, **given)
+        await filed(fast, f"{tenant}/2.jpg")
+        await searched(fast, tenant, request)
         assert await approved(fast, tenant, request) == 3
         return found
 
-    monkeypatch.setattr(slow.assets, "of_subject", overtaken)
-    with pytest.raises(RowConflictError):
-        await slow.erasures.discover(tenant, request)
+    monkeypatch.setattr(flow.discovery._search, "read", overtaken)
+    state, _ = await fast.erasures.find(tenant, request)
+    await flow.discovery.search(tenant, request, state.discovery, FIRST)
     state = await finished(fast, tenant, request)
-    assert (state.status, state.assets) == ("completed", 3)
+    assert state.status == "completed"
     assert await assets(fast, tenant) == []
 
 
-async def test_a_delivery_that_an_erasure_overtook_does_not_index_the_person_again(
+async def test_a_delivery_that_an_erasure_overtook_keeps_no_record(
     services, fast, slow, tenant, monkeypatch
 ):
     event = await uploaded(fast, f"{tenant}/a.jpg")
-    index = slow.assets._index_people
+    add = slow.assets.add
 
-    async def overtaken(asset):
+    async def overtaken(*kept):
         await fast.intake.process_upload(event)
-        assert (await erased(fast, tenant)).assets == 1
-        await index(asset)
+        assert (await erased(fast, tenant)).counts.assets == 1
+        return await add(*kept)
 
-    monkeypatch.setattr(slow.assets, "_index_people", overtaken)
+    monkeypatch.setattr(slow.assets, "add", overtaken)
     await slow.intake.process_upload(event)
     assert await left(services, tenant) == ([], [])
 
@@ -63,6 +68,8 @@ async def test_a_delivery_that_an_erasure_overtook_does_not_bring_the_bytes_back
     event = await uploaded(fast, f"{tenant}/a.jpg")
     copy, delete, add = slow.blobs.copy, fast.blobs.delete, slow.assets.add
 
+    requests = []
+
     async def crash(*_):
         raise UnavailableError("storage")
 
@@ -71,7 +78,12 @@ async def test_a_delivery_that_an_erasure_overtook_does_not_bring_the_bytes_back
         with pytest.raises(UnavailableError):
             await fast.intake.process_upload(event)
         monkeypatch.setattr(fast.blobs, "delete", delete)
-        assert (await erased(fast, tenant)).assets == 1
+        request = await requested(fast, tenant)
+        await searched(fast, tenant, request)
+        assert await approved(fast, tenant, request) == 1
+        # The bytes are in `incoming` still, so the request is not completed.
+        assert (await batches_run(fast, tenant, request)).status == "erasing"
+        requests.append(request)
         return await copy(*wanted)
 
     monkeypatch.setattr(slow.blobs, "copy", overtaken)
@@ -82,6 +94,8 @@ async def test_a_delivery_that_an_erasure_overtook_does_not_bring_the_bytes_back
         monkeypatch.setattr(slow.assets, "add", add)
     await slow.intake.process_upload(event)
     assert await left(services, tenant) == ([], [])
+    await fast.erasures.resume()
+    assert (await searched(fast, tenant, requests[0])).status == "completed"
 
 
 async def test_a_delivery_that_finds_malware_after_a_crash_leaves_no_cleared_copy(
@@ -102,40 +116,41 @@ async def test_a_delivery_that_finds_malware_after_a_crash_leaves_no_cleared_cop
     monkeypatch.setattr("shared.intake.service.decide", lambda _: newer)
     await fast.intake.process_upload(event)
     assert [asset.verdict for asset in await assets(fast, tenant)] == ["infected"]
+    names, _ = await left(services, tenant)
+    assert names == []
+
+
+async def test_an_upload_that_waits_for_intake_keeps_a_request_open_and_is_asked_about(
+    services, fast, tenant
+):
+    await filed(fast, f"{tenant}/a.jpg")
+    event = await uploaded(fast, f"{tenant}/b.jpg")
+    request = await requested(fast, tenant)
+    await searched(fast, tenant, request)
+    assert await approved(fast, tenant, request) == 1
+    assert (await batches_run(fast, tenant, request)).status == "erasing"
+    # The timer finds the upload waiting still.
+    await fast.erasures.resume()
+    assert (await fast.erasures.find(tenant, request))[0].status == "erasing"
+    await fast.intake.process_upload(event)
+    await fast.erasures.resume()
+    state = await searched(fast, tenant, request)
+    assert (state.status, state.counts.assets) == ("awaiting-approval", 1)
+    [find] = await finds(fast, tenant, request)
+    assert [one.asset.path for one in find.evidence] == ["b.jpg"]
+    await approved(fast, tenant, request)
+    assert (await finished(fast, tenant, request)).status == "completed"
     assert await left(services, tenant) == ([], [])
 
 
-async def test_an_upload_that_is_being_taken_in_is_erased_too(
-    services, fast, slow, tenant, monkeypatch
-):
-    event = await uploaded(fast, f"{tenant}/a.jpg")
-    commit = slow.outbox.commit
-
-    async def overtaken(*wanted):
-        assert (await erased(fast, tenant)).assets == 1
-        await commit(*wanted)
-
-    monkeypatch.setattr(slow.outbox, "commit", overtaken)
-    await slow.intake.process_upload(event)
-    assert await assets(fast, tenant) == []
-    assert await left(services, tenant) == ([], [])
-
-
-async def test_index_rows_that_a_crash_left_of_an_erased_asset_go_with_the_next_request(
-    fast, slow, tenant, monkeypatch
-):
-    event = await uploaded(fast, f"{tenant}/a.jpg")
-    index = slow.assets._index_people
-
-    async def overtaken(asset):
-        await fast.intake.process_upload(event)
-        await erased(fast, tenant)
-        await index(asset)
-        raise UnavailableError("storage")
-
-    monkeypatch.setattr(slow.assets, "_index_people", overtaken)
-    with pytest.raises(UnavailableError):
-        await slow.intake.process_upload(event)
-    assert await indexed(fast, tenant)
-    assert (await erased(fast, tenant)).assets == 0
-    assert not await indexed(fast, tenant)
+async def test_an_upload_that_was_filed_while_the_batches_ran_is_asked_about(fast, tenant):
+    await filed(fast, f"{tenant}/a.jpg")
+    request = await requested(fast, tenant)
+    await searched(fast, tenant, request)
+    late = await filed(fast, f"{tenant}/late.jpg")
+    await approved(fast, tenant, request)
+    state = await finished(fast, tenant, request)
+    assert state.status == "awaiting-approval"
+    [find] = await finds(fast, tenant, request)
+    assert [one.asset.id for one in find.evidence] == [late.id]
+    assert [asset.id for asset in await assets(fast, tenant)] == [late.id]

@@ -5,7 +5,15 @@ from azure.data.tables.aio import TableServiceClient
 
 from shared.accesslog import LogDamagedError
 from shared.errors import UnavailableError
-from tests.erasures.steps import MIA, NOOR, PERSON, assets, finished, left, uploaded
+from tests.erasures.steps import (
+    NOOR,
+    assets,
+    finished,
+    left,
+    requested,
+    searched,
+    uploaded,
+)
 
 
 @pytest.fixture
@@ -34,8 +42,8 @@ async def damaged(request, log, tenant):
 async def previewed(app, tenant):
     """A request that waits for its approval, and its ETag."""
     await app.intake.process_upload(await uploaded(app, f"{tenant}/a.jpg"))
-    request = (await app.erasures.request(tenant, PERSON, MIA, app.new_id())).state.id
-    await app.erasures.discover(tenant, request)
+    request = await requested(app, tenant)
+    await searched(app, tenant, request)
     _, etag = await app.erasures.find(tenant, request)
     return request, etag
 
@@ -60,9 +68,9 @@ async def test_what_was_approved_waits(services, fast, tenant, damaged):
     with pytest.raises(UnavailableError):
         await fast.erasures.erase_batch(tenant, request, 0)
     assert len(await assets(fast, tenant)) == 1
-    names, indexed = await left(services, tenant)
+    names, records = await left(services, tenant)
     assert names == ["a.jpg"]
-    assert indexed
+    assert records
     await mend()
     assert (await finished(fast, tenant, request)).status == "completed"
     assert await left(services, tenant) == ([], [])

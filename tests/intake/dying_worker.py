@@ -25,7 +25,7 @@ import shared.azure.tables
 import shared.intake.service  # noqa: F401 - see above
 from shared.messages.contracts import BlobUploaded
 from shared.settings import read_settings
-from tests.compositions import App, OneSecret
+from tests.compositions import App, OneDataKey, OneSecret
 
 # Methods of HTTP that change nothing (RFC 9110 section 9.2.1).
 _READING = ("GET", "HEAD")
@@ -101,6 +101,7 @@ def main(work):
     """Answer the jobs of the standard input; `work(app, job)` does one."""
     app = App(read_settings(json.loads(sys.argv[1])))
     app.adapters.secrets = OneSecret()
+    app.adapters.data_keys = OneDataKey()
     # Compiled once, and not in each child.
     asyncio.run(app.engines.present())
     for line in sys.stdin:

@@ -11,7 +11,6 @@ from azure.storage.blob import BlobType
 from azure.storage.blob.aio import BlobServiceClient
 
 from shared.accesslog.reading.filters import EntryFilter
-from shared.assets import SUBJECTS, subject_partition
 from shared.assets.rules import AssetFilter
 from shared.catalogue import INCIDENTS_QUEUE
 from shared.errors import NotFoundError, UnavailableError
@@ -19,7 +18,6 @@ from shared.intake import permits, uploads
 from shared.intake.permits import FileAsked, Permit
 from shared.intake.uploads import Uploads
 from shared.messages.contracts import AccessRecorded, Actor, BlobUploaded
-from shared.ports import Row, Upsert
 from tests.compositions import OneSecret, arrived, composed, permitted, registered
 from tests.queues import data_of, peeked
 
@@ -230,20 +228,6 @@ async def test_a_page_blob_that_comes_later_is_reported_and_not_kept(app, blobs,
     assert await names(blobs, "incoming", f"{tenant}/") == []
     assert await names(blobs, "quarantine", tenant) == []
     assert await incidents(bus, f"uploads/{first.name.split('/')[1]}") == ["upload.repeated"]
-
-
-async def test_the_index_of_bytes_that_were_replaced_finds_no_asset(app, tenant, put):
-    """A delivery ends between the index rows and the asset; other bytes become the upload."""
-    first = await arrived(app, tenant, "a.jpg", PHOTO)
-    await app.intake.process_upload(await put(first.name, b"no person is in this", overwrite=True))
-    [asset] = await assets(app, tenant)
-    assert asset.subjects == frozenset()
-    await app.tables.commit(
-        SUBJECTS, [Upsert(Row(subject_partition(tenant, "key"), asset.id, {"fields": "[]"}))]
-    )
-    assert await app.assets.of_subject(tenant, ["key"]) == ([], [])
-    rows = app.tables.scan(SUBJECTS, subject_partition(tenant, "key"))
-    assert [row async for row in rows] == []
 
 
 async def test_a_blob_of_another_size_than_declared_is_refused_unread(app, tenant, put):

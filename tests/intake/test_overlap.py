@@ -24,7 +24,7 @@ class Watched(Pass):
     """A pass that can be held up in a chunk, and says what it was given."""
 
     def __init__(self, signatures: Signatures, size: int = len(WHOLE)) -> None:
-        super().__init__([signatures.begin()], b"a key of these tests", size)
+        super().__init__([signatures.begin()], size)
         self.let_go = threading.Event()
         self.let_go.set()
         self.taken: list[bytes] = []

@@ -319,7 +319,7 @@ LATER = "2100-01-01T00:00:00Z"
         (
             "consent-grants",
             TENANT,
-            event("vouchsafe.erasure.requested.v1", {"tenant": TENANT, "requestId": "r"}),
+            event("vouchsafe.erasure.approved.v1", {"tenant": TENANT, "requestId": "r"}),
             "message-type-misdirected",
         ),
         ("consent-grants", "another", granting(TENANT, "g-9"), "session-differs"),
@@ -353,13 +353,13 @@ LATER = "2100-01-01T00:00:00Z"
         (
             "erasure-requests",
             "another",
-            event("vouchsafe.erasure.requested.v1", {"tenant": TENANT, "requestId": "r"}),
+            event("vouchsafe.erasure.approved.v1", {"tenant": TENANT, "requestId": "r"}),
             "session-differs",
         ),
         (
             "erasure-requests",
             TENANT,
-            event("vouchsafe.erasure.requested.v1", {"tenant": TENANT, "requestId": "r"}),
+            event("vouchsafe.erasure.approved.v1", {"tenant": TENANT, "requestId": "r"}),
             "erasure-request-not-found",
         ),
         (

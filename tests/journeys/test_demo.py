@@ -67,7 +67,7 @@ def test_the_demo_ends_well_and_tells_the_whole_story():
         "now he is let in",
         "he is refused again",
         "the tenant's log has every attempt",
-        "a new search for her finds nothing",
+        "a new search for her finds the namesake alone",
         "is intact: its",
         "one changed word shows",
         "the missed backup of dam-tables is reported",

@@ -102,7 +102,7 @@ async def test_photos_are_filed_with_what_their_metadata_says(stack, blobs):
             assert asset["mediaType"] == sample["media_type"]
             assert asset["sha256"] == sample["sha256"]
             assert asset["size"] == sample["size"]
-            assert asset["people"] == [person["field"] for person in sample["people"]]
+            assert asset["people"] == sorted({person["field"] for person in sample["people"]})
             assert asset["metadataNote"] == sample["note"]
             assert [one["id"] for one in asset["documents"]] == sample["documents"]
             [scan] = asset["scans"]
@@ -136,7 +136,7 @@ async def test_people_are_read_in_a_picture_that_is_given_a_process_of_its_own(s
         asset = (await filed(portal, "large.tif"))["large.tif"]
         assert (asset["verdict"], asset["metadataNote"]) == ("clean", None)
         [sample] = [sample for sample in MANIFEST if sample["file"] == "astronaut.tif"]
-        assert asset["people"] == [person["field"] for person in sample["people"]]
+        assert asset["people"] == sorted({person["field"] for person in sample["people"]})
 
 
 @pytest.mark.parametrize("path", INFECTED)

@@ -152,15 +152,17 @@ def test_people_in_exif_and_iptc(exif, iptc, people):
     assert metadata.note is None
 
 
-def test_too_long_and_too_many_are_cut():
+def test_people_are_cut_and_texts_are_not():
     long = read(with_metadata(exif=[("Exif.Image.Artist", "x" * (MAX_LENGTH + 1))]))
-    assert long == Metadata((NamedPerson("x" * MAX_LENGTH, "Exif:Artist"),), "metadata-cut")
+    assert long == Metadata((NamedPerson("x" * MAX_LENGTH, "Exif:Artist"),))
+    assert [len(text.text) for text in long.texts] == [MAX_LENGTH + 1]
     exact = read(with_metadata(exif=[("Exif.Image.Artist", "x" * MAX_LENGTH)]))
     assert exact == Metadata((NamedPerson("x" * MAX_LENGTH, "Exif:Artist"),))
     names = "".join(f"<rdf:li>{number:05}</rdf:li>" for number in range(MAX_PEOPLE + 1))
     many = read(with_metadata(xmp=f"<dc:creator><rdf:Seq>{names}</rdf:Seq></dc:creator>"))
     assert len(many.people) == MAX_PEOPLE
-    assert many.note == "metadata-cut"
+    assert len(many.texts) == MAX_PEOPLE + 1
+    assert many.note is None
 
 
 def test_what_exiv2_does_not_know():

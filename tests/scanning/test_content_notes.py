@@ -106,7 +106,7 @@ def test_samples_are_noted_for_what_they_hold(sample):
 
 def test_a_drawing_with_a_script_is_cleared_with_the_note():
     data = svg("<script>alert(1)</script>")
-    with Pass([Signatures().begin()], b"a key", len(data)) as inspecting:
+    with Pass([Signatures().begin()], len(data)) as inspecting:
         inspecting.feed(data)
         inspection = inspecting.finish()
     assert decide(inspection) == Filing("clean", None)

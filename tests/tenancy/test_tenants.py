@@ -196,7 +196,7 @@ async def test_no_request_is_served_for_a_tenant_of_another_zone(http, service, 
                 "outcome": "allowed",
             },
         ),
-        (ERASURE_REQUESTS_QUEUE.name, "vouchsafe.erasure.requested.v1", {"requestId": "r"}),
+        (ERASURE_REQUESTS_QUEUE.name, "vouchsafe.erasure.approved.v1", {"requestId": "r"}),
         (
             ERASURE_BATCHES_QUEUE.name,
             "vouchsafe.erasure.batch-ready.v1",

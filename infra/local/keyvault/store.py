@@ -14,7 +14,6 @@ from cryptography.fernet import Fernet, InvalidToken
 
 GENERATORS: Mapping[str, Callable[[], str]] = {
     "random-base64": lambda: base64.b64encode(os.urandom(32)).decode(),
-    "fernet-key": lambda: Fernet.generate_key().decode(),
 }
 
 # The default retention of a vault ("Azure Key Vault soft-delete overview").

@@ -24,7 +24,7 @@ _END_OF_HEADERS: Final = (0xD9, 0xDA)
 _MAX_LENGTH: Final = 1024 * 1024
 
 
-class Segments:
+class JpegSegments:
     """Segments of the JPEG at `path`; nothing of any other file.
 
     `comments` are all comments, `packets` the packets of extended XMP, and `photoshop` the further

@@ -8,7 +8,7 @@ import exiv2
 
 from shared.metadata.worker import iptc_exif_xmp_fields as fields
 from shared.metadata.worker.encodings import decoded
-from shared.metadata.worker.jpeg_segments import Segments
+from shared.metadata.worker.jpeg_segments import JpegSegments
 from shared.metadata.worker.picture_texts import add_exif, add_iptc, raw_of
 from shared.metadata.worker.png_gif_texts import add_png
 from shared.metadata.worker.result import NOT_SUPPORTED, Metadata, MetadataBuilder
@@ -45,7 +45,7 @@ def read_picture(path: str) -> Metadata:
             # could give "dc" another meaning for later files, and many files could fill the memory.
             exiv2.XmpParser.terminate()
         found.broken |= complaints.serious
-    segments = Segments(path)
+    segments = JpegSegments(path)
     found.broken |= segments.broken
     found.cut |= segments.cut
     read_packets(segments.packets, found)

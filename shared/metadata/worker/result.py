@@ -55,7 +55,7 @@ class DocumentId:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Text:
+class MetadataText:
     """A text as read, without white space around the text; and the field's name in its standard.
 
     `readings` are the text in other encodings that the bytes allow, where the encoding is in doubt.
@@ -92,7 +92,7 @@ class Metadata:
     note: str | None = None
     documents: tuple[DocumentId, ...] = ()
     has_xmp: bool = column(default=False, compare=False)
-    texts: tuple[Text, ...] = column(default=(), compare=False)
+    texts: tuple[MetadataText, ...] = column(default=(), compare=False)
 
 
 def is_document_id(text: str) -> bool:
@@ -105,10 +105,10 @@ class Texts:
 
     def __init__(self) -> None:
         self.cut = False
-        self._texts: dict[Text, None] = {}
+        self._texts: dict[MetadataText, None] = {}
         self._room = MAX_TEXTS
 
-    def add(self, text: Text) -> None:
+    def add(self, text: MetadataText) -> None:
         """Keep a text, if room is left."""
         if text in self._texts:
             return
@@ -121,12 +121,12 @@ class Texts:
             self._room -= size
             self._texts[text] = None
 
-    def all(self) -> tuple[Text, ...]:
+    def all(self) -> tuple[MetadataText, ...]:
         """Return the texts."""
         return tuple(self._texts)
 
 
-# Bytes of a `Text` and of its place among the texts; the names of fields are shared.
+# Bytes of a `MetadataText` and of its place among the texts; the names of fields are shared.
 _OVERHEAD: Final = 160
 _NO_CONTROLS: Final = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), " ")
 
@@ -147,7 +147,9 @@ class MetadataBuilder:
         text = _without_controls(text)
         if text:
             others = dict.fromkeys(map(_without_controls, readings)) if readings else {}
-            self._texts.add(Text(field, text, tuple(o for o in others if o not in ("", text))))
+            self._texts.add(
+                MetadataText(field, text, tuple(o for o in others if o not in ("", text)))
+            )
 
     def add(self, text: str, field: Field) -> None:
         """Keep the identifiers in the text of a field, each cut to `MAX_LENGTH`."""
@@ -155,12 +157,9 @@ class MetadataBuilder:
             name = " ".join(part.split())
             if not name:
                 continue
-            self.cut |= len(name) > MAX_LENGTH
             person = NamedPerson(name[:MAX_LENGTH].rstrip(), field.name)
             if len(self._people) < MAX_PEOPLE:
                 self._people.add(person)
-            elif person not in self._people:
-                self.cut = True
 
     def add_document(self, text: str, field: str) -> None:
         """Keep the id of a document, if the text has the form of an id."""
@@ -197,7 +196,7 @@ class Merging:
     def metadata(self) -> Metadata:
         """Return the metadata of all parts, with the first note that applies."""
         notes = self._notes
-        if len(self._people) > MAX_PEOPLE or self._texts.cut:
+        if self._texts.cut:
             notes = notes | {CUT}
         return Metadata(
             tuple(sorted(self._people, key=_keywords_last)[:MAX_PEOPLE]),

@@ -27,7 +27,7 @@ def read() -> dict[str, object]:
         except HttpResponseError as error:
             refused = error.error.innererror if error.error else None
         return {
-            "seeded": client.get_secret("subject-index-hmac").value,
+            "seeded": client.get_secret("log-event-hmac").value,
             "names": [item.name for item in client.list_properties_of_secrets()],
             "refused": refused,
         }
@@ -63,7 +63,7 @@ async def read_async() -> dict[str, object]:
         AsyncManagedIdentityCredential() as credential,
         AsyncSecretClient(URL, credential) as client,
     ):
-        return {"seeded": (await client.get_secret("subject-index-hmac")).value}
+        return {"seeded": (await client.get_secret("log-event-hmac")).value}
 
 
 if __name__ == "__main__":

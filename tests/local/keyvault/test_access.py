@@ -105,14 +105,14 @@ async def test_the_sdk_sends_no_token_where_the_challenges_resource_does_not_mat
     """Guidance for applications using the Key Vault libraries: the client's check is on."""
     elsewhere = clients(vault_url=f"https://localhost:{vault.ports.key_vault}")
     with pytest.raises(ValueError, match="does not match the requested domain"):
-        await elsewhere.call("get_secret", "subject-index-hmac")
+        await elsewhere.call("get_secret", "log-event-hmac")
 
 
 async def test_a_token_for_another_resource_is_refused(clients: Clients) -> None:
     """REST API error codes: the token lacks the correct resource associated with it."""
     client = clients(resource="https://vault.azure.net/.default")
     with pytest.raises(ClientAuthenticationError) as refused:
-        await client.call("get_secret", "subject-index-hmac")
+        await client.call("get_secret", "log-event-hmac")
     assert refusal(refused.value) == (401, "Unauthorized", None)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography.fernet import Fernet
 
 from infra.local.keyvault.store import SecretStore
 from infra.local.settings import ROOT
@@ -54,7 +53,7 @@ def test_the_sdk_reads_secrets_with_nothing_but_the_apps_settings(vault: Stack) 
     read = seen["sync"]
     assert len(base64.b64decode(read["seeded"], validate=True)) == 32
     assert seen["async"]["seeded"] == read["seeded"]
-    seeded = ["erasure-identifiers", "log-event-hmac", "log-signing-key", "subject-index-hmac"]
+    seeded = ["log-event-hmac", "log-signing-key"]
     assert read["names"] == seeded
     assert read["refused"] == {"code": "ForbiddenByRbac"}
     written = seen["written"]
@@ -66,15 +65,9 @@ def test_the_sdk_reads_secrets_with_nothing_but_the_apps_settings(vault: Stack) 
     assert written["missing"] == "SecretNotFound"
 
 
-def test_the_erasure_key_is_a_fernet_key(vault: Stack, client: httpx.Client) -> None:
-    path = "/secrets/erasure-identifiers"
-    answer = client.get(path, params=VERSION, headers=bearer(vault))
-    Fernet(answer.json()["value"])
-
-
 def test_secrets_outlive_a_crash_of_the_vault(vault: Stack, client: httpx.Client) -> None:
     def value() -> str:
-        path = "/secrets/subject-index-hmac"
+        path = "/secrets/log-event-hmac"
         return client.get(path, params=VERSION, headers=bearer(vault)).json()["value"]
 
     before = value()
@@ -135,7 +128,7 @@ def wrong(attributes: str) -> str:
     [
         ("GET", "/secrets/nothing?api-version=7.6", None, 404, "SecretNotFound"),
         ("GET", "/secrets/colour/deadbeef?api-version=7.6", None, 404, "SecretNotFound"),
-        ("GET", "/secrets/subject-index-hmac", None, 400, "BadParameter"),
+        ("GET", "/secrets/log-event-hmac", None, 400, "BadParameter"),
         ("GET", "/secrets?api-version=7.6-preview.1", None, 400, "BadParameter"),
         ("GET", "/secrets?api-version=7.6&maxresults=0", None, 400, "BadParameter"),
         ("GET", "/secrets?api-version=7.6&maxresults=26", None, 400, "BadParameter"),

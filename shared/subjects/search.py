@@ -1,0 +1,167 @@
+"""The search of one range of a tenant's sealed records."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from shared.assets.service import ASSETS, record_row
+from shared.ids import key
+from shared.metadata.worker.result import MetadataText
+from shared.ports import Page, Tables
+from shared.subjects.matching import CERTAINTIES, Match, Matcher
+from shared.subjects.records import PATH, Opened, Records
+
+# Rows of a page: the most that the service gives at once.
+_PAGE: Final = 1000
+FIELD_NAME: Final = "field-name"
+"""The field of a match in the name of a field, which a file may choose."""
+# Characters of a text that are shown.
+_EXCERPT: Final = 1000
+_MAX_FIELD_NAMES: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An asset with the matches in its texts, the surest first, each with the text's place."""
+
+    asset: str
+    matches: Sequence[Match]
+
+
+@dataclass(slots=True)
+class Searched:
+    """The result of a search. `assets` counts the records, `last` is the id of the last record.
+
+    `notes` counts the records whose files could not be looked into, by note. `is_whole` tells that
+    the range has no further record.
+    """
+
+    assets: int = 0
+    found: list[Found] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
+    last: str = ""
+    is_whole: bool = False
+
+
+class Search:
+    """Searches the records of every tenant."""
+
+    def __init__(self, tables: Tables, records: Records) -> None:
+        self._tables = tables
+        self._records = records
+
+    async def read(
+        self, tenant: str, matcher: Matcher, *, after: str, upto: str, most: int
+    ) -> Searched:
+        """Search the records of the assets after the id `after` up to the id `upto`.
+
+        Stops after `most` records, or the few more of a page. Memory holds two pages. Raises
+        UnavailableError.
+        """
+        searched = Searched(last=after)
+        # No RowKey of a record continues another RowKey.
+        between = record_row(after) + "!", record_row(upto) + "!"
+        coming: asyncio.Task[Page] | None = asyncio.create_task(self._page(tenant, between, None))
+        while coming is not None:
+            page = await coming
+            going_on = page.continuation is not None and searched.assets + len(page.rows) < most
+            coming = None
+            if going_on:
+                coming = asyncio.create_task(self._page(tenant, between, page.continuation))
+            try:
+                opened = await self._records.open(tenant, page.rows)
+                searched.found += await asyncio.to_thread(_matched, matcher, opened)
+            except BaseException:
+                if coming is not None:
+                    coming.cancel()
+                raise
+            searched.assets += len(opened)
+            searched.notes.update(one.note for one in opened if one.note is not None)
+            searched.last = opened[-1].asset if opened else searched.last
+            searched.is_whole = page.continuation is None
+        return searched
+
+    async def _page(self, tenant: str, between: tuple[str, str], continuation: str | None) -> Page:
+        return await self._tables.page(
+            ASSETS, key(tenant), size=_PAGE, between=between, continuation=continuation
+        )
+
+    async def opened(self, tenant: str, asset: str) -> Opened | None:
+        """Return the opened record of an asset; None for an asset without a record."""
+        row = await self._tables.get(ASSETS, key(tenant), record_row(asset))
+        return None if row is None else (await self._records.open(tenant, [row]))[0]
+
+
+def _matched(matcher: Matcher, records: Sequence[Opened]) -> list[Found]:
+    names = _FieldNames(matcher)
+    return [
+        Found(record.asset, [match for match, _ in evidence_in(matcher, record)])
+        for record in records
+        if _is_match(matcher, names, record)
+    ]
+
+
+def _is_match(matcher: Matcher, names: "_FieldNames", record: Opened) -> bool:
+    return any(
+        matcher.match(text.field, text.text, text.readings) or names.matches(text.field)
+        for text in record.texts
+    )
+
+
+class _FieldNames:
+    """Finds the identifiers in the names of fields, which a file may choose; each name once."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        self._matcher = matcher
+        self._known: dict[str, list[Match]] = {}
+
+    def matches(self, field: str) -> list[Match]:
+        """Return the matches in the name of a field."""
+        found = self._known.get(field)
+        if found is None:
+            found = self._matcher.match(FIELD_NAME, field) if field != PATH else []
+            if len(self._known) < _MAX_FIELD_NAMES:
+                self._known[field] = found
+        return found
+
+
+def evidence_in(matcher: Matcher, record: Opened) -> list[tuple[Match, str]]:
+    """Return the matches in the texts of a record, each with its text, the surest first.
+
+    A field whose name is a match stands without the part that the file chose, because the name of a
+    field is kept in clear.
+    """
+    names = _FieldNames(matcher)
+    found = [
+        (match, _excerpt(matcher, match, text))
+        for text in record.texts
+        for match in matcher.match(text.field, text.text, text.readings)
+    ]
+    found = [
+        (msgspec.structs.replace(match, field=_hidden(match.field)), text)
+        if names.matches(match.field)
+        else (match, text)
+        for match, text in found
+    ]
+    fields = dict.fromkeys(text.field for text in record.texts)
+    found += [(match, field) for field in fields for match in names.matches(field)]
+    return sorted(found, key=lambda one: CERTAINTIES.index(one[0].certainty))
+
+
+def _excerpt(matcher: Matcher, match: Match, text: MetadataText) -> str:
+    """Return the reading of a text, or a part of a long text, that has a match."""
+    for reading in (text.text, *text.readings):
+        for start in range(0, len(reading), _EXCERPT // 2):
+            part = reading[start : start + _EXCERPT]
+            if any(one.identifier == match.identifier for one in matcher.match(match.field, part)):
+                return part
+    return text.text[:_EXCERPT]
+
+
+def _hidden(field: str) -> str:
+    """Return the name of a field without the part that a file chose."""
+    return field.partition(":")[0] + ":…"
