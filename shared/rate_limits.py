@@ -10,6 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+PER_SECOND: Final = 100
+"""Requests a second of a caller, where no setting says otherwise."""
+BURST: Final = 2000
+"""Requests of a caller at once: a bulk tool asks for a thousand URLs."""
 _MOST_CALLERS: Final = 10_000
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from shared.rate_limits import BURST, PER_SECOND
 from shared.residency import REGIONS
 
 _APP_FOLDER = Path(__file__).parents[1]
@@ -75,10 +76,10 @@ class Settings:
     """The StreamMaxLength of clamd, in MiB. Needed for clamd."""
     SCAN_RESULT_MINUTES: int = 0
     """Minutes to wait for a scan result before an incident is opened. Needed for defender."""
-    REQUESTS_PER_SECOND: int = 100
+    REQUESTS_PER_SECOND: int = PER_SECOND
     """Requests a second that an instance takes from each caller, or from an address without token.
     """
-    REQUEST_BURST: int = 2000
+    REQUEST_BURST: int = BURST
     """Requests that a caller, or an address without token, may send at once."""
 
     @property

@@ -6,7 +6,7 @@ from typing import Final
 
 from shared.subjects.identifiers import IdToken, MailAddress
 from shared.subjects.letters import UNSPACED, script
-from shared.subjects.names import Judgement
+from shared.subjects.name_likeness import Judgement
 
 _LONGEST_LOCAL: Final = 64
 """The most letters in front of "@". Source: RFC 5321, section 4.5.3.1.1."""

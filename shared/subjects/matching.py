@@ -22,7 +22,7 @@ from shared.subjects.addresses import Addresses, Ids
 from shared.subjects.folding import ASCII_WORD, WORD, Likeness, clean, spell
 from shared.subjects.identifiers import IdToken, MailAddress, PersonName, read_identifiers
 from shared.subjects.index import NameIndex, WordPart
-from shared.subjects.names import CERTAINTIES, Certainty, Judgement, better, judge
+from shared.subjects.name_likeness import CERTAINTIES, Certainty, Judgement, better, judge
 from shared.subjects.placing import Gap, Hit, PlacedWord, gap
 from shared.subjects.unspaced import UnspacedNames
 

@@ -9,7 +9,7 @@ from anyascii import anyascii
 
 from shared.subjects.identifiers import PersonName
 from shared.subjects.letters import KOREAN
-from shared.subjects.names import Judgement
+from shared.subjects.name_likeness import Judgement
 
 if TYPE_CHECKING:
     from opencc import OpenCC

@@ -41,7 +41,7 @@ class BlobVersion:
     listed: float
 
 
-type Blobs = dict[str, BlobVersion]
+type BlobsByName = dict[str, BlobVersion]
 """Blobs by name."""
 
 
@@ -52,13 +52,13 @@ class _Folder:
         self._source = source
         self._pattern = pattern
         self._prefix = prefix
-        self.found: Blobs = {}
-        self.waiting: Blobs = {}
+        self.found: BlobsByName = {}
+        self.waiting: BlobsByName = {}
         self._whole_until = 0.0
         self._due = 0.0
-        self._task: asyncio.Task[Blobs] | None = None
+        self._task: asyncio.Task[BlobsByName] | None = None
 
-    def begin(self) -> asyncio.Task[Blobs] | None:
+    def begin(self) -> asyncio.Task[BlobsByName] | None:
         """Begin a listing when due. Returns the listing under way."""
         if self._task is None and time.monotonic() >= self._due:
             self._task = asyncio.create_task(self._list())
@@ -71,7 +71,7 @@ class _Folder:
         task, self._task = self._task, None
         return self.take_over(task.result(), receipts)
 
-    def take_over(self, found: Blobs, receipts: Receipts) -> list[BlobVersion]:
+    def take_over(self, found: BlobsByName, receipts: Receipts) -> list[BlobVersion]:
         """Take over the blobs of a listing. Returns the versions that are gone."""
         before, self.found = self.found, found
         self.waiting = {
@@ -90,7 +90,7 @@ class _Folder:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _list(self) -> Blobs:
+    async def _list(self) -> BlobsByName:
         began = time.monotonic()
         found = await self._with_new() if began < self._whole_until else None
         if found is None:
@@ -99,7 +99,7 @@ class _Folder:
         self._due = ended + PAUSE_FOR_LISTING * (ended - began)
         return found
 
-    async def _whole(self) -> Blobs:
+    async def _whole(self) -> BlobsByName:
         began = time.monotonic()
         found = {
             blob.name: _version(blob)
@@ -110,7 +110,7 @@ class _Folder:
         self._whole_until = ended + NAMES_FOR_LISTING * (ended - began)
         return found
 
-    async def _with_new(self) -> Blobs | None:
+    async def _with_new(self) -> BlobsByName | None:
         """Add the blobs of new names, by a listing of names alone; None for too many new names.
 
         A list of properties costs ten times the processor's time of a list of names. The next
@@ -209,7 +209,7 @@ class Listing:
         began = time.monotonic()
         items = self._source.walk_blobs(self._pattern.prefix or None, delimiter="/")
         prefixes = set()
-        beside: Blobs = {}
+        beside: BlobsByName = {}
         # A missing container has no blobs, and may be created later.
         with contextlib.suppress(ResourceNotFoundError):
             async for item in items:
