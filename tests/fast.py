@@ -1,9 +1,9 @@
 """The tests of `make test-fast`: those that need no service and no library of Azure.
 
 A test is fast unless its module imports one of `SLOW`, itself or through helpers of the tests, or
-the test uses one of `SLOW_FIXTURES`. A test that starts a process is slow. No list of fast tests is
-kept. In a fast run an import of `REFUSED` fails, so a pure module that begins to need Azure cannot
-pass unseen.
+the test uses one of `SLOW_FIXTURES` or has the marker `EXHAUSTING`. A test that starts a process is
+slow. No list of fast tests is kept. In a fast run an import of `REFUSED` fails, so a pure module
+that begins to need Azure cannot pass unseen.
 """
 
 import ast
@@ -40,6 +40,8 @@ SERVICES: Final = frozenset(
     {"broker", "client", "new_host", "proxied", "services", "stack", "storage", "vault"}
 )
 # They start import-linter and pytest for each planted violation.
+EXHAUSTING: Final = "exhausting"
+"""The marker of a test whose input takes seconds on purpose: a bomb, or a limit of time."""
 SLOW_FIXTURES: Final = SERVICES | {"run_fast", "tree"}
 
 
@@ -69,6 +71,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse slow imports from here on. Raises UsageError where one was made before."""
+    config.addinivalue_line(
+        "markers", f"{EXHAUSTING}: an input that takes seconds on purpose; no part of a fast run"
+    )
     if config.getoption("fast"):
         made = sorted(name for name in sys.modules if _is_in(name, REFUSED))
         if made:
@@ -90,9 +95,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests that use a slow fixture out of a fast run."""
+    """Leave out of a fast run the tests that use a slow fixture, or exhaust a limit."""
     if config.getoption("fast"):
-        slow = [item for item in items if SLOW_FIXTURES & set(getattr(item, "fixturenames", ()))]
+        slow = [
+            item
+            for item in items
+            if item.get_closest_marker(EXHAUSTING)
+            or SLOW_FIXTURES & set(getattr(item, "fixturenames", ()))
+        ]
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
 

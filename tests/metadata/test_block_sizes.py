@@ -119,6 +119,7 @@ def test_what_is_read_apart_is_noted_the_same():
     ],
     ids=["siblings", "100 MiB of XMP", "tags that share their data"],
 )
+@pytest.mark.exhausting
 def test_what_takes_too_much_is_ended_and_costs_this_process_nothing(make):
     with tempfile.TemporaryFile() as file:
         file.write(make())

@@ -105,6 +105,7 @@ def test_a_broken_pdf(data):
     assert collect("application/pdf", data).note == "metadata-unreadable"
 
 
+@pytest.mark.exhausting
 def test_a_bomb_in_a_pdf():
     bomb = pdf(bytes(400 * MIB), compressed=True)
     assert len(bomb) < MIB

@@ -291,6 +291,7 @@ def test_huge_blocks_are_not_read_into_memory(start, note):
     assert (metadata.note == note) if note else (metadata.note != "metadata-too-large")
 
 
+@pytest.mark.exhausting
 def test_a_picture_of_many_tiny_blocks_is_not_walked_for_ever():
     # Each chunk is 12 bytes; as many as would make a million and some.
     with sparse(PNG, len(PNG) + 12 * 1_000_100) as file:

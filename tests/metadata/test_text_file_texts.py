@@ -164,6 +164,7 @@ def test_xmp_whose_namespaces_a_drawing_declares():
     assert texts(drawing.encode()) == {"Iptc4xmpExt:PersonInImage": ["Bo"]}
 
 
+@pytest.mark.exhausting
 def test_text_of_ten_megabytes():
     page = b"<html><head><title>" + b"x" * 10_000_000 + b"</title></head></html>"
     [text] = collected(page).texts

@@ -293,6 +293,7 @@ def test_a_virus_is_reported_rather_than_a_refusal(scanner):
     ],
     ids=["ratio", "nested", "gzip", "bzip2", "xz", "gzip in zip", "members"],
 )
+@pytest.mark.exhausting
 def test_bombs_are_refused_in_flat_memory(scanner, bomb):
     data = bomb()
     tracemalloc.start()

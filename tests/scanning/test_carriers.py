@@ -55,6 +55,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("build", BOMBS.values(), ids=BOMBS)
+@pytest.mark.exhausting
 def test_a_bomb_in_a_carrier_is_refused_in_little_memory(scanner, build):
     data = build()
     tracemalloc.start()
@@ -96,6 +97,7 @@ def test_more_carriers_than_are_read_are_refused(scanner):
     )
 
 
+@pytest.mark.exhausting
 def test_a_compound_file_with_endless_tables_is_refused(scanner):
     header = bytearray(p.ole({"Data": bytes(5000)})[:512])
     # Every sector of the file is a sector of the table, and leads to the sector behind.
@@ -126,6 +128,7 @@ def mutated(data: bytes, others: list[bytes], chance: random.Random) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.exhausting
 def test_damaged_files_of_the_corpus_end_in_a_verdict(scanner):
     chance = random.Random(11)
     files = [data for case in CASES if len(data := case.build()) < SMALL]

@@ -88,6 +88,7 @@ def test_harmless_pictures_pass(scanner, data):
     ],
     ids=["one", "profile", "many", "plain profile"],
 )
+@pytest.mark.exhausting
 def test_bombs_are_refused_in_flat_memory(scanner, build):
     data = build()
     tracemalloc.start()

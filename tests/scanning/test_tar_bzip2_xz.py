@@ -169,6 +169,7 @@ def flood(kind: bytes, size: int, count: int) -> bytes:
     ],
     ids=["PAX", "GNU", "many", "members"],
 )
+@pytest.mark.exhausting
 def test_giant_headers_are_not_read(scanner, data):
     tracemalloc.start()
     try:
@@ -185,6 +186,7 @@ def test_headers_that_follow_headers_are_given_up(scanner):
     assert scan(scanner, flood(b"g", 0, 900)) == BROKEN
 
 
+@pytest.mark.exhausting
 def test_what_headers_declare_for_all_is_not_kept(scanner):
     def declared(number: int) -> bytes:
         record = f"key{number:05}={'x' * 900}\n".encode()
