@@ -264,11 +264,17 @@ class Discovery:
         return shown
 
     async def included(self, state: Erasure) -> AsyncIterator[str]:
-        """Yield the ids of the assets that the managers' decisions include."""
+        """Yield the ids of the assets that the managers' decisions include, each once.
+
+        Two finds share an asset where a companion with an older id came between two searches.
+        """
+        seen = set[str]()
         async for find in self._store.finds(state):
             if decision_on(find, state.choice)[0] == "include":
                 for asset in await self._with_late(state, find):
-                    yield asset
+                    if asset not in seen:
+                        seen.add(asset)
+                        yield asset
 
     async def _with_late(self, state: Erasure, find: Find) -> list[str]:
         """Return the ids of a find's assets and of the companions that came since."""

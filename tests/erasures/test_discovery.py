@@ -6,12 +6,18 @@ import struct
 import zlib
 
 import exiv2
+import msgspec
 import pytest
 
 from shared.assets import AssetFilter
 from shared.composition.erasures import ErasuresFlow
 from shared.erasures import ranges
-from shared.erasures.finds import CertaintyDecision, FieldDecision, SingleDecision
+from shared.erasures.finds import (
+    CertaintyDecision,
+    FieldDecision,
+    FoundAsset,
+    SingleDecision,
+)
 from shared.errors import (
     ConflictError,
     DataKeyError,
@@ -423,3 +429,19 @@ async def test_a_name_that_is_longer_than_any_name_is_refused(fast, tenant, name
     with pytest.raises(InvalidInputError) as refused:
         await fast.erasures.request(tenant, [name] * 200, MIA, fast.new_id())
     assert refused.value.code == "identifier-too-long"
+
+
+async def test_an_asset_of_two_finds_is_erased_once(fast, tenant):
+    """Two transactions of the same row would be refused, and the request would never end."""
+    asset = await filed(fast, f"{tenant}/a.jpg", captioned("Nora Hahn"))
+    other = await filed(fast, f"{tenant}/b.jpg", captioned("Nora Hahn"))
+    request, state = await previewed(fast, tenant, "Nora Hahn")
+    store = fast.flow(ErasuresFlow)._store
+    [first, _] = [one async for one in store.finds(state)]
+    shared = FoundAsset(id=other.id, size=other.size)
+    await store.add_find(state, msgspec.structs.replace(first, assets=(*first.assets, shared)))
+    included = [one async for one in fast.erasures.included(tenant, request)]
+    assert sorted(included) == sorted([asset.id, other.id])
+    await approved(fast, tenant, request)
+    assert (await finished(fast, tenant, request)).status == "completed"
+    assert await assets(fast, tenant) == []
