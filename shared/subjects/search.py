@@ -98,18 +98,8 @@ class Search:
 
 def _matched(matcher: Matcher, records: Sequence[Opened]) -> list[Found]:
     names = _FieldNames(matcher)
-    return [
-        Found(record.asset, [match for match, _ in evidence_in(matcher, record)])
-        for record in records
-        if _is_match(matcher, names, record)
-    ]
-
-
-def _is_match(matcher: Matcher, names: "_FieldNames", record: Opened) -> bool:
-    return any(
-        matcher.match(text.field, text.text, text.readings) or names.matches(text.field)
-        for text in record.texts
-    )
+    found = ((record.asset, _matches_in(matcher, names, record)) for record in records)
+    return [Found(asset, [match for match, _ in matches]) for asset, matches in found if matches]
 
 
 class _FieldNames:
@@ -130,25 +120,29 @@ class _FieldNames:
 
 
 def evidence_in(matcher: Matcher, record: Opened) -> list[tuple[Match, str]]:
-    """Return the matches in the texts of a record, each with its text, the surest first.
+    """Return the matches in the texts of a record, each with its text, the surest first."""
+    return [
+        (match, text.field if match.field == FIELD_NAME else _excerpt(matcher, match, text))
+        for match, text in _matches_in(matcher, _FieldNames(matcher), record)
+    ]
+
+
+def _matches_in(
+    matcher: Matcher, names: _FieldNames, record: Opened
+) -> list[tuple[Match, MetadataText]]:
+    """Return the matches in the texts of a record and in the names of fields, the surest first.
 
     A field whose name is a match stands without the part that the file chose, because the name of a
     field is kept in clear.
     """
-    names = _FieldNames(matcher)
-    found = [
-        (match, _excerpt(matcher, match, text))
-        for text in record.texts
-        for match in matcher.match(text.field, text.text, text.readings)
-    ]
-    found = [
-        (msgspec.structs.replace(match, field=_hidden(match.field)), text)
-        if names.matches(match.field)
-        else (match, text)
-        for match, text in found
-    ]
-    fields = dict.fromkeys(text.field for text in record.texts)
-    found += [(match, field) for field in fields for match in names.matches(field)]
+    found = []
+    for text in record.texts:
+        for match in matcher.match(text.field, text.text, text.readings):
+            hides = names.matches(text.field)
+            shown = msgspec.structs.replace(match, field=_hidden(text.field)) if hides else match
+            found.append((shown, text))
+    for text in {text.field: text for text in record.texts}.values():
+        found += [(match, text) for match in names.matches(text.field)]
     return sorted(found, key=lambda one: CERTAINTIES.index(one[0].certainty))
 
 

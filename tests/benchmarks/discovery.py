@@ -15,7 +15,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -171,9 +171,10 @@ async def _search(search: Search, tenant: str, count: int) -> Searched:
 async def _bare(storage: str, tenant: str, count: int) -> float:
     """Page and open the same rows; return the seconds."""
     data_key = (await OneDataKey().newest(tenant)).key
-    opening: Callable[[bytes, str], bytes] = lambda sealed, row: unseal(  # noqa: E731
-        data_key, sealed, f"{tenant}\n{row.rpartition('|')[2]}".encode()
-    )
+
+    def opened(sealed: bytes, row: str) -> bytes:
+        return unseal(data_key, sealed, f"{tenant}\n{row.rpartition('|')[2]}".encode())
+
     begun = time.perf_counter()
     read = 0
     async with TableServiceClient.from_connection_string(storage) as service:
@@ -184,7 +185,7 @@ async def _bare(storage: str, tenant: str, count: int) -> float:
         )
         async for page in pages.by_page():
             async for row in page:
-                msgspec.msgpack.decode(opening(row["sealed"], row["RowKey"]))
+                msgspec.msgpack.decode(opened(row["sealed"], row["RowKey"]))
                 read += 1
     assert read == count, (read, count)
     return time.perf_counter() - begun
