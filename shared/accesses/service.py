@@ -17,6 +17,7 @@ from shared.accesses.rules import (
 from shared.accesslog import AccessLog
 from shared.accesslog.entries import person_named
 from shared.assets import Asset, Assets
+from shared.assets.service import bytes_gone
 from shared.consents import Consents
 from shared.errors import (
     BlobChangedError,
@@ -75,7 +76,7 @@ class Accesses:
             await self._record(decision.entry)
             raise _denied(decision)
         async with self._recorded_where_it_fails(decision.entry):
-            blob = await self._blob(asset)
+            blob = await self._assets.bytes_of(asset)
         entry = await self._record(decision.entry)
         media_type = asset.media_type or "application/octet-stream"
         if blob.size <= _INLINE_LIMIT:
@@ -109,21 +110,12 @@ class Accesses:
             await self._record(failed(allowed, reason))
             raise
 
-    async def _blob(self, asset: Asset) -> BlobInfo:
-        if asset.container is None or asset.blob is None:
-            raise _bytes_gone()
-        blob = await self._blobs.head(asset.container, asset.blob)
-        # After an unfinished erasure of the asset, the name may belong to a newer asset.
-        if blob is None or blob.metadata.get("asset") != asset.id:
-            raise _bytes_gone()
-        return blob
-
     async def _content(self, blob: BlobInfo) -> bytes:
         try:
             async with self._blobs.read(blob) as chunks:
                 return b"".join([chunk async for chunk in chunks])
         except BlobChangedError as error:
-            raise _bytes_gone() from error
+            raise bytes_gone() from error
 
 
 def _denied(decision: AccessDecision) -> RefusalError:
@@ -133,12 +125,4 @@ def _denied(decision: AccessDecision) -> RefusalError:
         "access-denied",
         f"The access was denied and recorded: {decision.entry.reason}.",
         "Ask the tenant for a consent grant that covers this asset, operation, purpose and ticket.",
-    )
-
-
-def _bytes_gone() -> NotFoundError:
-    return NotFoundError(
-        "asset-not-found",
-        "The asset has been erased or replaced in the meantime.",
-        "List the tenant's assets to see which there are.",
     )

@@ -18,6 +18,7 @@ from shared.messages import Outbox
 from shared.messages.contracts import AccessRecorded
 from shared.messages.outbox_rows import Outgoing
 from shared.ports import (
+    BlobInfo,
     Blobs,
     Clock,
     Condition,
@@ -150,6 +151,17 @@ class Assets:
             )
         return from_values(Asset, row.values)
 
+    async def bytes_of(self, asset: Asset) -> BlobInfo:
+        """Return the blob with the bytes of an asset. Raises NotFoundError for bytes that are gone.
+
+        After an unfinished erasure of the asset, the blob's name may belong to a newer asset.
+        """
+        if asset.container is not None and asset.blob is not None:
+            blob = await self._blobs.head(asset.container, asset.blob)
+            if blob is not None and blob.metadata.get("asset") == asset.id:
+                return blob
+        raise bytes_gone()
+
     async def page(
         self,
         tenant: str,
@@ -252,6 +264,15 @@ class Assets:
         # The name may belong to another upload by now.
         if blob is not None and blob.metadata.get("asset") == asset:
             await self._blobs.delete(container, name, blob.etag)
+
+
+def bytes_gone() -> NotFoundError:
+    """Make the answer for an asset whose bytes are gone."""
+    return NotFoundError(
+        "asset-not-found",
+        "The asset has been erased or replaced in the meantime.",
+        "List the tenant's assets to see which there are.",
+    )
 
 
 def _between(chosen: AssetFilter) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from shared.composition.subjects import SubjectsFlow
 from shared.composition.tenancy import TenancyFlow
 
 if TYPE_CHECKING:
-    from shared.erasures import Discovery, Erasures, ErasureStore
+    from shared.erasures import Discovery, Erasures, ErasureStore, Thumbnails
 
 
 class ErasuresFlow(Flow):
@@ -52,3 +52,10 @@ class ErasuresFlow(Flow):
             self._flow(MessagesFlow).log,
             self.clock,
         )
+
+    @cached_property
+    def thumbnails(self) -> "Thumbnails":
+        """The thumbnails of every tenant's finds."""
+        from shared.erasures import Thumbnails
+
+        return Thumbnails(self._store, self._flow(AssetsFlow).assets, self._adapters.blobs)

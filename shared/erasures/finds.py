@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from shared.errors import InvalidInputError
+from shared.errors import InvalidInputError, NotFoundError
 from shared.rows import Stored
 from shared.subjects.matching import CERTAINTIES, Certainty, Match
 
@@ -141,6 +141,15 @@ def with_choice(
             "Decide on the single finds instead.",
         )
     return FindChoice(fields=tuple(by_field.values()), certainties=tuple(by_certainty.values()))
+
+
+def no_such_find() -> NotFoundError:
+    """Make the answer for a find that the preview does not have."""
+    return NotFoundError(
+        "find-not-found",
+        "The preview has no such find.",
+        "Read the finds again, and decide on those.",
+    )
 
 
 def _bounded(fields: Sequence[str]) -> tuple[str, ...]:

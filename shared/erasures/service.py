@@ -26,12 +26,13 @@ from shared.erasures.finds import (
     FindReason,
     SingleDecision,
     decision_on,
+    no_such_find,
     with_choice,
 )
 from shared.erasures.ranges import DiscoveryProgress
 from shared.erasures.rules import SYSTEM, Erasure, ErasureDecision
 from shared.erasures.store import ErasureStore
-from shared.errors import NotFoundError, PreconditionFailedError, RowConflictError, UnavailableError
+from shared.errors import PreconditionFailedError, RowConflictError, UnavailableError
 from shared.ids import new_id
 from shared.messages import encode
 from shared.messages.contracts import Actor, ErasureApproved, ErasureBatchReady
@@ -180,7 +181,7 @@ class Erasures:
         for one in finds:
             find = decided.get(one.id) or await self._store.find(state, state.discovery, one.id)
             if find is None:
-                raise _no_such_find()
+                raise no_such_find()
             decided[one.id] = msgspec.structs.replace(
                 find, decision=one.decision, reason=one.reason
             )
@@ -317,14 +318,6 @@ class Erasures:
             await self.start(state.tenant, state.id)
         elif state.status in ("discovering", "verifying"):
             await self._discovery.resume(state, _FORGOTTEN)
-
-
-def _no_such_find() -> NotFoundError:
-    return NotFoundError(
-        "find-not-found",
-        "The preview has no such find.",
-        "Read the finds again, and decide on those.",
-    )
 
 
 def _changed() -> PreconditionFailedError:

@@ -3,6 +3,7 @@
 Exiv2's time grows with the square of an XMP packet's size, and Exiv2 copies a value of EXIF for
 each tag that points to the value. A picture with much metadata therefore waits for a patient worker
 process (see `worker_process`). Nearly every picture has little metadata, and uses a quick worker.
+A third worker renders thumbnails, so that no thumbnail holds up an upload.
 """
 
 import atexit
@@ -10,6 +11,8 @@ import io
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Final
 
 from shared.metadata.block_sizes import largest_block, metadata_size
@@ -22,6 +25,7 @@ from shared.metadata.worker.result import (
     Metadata,
     MetadataText,
     NamedPerson,
+    Thumbnail,
 )
 from shared.metadata.worker_process import WorkerProcess
 
@@ -30,13 +34,16 @@ __all__ = [
     "MAX_PEOPLE",
     "PICTURES",
     "READER",
+    "RENDERED",
     "DocumentId",
     "Metadata",
     "MetadataText",
     "NamedPerson",
+    "Thumbnail",
     "read",
     "read_document",
     "read_packet",
+    "render",
 ]
 
 READER: Final = 2
@@ -69,6 +76,21 @@ PICTURES: Final = frozenset(
 )
 """The media types whose metadata Exiv2 reads; of GIF and BMP Exiv2 reads only the dimensions."""
 
+RENDERED: Final = frozenset(
+    {
+        "image/avif",
+        "image/bmp",
+        "image/gif",
+        "image/jp2",
+        "image/jpeg",
+        "image/png",
+        "image/tiff",
+        "image/vnd.adobe.photoshop",
+        "image/webp",
+    }
+)
+"""The media types that Pillow reads, and `render` renders."""
+
 # Bytes of one block of a picture that may be read into memory. Exiv2 copies some blocks three
 # times.
 _MAX_BLOCK: Final = 16 * 1024 * 1024
@@ -80,8 +102,10 @@ _MAX_COPY: Final = 4 * 1024 * 1024
 
 _quick: Final = WorkerProcess()
 _patient: Final = WorkerProcess()
+_renderer: Final = WorkerProcess()
 atexit.register(_quick.close)
 atexit.register(_patient.close)
+atexit.register(_renderer.close)
 
 
 def read(source: IO[bytes] | bytes) -> Metadata:
@@ -111,15 +135,30 @@ def read_document(kind: bytes, source: IO[bytes] | bytes) -> Metadata:
     return _read(kind, file, _quick if little else _patient)
 
 
+def render(source: IO[bytes] | bytes) -> Thumbnail:
+    """Return the thumbnail of a picture, for the media types in `RENDERED`; otherwise as `read`."""
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    with _handed_over(file) as descriptor:
+        return _renderer.render(descriptor)
+
+
 def _read(kind: bytes, file: IO[bytes], reader: WorkerProcess) -> Metadata:
+    with _handed_over(file) as descriptor:
+        return reader.read(kind, descriptor)
+
+
+@contextmanager
+def _handed_over(file: IO[bytes]) -> Iterator[int]:
+    """Open a descriptor of the whole file: of the file itself, or of a copy of a small file."""
     if file.seek(0, io.SEEK_END) > _MAX_COPY and not isinstance(file, io.BytesIO):
         file.flush()
-        return reader.read(kind, file.fileno())
+        yield file.fileno()
+        return
     file.seek(0)
     with _unnamed() as copy:
         shutil.copyfileobj(file, copy, _MAX_COPY)
         copy.flush()
-        return reader.read(kind, copy.fileno())
+        yield copy.fileno()
 
 
 def _unnamed() -> IO[bytes]:

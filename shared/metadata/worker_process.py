@@ -13,16 +13,19 @@ import struct
 import subprocess
 import sys
 import threading
-from typing import Final
+from typing import Any, Final
 
-from shared.metadata.worker import FAILED
+from shared.metadata.worker import FAILED, THUMBNAIL
 from shared.metadata.worker.result import (
+    RENDERED_TOO_LARGE,
     TOO_LARGE,
     UNREADABLE,
+    UNRENDERABLE,
     DocumentId,
     Metadata,
     MetadataText,
     NamedPerson,
+    Thumbnail,
 )
 
 # Seconds after which a silent worker is killed. A worker that computes ends sooner. The limit is
@@ -59,30 +62,9 @@ class WorkerProcess:
         "metadata-too-large" if the parser took too much or hung. If the worker was ended from
         outside, the file is read once more. Raises OSError if no process can be started.
         """
-        with self._lock:
-            answer = self._ask(kind, descriptor)
-            if isinstance(answer, int) and answer in _FROM_OUTSIDE:
-                answer = self._ask(kind, descriptor)
-        if isinstance(answer, Metadata):
-            return answer
-        return Metadata(note=UNREADABLE if answer in _FAILURES else TOO_LARGE)
-
-    def _ask(self, kind: bytes, descriptor: int) -> Metadata | int:
-        """Return the worker's answer for the file, or the worker's exit status in place of an
-        answer.
-        """
-        other = self._started()
-        try:
-            socket.send_fds(other, [kind], [descriptor])
-            said = json.loads(_received(other))
-        except TimeoutError:
-            self._end(patience=0)
-            return _HUNG
-        except (OSError, EOFError):
-            # The worker is ending, and its status tells the reason.
-            return self._end()
-        if said["last"]:
-            self._end()
+        said = self._answer(kind, descriptor)
+        if isinstance(said, int):
+            return Metadata(note=UNREADABLE if said in _FAILURES else TOO_LARGE)
         return Metadata(
             tuple(NamedPerson(*person) for person in said["people"]),
             said["note"],
@@ -92,6 +74,42 @@ class WorkerProcess:
                 MetadataText(field, text, tuple(others)) for field, text, *others in said["texts"]
             ),
         )
+
+    def render(self, descriptor: int) -> Thumbnail:
+        """Render the open picture `descriptor` as a thumbnail.
+
+        Blocks. The notes are those of `Thumbnail`, also for a picture that ended the worker. Raises
+        OSError if no process can be started.
+        """
+        said = self._answer(THUMBNAIL, descriptor)
+        if isinstance(said, int):
+            return Thumbnail(note=UNRENDERABLE if said in _FAILURES else RENDERED_TOO_LARGE)
+        return Thumbnail(said["jpeg"], said["note"])
+
+    def _answer(self, kind: bytes, descriptor: int) -> dict[str, Any] | int:
+        """Return the worker's answer for the file, or the worker's exit status in place of an
+        answer; ask once more after an end from outside.
+        """
+        with self._lock:
+            said = self._ask(kind, descriptor)
+            if isinstance(said, int) and said in _FROM_OUTSIDE:
+                said = self._ask(kind, descriptor)
+            return said
+
+    def _ask(self, kind: bytes, descriptor: int) -> dict[str, Any] | int:
+        other = self._started()
+        try:
+            socket.send_fds(other, [kind], [descriptor])
+            said: dict[str, Any] = json.loads(_received(other))
+        except TimeoutError:
+            self._end(patience=0)
+            return _HUNG
+        except (OSError, EOFError):
+            # The worker is ending, and its status tells the reason.
+            return self._end()
+        if said["last"]:
+            self._end()
+        return said
 
     def close(self) -> None:
         """End the worker; the next file starts a new worker."""

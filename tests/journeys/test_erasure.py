@@ -94,6 +94,7 @@ async def test_a_person_is_erased_and_nobody_else(stack, blobs, tables):
         assert preview["requestedBy"]["id"] == "mia"
         found = await portal.mine("GET", f"{path}/assets")
         assert set(found.json()["assets"]) == hers
+        await shows_a_thumbnail(portal, path, assets["shoot/launch.png"]["id"])
         [listed] = await portal.listed("erasure-requests", "erasureRequests")
         assert listed == preview
         # Until it is approved nothing is erased, and the name is kept encrypted only.
@@ -139,6 +140,33 @@ async def test_a_person_is_erased_and_nobody_else(stack, blobs, tables):
         # Asked again, no record names her any more.
         _, seen = await requested(portal, "Zoë Müller")
         assert [seen.json()[count] for count in ("assets", "bytes")] == [0, 0]
+
+
+async def shows_a_thumbnail(portal, path, asset):
+    """A manager sees the picture, the log tells it of the asset, and nobody else sees it."""
+    place = f"{path}/finds/{asset}/thumbnail"
+    shown = await portal.mine("GET", place)
+    assert shown.status_code == 200, shown.text
+    assert shown.headers["Content-Type"] == "image/jpeg"
+    assert shown.headers["Cache-Control"] == "no-store"
+    assert shown.headers["X-Content-Type-Options"] == "nosniff"
+    assert shown.content.startswith(b"\xff\xd8")
+    assert not has_any(shown.content, NAMES)
+    log = await portal.log()
+    told = [entry for entry in log if entry["action"] == "asset.thumbnail-viewed"]
+    assert [(one["actor"]["id"], one["resource"]) for one in told] == [("mia", f"assets/{asset}")]
+    for who, status in (("sven", 403), ("service", 403)):
+        assert (await portal.mine("GET", place, who=who)).status_code == status
+    wrong = f"{path}/finds/{path.rpartition('/')[2]}/thumbnail"
+    answer = await portal.mine("GET", wrong)
+    assert (answer.status_code, answer.json()["type"]) == (
+        404,
+        "urn:vouchsafe:problem:find-not-found",
+    )
+
+
+def has_any(data, texts):
+    return any(text.encode() in data.lower() for text in texts)
 
 
 async def request_row(tables, portal, path):

@@ -17,6 +17,9 @@ GIF: Final = b"G"
 TEXT: Final = b"T"
 """Kinds of files that are handed over; a packet is XMP without a file."""
 
+THUMBNAIL: Final = b"S"
+"""A picture that is handed over to be rendered small, and not to be read."""
+
 FAILED: Final = 1
 OUT_OF_MEMORY: Final = 3
 """Exit statuses of the process: a parser raised an error, or ran out of memory."""

@@ -31,12 +31,13 @@ from shared.metadata.worker import (
     PDF,
     PICTURE,
     TEXT,
+    THUMBNAIL,
 )
 from shared.metadata.worker.pictures import read_picture
-from shared.metadata.worker.result import Metadata
+from shared.metadata.worker.result import Metadata, Thumbnail
 from shared.metadata.worker.xmp import read_packet
 
-type _Reader = Callable[[str], Metadata]
+type _Reader = Callable[[str], Metadata | Thumbnail]
 
 _READERS: Final[Mapping[bytes, _Reader]] = {PICTURE: read_picture, PACKET: read_packet}
 # Readers whose libraries are loaded for the first file of the kind.
@@ -48,11 +49,13 @@ _LATER: Final[Mapping[bytes, tuple[str, str]]] = {
     PACKAGE: ("office_properties", "read_package"),
     PDF: ("pdf", "read_pdf"),
     TEXT: ("text_files", "read_text"),
+    THUMBNAIL: ("thumbnails", "render"),
 }
 
 # Bytes on the heap, and seconds of processor time for one file, after which the kernel ends the
 # process.
 _MEMORY: Final = 192 * 1024 * 1024
+_MEMORY_OF_THUMBNAIL: Final = 512 * 1024 * 1024
 _SECONDS: Final = 5.0
 # Bytes that a process may keep above its memory at the start.
 _GROWTH: Final = 32 * 1024 * 1024
@@ -66,7 +69,7 @@ def main() -> None:
     # Ctrl-C reaches every process of a terminal; the peer decides when the worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
+    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY_OF_THUMBNAIL))
     limit = _resident() + _GROWTH
     seen: set[bytes] = set()
     with socket.socket(fileno=0) as other:
@@ -80,20 +83,22 @@ def main() -> None:
                 before = _resident()
                 _later(kind)
                 limit += _resident() - before
-            metadata = _read(kind, descriptor)
+            found = _read(kind, descriptor)
             last = number == _FILES or _resident() > limit
-            answer = _encoded(metadata, last=last)
+            answer = _encoded(found, last=last)
             other.sendall(struct.pack(">I", len(answer)))
             other.sendall(answer)
             if last:
                 return
 
 
-def _read(kind: bytes, descriptor: int) -> Metadata:
+def _read(kind: bytes, descriptor: int) -> Metadata | Thumbnail:
     """Read the open file. SIGPROF ends the process when the file takes too much processor time."""
+    reader = _READERS.get(kind) or _later(kind)
+    memory = _MEMORY_OF_THUMBNAIL if kind == THUMBNAIL else _MEMORY
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, _MEMORY_OF_THUMBNAIL))
     signal.setitimer(signal.ITIMER_PROF, _SECONDS)
     try:
-        reader = _READERS.get(kind) or _later(kind)
         return reader(f"/dev/fd/{descriptor}")
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -108,8 +113,16 @@ def _later(kind: bytes) -> _Reader:
     return reader
 
 
-def _encoded(metadata: Metadata, *, last: bool) -> bytearray:
-    """Encode the answer, text by text, so that the texts are in memory twice at most."""
+def _encoded(found: Metadata | Thumbnail, *, last: bool) -> bytearray:
+    """Encode the answer."""
+    if isinstance(found, Thumbnail):
+        rendered = {"jpeg": found.jpeg, "note": found.note, "last": last}
+        return bytearray(_JSON.encode(rendered).encode())
+    return _encoded_texts(found, last=last)
+
+
+def _encoded_texts(metadata: Metadata, *, last: bool) -> bytearray:
+    """Encode metadata, text by text, so that the texts are in memory twice at most."""
     rest = {
         "people": [[one.identifier, one.field] for one in metadata.people],
         "note": metadata.note,

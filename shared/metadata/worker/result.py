@@ -29,6 +29,9 @@ ENCRYPTED: Final = "metadata-encrypted"
 PARTIAL: Final = "metadata-partial"
 XMP_ONLY: Final = "metadata-xmp-only"
 
+RENDERED_TOO_LARGE: Final = "too-large"
+UNRENDERABLE: Final = "unreadable"
+
 # An id is a GUID or a digest under a prefix of Adobe's (XMP part 2, xmpMM). The fields are plain
 # text and could also hold a name: do not keep a name.
 _DOCUMENT: Final = re.compile(
@@ -93,6 +96,18 @@ class Metadata:
     documents: tuple[DocumentId, ...] = ()
     has_xmp: bool = column(default=False, compare=False)
     texts: tuple[MetadataText, ...] = column(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A picture in small: a JPEG in base64, or a note of the reason for none.
+
+    `note` is RENDERED_TOO_LARGE for a picture that takes more memory or time than is given, and
+    UNRENDERABLE for a file that is broken, ends early, or is no picture of a known type.
+    """
+
+    jpeg: str = ""
+    note: str | None = None
 
 
 def is_document_id(text: str) -> bool:
