@@ -18,7 +18,7 @@ async def dying_workers(
     """Start workers of a module; `await do(event, steps)` has one work, to be killed at that step.
 
     `do` returns how many steps the work took, or None when the worker's child was killed. Without
-    `steps` nothing is killed.
+    `steps` nothing is killed. `deliveries` counts the deliveries of the event.
     """
     free: asyncio.Queue[asyncio.subprocess.Process] = asyncio.Queue()
     workers = [
@@ -33,12 +33,13 @@ async def dying_workers(
     for worker in workers:
         free.put_nowait(worker)
 
-    async def do(event: object, steps: int = -1) -> int | None:
+    async def do(event: object, steps: int = -1, deliveries: int = 1) -> int | None:
         worker = await free.get()
         assert worker.stdin is not None
         assert worker.stdout is not None
         try:
-            worker.stdin.write(json.dumps({"event": event, "steps": steps}).encode() + b"\n")
+            job = {"event": event, "steps": steps, "deliveries": deliveries}
+            worker.stdin.write(json.dumps(job).encode() + b"\n")
             answer = await worker.stdout.readline()
             assert answer, "the worker failed; see what it wrote"
             taken: int | None = json.loads(answer)

@@ -76,8 +76,11 @@ class Assets:
         transaction, so that every known asset can be found. Returns whether the asset was kept in
         the given form: False for an already known asset.
         """
+        # A copy under the path itself: as a rule, the path's first version.
+        is_new_path = asset.blob == asset.canonical_path
         while True:
-            operations = await self._insert(partition, asset)
+            latest = None if is_new_path else await self._latest(partition, asset)
+            operations = self._insert(partition, asset, latest)
             if record is not None:
                 operations.append(Insert(Row(partition, record_row(asset.id), record)))
             if asset.companions is not None:
@@ -88,18 +91,24 @@ class Assets:
                 if await self.look_up(partition, asset.id) is not None:
                     break
                 # Another upload to the same path took the version number: take the next number.
+                is_new_path = False
             else:
                 return True
         # Another delivery of the same message was faster, or the asset is already erased.
         await self.flush(partition)
         return False
 
-    async def _insert(self, partition: str, asset: Asset) -> list[Operation]:
+    async def _latest(self, partition: str, asset: Asset) -> Row | None:
+        """Return the row that counts the versions of a path; None for a path without versions."""
+        if asset.verdict != "clean":
+            return None
+        return await self._tables.get(ASSETS, partition, _version_row(asset.canonical_path))
+
+    def _insert(self, partition: str, asset: Asset, latest: Row | None) -> list[Operation]:
         """Return the operations that keep the asset; a cleared asset is the path's next version."""
         if asset.verdict != "clean":
             return [Insert(Row(partition, asset_row(asset.id), to_values(asset)))]
         index = indexing(partition, None, asset)
-        latest = await self._tables.get(ASSETS, partition, _version_row(asset.canonical_path))
         version = 1 if latest is None else int(latest.values["latest"]) + 1
         numbered = msgspec.structs.replace(asset, version=version)
         counted = Row(

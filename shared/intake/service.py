@@ -3,6 +3,9 @@
 Every step can be repeated. The asset has the id of the upload, so that storage refuses a second
 asset for one URL. The copy takes only a free name. The asset and the asset's sealed record are one
 transaction. The upload's blob and the upload's record are removed last.
+
+A delivery that breaks off may leave a copy. The message is then delivered again, and the delivery
+that meets the asset removes such copies. So a first delivery that files the upload looks for none.
 """
 
 import asyncio
@@ -46,6 +49,7 @@ from shared.intake.rules import (
     Inspection,
     decide,
     destinations,
+    is_overdue,
     keeps_bytes,
     places,
     quarantined_name,
@@ -141,7 +145,10 @@ class Intake:
         if tenant is not None:
             await self._log.defer_unless_appendable(tenant.id)
         blob = await self._blobs.head(_INCOMING, uploaded.name)
-        arrival, asset = await self._identify(folder, rest, tenant, uploaded)
+        is_first = deliveries == 1 and not alone
+        is_new = is_first and blob is not None
+        arrival, asset = await self._identify(folder, rest, tenant, uploaded, is_new=is_new)
+        is_filed_here = False
         if asset is not None:
             await self._assets.flush(arrival.partition)
         elif blob is None:
@@ -152,7 +159,7 @@ class Intake:
         try:
             if asset is None and blob is not None:
                 given_up = refuse_unended(deliveries, alone=alone)
-                asset = await self._file(arrival, blob, deliveries, given_up)
+                asset, is_filed_here = await self._file(arrival, blob, deliveries, given_up)
             if blob is not None and asset is not None:
                 await self._keep_other_bytes(arrival, blob, asset)
         except ScanPendingError:
@@ -174,18 +181,42 @@ class Intake:
                     raise _gone() from None
                 logger.info("asset %s: a newer version came meanwhile", arrival.identifier)
                 return
-        await self._clean_up(arrival, asset, blob or uploaded)
+        version = blob or uploaded
+        # The blob goes first, so that no slower delivery copies the blob again. A newer version of
+        # the blob stays, and has a message of its own.
+        await self._blobs.delete(_INCOMING, version.name, version.etag)
+        if not (is_first and is_filed_here) or self._is_overdue(blob):
+            await self._remove_copies(arrival, asset)
+        await self._forget(arrival, version)
+
+    def _is_overdue(self, blob: BlobInfo | None) -> bool:
+        """Tell whether an upload may have been queued again, after a message that was given up.
+
+        The deliveries of the message that was given up do not count as deliveries of the new
+        message.
+        """
+        return blob is None or is_overdue(blob.size, blob.last_modified, self._clock())
 
     async def _identify(
-        self, folder: str, rest: str, tenant: Tenant | None, uploaded: BlobUploaded
+        self,
+        folder: str,
+        rest: str,
+        tenant: Tenant | None,
+        uploaded: BlobUploaded,
+        *,
+        is_new: bool,
     ) -> tuple[_Arrival, Asset | Tombstone | None]:
         """Tell which upload a blob is, with what is known of its asset.
 
-        The record of a filed upload is gone, but the asset has the upload's id.
+        The record of a filed upload is gone, but the asset has the upload's id. For an upload that
+        `is_new` and has a record, no asset is looked for: as a rule there is none, and storage
+        refuses a second asset.
         """
         partition = key(tenant.id) if tenant else NO_TENANT
         if tenant is not None and is_ulid(rest):
             kept = await self._uploads.find(tenant.id, rest)
+            if kept is not None and is_new:
+                return _Arrival(folder, tenant, partition, rest, kept), None
             asset = await self._assets.look_up(partition, rest)
             if kept is not None or asset is not None:
                 return _Arrival(folder, tenant, partition, rest, kept), asset
@@ -195,8 +226,11 @@ class Intake:
 
     async def _file(
         self, arrival: _Arrival, blob: BlobInfo, deliveries: int, given_up: Filing | None
-    ) -> Asset | Tombstone | None:
-        """File a blob. Returns the asset as kept, by this delivery or by a faster delivery."""
+    ) -> tuple[Asset | Tombstone | None, bool]:
+        """File a blob. Returns the asset as kept, and whether this delivery filed the asset.
+
+        The asset may be a faster delivery's.
+        """
         upload = None if arrival.kept is None else arrival.kept.upload
         filing = refuse_unread(blob, upload, arrival.tenant, self._region, self._size_limit)
         filing, inspection = filing or given_up, None
@@ -218,7 +252,9 @@ class Intake:
             record = await self._seal(asset, inspection, version_id(blob))
         added = await self._assets.add(arrival.partition, asset, reports, record)
         logger.info("asset %s: %s %s", identifier, filing.verdict, filing.reason or "")
-        return asset if added else await self._assets.look_up(arrival.partition, identifier)
+        if added:
+            return asset, True
+        return await self._assets.look_up(arrival.partition, identifier), False
 
     async def _seal(
         self, asset: Asset, inspection: Inspection | None, version: str
@@ -331,21 +367,16 @@ class Intake:
                 await asyncio.to_thread(digest.update, chunk)
         return digest.hexdigest() == asset.sha256
 
-    async def _clean_up(
-        self, arrival: _Arrival, asset: Asset | Tombstone | None, version: BlobInfo | BlobUploaded
-    ) -> None:
-        """Remove the remains of an upload whose asset is known.
-
-        First the blob, so that no slower delivery copies the blob again; then the copies that such
-        a delivery left; last the record, which names the places of the copies. A newer version of
-        the blob stays, and has a message of its own.
-        """
-        await self._blobs.delete(_INCOMING, version.name, version.etag)
+    async def _remove_copies(self, arrival: _Arrival, asset: Asset | Tombstone | None) -> None:
+        """Remove the copies that deliveries left that broke off, or that another overtook."""
         path = arrival.path
         if path is None and isinstance(asset, Asset) and asset.upload is not None:
             path = asset.path
         copies = places(arrival.folder, path, arrival.identifier)
         await self._assets.tidy(arrival.partition, arrival.identifier, copies)
+
+    async def _forget(self, arrival: _Arrival, version: BlobInfo | BlobUploaded) -> None:
+        """Forget an upload; last, because the upload's record names the places of the copies."""
         await self._engines.forget(version_id(version))
         if arrival.tenant is not None and arrival.kept is not None:
             await self._uploads.forget(arrival.tenant.id, arrival.identifier)

@@ -62,7 +62,7 @@ async def process(app, job):
     """
     event = msgspec.convert(job["event"], BlobUploaded)
     await app.queues.enqueue(event.name)
-    await app.intake.process_upload(event)
+    await app.intake.process_upload(event, job["deliveries"])
 
 
 def child(work, app, job, answer):

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from azure.storage.blob import StandardBlobTier
 
 from shared.azure.blobs import AzureBlobs
 from shared.errors import NotFoundError
-from shared.messages.contracts import BlobUploaded
+from shared.messages.contracts import AccessRecorded, Actor, BlobUploaded
+from shared.ports import Insert, Row
 from tests.compositions import OneSecret, arrived, composed, permitted
 
 PHOTO = (Path(__file__).parents[2] / "samples/cat.jpg").read_bytes()
@@ -27,6 +28,10 @@ class Slow(AzureBlobs):
     async def copy(self, *args, **kwargs):
         await self._overtake()
         return await super().copy(*args, **kwargs)
+
+
+def _later(by):
+    return datetime.now(UTC) + by
 
 
 @pytest.fixture
@@ -53,6 +58,56 @@ async def test_a_delivery_that_another_overtook_is_no_refusal(stack, app, blobs,
         await slow.intake.process_upload(event)
     assets, _ = await app.assets.page(tenant, size=10, continuation=None)
     assert [asset.path for asset in assets] == ["cat.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("deliveries", "later"),
+    [(2, timedelta()), (1, timedelta(hours=1))],
+    ids=["delivered again", "queued again, after a message that was given up"],
+)
+async def test_the_copies_of_a_delivery_that_broke_off_go(stack, tenant, deliveries, later):
+    clock = partial(_later, later)
+    async with composed(stack.settings, OneSecret(), clock) as app:
+        event = await arrived(app, tenant, "cat.jpg", PHOTO)
+        upload = event.name.removeprefix(f"{tenant}/")
+        blob = await app.blobs.head("incoming", event.name)
+        mark = {"asset": upload, "version": "of an earlier delivery"}
+        left = [("quarantine", f"{tenant}/{upload}"), (f"tenant-{tenant}", f"cat.{upload}.jpg")]
+        for container, name in left:
+            assert await app.blobs.copy(blob, container, name, mark, "image/jpeg")
+        await app.intake.process_upload(event, deliveries)
+        assert [await app.blobs.head(*place) for place in left] == [None, None]
+        [asset] = (await app.assets.page(tenant, size=10, continuation=None))[0]
+        assert await app.blobs.head(asset.container, asset.blob)
+
+
+async def test_a_path_whose_only_version_was_erased_goes_on_counting(app, tenant):
+    event = await arrived(app, tenant, "cat.jpg", PHOTO)
+    await app.intake.process_upload(event)
+    [first] = (await app.assets.page(tenant, size=10, continuation=None))[0]
+    entry = AccessRecorded(
+        tenant=tenant,
+        actor=Actor(id="noor", role="tenant.dam_manager", organisation="Acme"),
+        action="asset.erased",
+        resource=f"assets/{first.id}",
+        outcome="allowed",
+    )
+    await app.assets.erase(tenant, first.id, "request", entry)
+    await app.intake.process_upload(await arrived(app, tenant, "cat.jpg", PHOTO))
+    [second] = (await app.assets.page(tenant, size=10, continuation=None))[0]
+    assert (first.version, second.version, second.blob) == (1, 2, "cat.jpg")
+
+
+async def test_an_upload_that_is_filed_and_delivered_for_the_first_time_is_filed_once(app, tenant):
+    event = await arrived(app, tenant, "cat.jpg", PHOTO)
+    kept = await app.tables.get("uploads", tenant, event.name.removeprefix(f"{tenant}/"))
+    await app.intake.process_upload(event)
+    # A delivery that ended before the record went, and another message for the same upload.
+    await app.tables.commit("uploads", [Insert(Row(kept.partition, kept.row, kept.values))])
+    await app.intake.process_upload(event)
+    assets, _ = await app.assets.page(tenant, size=10, continuation=None)
+    assert [asset.path for asset in assets] == ["cat.jpg"]
+    assert [row async for row in app.tables.scan("uploads", tenant)] == []
 
 
 async def test_a_version_that_is_gone_and_was_never_filed_is_refused(app, tenant):
