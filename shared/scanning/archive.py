@@ -13,9 +13,8 @@ from functools import partial
 from typing import IO, Final
 
 from shared.scanning.carriers import EXAMINERS, unlisted_entries
-from shared.scanning.carriers.marks import MarkFinder
-from shared.scanning.carriers.parts import region
-from shared.scanning.examiners import Part
+from shared.scanning.carriers.marks import Marks, marks_of
+from shared.scanning.carriers.parts import Part
 from shared.scanning.png_chunks import SIGNATURE as PNG
 from shared.scanning.png_chunks import packed_texts
 from shared.scanning.scanner import NotExamined, RefusedArchiveError
@@ -94,17 +93,18 @@ def refuse_unsupported(head: bytes) -> None:
         raise RefusedArchiveError("archive-unsupported")
 
 
-def contents(file: IO[bytes], limits: Limits) -> Iterator[Part]:
+def contents(file: IO[bytes], limits: Limits, marks: Marks | None = None) -> Iterator[Part]:
     """Yield the content of the archive `file`: pieces of at most 256 KiB, b"" after each member.
 
     An inner archive is yielded as a member, and then unpacked in turn. The packed chunks of a PNG
     are yielded as well, also where `file` itself is the PNG; and so are the parts that an examiner
     finds. A file without an archive's magic number is unpacked if a zip directory stands at the
-    end, as unzip does. Moves the position in `file`. Raises RefusedArchiveError.
+    end, as unzip does. `marks` are those of `file`, where they are known: the file is then not read
+    for them again. Moves the position in `file`. Raises RefusedArchiveError.
     """
     size = file.seek(0, io.SEEK_END)
     allowed = min(limits.size, max(limits.free, size * limits.ratio))
-    yield from _ArchiveWalk(limits.depth, limits.members, allowed).within(file, 0)
+    yield from _ArchiveWalk(limits.depth, limits.members, allowed).within(file, 0, marks)
 
 
 # One xz may take much memory, so the process unpacks one xz at a time.
@@ -119,7 +119,7 @@ class _ArchiveWalk:
         self._members_left = members
         self._size_left = size
 
-    def within(self, file: IO[bytes], depth: int) -> Iterator[Part]:
+    def within(self, file: IO[bytes], depth: int, marks: Marks | None = None) -> Iterator[Part]:
         """Yield the content of a file at `depth`: of an archive, a picture, or an embedded part."""
         file.seek(0)
         head = file.read(HEAD_SIZE)
@@ -130,12 +130,12 @@ class _ArchiveWalk:
             yield from self.archive(file, head, depth + 1)
             if not head.startswith(STARTS) and has_directory(file):
                 # Headers of tar and gzip, and the padding of tar, have room for a zip.
-                yield from self._parts(unlisted_entries(file), depth + 1)
+                yield from self._parts(unlisted_entries(file, marks), depth + 1)
             return
         if has_directory(file):
             yield from self.archive(file, head, depth + 1)
         for examiner in EXAMINERS:
-            yield from self._parts(examiner(file, head), depth + 1)
+            yield from self._parts(examiner(file, head, marks), depth + 1)
 
     def _parts(self, parts: Iterator[Part], depth: int) -> Iterator[Part]:
         for part in parts:
@@ -204,7 +204,7 @@ class _ArchiveWalk:
 
     def _member(self, pieces: Iterator[Part], depth: int) -> Iterator[Part]:
         size = 0
-        unread: MarkFinder | None = None
+        unread: Marks | None = None
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as inner:
             head = b""
             for piece in pieces:
@@ -220,7 +220,8 @@ class _ArchiveWalk:
                 if size <= _MAX_COPY or is_archive(head):
                     inner.write(piece)
                 else:
-                    unread = unread or _finder_of(inner)
+                    # The marks of a smaller member are looked for by the examiners.
+                    unread = unread or marks_of(inner)
                     unread.feed(piece)
             yield b""
             if unread is None:
@@ -228,17 +229,6 @@ class _ArchiveWalk:
             else:
                 refuse_unsupported(head)
                 yield from unread.judge_unread()
-
-
-def _finder_of(copy: IO[bytes]) -> MarkFinder:
-    """Return the finder of a member whose first bytes are in `copy`, and whose next bytes are not.
-
-    A smaller member has its marks from the examiners.
-    """
-    finder = MarkFinder()
-    for piece in region(copy, 0):
-        finder.feed(piece)
-    return finder
 
 
 def _pieces(source: Readable) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from shared.scanning.archive import (
     is_archive,
     refuse_unsupported,
 )
-from shared.scanning.carriers.marks import MarkFinder
+from shared.scanning.carriers.marks import Marks
 from shared.scanning.content_type import HEAD_SIZE, detect
 from shared.scanning.scanner import (
     MAX_NOT_EXAMINED,
@@ -26,10 +26,7 @@ from shared.scanning.scanner import (
     NotExamined,
     RefusedArchiveError,
 )
-from shared.scanning.zips import has_directory
 
-# A film up to this size is read again in any case.
-_READ_TWICE: Final = 64 * 1024 * 1024
 _SIGNATURES: Final = Path(__file__).parent / "signatures"
 
 
@@ -82,12 +79,10 @@ class YaraScan:
         self._new_stream = partial(_Stream, rules, overlap)
         self._limits = limits
         self._stream = self._new_stream()
-        self._marks = MarkFinder()
-        self._size = 0
+        self._marks = Marks()
 
     def feed(self, chunk: bytes) -> None:
         """Scan the next bytes; chunks may be of any size."""
-        self._size += len(chunk)
         self._stream.feed(chunk)
         self._marks.feed(chunk)
 
@@ -118,10 +113,8 @@ class YaraScan:
                 raise RefusedArchiveError("archive-too-large")
             notes.extend(self._marks.judge_unread())
             return frozenset()
-        if self._is_plain_film(file):
-            return frozenset()
         member = self._new_stream()
-        for piece in contents(file, self._limits):
+        for piece in contents(file, self._limits, self._marks):
             if isinstance(piece, NotExamined):
                 if len(notes) <= MAX_NOT_EXAMINED:
                     notes.append(piece)
@@ -132,18 +125,6 @@ class YaraScan:
             else:
                 member = self._new_stream()
         return frozenset()
-
-    def _is_plain_film(self, file: IO[bytes]) -> bool:
-        """Tell whether a large film or sound carries no other file, so that one reading is enough.
-
-        Raises RefusedArchiveError.
-        """
-        return (
-            self._size > _READ_TWICE
-            and detect(self._stream.head, self._size).startswith(("video/", "audio/"))
-            and not self._marks.any_carrier
-            and not has_directory(file)
-        )
 
 
 class _Stream:

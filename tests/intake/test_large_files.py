@@ -12,7 +12,7 @@ from samples.eicar import eicar_zip
 from shared.azure.blobs import AzureBlobs
 from shared.intake import inspection
 from shared.rescans import scan
-from shared.scanning import stored_file, yara
+from shared.scanning import stored_file
 from tests.compositions import arrived
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -45,7 +45,6 @@ def small_limits(monkeypatch):
     for module, name in (
         (inspection, "_SPOOL_LIMIT"),
         (inspection, "_SPOOL_LIMIT_OTHERS"),
-        (yara, "_READ_TWICE"),
     ):
         monkeypatch.setattr(module, name, 500)
 
@@ -129,10 +128,16 @@ async def test_a_large_file_has_the_verdict_of_a_small_file(
 
 @pytest.mark.usefixtures("small_limits")
 async def test_a_film_without_another_file_is_read_once(app, tenant, counted):
-    asset = await filed(app, tenant, FILM * 3)
-    assert (asset.verdict, asset.content_notes) == ("clean", ())
-    # The end of the film, where a directory would stand: for the scan, and for the notes.
-    assert counted.ranges <= 2
+    ranges = []
+    for times in (10, 40):
+        before = counted.ranges
+        film = FILM + bytes(100_000 * times)
+        await app.intake.process_upload(await arrived(app, tenant, f"{times}.mp4", film))
+        ranges.append(counted.ranges - before)
+    assets, _ = await app.assets.page(tenant, size=10, continuation=None)
+    assert [(asset.verdict, asset.content_notes) for asset in assets] == [("clean", ())] * 2
+    # The beginning, and the end, where a directory would stand: as many for a film of any length.
+    assert ranges[0] == ranges[1]
 
 
 async def test_a_film_of_66_mib_with_a_zip_at_its_end(app, tenant, counted):

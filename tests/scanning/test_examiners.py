@@ -9,14 +9,14 @@ import pytest
 
 from samples.eicar import eicar_zip
 from shared.scanning import archive
-from shared.scanning.examiners import Part
+from shared.scanning.carriers.parts import Part
 from shared.scanning.scanner import Findings, NotExamined, RefusedArchiveError
 from shared.scanning.yara import Signatures
 
 LOCKED = NotExamined("locked", "part 2")
 
 
-def carriers(file: IO[bytes], head: bytes) -> Iterator[Part]:
+def carriers(file: IO[bytes], head: bytes, marks: object) -> Iterator[Part]:
     """An examiner of a format of these tests: each line of digits is a part."""
     if not head.startswith(b"CARRIER"):
         return

@@ -8,8 +8,6 @@ where the bytes alone can decide, and damage ends a part rather than the scan.
 
 import struct
 import zlib
-from array import array
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
@@ -30,9 +28,8 @@ from shared.scanning.carriers import (
     vba,
 )
 from shared.scanning.carriers.closed import CLOSED
-from shared.scanning.carriers.marks import MOST, marks
-from shared.scanning.carriers.parts import part, region
-from shared.scanning.examiners import Examiner, Part
+from shared.scanning.carriers.marks import Marks, marks_of
+from shared.scanning.carriers.parts import Part, part, region
 from shared.scanning.scanner import NotExamined, RefusedArchiveError
 from shared.scanning.streams import inflated
 from shared.scanning.zips import has_directory
@@ -58,22 +55,17 @@ _NOTES: Final[Mapping[str, str]] = {
 _DAMAGE: Final = (struct.error, zlib.error, ValueError, IndexError, OverflowError, EOFError)
 
 
-def examine(file: IO[bytes], head: bytes) -> Iterator[Part]:
+def examine(file: IO[bytes], head: bytes, marks: Marks | None) -> Iterator[Part]:
     """Yield the parts that `file` carries: see `examiners.Examiner`."""
     size = file.seek(0, 2)
     unsupported.refuse(file, head, size)
-    found: defaultdict[str, array[int]] = defaultdict(lambda: array("Q"))
-    overflowed = False
-    for mark in marks(file):
-        if len(found[mark.name]) < MOST:
-            found[mark.name].append(mark.place)
-        elif not overflowed:
-            overflowed = True
-            yield NotExamined("further-parts", f"byte {mark.place}")
-    for name, note in _NOTES.items():
-        if found[name]:
-            yield NotExamined(note, f"byte {found[name][0]}")
-    marked = _Marked(file, head, size, found)
+    marks = marks or marks_of(file)
+    if marks.first_left_out is not None:
+        yield NotExamined("further-parts", f"byte {marks.first_left_out}")
+    for kind, note in _NOTES.items():
+        if places := marks.places(kind):
+            yield NotExamined(note, f"byte {places[0]}")
+    marked = _Marked(file, head, size, marks.places)
     for reader in (_embedded, _documents, _texts):
         try:
             yield from reader(marked)
@@ -82,25 +74,24 @@ def examine(file: IO[bytes], head: bytes) -> Iterator[Part]:
             yield NotExamined("damaged-part", f"reader {reader.__name__[1:]}")
 
 
-def unlisted_entries(file: IO[bytes]) -> Iterator[Part]:
-    """Yield the content of each entry of a zip within a file that is another archive."""
+def unlisted_entries(file: IO[bytes], marks: Marks | None) -> Iterator[Part]:
+    """Yield the content of each entry of a zip within a file that is another archive.
+
+    `marks` are those of the file; None lets them be found.
+    """
     size = file.seek(0, 2)
-    for mark in marks(file):
-        if mark.name == "zip_entry":
-            yield from packed.zip_entry(file, mark.place, size)
+    for place in (marks or marks_of(file)).places("zip_entry"):
+        yield from packed.zip_entry(file, place, size)
 
 
 @dataclass(frozen=True, slots=True)
 class _Marked:
-    """A file, its first bytes and its size, and the places of each mark."""
+    """A file, its first bytes and its size, and the places of each kind of mark."""
 
     file: IO[bytes]
     head: bytes
     size: int
-    found: Mapping[str, Sequence[int]]
-
-    def places(self, name: str) -> Sequence[int]:
-        return self.found.get(name, ())
+    places: Callable[[str], Sequence[int]]
 
 
 def _embedded(marked: _Marked) -> Iterator[Part]:
@@ -187,5 +178,18 @@ _READERS: Final[Mapping[str, Callable[[IO[bytes], int, int], Iterator[Part]]]] =
     "xz": packed.xz_stream,
 }
 
+type Examiner = Callable[[IO[bytes], bytes, Marks | None], Iterator[Part]]
+"""Yield the parts that are embedded in a file, given the file, its first bytes and its marks.
+
+The marks are None for a file whose marks were not looked for. The file is seekable, at any
+position, and may be of many gigabytes: an examiner reads no more of a file than it needs. Of a file
+of another kind the examiner yields nothing. Each yielded part is scanned, and then examined like a
+member of an archive. Raises RefusedArchiveError.
+"""
+
 EXAMINERS: Final[tuple[Examiner, ...]] = (examine,)
-"""The hook of the walk through archives: every file is shown to each examiner."""
+"""The hook of the walk through archives (`archive.contents`).
+
+The walk shows every file to each examiner, unless the file is a zip, a tar or compressed: the
+upload itself, members of archives, and embedded parts.
+"""

@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import IO, Final
 
-from shared.scanning.carriers.parts import Gathered, region
-from shared.scanning.examiners import Part
+from shared.scanning.carriers.parts import Gathered, Part, region
 
 # Characters of the smallest run of base64 that is decoded.
 _SMALLEST: Final = 40

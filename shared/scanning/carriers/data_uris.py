@@ -7,8 +7,7 @@ from typing import IO, Final
 from urllib.parse import unquote_to_bytes
 
 from shared.scanning.carriers.base64_text import Decoder
-from shared.scanning.carriers.parts import Gathered, region
-from shared.scanning.examiners import Part
+from shared.scanning.carriers.parts import Gathered, Part, region
 from shared.scanning.scanner import NotExamined
 
 _HEAD: Final = re.compile(rb"data:([^,'\"<>]{0,200}),", re.IGNORECASE)

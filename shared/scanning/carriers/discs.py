@@ -8,8 +8,7 @@ import struct
 from collections.abc import Iterator
 from typing import IO, Final
 
-from shared.scanning.carriers.parts import Gathered, region
-from shared.scanning.examiners import Part
+from shared.scanning.carriers.parts import Gathered, Part, region
 from shared.scanning.scanner import NotExamined, RefusedArchiveError
 
 _SECTOR: Final = 2048

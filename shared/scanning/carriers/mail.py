@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import IO, Final
 
 from shared.scanning.carriers.base64_text import Decoder
-from shared.scanning.carriers.parts import PIECE, Gathered, region
-from shared.scanning.examiners import Part
+from shared.scanning.carriers.parts import PIECE, Gathered, Part, region
 
 _MAX_LINE: Final = 64 * 1024
 _BOUNDARY: Final = re.compile(

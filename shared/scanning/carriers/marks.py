@@ -1,10 +1,11 @@
 """Find the marks of carriers at any offset of a file, in one pass and at the speed of yara-x.
 
-A picture or a film costs this pass and no more. The marks that were found decide which readers run.
+A picture or a film costs this pass and no more. The marks that were found decide which readers run,
+and where.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import IO, TYPE_CHECKING, Final
 
@@ -60,37 +61,23 @@ _PATTERNS: Final[Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A mark of the kind `name` at the offset `place`."""
+class Marks:
+    """The marks in a file, which is fed in chunks: for each kind, the places of its marks.
 
-    name: str
-    place: int
-
-
-def marks(file: IO[bytes]) -> Iterator[Mark]:
-    """Yield the marks in `file`, in the order of pieces and then of kinds."""
-    finder = MarkFinder()
-    for piece in region(file, 0):
-        yield from finder.found(piece)
-
-
-class MarkFinder:
-    """Take the bytes of a file in chunks, and find the marks. Holds 256 bytes of the file."""
+    Holds 256 bytes of the file, and eight bytes a mark.
+    """
 
     def __init__(self) -> None:
         # Compiled rules may go from thread to thread, and a `yara_x.Scanner` may not.
         self._rules = _rules()
         self._tail = b""
         self._start = 0
-        self._names: set[str] = set()
+        self._places: dict[str, array[int]] = {}
+        self.first_left_out: int | None = None
+        """The offset of the first mark beyond `MOST` of a kind; None when every mark is kept."""
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of a file that nobody keeps."""
-        self._names.update(mark.name for mark in self.found(chunk))
-
-    def found(self, chunk: bytes) -> Iterator[Mark]:
-        """Yield the marks that end in the next bytes."""
+        """Take the next bytes of the file, and find the marks that end in them."""
         tail = self._tail
         window = tail + chunk
         before = self._start - len(tail)
@@ -101,12 +88,18 @@ class MarkFinder:
                 for match in pattern.matches:
                     # A mark within the tail was found with the chunk before.
                     if match.offset + match.length > len(tail):
-                        yield Mark(pattern.identifier[1:], before + match.offset)
+                        self._keep(pattern.identifier[1:], before + match.offset)
 
-    @property
-    def any_carrier(self) -> bool:
-        """True where the bytes that were fed have the mark of a carrier."""
-        return not self._names <= _PARTIAL
+    def places(self, kind: str) -> Sequence[int]:
+        """Return the offsets of the marks of `kind`, in their order."""
+        return self._places.get(kind, ())
+
+    def _keep(self, kind: str, place: int) -> None:
+        places = self._places.setdefault(kind, array("Q"))
+        if len(places) < MOST:
+            places.append(place)
+        elif self.first_left_out is None:
+            self.first_left_out = place
 
     def judge_unread(self) -> Iterator[NotExamined]:
         """Yield a note for a file that was too large to be kept, and that may hold files.
@@ -115,10 +108,19 @@ class MarkFinder:
         RefusedArchiveError, "archive-too-large", for the mark of an archive that chance does not
         make.
         """
-        if self._names & packed.SURE:
+        kinds = self._places.keys()
+        if kinds & packed.SURE:
             raise RefusedArchiveError("archive-too-large")
-        if any(not name.startswith("note_") for name in self._names - _PARTIAL):
+        if any(not kind.startswith("note_") for kind in kinds - _PARTIAL):
             yield NotExamined("large-file", f"{self._start} bytes")
+
+
+def marks_of(file: IO[bytes]) -> Marks:
+    """Read `file` from its beginning to its end, and return its marks."""
+    marks = Marks()
+    for piece in region(file, 0):
+        marks.feed(piece)
+    return marks
 
 
 @cache

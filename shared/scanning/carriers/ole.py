@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import IO, Final
 
-from shared.scanning.carriers.parts import PIECE, Gathered, region
-from shared.scanning.examiners import Part
+from shared.scanning.carriers.parts import PIECE, Gathered, Part, region
 from shared.scanning.scanner import NotExamined, RefusedArchiveError
 
 MARK: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"

@@ -12,8 +12,7 @@ from functools import partial
 from itertools import chain
 from typing import IO, Final
 
-from shared.scanning.carriers.parts import PIECE, part, region
-from shared.scanning.examiners import Part
+from shared.scanning.carriers.parts import PIECE, Part, part, region
 from shared.scanning.scanner import NotExamined, RefusedArchiveError
 from shared.scanning.streams import GZIP, RAW, unpacked
 from shared.scanning.tar_bzip2_xz import BrokenArchiveError, Readable, bzip2, xz

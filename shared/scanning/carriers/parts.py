@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import IO, Final
 
-from shared.scanning.examiners import Part
+from shared.scanning.scanner import NotExamined
+
+type Part = bytes | NotExamined
+"""A piece of at most 256 KiB; b"" after the last piece of a member; or a part not examined."""
 
 PIECE: Final = 256 * 1024
 """Greatest number of bytes of a piece."""

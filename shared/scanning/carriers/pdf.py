@@ -11,8 +11,7 @@ from itertools import takewhile
 from typing import IO, Final
 
 from shared.scanning.carriers import pdf_filters
-from shared.scanning.carriers.parts import Gathered, region
-from shared.scanning.examiners import Part
+from shared.scanning.carriers.parts import Gathered, Part, region
 from shared.scanning.scanner import NotExamined
 
 # Bytes before a stream in which its dictionary is looked for.

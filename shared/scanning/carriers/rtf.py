@@ -5,8 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import IO, Final
 
-from shared.scanning.carriers.parts import PIECE, Gathered, region
-from shared.scanning.examiners import Part
+from shared.scanning.carriers.parts import PIECE, Gathered, Part, region
 
 _CONTROL: Final = re.compile(rb"\\[A-Za-z]{1,40}(?:-?[0-9]{1,12})? ?|\\'..|\\[^A-Za-z]", re.DOTALL)
 _LONGEST_CONTROL: Final = 64

@@ -4,8 +4,7 @@ import struct
 from collections.abc import Iterator
 from typing import IO, Final
 
-from shared.scanning.carriers.parts import Gathered, region
-from shared.scanning.examiners import Part
+from shared.scanning.carriers.parts import Gathered, Part, region
 
 # The level, the kind and the length of an attribute; a checksum of two bytes follows the data.
 _ATTRIBUTE: Final = struct.Struct("<BII")
