@@ -16,8 +16,11 @@ content type `application/cloudevents+json`, on Service Bus queues. The same con
 3.0 are [asyncapi.json](asyncapi.json), and the app serves them at `/api/asyncapi.json`.
 
 Set the message id to the event's `id`: duplicate detection and the handlers go by the id. On a
-queue with sessions, set the session id to the tenant's id. An unknown attribute of the envelope is
-ignored; an unknown field of `data` is refused, and so is a name that stands twice in an object.
+queue with sessions, set the session id to the tenant's id. An attribute of the envelope that the
+table below does not list is ignored, whatever its name, type and form: every extension, `subject`
+and `dataschema`. An unknown field of `data` is refused, and so is a name that stands twice in an
+object. Instead of `data`, `data_base64` may have the same JSON in base64. The content type of the
+Service Bus message is not read.
 
 An id is a short token: 1 to 128 of the characters `A-Za-z0-9._~:-`, the first a letter or a digit.
 A ULID, a UUID and a number are such ids. An id with a slash, an at sign, a semicolon or a space,
@@ -110,6 +113,8 @@ def _attribute(name: str, kind: schemas.Schema) -> str:
         return "object, by type"
     if name == "type":
         return "the message's type"
+    if "description" in kind:
+        return str(kind["description"])
     if "const" in kind:
         return code(kind["const"])
     if isinstance(kind.get("type"), list):

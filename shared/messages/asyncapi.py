@@ -14,6 +14,7 @@ from shared.catalogue import (
     QUEUES,
     SCAN_RESULTS_QUEUE,
 )
+from shared.messages.cloudevents import JSON_MEDIA_TYPE
 from shared.messages.contracts import QUEUE_OF, TYPES, Contract
 
 _SCHEMAS: Final = "#/components/schemas/"
@@ -82,17 +83,20 @@ def _message(contract: type[Contract], schema: dict[str, Any]) -> dict[str, Any]
         "contentType": _CONTENT_TYPE,
         "payload": {
             "type": "object",
-            "additionalProperties": False,
+            "additionalProperties": True,
             "required": ["specversion", "id", "source", "type", "time", "data"],
             "properties": {
                 "specversion": {"const": "1.0"},
                 "id": {"type": "string", "minLength": 1, "maxLength": 128},
                 "source": {"type": "string", "minLength": 1, "maxLength": 512},
                 "type": {"const": kind},
-                "subject": {"type": ["string", "null"], "maxLength": 512},
                 "time": {"type": "string", "format": "date-time"},
-                "datacontenttype": {"const": "application/json"},
-                "correlationid": {"type": ["string", "null"], "minLength": 1, "maxLength": 128},
+                "datacontenttype": {
+                    "description": "any media type of JSON, such as `application/json`",
+                    "type": ["string", "null"],
+                    "pattern": JSON_MEDIA_TYPE,
+                },
+                "correlationid": {"description": "an id; ignored where the value is no id"},
                 "data": schema,
             },
         },

@@ -1,7 +1,11 @@
 """CloudEvents 1.0 in structured JSON mode (application/cloudevents+json).
 
-Source: CloudEvents specification 1.0.2, the JSON event format, and the extension "Correlation":
-`correlationid` names the request or event at the beginning of a chain of events.
+An attribute that no rule of the app reads is ignored, whatever its name, type or form: `subject`,
+`dataschema`, and every extension but `correlationid`, which names the request or event at the
+beginning of a chain of events. A wrong `correlationid` is ignored, too.
+
+Source: CloudEvents specification 1.0.2, section 3.3 (extensions); the JSON event format, section
+3.1 (data, and JSON media types); the extension "Correlation".
 """
 
 import codecs
@@ -13,32 +17,38 @@ import msgspec
 
 from shared import context
 from shared.errors import MalformedInputError
+from shared.ids import is_id
 from shared.json_names import require_unique_names
-from shared.messages.contracts import CONTRACTS, TYPES, Contract, Identifier, MaybeText
+from shared.messages.contracts import CONTRACTS, TYPES, Contract, Identifier
 from shared.ports import OutgoingMessage
 
 SOURCE = "/vouchsafe"
 
 
 # A URI reference, in the characters of a URI (RFC 3986 section 2).
-type _Source = Annotated[str, msgspec.Meta(min_length=1, max_length=512, pattern=r"^[!-~]+$(?!\n)")]
-_JSON = r"^application/json[ \t]*(?:;[ -~]*)?$(?!\n)"
+type _Source = Annotated[str, msgspec.Meta(max_length=512, pattern=r"^[!-~]+$(?!\n)")]
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+JSON_MEDIA_TYPE = (
+    rf"^{_NAME}/({_NAME}\+)?[Jj][Ss][Oo][Nn][ \t]*(;[^\x00-\x08\x0a-\x1f\x7f]*)?$(?!\n)"
+)
+"""The form of a media type of JSON: subtype `json`, or a subtype with the suffix `+json`.
+
+Source: the JSON event format, section 3.1.1; RFC 6838, sections 4.2 and 4.3.
+"""
 
 
-class _Envelope(msgspec.Struct):
-    """The attributes that are read; others are extensions, and ignored (section 3.3)."""
+class _Envelope(msgspec.Struct, omit_defaults=True):
+    """The attributes that are read. `data_base64` is `data` as the bytes of JSON in base64."""
 
     specversion: Literal["1.0"]
     id: Identifier
     source: _Source
     type: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     time: Annotated[datetime, msgspec.Meta(tz=True)]
-    data: msgspec.Raw
-    subject: MaybeText = None
-    datacontenttype: Annotated[str, msgspec.Meta(max_length=128, pattern=_JSON)] | None = (
-        "application/json"
-    )
-    correlationid: Identifier | None = None
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    data_base64: bytes | None = None
+    datacontenttype: Annotated[str, msgspec.Meta(pattern=JSON_MEDIA_TYPE)] | None = None
+    correlationid: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,6 @@ class CloudEvent:
     source: str
     type: str
     time: datetime
-    subject: str | None
     data: Contract
     correlation_id: str | None = None
 
@@ -95,7 +104,7 @@ def decode(body: bytes) -> CloudEvent:
         )
     try:
         require_unique_names(body)
-        data = decoder.decode(envelope.data)
+        data = decoder.decode(_data_of(envelope))
     except (ValueError, RecursionError) as error:
         raise MalformedInputError(
             "message-data-invalid",
@@ -119,10 +128,26 @@ def decode(body: bytes) -> CloudEvent:
         envelope.source,
         envelope.type,
         envelope.time,
-        envelope.subject,
         data,
-        envelope.correlationid,
+        _correlation_of(envelope),
     )
+
+
+def _data_of(envelope: _Envelope) -> bytes | msgspec.Raw:
+    """Return the data in JSON. Raises ValueError for data in both forms, or in none."""
+    if envelope.data_base64 is None:
+        if envelope.data is msgspec.UNSET:
+            raise ValueError("the event has no data")
+        return envelope.data
+    if envelope.data is not msgspec.UNSET:
+        raise ValueError("the event has both data and data_base64")
+    require_unique_names(envelope.data_base64)
+    return envelope.data_base64
+
+
+def _correlation_of(envelope: _Envelope) -> str | None:
+    given = envelope.correlationid
+    return given if isinstance(given, str) and is_id(given) else None
 
 
 def encode(
@@ -141,6 +166,7 @@ def encode(
         type=TYPES[type(data)],
         time=now,
         data=msgspec.Raw(msgspec.json.encode(data)),
+        datacontenttype="application/json",
         correlationid=context.current().correlation_id,
     )
     return OutgoingMessage(queue, identifier, msgspec.json.encode(envelope), session)

@@ -122,6 +122,60 @@ async def parked(bus, mark):
     return found
 
 
+# What CloudEvents 1.0 lets a sender add to an event, or write otherwise, that is the same event.
+SAME_EVENT = {
+    "trace": {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+    "partition": {"partitionkey": "acme/1", "sequence": "0001", "sequencetype": "Integer"},
+    "types": {"aboolean": True, "aninteger": -7, "atime": "2026-11-28T12:00:00Z", "anull": None},
+    "names": {"Upper": "a", "with-hyphen": 1, "\u0416": "a", "ID": "other", "Data": {}},
+    "schema": {"dataschema": "https://example.org/schema.json"},
+    "no schema": {"dataschema": None, "subject": None, "datacontenttype": None},
+    "subject": {"subject": "grants/\u0416\n" * 200},
+    "correlation": {"correlationid": "urn:portal/7 \u0416"},
+    "cloudevents": {"datacontenttype": "application/cloudevents+json"},
+    "vendor": {"datacontenttype": "application/vnd.x+json; charset=utf-8"},
+    "text": {"datacontenttype": "TEXT/JSON"},
+}
+CONTENT_TYPES = (
+    *(None, "application/json", "application/cloudevents+json; charset=UTF-8", "text/plain", "?"),
+)
+
+
+async def test_a_revocation_with_any_attribute_takes_the_grant_back(bus, portal):
+    """CloudEvents 1.0.2, section 3.3. What is unknown inside `data` is still refused."""
+
+    async def send(body, content_type=None):
+        more = {"session_id": portal.tenant, "message_id": str(uuid.uuid4())}
+        message = ServiceBusMessage(json.dumps(body), content_type=content_type, **more)
+        async with bus.get_queue_sender("consent-grants") as sender:
+            await sender.send_messages(message)
+
+    def revoking(identifier, **more):
+        body = json.loads(revocation(portal.tenant, identifier))
+        return body | {"source": f"/strangers/{portal.tenant}"} | more
+
+    async def live():
+        listed = (await portal.mine("GET", "consent-grants")).json()
+        return {one["id"] for one in listed["consentGrants"] if one["status"] == "active"}
+
+    changes = dict(enumerate([*SAME_EVENT.values(), *({} for _ in CONTENT_TYPES)]))
+    for identifier in [*(f"g-{number}" for number in changes), "g-base64", "kept"]:
+        await send(json.loads(grant(portal.tenant, identifier)))
+    for number, change in changes.items():
+        content_type = CONTENT_TYPES[number % len(CONTENT_TYPES)]
+        await send(revoking(f"g-{number}", **change), content_type)
+    encoded = revoking("g-base64")
+    data = json.dumps(encoded.pop("data")).encode()
+    await send(encoded | {"data_base64": base64.b64encode(data).decode()})
+    refused = revoking("kept")
+    refused["data"]["traceparent"] = "00-1"
+    await send(refused)
+    await send(json.loads(grant(portal.tenant, "last")))
+    assert await eventually(live, lambda found: "last" in found) == {"kept", "last"}
+    found = await eventually(lambda: parked(bus, portal.tenant), len)
+    assert [one["parked-reason"] for one in found.values()] == ["message-data-invalid"]
+
+
 async def test_a_property_of_any_type_holds_up_nobody(stack, bus, portal):
     def typed(name, **more):
         body = access(portal.tenant, name)

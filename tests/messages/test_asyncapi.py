@@ -57,7 +57,9 @@ def test_what_we_send_is_what_the_document_says(data):
     checked = validator(type(data).__name__)
     checked.validate(payload)
     assert not checked.is_valid({**payload, "type": "another"})
-    assert not checked.is_valid({**payload, "unknown": 1})
+    assert checked.is_valid({**payload, "unknown": 1, "datacontenttype": "text/json"})
+    assert not checked.is_valid({**payload, "data": {**payload["data"], "unknown": 1}})
+    assert not checked.is_valid({**payload, "datacontenttype": "text/plain"})
     assert not checked.is_valid({**payload, "data": {}})
 
 
