@@ -35,7 +35,21 @@ from shared.messages.contracts.erasures import (
 )
 from shared.messages.contracts.incidents import IncidentOpened
 from shared.messages.contracts.intake import BlobUploaded
-from shared.messages.contracts.notices import AssetInfected, Recipient, UploadInfected
+from shared.messages.contracts.notices import (
+    AccessAsked,
+    AssetInfected,
+    BreachNotified,
+    BreakGlassUsed,
+    ConsentChanged,
+    ErasureProgressed,
+    ExportReady,
+    IncidentEscalated,
+    MaintenancePlanned,
+    Notice,
+    Recipient,
+    SubprocessorPlanned,
+    UploadInfected,
+)
 from shared.messages.contracts.rescans import RescanBatchReady
 
 MESSAGE_TYPES: Final = (
@@ -60,11 +74,15 @@ __all__ = [
     "MESSAGE_TYPES",
     "QUEUE_OF",
     "TYPES",
+    "AccessAsked",
     "AccessRecorded",
     "Actor",
     "AssetInfected",
     "AwareTime",
     "BlobUploaded",
+    "BreachNotified",
+    "BreakGlassUsed",
+    "ConsentChanged",
     "ConsentGranted",
     "ConsentRevoked",
     "Contract",
@@ -72,12 +90,18 @@ __all__ = [
     "ErasureApproved",
     "ErasureBatchReady",
     "ErasureDiscoveryReady",
+    "ErasureProgressed",
+    "ExportReady",
     "Identifier",
+    "IncidentEscalated",
     "IncidentOpened",
+    "MaintenancePlanned",
     "MaybeText",
+    "Notice",
     "Recipient",
     "RescanBatchReady",
     "Resource",
+    "SubprocessorPlanned",
     "TenantId",
     "Text",
     "UploadInfected",
