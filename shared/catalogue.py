@@ -106,7 +106,9 @@ RESCANS_QUEUE: Final = _queue(
     partition=_LANES,
 )
 INCIDENTS_QUEUE: Final = _queue(
-    "incidents", "Incidents that were opened. A resource is an id, never personal data."
+    "incidents",
+    "Incidents that were opened, and matters that are over. A resource is an id, never personal"
+    " data.",
 )
 NOTICES_QUEUE: Final = _queue(
     "notices",
@@ -232,8 +234,12 @@ LOG_WATCH_TABLE: Final = _table(
 )
 INCIDENTS_TABLE: Final = _table(
     "incidents",
-    "The incidents that were opened without a change of state, so that each is opened once.",
-    partition="PartitionKey: the tenant, or the stamp.",
+    "The record of each incident with the timeline and the occurrences; the incidents that were"
+    " opened without a change of state, so that each is opened once.",
+    personal_data="The directory's object ids of those who handle an incident; whatever their notes"
+    " say of persons, which no note has to.",
+    data_subject=_STAFF,
+    partition="PartitionKey: `_records`; the tenant, or the stamp, for incidents told once.",
     retention="No end.",
 )
 BACKUP_AUDITS_TABLE: Final = _table(

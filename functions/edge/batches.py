@@ -39,7 +39,7 @@ type BatchFunction = Callable[[List[func.ServiceBusMessage]], Awaitable[None]]  
 
 
 def batch_consumer[F: composition.Flow, T: Contract](
-    flow: type[F], queue: Store, *contracts: type[Contract]
+    flow: type[F], queue: Store, *contracts: type[Contract], any_tenant: bool = False
 ) -> Callable[[BatchHandler[F, T]], BatchFunction]:
     """Make a queue function for batches of a handler that takes the data of `contracts`.
 
@@ -48,7 +48,7 @@ def batch_consumer[F: composition.Flow, T: Contract](
     delivers the whole batch again, so the handler must be idempotent. An unforeseen failure may be
     the fault of a single message, and would dead-letter the whole batch. So the handler then gets
     each message alone, before the batch goes back, and a message that fails again and again is
-    parked.
+    parked. With `any_tenant`, messages of a tenant that is not the stamp's get to the handler too.
     """
 
     def decorate(handler: BatchHandler[F, T]) -> BatchFunction:
@@ -58,7 +58,7 @@ def batch_consumer[F: composition.Flow, T: Contract](
             with hide_unforeseen_errors():
                 async with delay_before_retry(received):
                     own = composition.flow(flow)
-                    await _Batch(own, received, contracts, handler).run()
+                    await _Batch(own, received, contracts, handler, any_tenant).run()
 
         run.__name__ = handler.__name__
         run.__doc__ = handler.__doc__
@@ -76,12 +76,14 @@ class _Batch[F, T: Contract]:
         received: Sequence[Received],
         contracts: tuple[type[Contract], ...],
         handler: BatchHandler[F, T],
+        any_tenant: bool,
     ) -> None:
         self._flow = flow
         self._edge = composition.flow(EdgeFlow)
         self._received = sorted(received, key=lambda one: one.sequence_number)
         self._contracts = contracts
         self._handler = handler
+        self._any_tenant = any_tenant
         self._refused: list[tuple[Received, RefusalError]] = []
         self._failed: list[tuple[Received, Exception]] = []
 
@@ -113,7 +115,8 @@ class _Batch[F, T: Contract]:
                 delivery: Delivery[F, T] = delivery_of(
                     self._flow, received, self._contracts, numbers
                 )
-                await require_served(self._edge, delivery.data, served)
+                if not self._any_tenant:
+                    await require_served(self._edge, delivery.data, served)
                 deliveries.append(delivery)
         return deliveries
 

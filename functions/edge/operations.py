@@ -43,7 +43,7 @@ PAGING: Final = (
 """The parameters of every list."""
 
 
-def parameters_of(kind: type[Struct], **descriptions: str) -> tuple[Parameter, ...]:
+def parameters_of(kind: type[Struct], /, **descriptions: str) -> tuple[Parameter, ...]:
     """Return the parameters that a struct of a query has, with a description for each."""
     return tuple(
         Parameter(field.encode_name, descriptions[field.name], field.type) for field in fields(kind)

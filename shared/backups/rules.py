@@ -9,7 +9,7 @@ import msgspec
 
 from shared.backups.expectations import Expectation
 from shared.ids import key
-from shared.messages.contracts import IncidentOpened
+from shared.messages.contracts import IncidentCleared, IncidentOpened
 from shared.ports import BackupJob
 from shared.rows import Stored
 
@@ -59,7 +59,10 @@ class Summary(Stored, frozen=True):
 
 
 class ItemDay(Stored, frozen=True):
-    """An item on a day, from the newest audit of the day."""
+    """An item on a day, from the newest audit of the day.
+
+    `open_kinds` are the kinds of the item's incidents that no completed backup has cleared yet.
+    """
 
     item: str
     vault: str
@@ -69,14 +72,20 @@ class ItemDay(Stored, frozen=True):
     audited_at: datetime
     completed_at: datetime | None = None
     incident_at: datetime | None = None
+    open_kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ItemDayDecision:
-    """The state to keep, and the incident to open; None where nothing is to be done."""
+    """The state to keep, and the incident to open; None where nothing is to be done.
+
+    `once` is the span of the incident. `cleared` are the incidents that are over.
+    """
 
     state: ItemDay | None
-    incident: IncidentOpened | None
+    incident: IncidentOpened | None = None
+    once: str = ""
+    cleared: tuple[IncidentCleared, ...] = ()
 
 
 def judge(expectation: Expectation, jobs: Sequence[BackupJob] | None, now: datetime) -> ItemFinding:
@@ -108,25 +117,41 @@ def longest_gap(expectation: Expectation) -> timedelta:
     return timedelta(hours=expectation.every_hours + expectation.tolerance_hours)
 
 
-def once(finding: ItemFinding, day: str) -> str:
-    """Return the span of an incident: a day of an item. Two vaults may have items of one name."""
-    return key(finding.vault, finding.item, day)
+def record(
+    previous: ItemDay | None, earlier: ItemDay | None, finding: ItemFinding, report: Report
+) -> ItemDayDecision:
+    """Apply `finding` to the item's day.
 
-
-def record(previous: ItemDay | None, finding: ItemFinding, report: Report) -> ItemDayDecision:
-    """Apply `finding` to the item's day. A day of an item opens at most one incident."""
+    `previous` is the state of the day so far, `earlier` the newest state of an earlier day. A day
+    of an item opens at most one incident, until a completed backup clears the incident.
+    """
     if previous is not None and previous.audited_at > report.audited_at:
-        return ItemDayDecision(None, None)
-    incident = None
+        return ItemDayDecision(None)
+    held = previous or earlier
+    open_kinds = held.open_kinds if held else ()
     incident_at = previous.incident_at if previous else None
-    if finding.verdict != "completed" and incident_at is None:
+    incident: IncidentOpened | None = None
+    cleared: tuple[IncidentCleared, ...] = ()
+    # Two vaults may have items of one name.
+    span = key(finding.vault, finding.item, report.day)
+    resource = f"backups/{finding.vault}/{finding.item}"[:1100]
+    is_open = incident_at is not None and previous is not None and previous.verdict != "completed"
+    if finding.verdict == "completed":
+        cleared = tuple(
+            IncidentCleared(kind=kind, resource=resource, reason=_RAN) for kind in open_kinds
+        )
+        open_kinds = ()
+    elif not is_open:
+        if incident_at is not None:
+            span = key(finding.vault, finding.item, report.day, report.id)
         incident_at = report.audited_at
         incident = IncidentOpened(
             kind=f"backup.{finding.verdict}",
             severity="critical",
-            summary=_SUMMARIES[finding.verdict],
-            resource=f"backup-audits/{report.day}/{report.id}#{finding.item}"[:1100],
+            summary=f"{_SUMMARIES[finding.verdict]} Audit: {report.day}/{report.id}.",
+            resource=resource,
         )
+        open_kinds = tuple(dict.fromkeys((*open_kinds, incident.kind)))
     state = ItemDay(
         item=finding.item,
         vault=finding.vault,
@@ -136,18 +161,20 @@ def record(previous: ItemDay | None, finding: ItemFinding, report: Report) -> It
         audited_at=report.audited_at,
         completed_at=finding.completed_at,
         incident_at=incident_at,
+        open_kinds=open_kinds,
     )
-    return ItemDayDecision(state, incident)
+    return ItemDayDecision(state, incident, span, cleared)
 
 
-def unreadable(why: str, day: str) -> IncidentOpened:
+UNREADABLE: Final = "backup.expectations-invalid"
+EXPECTATIONS: Final = "backups/expectations"
+_RAN: Final = "A backup of the item completed in time."
+
+
+def unreadable(why: str) -> IncidentOpened:
     """Make the incident for unreadable expectations; `why` names the place of the fault."""
     return IncidentOpened(
-        kind="backup.expectations-invalid",
-        severity="critical",
-        summary=why[:512],
-        # Every audit of the day meets the same file: the first audit opens the only incident.
-        resource=f"backup-audits/{day}",
+        kind=UNREADABLE, severity="critical", summary=why[:512], resource=EXPECTATIONS
     )
 
 

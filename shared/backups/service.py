@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -20,8 +20,8 @@ from shared.errors import (
     RowConflictError,
     UnavailableError,
 )
-from shared.ids import key, time_of
-from shared.incidents import Incidents, incident_message
+from shared.ids import key, new_id, time_of
+from shared.incidents import Incidents, cleared_message, incident_message
 from shared.messages import Outbox
 from shared.ports import (
     BackupJob,
@@ -39,6 +39,7 @@ _TABLE = BACKUP_AUDITS_TABLE.name
 _EVIDENCE = EVIDENCE_CONTAINER.name
 # The look-back beyond the due time, so that a report can name the last completed backup.
 _LOOK_BACK = timedelta(days=7)
+_MONTH = timedelta(days=31)
 
 logger = logging.getLogger("vouchsafe.backups")
 
@@ -111,8 +112,11 @@ class BackupAudits:
             data = await asyncio.to_thread(read_file, self._expectations_file)
             expectations = read_expectations(data)
         except RefusalError as error:
-            await self._incidents.open_once(rules.unreadable(error.detail, day), day)
+            await self._incidents.open_once(rules.unreadable(error.detail), day)
             raise
+        await self._incidents.clear(
+            rules.UNREADABLE, rules.EXPECTATIONS, "The expectations can be read."
+        )
         jobs = await self._jobs(expectations, now)
         return Report(
             id=audit,
@@ -148,23 +152,29 @@ class BackupAudits:
         async def attempt() -> None:
             row = await self._tables.get(_TABLE, partition, row_key)
             previous = from_values(ItemDay, row.values) if row is not None else None
-            decision = rules.record(previous, finding, report)
+            earlier = None if row is not None else await self._earlier(partition, report.day)
+            decision = rules.record(previous, earlier, finding, report)
             if decision.state is None:
                 await self._outbox.flush(_TABLE, partition)
                 return
             etag = row.etag if row is not None else None
             kept = Row(partition, row_key, to_values(decision.state), etag)
             change = Insert(kept) if etag is None else Replace(kept)
-            reports = []
+            now = self._clock()
+            reports = [cleared_message(one, new_id(now), now) for one in decision.cleared]
             if decision.incident is not None:
-                reports = [
-                    incident_message(
-                        decision.incident, rules.once(finding, report.day), self._clock()
-                    )
-                ]
+                reports.append(incident_message(decision.incident, decision.once, now))
             await self._outbox.commit(_TABLE, partition, [change], reports)
 
         await compare_and_set(attempt)
+
+    async def _earlier(self, partition: str, day: str) -> ItemDay | None:
+        """Return the newest state of an item before a day, of the month before."""
+        last = date.fromisoformat(day) - timedelta(days=1)
+        first = last - _MONTH
+        rows = self._tables.between(_TABLE, partition, first.isoformat(), last.isoformat())
+        found = [row async for row in rows]
+        return from_values(ItemDay, found[-1].values) if found else None
 
     async def _list(self, report: Report) -> None:
         summary = rules.summary(report, _evidence(report.day, report.id))

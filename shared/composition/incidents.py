@@ -1,14 +1,19 @@
-"""Incidents: opened once, and the watch over dead letters."""
+"""Incidents: opened once, recorded and handled, and the watch over dead letters."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.composition.core import Flow
 from shared.composition.messages import MessagesFlow
+from shared.composition.tenancy import TenancyFlow
+from shared.errors import RefusalError
 
 if TYPE_CHECKING:
     from shared.incidents import Incidents
     from shared.incidents.dead_letters import DeadLetterWatch
+    from shared.incidents.records.desk import IncidentDesk
+    from shared.incidents.records.intake import IncidentIntake
+    from shared.incidents.records.store import IncidentStore
 
 
 class IncidentsFlow(Flow):
@@ -19,7 +24,7 @@ class IncidentsFlow(Flow):
         """The incidents of the stamp."""
         from shared.incidents import Incidents
 
-        return Incidents(self._flow(MessagesFlow).outbox, self.clock)
+        return Incidents(self._adapters.tables, self._flow(MessagesFlow).outbox, self.clock)
 
     @cached_property
     def dead_letters(self) -> "DeadLetterWatch":
@@ -27,3 +32,31 @@ class IncidentsFlow(Flow):
         from shared.incidents.dead_letters import DeadLetterWatch
 
         return DeadLetterWatch(self._adapters.bus, self.incidents, self.clock)
+
+    @cached_property
+    def intake(self) -> "IncidentIntake":
+        """The messages of incidents on their way into records."""
+        from shared.incidents.records.intake import IncidentIntake
+
+        return IncidentIntake(self._store, self._is_served, self.clock)
+
+    @cached_property
+    def desk(self) -> "IncidentDesk":
+        """The records of incidents, and the steps of people."""
+        from shared.accesslog import new_entry
+        from shared.incidents.records.desk import IncidentDesk
+
+        return IncidentDesk(self._store, new_entry, self.clock)
+
+    async def _is_served(self, tenant: str) -> bool:
+        try:
+            await self._flow(TenancyFlow).tenants.require(tenant)
+        except RefusalError:
+            return False
+        return True
+
+    @cached_property
+    def _store(self) -> "IncidentStore":
+        from shared.incidents.records.store import IncidentStore
+
+        return IncidentStore(self._adapters.tables, self._flow(MessagesFlow).outbox)

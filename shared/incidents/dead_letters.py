@@ -10,12 +10,17 @@ from shared.messages.contracts import IncidentOpened
 from shared.ports import Bus, Clock
 
 _MAX_COUNTED = 100
+_KIND = "queue.dead-lettered"
+_CLEAN = "The dead-letter queue is empty."
 
 logger = logging.getLogger("vouchsafe.deadletters")
 
 
 class DeadLetterWatch:
-    """Opens an incident, once a day, for each queue with dead-lettered messages."""
+    """Opens an incident, once a day, for each queue with dead-lettered messages.
+
+    An empty dead-letter queue clears the incident of the queue.
+    """
 
     def __init__(self, bus: Bus, incidents: Incidents, clock: Clock) -> None:
         self._bus = bus
@@ -35,7 +40,9 @@ class DeadLetterWatch:
             except UnavailableError as error:
                 failed = error
                 continue
-            if count and await self._open(queue, count, now):
+            if not count:
+                await self._incidents.clear(_KIND, f"queues/{queue}", _CLEAN)
+            elif await self._open(queue, count, now):
                 opened.append(queue)
         if failed is not None:
             raise failed
@@ -44,7 +51,7 @@ class DeadLetterWatch:
     async def _open(self, queue: str, count: int, now: datetime) -> bool:
         least = f"{count} or more" if count >= _MAX_COUNTED else str(count)
         incident = IncidentOpened(
-            kind="queue.dead-lettered",
+            kind=_KIND,
             severity="critical",
             summary=f"Dead-lettered messages of the queue {queue}: {least}.",
             resource=f"queues/{queue}",

@@ -10,12 +10,12 @@ import pytest
 
 from shared.accesslog.proofs.keys import OVERLAP, KeyChangedError, LogKeys, signing
 from shared.azure.blobs import AzureBlobs
-from shared.catalogue import INCIDENTS_QUEUE
 from shared.errors import UnavailableError
 from shared.merkle import SigningKey
 from shared.ports import SecretVersion
 from tests.compositions import OneSecret, composed
-from tests.queues import data_of, peeked
+from tests.journeys.portal import eventually
+from tests.recorded import recorded
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -110,12 +110,15 @@ async def test_where_another_key_is_kept_for_a_version_nothing_is_signed(adapter
     assert known[own.version] == public(own)
 
 
-async def test_a_key_that_was_changed_is_one_incident_however_often_it_is_told(stack, bus):
+async def test_a_key_that_was_changed_is_one_incident_however_often_it_is_told(stack):
     version = uuid.uuid4().hex
     async with composed(stack.settings, OneSecret()) as app:
         for _ in range(2):
             await app.log_watch.report_changed_key(version)
-    opened = [data_of(message) for message in await peeked(bus, INCIDENTS_QUEUE.name)]
-    (incident,) = [one for one in opened if one["resource"] == f"keys/{version}"]
+
+    async def opened():
+        return [one for one in await recorded(stack) if one["resource"] == f"keys/{version}"]
+
+    (incident,) = await eventually(opened, bool)
     assert incident["kind"] == "log.integrity"
     assert version in incident["summary"]

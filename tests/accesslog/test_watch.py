@@ -1,7 +1,6 @@
 """What the integrity watch tells of its own failure, and of what it cannot find."""
 
 import base64
-import json
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -13,14 +12,16 @@ from shared.accesslog.storage.event_secret import EventSecret
 from shared.azure.bus import AzureBus
 from shared.catalogue import INCIDENTS_QUEUE, LOG_WATCH_TABLE
 from shared.errors import UnavailableError
-from shared.incidents import Incidents
+from shared.incidents import Incidents, incident_id
 from shared.messages import Outbox
+from shared.messages.contracts import IncidentOpened
 from shared.ports import SecretVersion
 from tests.accesslog.logs import SECRET, entries
 from tests.compositions import OneSecret, composed
 from tests.entrylogs import NoLog
 from tests.journeys.logs import incidents
-from tests.queues import data_of, peeked
+from tests.journeys.portal import eventually
+from tests.recorded import recorded
 
 NOW = datetime(2026, 11, 24, 3, 0, 0, tzinfo=UTC)
 
@@ -48,7 +49,7 @@ async def watch(stack, kept):
             secret,
             Failing(error),
             outbox,
-            Incidents(outbox, lambda: now),
+            Incidents(kept, outbox, lambda: now),
             lambda: now,
         )
 
@@ -79,7 +80,7 @@ def value_of(byte):
     ],
 )
 async def test_a_secret_without_the_key_of_a_log_is_told_once_a_day(
-    watch, kept, bus, tenant, values, reason
+    watch, kept, stack, tenant, values, reason
 ):
     if reason.endswith("log"):
         store = LogStore(kept, EventSecret(Vault(value_of(1))))
@@ -89,24 +90,31 @@ async def test_a_secret_without_the_key_of_a_log_is_told_once_a_day(
     secret = EventSecret(Vault(*values))
     for _ in range(2):
         await watch(None, now, secret).verify_event_key(tenant)
-    opened = [
-        data_of(message)
-        for message in await peeked(bus, INCIDENTS_QUEUE.name)
-        if json.loads(str(message))["time"].startswith(f"{now:%Y-%m-%d}")
-    ]
-    (incident,) = [one for one in opened if one["kind"] == "log.event-key-missing"]
+    (incident,) = await eventually(lambda: of_the_day(stack, now), bool)
+    assert incident["kind"] == "log.event-key-missing"
     assert incident["resource"] == "secrets/log-event-hmac"
     assert incident["summary"].endswith(f"the secret log-event-hmac {reason}.")
 
 
-async def test_a_secret_with_the_key_of_the_log_is_not_told(watch, kept, bus, tenant):
+async def of_the_day(stack, day):
+    """The incidents about the secret that were opened on a day."""
+    opened = IncidentOpened(
+        kind="log.event-key-missing",
+        severity="critical",
+        summary="s",
+        resource="secrets/log-event-hmac",
+    )
+    identifier = incident_id(opened, f"{day:%Y-%m-%d}")
+    return [one for one in await recorded(stack) if one["message"] == identifier]
+
+
+async def test_a_secret_with_the_key_of_the_log_is_not_told(watch, kept, stack, tenant):
     vault = Vault(value_of(1))
     await LogStore(kept, EventSecret(vault)).append(tenant, entries("a"))
     vault.values = ("c2hvcnQ=", value_of(3), value_of(1))
     now = NOW + timedelta(days=200_000)
     await watch(None, now, EventSecret(vault)).verify_event_key(tenant)
-    found = [json.loads(str(message)) for message in await peeked(bus, INCIDENTS_QUEUE.name)]
-    assert not [one for one in found if one["time"].startswith(f"{now:%Y-%m-%d}")]
+    assert await of_the_day(stack, now) == []
 
 
 async def test_a_log_whose_events_were_not_compared_is_not_intact(kept, stack, tenant):
@@ -117,25 +125,25 @@ async def test_a_log_whose_events_were_not_compared_is_not_intact(kept, stack, t
         assert await kept.get(LOG_WATCH_TABLE.name, tenant, "watched") is None
 
 
-async def test_its_own_failure_is_told_once_a_day_and_raised(watch, bus, tenant):
+async def test_its_own_failure_is_told_once_a_day_and_raised(watch, stack, tenant):
     for now, count in ((NOW, 1), (NOW + timedelta(hours=1), 1), (NOW + timedelta(days=1), 2)):
         with pytest.raises(ZeroDivisionError):
             await watch(ZeroDivisionError("of the tenant"), now).verify(tenant)
-        told = await incidents(bus, tenant, count)
+        told = await incidents(stack, tenant, count)
         assert len(told) == count
         assert "could not be verified: watch-failed" in told[-1]["summary"]
         assert "of the tenant" not in told[-1]["summary"]
 
 
-async def test_what_may_succeed_later_is_only_raised(watch, bus, tenant):
+async def test_what_may_succeed_later_is_only_raised(watch, stack, tenant):
     with pytest.raises(UnavailableError):
         await watch(UnavailableError("storage")).verify(tenant)
-    assert await incidents(bus, tenant) == []
+    assert await incidents(stack, tenant) == []
 
 
-async def test_that_nothing_is_signed_is_told_once(watch, bus, tenant):
+async def test_that_nothing_is_signed_is_told_once(watch, stack, tenant):
     for _ in range(2):
         await watch(None).report_unsigned(tenant, 7)
-    (incident,) = await incidents(bus, tenant, 1)
+    (incident,) = await incidents(stack, tenant, 1)
     assert "publishing-refused at entry 7" in incident["summary"]
     assert "no change was found in it" in incident["summary"]

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from shared.backups.expectations import Expectation
@@ -10,7 +11,6 @@ from shared.backups.rules import (
     ItemFinding,
     Report,
     judge,
-    once,
     record,
     summary,
     unreadable,
@@ -72,7 +72,7 @@ def finding(verdict):
 
 
 def test_a_completed_backup_opens_no_incident():
-    decision = record(None, finding("completed"), report())
+    decision = record(None, None, finding("completed"), report())
     assert decision.incident is None
     assert decision.state is not None
     assert decision.state.verdict == "completed"
@@ -80,22 +80,22 @@ def test_a_completed_backup_opens_no_incident():
 
 @pytest.mark.parametrize("verdict", ["missed", "failed", "unknown"])
 def test_every_other_verdict_opens_one_incident_a_day(verdict):
-    first = record(None, finding(verdict), report())
+    first = record(None, None, finding(verdict), report())
     assert first.incident is not None
     assert first.incident.kind == f"backup.{verdict}"
-    assert first.incident.resource == "backup-audits/2026-11-23/A1#films"
+    assert first.incident.resource == "backups/v/films"
     assert first.state is not None
     later = report(at=NOW + timedelta(hours=1), audit="A2")
-    again = record(first.state, finding("missed"), later)
+    again = record(first.state, None, finding("missed"), later)
     assert again.incident is None
     assert again.state is not None
     assert again.state.audit == "A2"
 
 
 def test_a_backup_that_turns_out_missed_later_in_the_day_opens_its_incident():
-    fine = record(None, finding("completed"), report()).state
+    fine = record(None, None, finding("completed"), report()).state
     later = report(at=NOW + timedelta(hours=1), audit="A2")
-    assert record(fine, finding("missed"), later).incident is not None
+    assert record(fine, None, finding("missed"), later).incident is not None
 
 
 def test_an_older_audit_does_not_overwrite_a_newer_one():
@@ -107,28 +107,30 @@ def test_an_older_audit_does_not_overwrite_a_newer_one():
         audit="A2",
         audited_at=NOW + timedelta(hours=1),
     )
-    decision = record(newer, finding("missed"), report())
+    decision = record(newer, None, finding("missed"), report())
     assert (decision.state, decision.incident) == (None, None)
 
 
 def test_the_same_audit_again_keeps_the_day_and_opens_no_second_incident():
-    first = record(None, finding("missed"), report())
-    again = record(first.state, finding("missed"), report())
+    first = record(None, None, finding("missed"), report())
+    again = record(first.state, None, finding("missed"), report())
     assert (again.state, again.incident) == (first.state, None)
 
 
 def test_an_audit_that_a_newer_one_overtook_changes_nothing():
-    newer = record(None, finding("completed"), report(at=NOW + timedelta(seconds=1), audit="A2"))
-    late = record(newer.state, finding("missed"), report(at=NOW, audit="A1"))
+    newer = record(
+        None, None, finding("completed"), report(at=NOW + timedelta(seconds=1), audit="A2")
+    )
+    late = record(newer.state, None, finding("missed"), report(at=NOW, audit="A1"))
     assert (late.state, late.incident) == (None, None)
 
 
 def test_an_incident_is_no_longer_than_its_message_may_be():
     item = ItemFinding("films/" * 400, "v", "missed")
-    incident = record(None, item, report(item)).incident
+    incident = record(None, None, item, report(item)).incident
     assert incident is not None
-    assert incident.resource == f"backup-audits/2026-11-23/A1#{item.item}"[:1100]
-    assert unreadable("at the end " * 100, "2026-11-23").summary == ("at the end " * 100)[:512]
+    assert incident.resource == f"backups/v/{item.item}"[:1100]
+    assert unreadable("at the end " * 100).summary == ("at the end " * 100)[:512]
 
 
 def test_a_summary_counts_what_did_not_complete():
@@ -137,7 +139,31 @@ def test_a_summary_counts_what_did_not_complete():
 
 
 def test_items_of_one_name_in_two_vaults_open_two_incidents():
-    ours, theirs = (ItemFinding("sqldb", vault, "missed") for vault in ("vault-a", "vault-b"))
-    assert once(ours, "2026-11-23") != once(theirs, "2026-11-23")
-    assert once(ours, "2026-11-23") == once(ours, "2026-11-23")
-    assert once(ours, "2026-11-23") != once(ours, "2026-11-24")
+    ours, theirs = (
+        record(None, None, ItemFinding("sqldb", vault, "missed"), report())
+        for vault in ("vault-a", "vault-b")
+    )
+    assert ours.once != theirs.once
+    assert ours.incident != theirs.incident
+
+
+def test_a_backup_that_ran_after_all_clears_every_incident_of_the_item():
+    missed = record(None, None, finding("missed"), report())
+    later = msgspec.structs.replace(report(audit="A2"), day="2026-11-24")
+    failed = record(None, missed.state, finding("failed"), later)
+    assert failed.state.open_kinds == ("backup.missed", "backup.failed")
+    fine = record(None, failed.state, finding("completed"), report(audit="A3"))
+    assert [(one.kind, one.resource) for one in fine.cleared] == [
+        ("backup.missed", "backups/v/films"),
+        ("backup.failed", "backups/v/films"),
+    ]
+    assert fine.state.open_kinds == ()
+    assert record(fine.state, None, finding("completed"), report(audit="A3")).cleared == ()
+
+
+def test_a_backup_that_is_missed_again_on_the_day_of_its_return_opens_a_new_incident():
+    first = record(None, None, finding("missed"), report())
+    back = record(first.state, None, finding("completed"), report(audit="A2"))
+    again = record(back.state, None, finding("missed"), report(audit="A3"))
+    assert again.incident is not None
+    assert again.once != first.once

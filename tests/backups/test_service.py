@@ -59,7 +59,7 @@ class Setting:
             self.tables,
             self.blobs,
             outbox,
-            Incidents(outbox, self.clock),
+            Incidents(self.tables, outbox, self.clock),
             self.vaults,
             self.clock,
             "westeurope",
@@ -156,12 +156,15 @@ async def test_a_broken_file_opens_one_incident_and_no_report(setting):
     assert "$.items[0]" in refused.value.detail
     day = setting.now.date().isoformat()
     rows = setting.tables.scan(INCIDENTS_TABLE.name, "_stamp")
-    opened = [row.values async for row in rows if row.values["resource"] == f"backup-audits/{day}"]
-    [incident] = opened
-    assert incident["kind"] == "backup.expectations-invalid"
-    assert "$.items[0]" in incident["summary"]
+    told = [row.values async for row in rows if row.values["kind"] == "backup.expectations-invalid"]
+    assert [one["isOver"] for one in told] == [False]
+    setting.expect("films")
+    await setting.audit()
+    rows = setting.tables.scan(INCIDENTS_TABLE.name, "_stamp")
+    told = [row.values async for row in rows if row.values["kind"] == "backup.expectations-invalid"]
+    assert [one["isOver"] for one in told] == [True]
     listed, _ = await setting.audits.page(day, size=10, continuation=None)
-    assert listed == []
+    assert len(listed) == 1
 
 
 async def test_an_audit_that_is_not_there_is_not_found(setting):

@@ -5,14 +5,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from azure.servicebus.aio import ServiceBusClient
 
 from infra.local.stack import Stack
 from samples.eicar import eicar_nested_zip
-from shared.catalogue import INCIDENTS_QUEUE
 from tests.clamd.conftest import MAX_STREAM, MIB
 from tests.journeys.portal import Portal, eventually
-from tests.queues import data_of, peeked
+from tests.recorded import recorded
 
 PHOTO = (Path(__file__).parents[2] / "samples/cat.jpg").read_bytes()
 
@@ -44,9 +42,7 @@ async def filed(portal, count):
 
 async def incidents(stack):
     """The kinds of all incidents."""
-    string = stack.info["connection_strings"]["service_bus"]
-    async with ServiceBusClient.from_connection_string(string) as bus:
-        return {data_of(message)["kind"] for message in await peeked(bus, INCIDENTS_QUEUE.name)}
+    return {one["kind"] for one in await recorded(stack)}
 
 
 async def test_clamd_decides(own_stack):

@@ -35,6 +35,10 @@ OF_NO_TENANT = {
         {"KeySet", "PublicKeyView", "Revoked"},
         "public keys of the stamp; an unknown tenant gets the same answer as a tenant",
     ),
+    ("GET", "incidents"): (
+        {"IncidentPage", "IncidentSummaryView"},
+        "the vendor's records of what went wrong: ids, counts, and the app's own words",
+    ),
     ("POST", "backup-audits"): ({"Report", "ItemFinding"}, "the items of the vendor's vaults"),
     ("GET", "backup-audits/{day}"): ({"BackupAuditPage", "Summary"}, "counts of the audits"),
     ("GET", "backup-audits/{day}/{audit}"): (

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.azure.tables import AzureTables
-from shared.catalogue import INCIDENTS_QUEUE, INCIDENTS_TABLE
+from shared.catalogue import INCIDENTS_QUEUE
 from shared.errors import UnavailableError
 from shared.ids import new_id
 from shared.incidents import Incidents, incident_id, incident_message
@@ -45,7 +45,7 @@ def queue():
 
 @pytest.fixture
 def incidents(tables, queue):
-    return Incidents(Outbox(tables, queue, NoLog(), lambda: NOW), lambda: NOW)
+    return Incidents(tables, Outbox(tables, queue, NoLog(), lambda: NOW), lambda: NOW)
 
 
 def incident(tenant=None, **changed):
@@ -59,21 +59,28 @@ def opened():
     return incident(f"t{new_id(datetime.now(UTC)).lower()}")
 
 
-async def test_the_second_opening_within_a_day_opens_nothing(incidents, queue, tables, opened):
+async def test_the_second_opening_within_a_day_opens_nothing(incidents, queue, opened):
     assert await incidents.open_once(opened, DAY)
     assert not await incidents.open_once(opened, DAY)
     [message] = queue.sent
     assert (message.queue, decode(message.body).data) == (INCIDENTS_QUEUE.name, opened)
-    rows = tables.scan(INCIDENTS_TABLE.name, opened.tenant)
-    [row] = [row async for row in rows]
-    assert row.values == {
-        "kind": "k",
-        "severity": "critical",
-        "summary": "s",
-        "resource": "r",
-        "openedAt": "2026-03-01T12:00:00.000Z",
-    }
     assert await incidents.open_once(opened, "2026-03-02")
+
+
+async def test_a_matter_that_is_over_is_told_once_and_opened_anew(incidents, queue, opened):
+    where = (opened.kind, opened.resource)
+    assert not await incidents.clear(*where, "It never was.", opened.tenant)
+    assert queue.sent == []
+    await incidents.open_once(opened, DAY)
+    assert await incidents.clear(*where, "It works again.", opened.tenant)
+    assert not await incidents.clear(*where, "It works again.", opened.tenant)
+    assert await incidents.open_once(opened, DAY)
+    assert not await incidents.open_once(opened, DAY)
+    events = [decode(message.body) for message in queue.sent]
+    assert len({event.id for event in events}) == 3
+    # The clock stands still, and the order holds.
+    assert [event.time for event in events] == sorted({event.time for event in events})
+    assert events[1].data.reason == "It works again."
 
 
 async def test_instances_that_open_the_same_incident_at_once_open_one(incidents, queue, opened):

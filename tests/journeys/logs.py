@@ -7,10 +7,9 @@ import sys
 import httpx
 
 from infra.local.settings import ROOT
-from shared.catalogue import INCIDENTS_QUEUE
 from shared.merkle import Checkpoint, Note, VerifierKey, decode_bundle
 from tests.journeys.portal import eventually
-from tests.queues import data_of, peeked
+from tests.recorded import recorded
 
 
 async def vkeys(portal):
@@ -77,11 +76,11 @@ def found(stack, tenant):
     return [tuple(one) for one in json.loads(instance(stack, "look", tenant))]
 
 
-async def incidents(bus, tenant, count=0):
+async def incidents(stack, tenant, count=0):
     """The incidents about a tenant's log, once there are as many as `count`."""
 
     async def look():
-        opened = [data_of(message) for message in await peeked(bus, INCIDENTS_QUEUE.name)]
+        opened = await recorded(stack)
         return [one for one in opened if (one["tenant"], one["kind"]) == (tenant, "log.integrity")]
 
     return await eventually(look, lambda opened: len(opened) >= count)

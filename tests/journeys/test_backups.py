@@ -5,14 +5,12 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from azure.servicebus.aio import ServiceBusClient
 
 from infra.local.settings import SCENARIO
 from infra.local.stack import Stack
-from shared.catalogue import INCIDENTS_QUEUE
 from shared.ids import new_id
 from tests.journeys.portal import Portal, eventually
-from tests.queues import data_of, peeked
+from tests.recorded import recorded
 
 # infra/local/backups expects all four; in infra/local/recovery the tables are two days late.
 VERDICTS = {
@@ -47,13 +45,13 @@ async def listed(portal, day):
     return audits
 
 
-async def incidents(bus, kind, resource=""):
+async def incidents(stack, kind, resource=""):
     """The incidents of this kind about what begins so."""
-    found = [data_of(message) for message in await peeked(bus, INCIDENTS_QUEUE.name)]
+    found = await recorded(stack)
     return [one for one in found if one["kind"] == kind and one["resource"].startswith(resource)]
 
 
-async def test_a_missed_backup_is_reported_kept_and_told_once(stack, blobs, bus):
+async def test_a_missed_backup_is_reported_kept_and_told_once(stack, blobs):
     async with Portal(stack, "backups-missed") as portal:
         first = await audited(portal)
         second = await audited(portal)
@@ -73,13 +71,14 @@ async def test_a_missed_backup_is_reported_kept_and_told_once(stack, blobs, bus)
             [row] = [a for a in await listed(portal, report["day"]) if a["id"] == report["id"]]
             assert (row["items"], row["notCompleted"]) == (len(VERDICTS), 1)
             assert row["evidence"] == f"{path}.json"
-        for day in {first["day"], second["day"]}:
-            about = f"backup-audits/{day}/"
-            [incident] = await eventually(
-                lambda about=about: incidents(bus, "backup.missed", about), bool
-            )
-            assert incident["resource"].endswith("#dam-tables")
-            assert incident["severity"] == "critical"
+        about = "backups/rsv-westeurope/dam-tables"
+        days = {first["day"], second["day"]}
+        found = await eventually(
+            lambda: incidents(stack, "backup.missed", about),
+            lambda opened: len(opened) == len(days),
+        )
+        assert {one["severity"] for one in found} == {"critical"}
+        assert len({one["RowKey"] for one in found}) == 1
 
 
 async def test_an_audit_asked_for_twice_with_one_key_is_one(stack):
@@ -161,11 +160,7 @@ async def test_a_broken_file_of_expectations_is_named(own_stack, expectations, w
         expectations.write_bytes(written)
     else:
         expectations.write_text(written if isinstance(written, str) else json.dumps(written))
-    string = own_stack.info["connection_strings"]["service_bus"]
-    async with (
-        Portal(own_stack, "backups-broken") as portal,
-        ServiceBusClient.from_connection_string(string) as bus,
-    ):
+    async with Portal(own_stack, "backups-broken") as portal:
         answer = await portal.call("POST", "backup-audits", who="service")
         assert answer.status_code == 422, answer.text
         assert answer.headers["Content-Type"] == "application/problem+json"
@@ -174,8 +169,8 @@ async def test_a_broken_file_of_expectations_is_named(own_stack, expectations, w
         assert place in problem["detail"]
         assert "BACKUP_EXPECTATIONS_FILE" in problem["remedy"]
         # One a day, however often it is found broken.
-        opened = await eventually(lambda: incidents(bus, "backup.expectations-invalid"), bool)
-        days = [one["resource"].split("/")[1] for one in opened]
+        opened = await eventually(lambda: incidents(own_stack, "backup.expectations-invalid"), bool)
+        days = [one["at"][:10] for one in opened]
         assert len(days) == len(set(days))
 
 

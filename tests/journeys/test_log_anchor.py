@@ -107,7 +107,7 @@ async def rewrite(log, tenant, index, size):
 
 
 async def test_a_key_that_was_added_in_the_tables_has_no_say(
-    stack, portal, tables, blobs, bus, log, checkpoints
+    stack, portal, tables, blobs, log, checkpoints
 ):
     note = await published(portal)
     size, origin = size_of(note), note.split("\n", 1)[0]
@@ -129,13 +129,13 @@ async def test_a_key_that_was_added_in_the_tables_has_no_say(
     with pytest.raises(UnknownKeyError):
         open_checkpoint(forged, await verifiers(portal))
     assert "root-differs" in [kind for kind, _, _ in found(stack, portal.tenant)]
-    (incident,) = await incidents(bus, portal.tenant, 1)
+    (incident,) = await incidents(stack, portal.tenant, 1)
     assert "root-differs" in incident["summary"]
 
 
 @pytest.mark.parametrize("grown", [0, 1, 4, 6], ids="grown by {}".format)
 async def test_no_fork_is_signed_of_a_log_that_was_put_back(
-    stack, portal, blobs, bus, http, log, checkpoints, grown
+    stack, portal, blobs, http, log, checkpoints, grown
 ):
     """To be shorter than what was published, as long, or longer."""
     before = size_of(await published(portal))
@@ -148,7 +148,7 @@ async def test_no_fork_is_signed_of_a_log_that_was_put_back(
     # By the rows alone, there would be nothing to publish.
     fired = await http.post("/admin/functions/publish_checkpoints", json={"input": ""})
     assert fired.status_code == 202
-    (incident,) = await incidents(bus, portal.tenant, 1)
+    (incident,) = await incidents(stack, portal.tenant, 1)
     assert "root-differs" in incident["summary"]
     await grow(portal, grown)
     assert await is_refused(portal, blobs, kept)

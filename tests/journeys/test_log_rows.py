@@ -259,7 +259,7 @@ async def refused(portal: Portal) -> frozenset[str]:
 
 @pytest.mark.parametrize(("change", "told"), TOLD, ids=[one.__name__ for one, _ in TOLD])
 async def test_one_row_that_was_changed_is_told_by_all_that_read_it(
-    stack, bus, tables, tmp_path, change: Tamper, told: Told
+    stack, tables, tmp_path, change: Tamper, told: Told
 ):
     async with Portal(stack, "row-" + uuid.uuid4().hex[:8]) as portal:
         await grow(portal, SIZE - 1)
@@ -274,7 +274,7 @@ async def test_one_row_that_was_changed_is_told_by_all_that_read_it(
         assert await verified(portal, url, "--token", token) == told.url
         findings = await asyncio.to_thread(found, stack, portal.tenant)
         assert set(findings) >= told.watch
-        (incident,) = await incidents(bus, portal.tenant, 1)
+        (incident,) = await incidents(stack, portal.tenant, 1)
         assert findings[0][0] in incident["summary"]
         assert await refused(portal) == told.refused
         assert await export(portal, tmp_path) == told.export

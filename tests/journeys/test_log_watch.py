@@ -21,7 +21,7 @@ from tests.journeys.portal import Portal, eventually
 
 @pytest.mark.parametrize("kind", ["entry", "head", "cut"])
 async def test_a_change_in_table_storage_opens_one_incident_that_says_where(
-    stack, bus, http, tables, kind
+    stack, http, tables, kind
 ):
     async with Portal(stack, "tampered-" + uuid.uuid4().hex[:8]) as portal:
         await grow(portal, 6)
@@ -34,22 +34,20 @@ async def test_a_change_in_table_storage_opens_one_incident_that_says_where(
         assert findings
         if kind == "entry":
             assert ("entry-changed", index, index + 1) in findings
-        (incident,) = await incidents(bus, portal.tenant, 1)
+        (incident,) = await incidents(stack, portal.tenant, 1)
         assert incident["severity"] == "critical"
         first = min(findings, key=lambda one: one[1:])
         assert f"{first[0]} at entr" in incident["summary"]
         assert incident["resource"] == f"log/entries/{first[1]}"
         assert found(stack, portal.tenant) == findings
-        assert await incidents(bus, portal.tenant) == [incident]
+        assert await incidents(stack, portal.tenant) == [incident]
         if kind == "cut":
             answer = await portal.mine("POST", "log/checkpoints")
             assert answer.status_code == 500
             assert answer.json()["type"].endswith(":log-damaged")
 
 
-async def test_a_history_that_was_rewritten_in_full_is_neither_signed_nor_overlooked(
-    stack, bus, tables
-):
+async def test_a_history_that_was_rewritten_in_full_is_neither_signed_nor_overlooked(stack, tables):
     async with Portal(stack, "forked-" + uuid.uuid4().hex[:8]) as portal:
         await grow(portal, 4)
         before = (await portal.mine("POST", "log/checkpoints")).text
@@ -59,12 +57,12 @@ async def test_a_history_that_was_rewritten_in_full_is_neither_signed_nor_overlo
         assert answer.json()["type"].endswith(":log-damaged")
         assert (await portal.mine("GET", "log/checkpoint")).text == before
         assert "root-differs" in [kind for kind, _, _ in found(stack, portal.tenant)]
-        (incident,) = await incidents(bus, portal.tenant, 1)
+        (incident,) = await incidents(stack, portal.tenant, 1)
         assert "root-differs" in incident["summary"]
 
 
 @pytest.mark.parametrize("kind", ["gone", "forged"])
-async def test_rows_of_checkpoints_count_only_as_far_as_they_are_signed(stack, bus, tables, kind):
+async def test_rows_of_checkpoints_count_only_as_far_as_they_are_signed(stack, tables, kind):
     """Whoever rewrites a log and what was published of it still stands against `evidence`."""
     async with Portal(stack, f"{kind}-" + uuid.uuid4().hex[:8]) as portal:
         await grow(portal, 4)
@@ -85,7 +83,7 @@ async def test_rows_of_checkpoints_count_only_as_far_as_they_are_signed(stack, b
         assert answer.status_code == 500
         assert answer.json()["type"].endswith(":log-damaged")
         assert "root-differs" in [kind for kind, _, _ in found(stack, portal.tenant)]
-        (incident,) = await incidents(bus, portal.tenant, 1)
+        (incident,) = await incidents(stack, portal.tenant, 1)
         assert "root-differs" in incident["summary"]
 
 
@@ -123,7 +121,7 @@ async def rewrite(stack, table, tenant):
     await store.close()
 
 
-async def test_the_daily_watch_and_the_timer_of_checkpoints_run(stack, bus, http, tables):
+async def test_the_daily_watch_and_the_timer_of_checkpoints_run(stack, http, tables):
     async with Portal(stack, "timed-" + uuid.uuid4().hex[:8]) as portal:
         first = size_of((await portal.mine("GET", "log/checkpoint")).text)
         await grow(portal, 2)
@@ -138,5 +136,5 @@ async def test_the_daily_watch_and_the_timer_of_checkpoints_run(stack, bus, http
         await tamper(tables.get_table_client("accesslog"), portal.tenant, "head", 0)
         fired = await http.post("/admin/functions/watch_logs", json={"input": ""})
         assert fired.status_code == 202
-        (incident,) = await incidents(bus, portal.tenant, 1)
+        (incident,) = await incidents(stack, portal.tenant, 1)
         assert "head-changed" in incident["summary"]

@@ -21,6 +21,7 @@ PAGES = (
     "how-to/tenant-consents.md",
     "how-to/support-engineer.md",
     "how-to/operator.md",
+    "how-to/operator-incidents.md",
     "how-to/operator-quarantine.md",
     "how-to/operator-rescans.md",
     "how-to/operator-messages.md",

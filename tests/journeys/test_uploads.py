@@ -15,10 +15,11 @@ from azure.storage.blob.aio import BlobClient, ContainerClient
 
 from samples.eicar import eicar, eicar_nested_zip, eicar_zip
 from shared.azure.blobs import AzureBlobs
-from shared.catalogue import INCIDENTS_QUEUE, NOTICES_QUEUE
+from shared.catalogue import NOTICES_QUEUE
 from shared.metadata.worker.iptc_exif_xmp_fields import KEYWORDS
 from tests.journeys.portal import Portal, eventually
 from tests.queues import data_of, peeked
+from tests.recorded import recorded
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 MANIFEST = json.loads((SAMPLES / "manifest.json").read_text(encoding="utf-8"))["samples"]
@@ -70,10 +71,9 @@ async def filed(portal, *paths):
     return {asset["path"]: asset for asset in found}
 
 
-async def incidents_of(bus, resource):
+async def incidents_of(stack, resource):
     """The incidents that were opened about a resource."""
-    found = [data_of(message) for message in await peeked(bus, INCIDENTS_QUEUE.name)]
-    return [incident for incident in found if incident["resource"] == resource]
+    return [one for one in await recorded(stack) if one["resource"] == resource]
 
 
 async def content(blobs, container, name):
@@ -152,7 +152,7 @@ async def test_a_virus_is_quarantined_and_reported(stack, blobs, bus, path):
         assert path not in asset["blob"]
         assert await names(blobs, f"tenant-{portal.tenant}") == []
         resource = f"assets/{asset['id']}"
-        [incident] = await eventually(lambda: incidents_of(bus, resource), bool)
+        [incident] = await eventually(lambda: incidents_of(stack, resource), bool)
         assert (incident["kind"], incident["severity"]) == ("upload.infected", "critical")
         assert incident["tenant"] == portal.tenant
         notices = [data_of(message) for message in await peeked(bus, NOTICES_QUEUE.name)]
@@ -166,18 +166,18 @@ async def test_a_virus_is_quarantined_and_reported(stack, blobs, bus, path):
         assert (entry["action"], entry["outcome"]) == ("asset.quarantined", "denied")
 
 
-async def test_an_empty_file_is_refused_and_reported(stack, bus):
+async def test_an_empty_file_is_refused_and_reported(stack):
     async with Portal(stack, "empty-file") as portal:
         await portal.upload("empty.jpg", b"")
         asset = (await filed(portal, "empty.jpg"))["empty.jpg"]
         assert (asset["verdict"], asset["reason"]) == ("refused", "zero-bytes")
         assert asset["container"] == "quarantine"
-        [incident] = await eventually(lambda: incidents_of(bus, f"assets/{asset['id']}"), bool)
+        [incident] = await eventually(lambda: incidents_of(stack, f"assets/{asset['id']}"), bool)
         assert (incident["kind"], incident["severity"]) == ("upload.refused", "warning")
 
 
 @pytest.mark.parametrize("name", ["nobody-of-ours/a.jpg", "Not A Tenant/a.jpg", "in-no-folder.jpg"])
-async def test_a_file_of_no_tenant_is_refused_and_reported(stack, blobs, tables, bus, name):
+async def test_a_file_of_no_tenant_is_refused_and_reported(stack, blobs, tables, name):
     async with Portal(stack, "somebody") as portal:
         # The app makes the container for its first upload URL.
         await portal.upload_url("first.jpg")
@@ -192,7 +192,7 @@ async def test_a_file_of_no_tenant_is_refused_and_reported(stack, blobs, tables,
     [row] = await eventually(rows, bool)
     assert (row["verdict"], row["reason"]) == ("refused", "upload-unknown")
     assert row["container"] == "quarantine"
-    [incident] = await eventually(lambda: incidents_of(bus, f"assets/{row['id']}"), bool)
+    [incident] = await eventually(lambda: incidents_of(stack, f"assets/{row['id']}"), bool)
     assert (incident["kind"], incident["tenant"]) == ("upload.refused", None)
     assert await content(blobs, "quarantine", row["blob"]) == photo("cat.jpg")
     await eventually(lambda: names(blobs, "incoming", name), lambda waiting: waiting == [])
@@ -369,7 +369,7 @@ async def test_the_verdict_is_in_the_blob_index(stack, blobs):
 
 
 @pytest.mark.parametrize("path", ["é" * 1000 + ".jpg", "x/" * 300 + "a.jpg", "a." * 3])
-async def test_what_another_way_brought_in_under_a_bad_name_is_refused(stack, blobs, bus, path):
+async def test_what_another_way_brought_in_under_a_bad_name_is_refused(stack, blobs, path):
     async with Portal(stack, f"bad-name-{len(path)}") as portal:
         # The app makes the container for its first upload URL.
         await portal.upload_url("first.jpg")
@@ -377,7 +377,7 @@ async def test_what_another_way_brought_in_under_a_bad_name_is_refused(stack, bl
         asset = (await filed(portal, path))[path]
         assert (asset["verdict"], asset["reason"]) == ("refused", "upload-unknown")
         assert await content(blobs, "quarantine", asset["blob"]) == b"bytes"
-        [incident] = await eventually(lambda: incidents_of(bus, f"assets/{asset['id']}"), bool)
+        [incident] = await eventually(lambda: incidents_of(stack, f"assets/{asset['id']}"), bool)
         assert incident["kind"] == "upload.refused"
         await eventually(
             lambda: names(blobs, "incoming", f"{portal.tenant}/"), lambda waiting: waiting == []

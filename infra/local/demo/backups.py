@@ -38,9 +38,9 @@ def audit(transcript: Transcript, client: Client) -> None:
         kept is not None and json.loads(kept) == report,
         name,
     )
-    incidents = client.incidents(1)
+    incidents = client.incidents("backup.missed", 1)
     transcript.check(
-        "and an incident is open", [i["kind"] for i in incidents] == ["backup.missed"], incidents
+        "and an incident is open", [i["status"] for i in incidents] == ["open"], incidents
     )
     transcript.say(f"incident {incidents[0]['kind']}: {incidents[0]['resource']}")
 

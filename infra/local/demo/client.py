@@ -111,16 +111,14 @@ class Client:
         with self._bus.get_queue_sender(queue) as sender:
             sender.send_messages(message)
 
-    def incidents(self, count: int) -> list[dict[str, Any]]:
-        """Receive up to `count` incidents from the queue, as an incident desk does."""
-        found: list[dict[str, Any]] = []
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        with self._bus.get_queue_receiver("incidents") as receiver:
-            while len(found) < count and time.monotonic() < deadline:
-                for message in receiver.receive_messages(count - len(found), max_wait_time=2):
-                    found.append(json.loads(str(message))["data"])
-                    receiver.complete_message(message)
-        return found
+    def incidents(self, kind: str, count: int) -> list[dict[str, Any]]:
+        """Return the incidents of a kind, once there are as many as `count`."""
+
+        def ask() -> list[dict[str, Any]]:
+            answer = self.call("GET", f"incidents?kind={kind}", INES)
+            return list(answer.json()["incidents"])
+
+        return self.until(ask, lambda found: len(found) >= count, f"an incident {kind}")
 
     def until[T](self, ask: Callable[[], T], holds: Callable[[T], bool], what: str) -> T:
         """Repeat `ask` until `holds`, and return the answer. Raise DemoError after a timeout."""

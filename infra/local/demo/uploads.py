@@ -108,10 +108,10 @@ def _check_viruses(
     transcript.check(
         "they are in `quarantine`, not with the tenant's files", places == {"quarantine"}
     )
-    incidents = client.incidents(len(infected))
+    incidents = client.incidents("upload.infected", len(infected))
     resources = {incident["resource"] for incident in incidents}
     transcript.check(
-        "and each has opened an incident on the queue `incidents`",
+        "and each has opened an incident",
         resources == {f"assets/{identifier}" for identifier in infected},
         incidents,
     )

@@ -33,7 +33,7 @@ from shared.messages.contracts.erasures import (
     ErasureBatchReady,
     ErasureDiscoveryReady,
 )
-from shared.messages.contracts.incidents import IncidentOpened
+from shared.messages.contracts.incidents import IncidentCleared, IncidentOpened, Severity
 from shared.messages.contracts.intake import BlobUploaded
 from shared.messages.contracts.notices import (
     AccessAsked,
@@ -93,6 +93,7 @@ __all__ = [
     "ErasureProgressed",
     "ExportReady",
     "Identifier",
+    "IncidentCleared",
     "IncidentEscalated",
     "IncidentOpened",
     "MaintenancePlanned",
@@ -101,6 +102,7 @@ __all__ = [
     "Recipient",
     "RescanBatchReady",
     "Resource",
+    "Severity",
     "SubprocessorPlanned",
     "TenantId",
     "Text",
