@@ -100,7 +100,7 @@ _CHOICE = parameters_of(
     uploaded_from="Only assets that were uploaded then (RFC 3339) or later.",
     uploaded_before="Only assets that were uploaded earlier (RFC 3339).",
     scanned_before="Only assets that were last scanned earlier (RFC 3339).",
-    metadata_note="Only assets with this note on their metadata; `any` for any note.",
+    metadata_note="Only assets with this note on their metadata; `any` for any note in a record.",
 )
 
 
@@ -149,4 +149,4 @@ def _view(asset: Asset) -> AssetView:
     """Show an asset to the portal."""
     shown = {name: getattr(asset, name) for name in AssetView.__struct_fields__}
     scans = tuple(convert(scan, ScanView, from_attributes=True) for scan in asset.scans)
-    return AssetView(**shown | {"scans": scans})
+    return AssetView(**shown | {"scans": scans, "metadata_note": asset.unread_note})

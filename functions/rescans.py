@@ -16,11 +16,12 @@ from functions.edge.http import HttpRoutes
 from functions.edge.operations import PAGING
 from functions.edge.queues import consumer
 from shared import composition
+from shared.assets.runs import RunStatus
 from shared.catalogue import RESCANS_QUEUE
 from shared.composition.rescans import RescansFlow
 from shared.identity.rules import TENANT_ADMIN, VENDOR_IT_SUPERVISOR, VENDOR_OFFICER
 from shared.messages.contracts import Actor, AwareTime, RescanBatchReady
-from shared.rescans.rules import Choice, Rescan, RescanStatus
+from shared.rescans.rules import Choice, Rescan
 
 blueprint = func.Blueprint()
 http = HttpRoutes(blueprint, RescansFlow)
@@ -51,7 +52,7 @@ class RescanView(View, frozen=True):
 
     id: str
     tenant: str
-    status: RescanStatus
+    status: RunStatus
     requested_by: Actor
     requested_at: datetime
     before: datetime

@@ -105,6 +105,13 @@ RESCANS_QUEUE: Final = _queue(
     sessions=True,
     partition=_LANES,
 )
+REREADS_QUEUE: Final = _queue(
+    "rereads",
+    "The ids of rereads with the number of the next batch.",
+    retention="One hour at most; a timer sends an expired message again.",
+    sessions=True,
+    partition=_LANES,
+)
 INCIDENTS_QUEUE: Final = _queue(
     "incidents",
     "Incidents that were opened, and matters that are over. A resource is an id, never personal"
@@ -134,6 +141,7 @@ QUEUES: Final = (
     ERASURE_BATCHES_QUEUE,
     SCAN_RESULTS_QUEUE,
     RESCANS_QUEUE,
+    REREADS_QUEUE,
     INCIDENTS_QUEUE,
     NOTICES_QUEUE,
     PARKED_MESSAGES_QUEUE,
@@ -164,12 +172,12 @@ ASSETS_TABLE: Final = _table(
     "assets",
     "Each asset, the sealed record of the texts in its metadata, and its place among its"
     " companions; a tombstone for each erased asset, the index of scan times, the moves to"
-    " quarantine, and the rescans with their progress.",
+    " quarantine, and the rescans and rereads with their progress.",
     personal_data="The asset's path; the texts of the metadata, encrypted; the directory's object"
-    " id of the person who requested a rescan.",
+    " id of the person who requested a rescan or a reread.",
     data_subject="Persons whom a file or a path names; the tenant's and the vendor's staff",
-    retention="Until the asset is erased; a tombstone without personal data stays. Rescans have no"
-    " end.",
+    retention="Until the asset is erased; a tombstone without personal data stays. Rescans"
+    " and rereads have no end.",
 )
 UPLOADS_TABLE: Final = _table(
     "uploads",

@@ -106,11 +106,13 @@ class Tables(Protocol):
         continuation: str | None = None,
         between: tuple[str, str] | None = None,
         where: Sequence[Condition] = (),
+        columns: Sequence[str] = (),
     ) -> Page:
         """Return a page of a partition in RowKey order, of the rows whose keys begin with `prefix`.
 
         With `between`, the page has the rows from the first RowKey up to, not including, the
-        second. Only rows that meet every condition of `where` are returned. The service ends a page
+        second. Only rows that meet every condition of `where` are returned, with every column or
+        only with `columns`. The service ends a page
         after some time, so a page with conditions may be short, or empty, and still have a
         continuation. Raises MalformedInputError for a continuation token of foreign origin.
         """

@@ -25,6 +25,7 @@ from shared.composition.erasures import ErasuresFlow
 from shared.composition.incidents import IncidentsFlow
 from shared.composition.intake import IntakeFlow
 from shared.composition.messages import MessagesFlow
+from shared.composition.rereads import RereadsFlow
 from shared.composition.rescans import RescansFlow
 from shared.composition.scanning import ScanningFlow
 from shared.composition.tenancy import TenancyFlow
@@ -52,6 +53,7 @@ from shared.ports import (
     SecretVersion,
     Tables,
 )
+from shared.rereads import Rereads
 from shared.rescans import Rescans, Schedule
 from shared.scanning.defender import ScanResults
 from shared.scanning.engines import Engines
@@ -187,6 +189,10 @@ class App(Composition):
     @property
     def erasures(self) -> Erasures:
         return self.flow(ErasuresFlow).erasures
+
+    @property
+    def rereads(self) -> Rereads:
+        return self.flow(RereadsFlow).rereads
 
     @property
     def rescans(self) -> Rescans:

@@ -85,7 +85,7 @@ def test_every_note_of_an_asset_is_in_its_table():
     notes = in_sources(r"\"(metadata-[a-z-]+|active-content|polyglot)\"")
     # A reader's own word, which leaves the reader as `metadata-xmp-only`.
     notes.discard("metadata-not-supported")
-    assert len(notes) == 10
+    assert len(notes) == 11
     assert notes <= set(first_column(page("how-to/tenant-uploads.md")))
 
 
@@ -102,7 +102,7 @@ def test_every_action_of_an_entry_is_in_the_table():
     listed = set(first_column(text))
     listed |= {f"erasure{name}" for name in listed if name.startswith(".")}
     recorded = in_sources(
-        r"\"((?:asset|assets|upload|consent|consents|erasure|erasures|rescan|rescans|tenant|log)"
+        r"\"((?:asset|assets|upload|consent|consents|erasure|erasures|re(?:scan|read)s?|tenant|log)"
         r"\.(?:[a-z]+-)*[a-z]+ed)\""
     )
     # A kind of incident.

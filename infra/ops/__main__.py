@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from infra.ops import verify_log
+from infra.ops import reread, verify_log
 from infra.ops.errors import CommandError
 
 COULD_NOT = 2
@@ -15,6 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.ops", description=__doc__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     verify_log.register(commands)
+    reread.register(commands)
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))

@@ -92,6 +92,11 @@ class Asset(Stored, frozen=True):
     declared_type: str | None = None
     differences: tuple[Difference, ...] = ()
 
+    @property
+    def unread_note(self) -> str | None:
+        """The note on metadata that nobody can look into; None for a whole record."""
+        return NO_RECORD if self.metadata_reader is None else self.metadata_note
+
 
 @dataclass(frozen=True, slots=True)
 class AssetFilter:
@@ -103,10 +108,14 @@ class AssetFilter:
     uploaded_before: datetime | None = None
     scanned_before: datetime | None = None
     metadata_note: str | None = None
-    """A note of `metadata.worker.result`, or ANY_NOTE for an asset with any note."""
+    """A note of `metadata.worker.result` or `subjects.notes`, NO_RECORD, or ANY_NOTE for any note
+    in a record.
+    """
 
 
 ANY_NOTE: Final = "any"
+NO_RECORD: Final = "metadata-not-recorded"
+"""The note on an asset without a record, which was filed before records existed."""
 EVERY: Final = AssetFilter()
 
 

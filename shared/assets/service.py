@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 import msgspec
 
 from shared.accesslog import new_entry
-from shared.assets.rules import ANY_NOTE, EVERY, Asset, AssetFilter, Tombstone, after_prefix
+from shared.assets.rules import (
+    ANY_NOTE,
+    EVERY,
+    NO_RECORD,
+    Asset,
+    AssetFilter,
+    Tombstone,
+    after_prefix,
+)
 from shared.assets.scan_index import ScanIndex, indexing, time_text
 from shared.blob_names import canonical_path, incoming_name
 from shared.catalogue import ASSETS_TABLE, INCOMING_CONTAINER, METADATA_CONTAINER, UPLOADS_TABLE
@@ -195,6 +203,8 @@ class Assets:
         )
         assets = [from_values(Asset, r.values) for r in page.rows if not r.values.get("erasedAt")]
         prefix = canonical_path(chosen.prefix)
+        if chosen.metadata_note == NO_RECORD:
+            assets = [asset for asset in assets if asset.metadata_reader is None]
         wanted = [asset for asset in assets if asset.canonical_path.startswith(prefix)]
         return wanted, page.continuation
 
@@ -322,8 +332,8 @@ def _where(chosen: AssetFilter) -> list[Condition]:
     if chosen.metadata_note == ANY_NOTE:
         # A row without the column meets no condition on the column.
         conditions.append(Condition("metadataNote", "ge", ""))
-    elif chosen.metadata_note is not None:
-        conditions.append(Condition("metadataNote", "eq", chosen.metadata_note))
+    elif chosen.metadata_note not in (None, NO_RECORD):
+        conditions.append(Condition("metadataNote", "eq", str(chosen.metadata_note)))
     after = after_prefix(prefix)
     if after is not None:
         conditions.append(Condition("canonicalPath", "lt", after))

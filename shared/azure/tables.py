@@ -105,10 +105,11 @@ class AzureTables:
         continuation: str | None = None,
         between: tuple[str, str] | None = None,
         where: Sequence[Condition] = (),
+        columns: Sequence[str] = (),
     ) -> Page:
         start = _decode_continuation(continuation) if continuation else None
         bounds = between or (_bounds(prefix) if prefix else None)
-        pages = self._query(table, partition, bounds, size, where).by_page(start)
+        pages = self._query(table, partition, bounds, size, where, columns).by_page(start)
         with as_unavailable("storage"):
             try:
                 rows = [_from_entity(entity) async for entity in await anext(pages)]
@@ -154,6 +155,7 @@ class AzureTables:
         bounds: tuple[str, str] | None,
         size: int,
         where: Sequence[Condition] = (),
+        columns: Sequence[str] = (),
     ) -> Any:  # noqa: ANN401 - AsyncItemPaged[TableEntity], which the SDK leaves untyped
         query = "PartitionKey eq @partition"
         parameters: dict[str, Value] = {"partition": partition}
@@ -164,7 +166,10 @@ class AzureTables:
             query += f" and {condition.column} {condition.comparison} @value{number}"
             parameters[f"value{number}"] = condition.value
         return self._client(table).query_entities(
-            query, parameters=parameters, results_per_page=size
+            query,
+            parameters=parameters,
+            results_per_page=size,
+            select=["PartitionKey", "RowKey", *columns] if columns else None,
         )
 
 

@@ -55,9 +55,10 @@ class RescansFlow(Flow):
 
     @cached_property
     def _store(self) -> "RescanStore":
-        from shared.rescans.store import RescanStore
+        from shared.assets.run_store import RunStore
+        from shared.rescans.store import RESCANS
 
-        return RescanStore(self._adapters.tables, self._flow(MessagesFlow).outbox, self.clock)
+        return RunStore(self._adapters.tables, self._flow(MessagesFlow).outbox, self.clock, RESCANS)
 
     @cached_property
     def _index(self) -> "ScanIndex":

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import msgspec
 
-from shared.assets.rules import Asset
+from shared.assets.rules import NO_RECORD, Asset
 from shared.assets.service import Assets
 from shared.erasures import ranges, rules
 from shared.erasures.finds import Find, FoundAsset, decision_on, find_of
@@ -220,6 +220,8 @@ class Discovery:
         notes = Counter[str]()
         for one in searched:
             notes.update(one.notes)
+        if not notes[NO_RECORD]:
+            await self._search.confirm_recorded(state.tenant, state.discovery_started_at)
         preview = Preview(await self.counts(state), sum(one.read for one in searched), dict(notes))
         state, etag = await self._store.load(state.tenant, state.id)
         decision = rules.discovered(state, state.discovery, preview, self._clock())

@@ -3,7 +3,6 @@
 counting -> running <-> paused -> completed
 """
 
-import zlib
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
@@ -11,61 +10,40 @@ from typing import Final, Literal
 import msgspec
 
 from shared.assets.rules import Asset, EngineVerdict
+from shared.assets.runs import Run, restarted
 from shared.catalogue import QUARANTINE_CONTAINER
 from shared.errors import ConflictError, NotFoundError
 from shared.messages.contracts import AccessRecorded, Actor, IncidentOpened
-from shared.rows import Stored
 
 SYSTEM: Final = Actor(id="vouchsafe.rescans", role="system", organisation="vendor")
 
-# The assets of a message, and the bytes after which the message ends: few enough for the lock and
-# for the other tenants of the lane.
-BATCH_SIZE: Final = 25
-BATCH_BYTES: Final = 1024**3
-# The assets that a message counts.
-COUNT_SIZE: Final = 20_000
 # Instances that start before a deployment ends still have the older signatures.
 SETTLING: Final = timedelta(hours=1)
-# A rescan without progress for so long has lost its message.
-STALLED: Final = timedelta(hours=1)
-LANES: Final = 2
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-type RescanStatus = Literal["counting", "running", "paused", "completed"]
 type Outcome = Literal["clean", "refused", "infected", "missing", "changed", "failed"]
 
 
-class Rescan(Stored, frozen=True):
+class Rescan(Run, frozen=True, kw_only=True):
     """A rescan: the assets of a tenant that were last scanned before `before`.
 
     `engine`, `engine_version` and `signature_version` narrow the choice to assets with a verdict of
     an engine of these versions. `counted` assets are in the range of time, `counted_bytes` is the
     sum of the sizes. `scanned` were scanned again, `failed` could not be, and `passed` were not
     chosen, or were erased or scanned in the meantime. `bytes` were read, and `found` assets are
-    infected. `batch` is the number of the batch under way, `cursor` the row of the index that was
-    looked at last.
+    infected. `cursor` is a row of the index.
     """
 
-    id: str
-    tenant: str
-    status: RescanStatus
-    requested_by: Actor
-    requested_at: datetime
     before: datetime
-    advanced_at: datetime
     engine: str | None = None
     engine_version: str | None = None
     signature_version: str | None = None
-    counted: int = 0
     counted_bytes: int = 0
     scanned: int = 0
     failed: int = 0
     passed: int = 0
     bytes: int = 0
     found: int = 0
-    batch: int = 0
-    cursor: str = ""
-    completed_at: datetime | None = None
 
     @property
     def remaining(self) -> int:
@@ -77,10 +55,6 @@ class Rescan(Stored, frozen=True):
     def is_scheduled(self) -> bool:
         """Tell whether the timer opened the rescan."""
         return self.requested_by.id == SYSTEM.id
-
-    def awaits(self, batch: int) -> bool:
-        """Tell whether a message with the number `batch` has work to do."""
-        return self.status in ("counting", "running") and self.batch == batch
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -150,11 +124,6 @@ def looked_at(state: Rescan, outcome: Outcome, size: int, row: str, now: datetim
     )
 
 
-def next_batch(state: Rescan, now: datetime) -> Rescan:
-    """Go on to the next batch."""
-    return msgspec.structs.replace(state, batch=state.batch + 1, advanced_at=now)
-
-
 def paused(state: Rescan, now: datetime) -> Rescan:
     """Wait for the next day's budget."""
     return msgspec.structs.replace(state, status="paused", advanced_at=now)
@@ -167,14 +136,7 @@ def resumed(state: Rescan, now: datetime, *, has_room: bool) -> Rescan | None:
     """
     if state.status == "paused" and has_room:
         return msgspec.structs.replace(state, status="running", advanced_at=now)
-    if state.status in ("counting", "running") and now - state.advanced_at > STALLED:
-        return msgspec.structs.replace(state, advanced_at=now)
-    return None
-
-
-def completed(state: Rescan, now: datetime) -> Rescan:
-    """End the rescan."""
-    return msgspec.structs.replace(state, status="completed", completed_at=now, advanced_at=now)
+    return restarted(state, now)
 
 
 def has_room(spent: int, limit: int) -> bool:
@@ -288,11 +250,6 @@ def step_of(state: Rescan, action: str) -> AccessRecorded:
         resource=f"rescans/{state.id}",
         outcome="allowed",
     )
-
-
-def lane_of(tenant: str) -> str:
-    """Return the session of a tenant's rescans: one message of a lane is under way at a time."""
-    return f"lane-{zlib.crc32(tenant.encode()) % LANES}"
 
 
 def check_new(unfinished: Collection[Rescan]) -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 
+from shared.assets import runs
 from shared.assets.rules import Asset, EngineVerdict
 from shared.assets.scan_index import Indexed, ScanIndex, index_key
 from shared.compare_and_set import compare_and_set
@@ -107,7 +108,7 @@ class Rescans:
 
     async def _count(self, state: Rescan, etag: str) -> None:
         found = await self._index.count(
-            state.tenant, state.before, after=state.cursor, most=rules.COUNT_SIZE
+            state.tenant, state.before, after=state.cursor, most=runs.COUNT_SIZE
         )
         after = rules.counted(state, found.assets, found.bytes, found.last, self._clock())
         await self._store.commit(after, etag, outgoing=[self._store.message(after)])
@@ -115,11 +116,11 @@ class Rescans:
     async def _scan_batch(self, state: Rescan, etag: str) -> None:
         """Scan the next assets. Raises RowConflictError when another delivery was faster."""
         rows = await self._index.oldest(
-            state.tenant, state.before, after=state.cursor, size=rules.BATCH_SIZE
+            state.tenant, state.before, after=state.cursor, size=runs.BATCH_SIZE
         )
         read = 0
         for row in rows:
-            if read >= rules.BATCH_BYTES:
+            if read >= runs.BATCH_BYTES:
                 break
             found = await self._index.load(state.tenant, row.asset)
             if found is None or index_key(found[0]) != row.row:
@@ -134,10 +135,10 @@ class Rescans:
             state, etag = await self._scan(state, etag, row, *found)
             read += row.size
         else:
-            if len(rows) < rules.BATCH_SIZE:
+            if len(rows) < runs.BATCH_SIZE:
                 await self._complete(state, etag)
                 return
-        after = rules.next_batch(state, self._clock())
+        after = runs.next_batch(state, self._clock())
         await self._store.commit(after, etag, outgoing=[self._store.message(after)])
 
     async def _scan(
@@ -182,6 +183,6 @@ class Rescans:
         return rules.outcome_of(asset, scan.sha256, verdicts), verdicts
 
     async def _complete(self, state: Rescan, etag: str) -> None:
-        after = rules.completed(state, self._clock())
+        after = runs.completed(state, self._clock())
         entry = self._store.entry(rules.step_of(after, "rescan.completed"))
         await self._store.commit(after, etag, outgoing=[entry])

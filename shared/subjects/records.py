@@ -13,7 +13,7 @@ import msgspec
 
 from shared.assets.rules import Asset
 from shared.assets.service import METADATA, record_blob
-from shared.errors import DataKeyError, SealError
+from shared.errors import BlobChangedError, DataKeyError, SealError
 from shared.metadata.parsing import READER
 from shared.metadata.worker.result import MetadataText
 from shared.ports import Blobs, DataKeys, Row, Value
@@ -46,16 +46,21 @@ class Records:
         self._data_keys = data_keys
 
     async def seal(
-        self, asset: Asset, texts: Sequence[MetadataText], note: str | None, version: str
+        self,
+        asset: Asset,
+        texts: Sequence[MetadataText],
+        note: str | None,
+        version: str,
+        reader: int = READER,
     ) -> Mapping[str, Value]:
         """Seal the texts of an asset, and the path. Returns the columns of the record's row.
 
-        `version` names the version of the upload's bytes. Raises DataKeyError without a usable data
-        key, and UnavailableError.
+        `version` names a blob of its own for a large record, and `reader` made the texts. Raises
+        DataKeyError without a usable data key, and UnavailableError.
         """
         key = await self._data_keys.newest(asset.tenant)
         all_texts = [MetadataText(PATH, asset.path), *texts]
-        columns: dict[str, Value] = {"key": key.version, "reader": READER}
+        columns: dict[str, Value] = {"key": key.version, "reader": reader}
         if note is not None:
             columns["note"] = note
         binding = _binding(asset.tenant, asset.id)
@@ -93,8 +98,11 @@ class Records:
         blob = await self._blobs.head(METADATA, str(row.values["blob"]))
         if blob is None:
             return None
-        async with self._blobs.read(blob) as chunks:
-            return b"".join([chunk async for chunk in chunks])
+        try:
+            async with self._blobs.read(blob) as chunks:
+                return b"".join([chunk async for chunk in chunks])
+        except BlobChangedError:
+            return None
 
 
 def _sealed(key: bytes, texts: Sequence[MetadataText], binding: bytes) -> bytes:

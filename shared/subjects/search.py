@@ -4,16 +4,20 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
+from shared.assets.rules import NO_RECORD
 from shared.assets.service import ASSETS, record_row
 from shared.ids import key
 from shared.metadata.worker.result import MetadataText
-from shared.ports import Page, Tables
+from shared.ports import Page, Row, Tables
 from shared.subjects.matching import CERTAINTIES, Match, Matcher
+from shared.subjects.notes import NOT_OPENED
 from shared.subjects.records import PATH, Opened, Records
+from shared.subjects.unrecorded import UnrecordedAssets
 
 # Rows of a page: the most that the service gives at once.
 _PAGE: Final = 1000
@@ -34,10 +38,10 @@ class Found:
 
 @dataclass(slots=True)
 class Searched:
-    """The result of a search. `assets` counts the records, `last` is the id of the last record.
+    """The result of a search. `assets` counts the records; `last` is the last id that was searched.
 
-    `notes` counts the records whose files could not be looked into, by note. `is_whole` tells that
-    the range has no further record.
+    `notes` counts the assets that could not be looked into, by note. `is_whole` tells that the
+    range has no further asset.
     """
 
     assets: int = 0
@@ -53,15 +57,31 @@ class Search:
     def __init__(self, tables: Tables, records: Records) -> None:
         self._tables = tables
         self._records = records
+        self._unrecorded = UnrecordedAssets(tables)
 
     async def read(
         self, tenant: str, matcher: Matcher, *, after: str, upto: str, most: int
     ) -> Searched:
         """Search the records of the assets after the id `after` up to the id `upto`.
 
-        Stops after `most` records, or the few more of a page. Memory holds two pages. Raises
-        UnavailableError.
+        Stops after `most` records, or the few more of a page. Memory holds two pages. An asset
+        without a record has the note NO_RECORD. Raises UnavailableError.
         """
+        without = await self._unrecorded.find(tenant, after, upto, most)
+        searched = await self._records_between(tenant, matcher, after, without.upto, most)
+        if searched.is_whole:
+            searched.last, searched.is_whole = without.upto, without.upto == upto
+        missing = sum(one <= searched.last for one in without.assets)
+        searched.notes.update({NO_RECORD: missing} if missing else {})
+        return searched
+
+    async def confirm_recorded(self, tenant: str, at: datetime) -> None:
+        """Keep that a search of every range, begun at `at`, found no asset without a record."""
+        await self._unrecorded.confirm(tenant, at)
+
+    async def _records_between(
+        self, tenant: str, matcher: Matcher, after: str, upto: str, most: int
+    ) -> Searched:
         searched = Searched(last=after)
         # No RowKey of a record continues another RowKey.
         between = record_row(after) + "!", record_row(upto) + "!"
@@ -73,7 +93,7 @@ class Search:
             if going_on:
                 coming = asyncio.create_task(self._page(tenant, between, page.continuation))
             try:
-                opened = await self._records.open(tenant, page.rows)
+                opened = await self._opened(tenant, page.rows)
                 searched.found += await asyncio.to_thread(_matched, matcher, opened)
             except BaseException:
                 if coming is not None:
@@ -93,7 +113,18 @@ class Search:
     async def opened(self, tenant: str, asset: str) -> Opened | None:
         """Return the opened record of an asset; None for an asset without a record."""
         row = await self._tables.get(ASSETS, key(tenant), record_row(asset))
-        return None if row is None else (await self._records.open(tenant, [row]))[0]
+        return None if row is None else (await self._opened(tenant, [row]))[0]
+
+    async def _opened(self, tenant: str, rows: Sequence[Row]) -> list[Opened]:
+        """Open records. The blob of a record that was replaced meanwhile is gone: open the new."""
+        opened = await self._records.open(tenant, rows)
+        for place, row in enumerate(rows):
+            if opened[place].note != NOT_OPENED or "blob" not in row.values:
+                continue
+            present = await self._tables.get(ASSETS, key(tenant), row.row)
+            if present is not None and present.etag != row.etag:
+                opened[place] = (await self._records.open(tenant, [present]))[0]
+        return opened
 
 
 def _matched(matcher: Matcher, records: Sequence[Opened]) -> list[Found]:

@@ -14,6 +14,7 @@ import operator
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from shared.errors import RowConflictError
@@ -132,12 +133,18 @@ class MemoryTables:
         continuation: str | None = None,
         between: tuple[str, str] | None = None,
         where: Sequence[Condition] = (),
+        columns: Sequence[str] = (),
     ) -> Page:
         """Return a page; its continuation is the key of the first row of the next page."""
         first, last = between or _bounds(prefix)
         kept = self._partitions[table, partition]
         found = kept.between(max(first, continuation or ""), last, with_last=False)
         met = [row for row in found if all(_is_met(row, condition) for condition in where)]
+        if columns:
+            shown = [
+                {name: row.values[name] for name in columns if name in row.values} for row in met
+            ]
+            met = [replace(row, values=one) for row, one in zip(met, shown, strict=True)]
         return Page(met[:size], met[size].row if len(met) > size else None)
 
     async def scan(

@@ -24,6 +24,7 @@ PAGES = (
     "how-to/operator-incidents.md",
     "how-to/operator-quarantine.md",
     "how-to/operator-rescans.md",
+    "how-to/operator-rereads.md",
     "how-to/operator-messages.md",
     "how-to/operator-backups.md",
     "how-to/operator-settings.md",

@@ -64,7 +64,7 @@ async def other(own_stack):
 
 @pytest.fixture(scope="module")
 async def ids(portal):
-    """The ids of an asset, of a grant, of a rescan, and of an erasure request with the asset."""
+    """The ids of an asset, a grant, a rescan, a reread, and an erasure request with the asset."""
     await portal.upload("shoot/astronaut.jpg", PHOTO)
     (asset,) = await eventually(portal.assets, bool)
     terms = {
@@ -77,6 +77,7 @@ async def ids(portal):
     }
     grant = await portal.mine("POST", "consent-grants", body=terms)
     rescan = await portal.mine("POST", "rescans", who="ada", body={})
+    reread = await portal.mine("POST", "rereads", who="ada", body={})
     erasure = await portal.mine("POST", "erasure-requests", body={"name": NAME})
     request = f"erasure-requests/{erasure.json()['id']}"
     await eventually(
@@ -89,6 +90,7 @@ async def ids(portal):
         "grant": grant.json()["id"],
         "request": erasure.json()["id"],
         "rescan": rescan.json()["id"],
+        "reread": reread.json()["id"],
     }
 
 

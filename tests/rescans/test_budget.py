@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from shared.assets import runs
 from shared.errors import ConflictError, UnavailableError
 from shared.messages.contracts import AccessRecorded
-from shared.rescans import rules
 from shared.rescans.rules import SYSTEM
 from tests.compositions import OneSecret, composed, registered
 from tests.rescans.steps import ALL, MARK, MIA, With, assets, indexed, notices, run, upload, use
@@ -129,10 +129,10 @@ async def test_the_timer_sends_a_lost_message_again(app, updated, time, tenant, 
     await updated.rescan_schedule.run()
     mine = [one for one in sent if state.id in one.body.decode()]
     assert mine == []
-    time.ahead += rules.STALLED + timedelta(minutes=1)
+    time.ahead += runs.STALLED + timedelta(minutes=1)
     await updated.rescan_schedule.run()
     mine = [one for one in sent if state.id in one.body.decode()]
-    assert [one.session for one in mine] == [rules.lane_of(tenant)]
+    assert [one.session for one in mine] == [runs.lane_of(tenant)]
 
 
 async def test_the_timer_ends_a_move_that_a_crash_left(app, updated, bus, tenant, monkeypatch):
@@ -159,7 +159,7 @@ async def test_the_timer_ends_a_move_that_a_crash_left(app, updated, bus, tenant
 async def test_many_assets_are_scanned_in_batches_the_oldest_first(
     app, updated, time, tenant, monkeypatch
 ):
-    monkeypatch.setattr(rules, "COUNT_SIZE", 1)
+    monkeypatch.setattr(runs, "COUNT_SIZE", 1)
     number = 60
     for place in range(number):
         await upload(app, tenant, f"{place}.txt", f"{place}".encode())
@@ -169,7 +169,7 @@ async def test_many_assets_are_scanned_in_batches_the_oldest_first(
     state, _, _ = await updated.rescans.request(tenant, ALL, MIA, app.new_id())
     await run(updated, tenant, state.id, most=2)
     moved = await indexed(app, tenant, time() + DAY)
-    assert moved == [*order[rules.BATCH_SIZE :], *order[: rules.BATCH_SIZE]]
+    assert moved == [*order[runs.BATCH_SIZE :], *order[: runs.BATCH_SIZE]]
     state = await run(updated, tenant, state.id)
     assert (state.counted, state.scanned, state.batch) == (number, number, 3)
     assert await indexed(app, tenant, time() + DAY) == order

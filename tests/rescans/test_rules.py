@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.accesslog.reading.views import Listed
+from shared.assets import runs
 from shared.assets.rules import Asset, EngineVerdict
 from shared.assets.scan_index import index_key, indexing
 from shared.errors import ConflictError
@@ -106,7 +107,7 @@ def test_the_progress(outcome, scanned, failed, read, found):
     assert (state.scanned, state.failed, state.bytes) == (scanned, failed, read)
     assert (state.found, state.passed, state.remaining) == (found, 1, 1)
     assert (state.cursor, state.advanced_at) == ("row 2", LATER)
-    assert rules.completed(state, LATER).remaining == 0
+    assert runs.completed(state, LATER).remaining == 0
 
 
 def test_assets_that_came_after_the_count_leave_nothing_remaining():
@@ -117,11 +118,11 @@ def test_assets_that_came_after_the_count_leave_nothing_remaining():
 
 
 def test_a_message_ends_with_25_assets_or_a_gibibyte_and_counts_20000():
-    assert (rules.BATCH_SIZE, rules.BATCH_BYTES, rules.COUNT_SIZE) == (25, 1 << 30, 20_000)
+    assert (runs.BATCH_SIZE, runs.BATCH_BYTES, runs.COUNT_SIZE) == (25, 1 << 30, 20_000)
 
 
 def test_a_deployment_settles_and_a_rescan_stalls_within_an_hour():
-    assert timedelta(minutes=60) == rules.SETTLING == rules.STALLED
+    assert timedelta(minutes=60) == rules.SETTLING == runs.STALLED
 
 
 def test_a_count_goes_on_until_its_end():
@@ -147,12 +148,12 @@ def test_a_count_goes_on_until_its_end():
     ],
 )
 def test_which_message_has_work(status, batch, awaits):
-    state = rules.next_batch(rules.counted(rescan(), 1, 1, "", NOW), NOW)
+    state = runs.next_batch(rules.counted(rescan(), 1, 1, "", NOW), NOW)
     by_status = {
         "counting": rules.counted(rules.counted(rescan(), 1, 1, "a", NOW), 1, 1, "b", NOW),
         "running": state,
         "paused": rules.paused(state, NOW),
-        "completed": rules.completed(state, NOW),
+        "completed": runs.completed(state, NOW),
     }
     assert by_status[status].awaits(batch) is awaits
 
@@ -162,9 +163,9 @@ def test_which_message_has_work(status, batch, awaits):
     [
         ("paused", timedelta(0), True, "running"),
         ("paused", timedelta(days=9), False, None),
-        ("running", rules.STALLED, True, None),
-        ("running", rules.STALLED + timedelta(seconds=1), False, "running"),
-        ("counting", rules.STALLED + timedelta(seconds=1), False, "counting"),
+        ("running", runs.STALLED, True, None),
+        ("running", runs.STALLED + timedelta(seconds=1), False, "running"),
+        ("counting", runs.STALLED + timedelta(seconds=1), False, "counting"),
         ("completed", timedelta(days=9), True, None),
     ],
 )
@@ -175,7 +176,7 @@ def test_when_the_timer_goes_on(status, age, room, resumed):
     if status == "paused":
         state = rules.paused(state, NOW)
     if status == "completed":
-        state = rules.completed(state, NOW)
+        state = runs.completed(state, NOW)
     after = rules.resumed(state, NOW + age, has_room=room)
     assert (after.status if after else None) == resumed
     if after:
@@ -281,7 +282,7 @@ def test_a_scheduled_rescan_stands_in_nobodys_way():
 
 
 def test_the_tenants_are_divided_into_two_lanes():
-    lanes = [rules.lane_of(f"tenant-{number}") for number in range(200)]
+    lanes = [runs.lane_of(f"tenant-{number}") for number in range(200)]
     assert {lane: lanes.count(lane) > 50 for lane in set(lanes)} == {
         "lane-0": True,
         "lane-1": True,

@@ -13,6 +13,7 @@ from shared.messages.contracts import (
     incidents,
     intake,
     notices,
+    rereads,
     rescans,
 )
 from shared.messages.contracts.accesses import AccessRecorded
@@ -50,6 +51,7 @@ from shared.messages.contracts.notices import (
     SubprocessorPlanned,
     UploadInfected,
 )
+from shared.messages.contracts.rereads import RereadBatchReady
 from shared.messages.contracts.rescans import RescanBatchReady
 
 MESSAGE_TYPES: Final = (
@@ -58,6 +60,7 @@ MESSAGE_TYPES: Final = (
     *accesses.MESSAGE_TYPES,
     *erasures.MESSAGE_TYPES,
     *rescans.MESSAGE_TYPES,
+    *rereads.MESSAGE_TYPES,
     *incidents.MESSAGE_TYPES,
     *notices.MESSAGE_TYPES,
 )
@@ -100,6 +103,7 @@ __all__ = [
     "MaybeText",
     "Notice",
     "Recipient",
+    "RereadBatchReady",
     "RescanBatchReady",
     "Resource",
     "Severity",
