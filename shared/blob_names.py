@@ -23,6 +23,15 @@ def is_valid_blob_name(text: str) -> bool:
     )
 
 
+def has_dot_segment(name: str) -> bool:
+    """Tell whether a segment of `name` is "." or "..".
+
+    The client of every HTTP library removes such segments from a URL (RFC 3986 section 5.2.4): the
+    URL then names another blob, of another container even.
+    """
+    return not {".", ".."}.isdisjoint(name.split("/"))
+
+
 def turns_writing(text: str) -> bool:
     """Tell whether `text` has characters that reverse the displayed order of the following text."""
     return not _TURNING.isdisjoint(text)

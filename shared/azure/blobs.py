@@ -34,9 +34,14 @@ from azure.storage.blob.aio import (
 )
 
 from shared.azure.faults import as_unavailable, error_code
-from shared.blob_names import is_valid_blob_name
+from shared.blob_names import has_dot_segment, is_valid_blob_name
 from shared.catalogue import StoreGuard, allow_any
-from shared.errors import BlobArchivedError, BlobChangedError, UnavailableError
+from shared.errors import (
+    BlobArchivedError,
+    BlobChangedError,
+    InvalidInputError,
+    UnavailableError,
+)
 from shared.ports import BlobInfo
 
 CHUNK = 4 * 1024 * 1024
@@ -87,7 +92,14 @@ class AzureBlobs:
         await self._service.close()
 
     def _new_client(self, container: str, name: str) -> BlobClient:
+        """Make the client of a blob. Raises InvalidInputError for a name that no URL can have."""
         self._allow(container)
+        if has_dot_segment(name):
+            raise InvalidInputError(
+                "blob-name-invalid",
+                "A segment of the blob's name is . or .., and a URL cannot name the blob.",
+                "Send the blob's own name.",
+            )
         return self._service.get_blob_client(container, name)
 
     async def ensure_container(self, container: str) -> None:

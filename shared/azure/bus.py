@@ -120,7 +120,10 @@ def _as_unavailable() -> Iterator[None]:
 
 
 def _bytes_of(message: ServiceBusReceivedMessage) -> bytes:
-    """Return the body of a message; no bytes for a body that is neither bytes nor text."""
+    """Return the body of a message; no bytes for a body that is neither bytes nor text.
+
+    The SDK gives the text of an AMQP value as bytes.
+    """
     body: Any = message.body
     match message.body_type:
         case AmqpMessageBodyType.DATA:

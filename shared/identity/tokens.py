@@ -30,6 +30,7 @@ class Tokens:
         self._audience = audience
         self._keys: dict[str, jwt.PyJWK] = {}
         self._read_at = float("-inf")
+        self._failed_at = float("-inf")
         self._reading = asyncio.Lock()
 
     async def caller(self, authorization: str | None) -> Caller:
@@ -75,7 +76,11 @@ class Tokens:
 
         key = self._kept(key_id)
         if key is None:
+            asked_at = time.monotonic()
             async with self._reading:
+                if self._failed_at > asked_at:
+                    # The failure answers every caller who waited for the same keys.
+                    raise UnavailableError("tokenIssuer")
                 key = self._kept(key_id)
                 if key is None and time.monotonic() - self._read_at > _REFRESH_SECONDS:
                     await self._read_keys()
@@ -100,6 +105,7 @@ class Tokens:
                 found = await _json(session, f"{base}/.well-known/openid-configuration")
                 keys = jwt.PyJWKSet.from_dict(await _json(session, found["jwks_uri"]))
         except (aiohttp.ClientError, TimeoutError, KeyError, ValueError, jwt.PyJWTError) as error:
+            self._failed_at = time.monotonic()
             raise UnavailableError("tokenIssuer") from error
         self._keys = {key.key_id: key for key in keys.keys if key.key_id}
         self._read_at = time.monotonic()

@@ -24,9 +24,9 @@ from shared.metadata.collector import DOCUMENTS, Collector, needs_copy
 from shared.metadata.parsing import Metadata
 from shared.metadata.worker.result import TOO_LARGE, XMP_ONLY, merged
 from shared.scanning.archive import is_archive
-from shared.scanning.content_notes import ContentNotes, not_examined_notes
+from shared.scanning.content_notes import ContentNotes
 from shared.scanning.content_type import detect
-from shared.scanning.engines import Scanned, close, finish, is_infected, refusal_of
+from shared.scanning.engines import close, finish, is_infected, refusal_of
 from shared.scanning.scanner import Scan
 
 _SPOOL_IN_MEMORY = 4 * 1024 * 1024
@@ -99,7 +99,7 @@ class Pass:
         sha256 = self._hash.hexdigest()
         with self._file() as file:
             scans = finish(self._scans, file, sha256)
-            content_notes = self._content_notes(scans, file)
+            content_notes = () if self._notes is None else self._notes.finish(file, scans)
         metadata = Metadata()
         if self._metadata is not None and not is_infected(scans):
             metadata = self._metadata.finish(self._spool)
@@ -136,11 +136,6 @@ class Pass:
             # Parts of a document that are no pictures name nobody.
             members = replace(members, note=None)
         return merged((metadata, members))
-
-    def _content_notes(self, scans: Sequence[Scanned], file: IO[bytes] | None) -> tuple[str, ...]:
-        notes = self._notes.finish(file) if self._notes is not None else ()
-        parts = [part for scan in scans for part in scan.findings.not_examined]
-        return notes + not_examined_notes(parts)
 
     def _spool_limit(self, head: bytes) -> int:
         random_access = needs_copy(self._media_type) or is_archive(head)

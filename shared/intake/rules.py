@@ -8,7 +8,12 @@ from typing import Final
 from urllib.parse import quote
 
 from shared.assets.rules import Difference, DocumentFound, Verdict
-from shared.blob_names import canonical_path, is_valid_blob_name, turns_writing
+from shared.blob_names import (
+    canonical_path,
+    has_dot_segment,
+    is_valid_blob_name,
+    turns_writing,
+)
 from shared.catalogue import QUARANTINE_CONTAINER, tenant_container
 from shared.errors import InvalidInputError, TooLargeError
 from shared.metadata.worker.result import MetadataText
@@ -257,7 +262,7 @@ def _path_fault(name: str) -> str | None:
         ),
         (len(segments) > _MAX_SEGMENTS, f"it has more than {_MAX_SEGMENTS} segments"),
         ("" in segments, "it has an empty segment"),
-        ("." in segments or ".." in segments, "a segment is . or .."),
+        (has_dot_segment(name), "a segment is . or .."),
         (any(s.endswith(".") for s in segments), "a segment ends with a dot"),
         ("\\" in name, "it has a backslash"),
         (

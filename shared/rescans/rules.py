@@ -157,12 +157,16 @@ def outcome_of(asset: Asset, sha256: str, verdicts: Sequence[EngineVerdict]) -> 
 
 
 def after_scan(
-    asset: Asset, outcome: Outcome, verdicts: Sequence[EngineVerdict], now: datetime
+    asset: Asset,
+    outcome: Outcome,
+    verdicts: Sequence[EngineVerdict],
+    now: datetime,
+    content_notes: Sequence[str] | None = None,
 ) -> Asset:
     """Return the asset's record after a scan. A refusal is kept beside the asset's own verdict.
 
     The verdict of an engine that did not scan this time stays. An asset whose bytes are missing or
-    changed keeps every verdict.
+    changed keeps every verdict. Without `content_notes` the notes stay.
     """
     if outcome in ("missing", "changed", "failed"):
         return msgspec.structs.replace(asset, scan_failed_at=now)
@@ -171,6 +175,8 @@ def after_scan(
     scanned = msgspec.structs.replace(
         asset, scans=(*kept, *verdicts), scanned_at=now, scan_failed_at=None
     )
+    if content_notes is not None:
+        scanned = msgspec.structs.replace(scanned, content_notes=tuple(content_notes))
     if outcome != "infected":
         return scanned
     return msgspec.structs.replace(

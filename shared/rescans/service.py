@@ -22,6 +22,7 @@ from shared.rescans.quarantine import Quarantine
 from shared.rescans.rules import Choice, Outcome, Rescan
 from shared.rescans.scan import scan_stored
 from shared.rescans.store import RescanStore
+from shared.scanning.content_type import UNKNOWN
 from shared.scanning.engines import Engines, verdicts_of
 
 logger = logging.getLogger("vouchsafe.rescans")
@@ -145,9 +146,9 @@ class Rescans:
         self, state: Rescan, etag: str, row: Indexed, asset: Asset, asset_etag: str
     ) -> tuple[Rescan, str]:
         """Scan an asset, and keep verdict and progress as one transaction."""
-        outcome, verdicts = await self._outcome(asset)
+        outcome, verdicts, notes = await self._outcome(asset)
         now = self._clock()
-        after = rules.after_scan(asset, outcome, verdicts, now)
+        after = rules.after_scan(asset, outcome, verdicts, now, notes)
         progress = rules.looked_at(state, outcome, row.size, row.row, now)
         operations, reports = self._quarantine.changes(
             asset, after, asset_etag, outcome, asset.id if outcome == "infected" else state.id
@@ -159,28 +160,35 @@ class Rescans:
             await self._quarantine.finish(state.tenant)
         return await self._store.load(state.tenant, state.id)
 
-    async def _outcome(self, asset: Asset) -> tuple[Outcome, Sequence[EngineVerdict]]:
-        """Scan the bytes of an asset. Raises UnavailableError."""
+    async def _outcome(
+        self, asset: Asset
+    ) -> tuple[Outcome, Sequence[EngineVerdict], Sequence[str] | None]:
+        """Scan the bytes of an asset; the last of the answer are the notes on the content.
+
+        Raises UnavailableError.
+        """
         if asset.container is None or asset.blob is None:
-            return "missing", ()
+            return "missing", (), None
         blob = await self._blobs.head(asset.container, asset.blob)
         if blob is None or blob.metadata.get("asset") != asset.id:
-            return "missing", ()
+            return "missing", (), None
         try:
-            scan = await scan_stored(self._engines, self._blobs, asset.id, blob)
+            media_type = asset.media_type or UNKNOWN
+            scan = await scan_stored(self._engines, self._blobs, asset.id, blob, media_type)
         except (UnavailableError, OSError):
             raise
         except BlobChangedError:
-            return "missing", ()
+            return "missing", (), None
         except BlobArchivedError:
             await self._blobs.rehydrate(blob.container, blob.name)
-            return "failed", ()
+            return "failed", (), None
         except Exception as error:  # noqa: BLE001 - any parser of any engine may fail on a file
             # The fault of one file must not hold up the others.
             logger.error("asset %s: %s", asset.id, kind_and_place(error))  # noqa: TRY400 - see there
-            return "failed", ()
+            return "failed", (), None
         verdicts = verdicts_of(scan.results, self._clock())
-        return rules.outcome_of(asset, scan.sha256, verdicts), verdicts
+        outcome = rules.outcome_of(asset, scan.sha256, verdicts)
+        return outcome, verdicts, scan.content_notes
 
     async def _complete(self, state: Rescan, etag: str) -> None:
         after = runs.completed(state, self._clock())

@@ -16,6 +16,7 @@ import re
 from collections.abc import Sequence
 from typing import IO, Final
 
+from shared.scanning.engines import Scanned
 from shared.scanning.scanner import MAX_NOT_EXAMINED, NotExamined, RefusedArchiveError
 from shared.scanning.zips import has_directory
 
@@ -71,11 +72,15 @@ class ContentNotes:
         self._active = self._pattern.search(window) is not None
         self._tail = window[-_OVERLAP:]
 
-    def finish(self, copy: IO[bytes] | None) -> tuple[str, ...]:
-        """Return the notes, sorted. `copy` is the whole file, where a copy was kept."""
-        polyglot = self._polyglot or (copy is not None and self._ends_as_another(copy))
+    def finish(self, file: IO[bytes] | None, scans: Sequence[Scanned]) -> tuple[str, ...]:
+        """Return the notes. `file` is the whole file, where intake has random access.
+
+        The last notes are on the parts that the engines of `scans` did not look into.
+        """
+        polyglot = self._polyglot or (file is not None and self._ends_as_another(file))
         found = ((self._active, ACTIVE_CONTENT), (polyglot, POLYGLOT))
-        return tuple(note for holds, note in found if holds)
+        notes = tuple(note for holds, note in found if holds)
+        return notes + not_examined_notes([p for s in scans for p in s.findings.not_examined])
 
     def _ends_as_another(self, copy: IO[bytes]) -> bool:
         if self._media_type.startswith(_ZIPPED):

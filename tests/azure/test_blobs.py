@@ -14,7 +14,12 @@ from yarl import URL
 
 from shared.azure.blobs import CHUNK, AzureBlobs
 from shared.azure.tables import AzureTables
-from shared.errors import BlobArchivedError, BlobChangedError, UnavailableError
+from shared.errors import (
+    BlobArchivedError,
+    BlobChangedError,
+    InvalidInputError,
+    UnavailableError,
+)
 from shared.ids import new_id
 from shared.ports import Insert, Row
 
@@ -75,6 +80,13 @@ async def test_what_was_written_is_told_and_stays_as_it_is(kept, blobs, name, wr
 async def test_nothing_is_told_of_what_is_not_there(kept, name):
     assert await kept.head(CONTAINER, name) is None
     assert await kept.head("neverwas", name) is None
+
+
+@pytest.mark.parametrize("name", [".", "..", "./a", "a/..", "a/./b", "../adaptertargets/a"])
+async def test_no_name_leads_to_another_blob(kept, name):
+    with pytest.raises(InvalidInputError) as refused:
+        await kept.head(CONTAINER, name)
+    assert refused.value.code == "blob-name-invalid"
 
 
 async def test_a_blob_comes_in_chunks_of_four_mebibytes(kept, name):

@@ -151,8 +151,9 @@ async def test_a_later_scan_finds_what_the_first_scan_finds(app, tenant, counted
     monkeypatch.setattr(scan, "_SPOOL_LIMIT", 500)
     event = await arrived(app, tenant, "a.bin", FILM + eicar_zip())
     blob = await counted.head("incoming", event.name)
-    found = await scan.scan_stored(app.engines, counted, tenant, blob)
+    found = await scan.scan_stored(app.engines, counted, tenant, blob, "video/mp4")
     assert [one.findings.matches for one in found.results] == [("eicar_test_file",)]
+    assert found.content_notes == ("polyglot",)
     assert counted.ranges > 0
 
 

@@ -289,12 +289,22 @@ async def test_no_grant_blocks_the_revocations_behind_it(bus, portal):
 
 
 async def test_a_body_that_no_function_can_get_goes_its_own_way(bus, portal):
-    """An AMQP sequence or a map reaches no function; the host lets each go back alone."""
+    """A sequence, and a value that is no text, reach no function; the host lets each go back alone.
+
+    A value that is text is a body as any other.
+    """
+    bodies = (
+        {"value_body": {"a": 1}},
+        {"value_body": None},
+        {"sequence_body": [[1, 2]]},
+        {"value_body": access(portal.tenant, "text").decode()},
+    )
     async with bus.get_queue_sender("access-events") as sender:
-        for body in ({"value_body": {"a": 1}}, {"value_body": None}, {"sequence_body": [[1, 2]]}):
+        for number, body in enumerate(bodies):
             await sender.send_messages(AmqpAnnotatedMessage(**body))
-            await sender.send_messages(ServiceBusMessage(access(portal.tenant, str(body))))
-    await eventually(lambda: recorded(portal), lambda found: len(found) == 3)
+            await sender.send_messages(ServiceBusMessage(access(portal.tenant, f"after {number}")))
+    expected = {"text", *(f"after {number}" for number in range(len(bodies)))}
+    await eventually(lambda: recorded(portal), lambda found: found == expected)
 
 
 async def test_a_message_in_another_tenants_session_is_parked(bus, portal):

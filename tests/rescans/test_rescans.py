@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import httpx
+import msgspec
 import pytest
 
 from shared.accesslog.reading.filters import EntryFilter
@@ -10,7 +11,9 @@ from shared.assets import AssetFilter
 from shared.composition.messages import MessagesFlow
 from shared.errors import ConflictError, NotFoundError, UnavailableError
 from shared.messages.contracts import AccessRecorded, Actor
+from shared.ports import Replace, Row
 from shared.rescans.rules import SYSTEM, Choice
+from shared.rows import to_values
 from shared.scanning.scanner import Engine, Findings
 from tests.compositions import OneSecret, composed, registered
 from tests.rescans.steps import (
@@ -320,3 +323,21 @@ async def test_assets_are_listed_by_the_time_of_their_scan(app, updated, time, t
         chosen = AssetFilter(scanned_before=before)
         found, _ = await app.assets.page(tenant, size=9, continuation=None, chosen=chosen)
         assert {one.id for one in found} == expected
+
+
+async def test_a_scan_renews_the_notes_on_the_content(app, updated, time, tenant):
+    drawing = b'<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>'
+    asset = await upload(app, tenant, "a.svg", drawing)
+    assert asset.content_notes == ("active-content",)
+    await noted(app, tenant, asset, "polyglot")
+    time.ahead += timedelta(minutes=1)
+    await run(updated, tenant, await requested(updated, tenant))
+    [after] = await assets(app, tenant)
+    assert (after.verdict, after.content_notes) == ("clean", ("active-content",))
+
+
+async def noted(app, tenant, asset, *notes):
+    """Give an asset the notes of an earlier scanner."""
+    row = await app.tables.get("assets", tenant, f"asset|{asset.id}")
+    values = to_values(msgspec.structs.replace(asset, content_notes=notes))
+    await app.tables.commit("assets", [Replace(Row(tenant, row.row, values, row.etag))])

@@ -35,7 +35,7 @@ def notes(data: bytes, *, splits: int = 1) -> tuple[str, ...]:
     step = max(1, -(-len(data) // splits))
     for start in range(0, len(data), step):
         taking.feed(data[start : start + step])
-    return taking.finish(io.BytesIO(data))
+    return taking.finish(io.BytesIO(data), [])
 
 
 def svg(inside: str, encoding: str = "utf-8") -> bytes:

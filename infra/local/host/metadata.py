@@ -21,7 +21,13 @@ PROPERTIES = ("ApplicationProperties", "UserProperties")
 
 
 def body_of(message: ServiceBusReceivedMessage) -> bytes:
-    """Return the message's bytes. Raise ValueError for an AMQP sequence, which cannot be bound."""
+    """Return the message's bytes.
+
+    Raise ValueError for an AMQP sequence, and for an AMQP value other than text, as the Service Bus
+    extension does: Azure/azure-sdk-for-net, Microsoft.Azure.WebJobs.Extensions.ServiceBus,
+    `MessageToStringConverter`. The SDK gives the text of a value as bytes, so that a value of bytes
+    passes here, too.
+    """
     body: Any = message.body
     if message.body_type is AmqpMessageBodyType.DATA:
         return b"".join(body) if isinstance(body, Iterable) else bytes(body)
