@@ -62,6 +62,8 @@ def test_the_demo_ends_well_and_tells_the_whole_story():
         assert process.wait() == 0, account
     for told in (
         "Verdicts",
+        "one request gets the upload URLs of",
+        "each upload tells that it is filed, or refused and why",
         "both copies of the EICAR test file are found",
         "without consent he is refused",
         "now he is let in",

@@ -71,14 +71,34 @@ class Client:
             method, path, json=body, headers={**authorization, **(headers or {})}
         )
 
-    def upload(self, path: str, data: bytes) -> None:
+    def permit(self, files: Mapping[str, bytes]) -> list[dict[str, Any]]:
+        """Ask for the URLs of several files at once; return the answer for each file."""
+        asked = [
+            {"path": path, "size": len(data), "mediaType": "application/octet-stream"}
+            for path, data in files.items()
+        ]
+        answer = self.call("POST", f"tenants/{TENANT}/uploads", MIA, {"files": asked})
+        if answer.status_code != 207:
+            raise DemoError(f"no upload URLs: {answer.status_code} {answer.text}")
+        answers: list[dict[str, Any]] = answer.json()["files"]
+        return answers
+
+    def put(self, url: str, data: bytes) -> None:
         """Upload a file with `azure-storage-blob`, to the URL that the app signs for the file."""
-        declared = {"path": path, "size": len(data), "mediaType": "application/octet-stream"}
-        answer = self.call("POST", f"tenants/{TENANT}/uploads", MIA, declared)
-        if answer.status_code != 201:
-            raise DemoError(f"no upload URL for {path}: {answer.status_code} {answer.text}")
-        with BlobClient.from_blob_url(answer.json()["url"]) as blob:
+        with BlobClient.from_blob_url(url) as blob:
             blob.upload_blob(data)
+
+    def upload(self, path: str, data: bytes) -> None:
+        """Ask for the URL of a single file, and upload the file."""
+        [answer] = self.permit({path: data})
+        if answer["upload"] is None:
+            raise DemoError(f"no upload URL for {path}: {answer['problem']}")
+        self.put(answer["upload"]["url"], data)
+
+    def state(self, upload: str) -> dict[str, Any]:
+        """Return the whereabouts of an upload."""
+        found: dict[str, Any] = self.call("GET", f"tenants/{TENANT}/uploads/{upload}", MIA).json()
+        return found
 
     def blob_exists(self, container: str, name: str) -> bool:
         """Tell whether the blob exists."""

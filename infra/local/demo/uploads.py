@@ -28,9 +28,10 @@ def upload_samples(transcript: Transcript, client: Client) -> dict[str, dict[str
     }
     files = {path: (SAMPLES / sample["file"]).read_bytes() for path, sample in samples.items()}
     files |= {f"{FOLDER}/{name}": data for name, data in _viruses().items()}
+    uploads = _permitted(transcript, client, files)
     with transcript.bar("Uploading with azure-storage-blob", len(files)) as bar:
         for done, (path, data) in enumerate(files.items(), start=1):
-            client.upload(path, data)
+            client.put(uploads[path]["url"], data)
             bar.reached(done)
     with transcript.bar("Scanned and filed", len(files)) as bar:
 
@@ -52,7 +53,25 @@ def upload_samples(transcript: Transcript, client: Client) -> dict[str, dict[str
     )
     _check_photos(transcript, assets, samples)
     _check_viruses(transcript, client, assets)
+    _check_uploads(transcript, client, assets, uploads)
     return assets
+
+
+def _permitted(
+    transcript: Transcript, client: Client, files: dict[str, bytes]
+) -> dict[str, dict[str, Any]]:
+    """Ask for every URL at once, and for the URL of an impossible path; return uploads by path."""
+    *answers, impossible = client.permit(files | {f"{FOLDER}/../secret.jpg": b"?"})
+    uploads = [answer["upload"] for answer in answers]
+    transcript.check(
+        f"one request gets the upload URLs of {len(files)} files; an impossible path among them is"
+        " refused alone",
+        None not in uploads and impossible["status"] == 422,
+        impossible,
+    )
+    states = {client.state(upload["id"])["state"] for upload in uploads}
+    transcript.require("nothing has come yet", states == {"permitted"}, states)
+    return {upload["path"]: upload for upload in uploads}
 
 
 def _viruses() -> dict[str, bytes]:
@@ -119,3 +138,18 @@ def _check_viruses(
         transcript.say(
             f"incident {incident['kind']} ({incident['severity']}): {incident['summary']}"
         )
+
+
+def _check_uploads(
+    transcript: Transcript,
+    client: Client,
+    assets: dict[str, dict[str, Any]],
+    uploads: dict[str, dict[str, Any]],
+) -> None:
+    found = {path: client.state(upload["id"]) for path, upload in uploads.items()}
+    for path, upload in found.items():
+        asset = assets[path]
+        told = (upload["state"], upload["asset"], upload["reason"])
+        state = "filed" if asset["verdict"] == "clean" else "refused"
+        transcript.require(path, told == (state, asset["id"], asset["reason"]), upload)
+    transcript.confirm("each upload tells that it is filed, or refused and why, with its asset")
