@@ -163,7 +163,9 @@ def assess(breach: Breach, assessment: Assessment, actor: Actor, now: datetime) 
     )
 
 
-def decide(breach: Breach, verdict: BreachVerdict, reason: str, actor: Actor, now: datetime) -> Breach:
+def decide(
+    breach: Breach, verdict: BreachVerdict, reason: str, actor: Actor, now: datetime
+) -> Breach:
     """Take a decision of the DPO.
 
     Raises ConflictError before an assessment, and for the decision that a breach of which tenants
