@@ -6,7 +6,6 @@ from functions import (
     backups,
     consents,
     erasures,
-    incidents,
     intake,
     messages,
     rereads,
@@ -16,6 +15,8 @@ from functions import (
     tenancy,
 )
 from functions.accesslog import entries, proofs, upkeep
+from functions.incidents import desk as incident_desk
+from functions.incidents import messages as incident_messages
 
 BLUEPRINTS = tuple(
     flow.blueprint
@@ -34,7 +35,8 @@ BLUEPRINTS = tuple(
         upkeep,
         erasures,
         backups,
-        incidents,
+        incident_messages,
+        incident_desk,
         messages,
     )
 )

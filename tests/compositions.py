@@ -37,6 +37,9 @@ from shared.identity.rules import VENDOR_SERVICE
 from shared.ids import new_id
 from shared.incidents import Incidents
 from shared.incidents.dead_letters import DeadLetterWatch
+from shared.incidents.records.desk import IncidentDesk
+from shared.incidents.records.intake import IncidentIntake
+from shared.incidents.records.timer import EscalationTimer
 from shared.intake import Intake
 from shared.intake.permits import FileAsked, Permit, Permits
 from shared.intake.queueing import UploadQueues
@@ -141,6 +144,18 @@ class App(Composition):
     @property
     def incidents(self) -> Incidents:
         return self.flow(IncidentsFlow).incidents
+
+    @property
+    def desk(self) -> IncidentDesk:
+        return self.flow(IncidentsFlow).desk
+
+    @property
+    def incident_intake(self) -> IncidentIntake:
+        return self.flow(IncidentsFlow).intake
+
+    @property
+    def escalation(self) -> EscalationTimer:
+        return self.flow(IncidentsFlow).escalation
 
     @property
     def dead_letters(self) -> DeadLetterWatch:

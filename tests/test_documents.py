@@ -60,6 +60,7 @@ def test_every_residency_zone_is_in_the_table_with_its_regions():
 def test_every_kind_of_incident_leads_to_a_page():
     kinds = in_sources(r"kind=f?\"((?:[a-z]+)\.[a-z-]*)")
     kinds |= in_sources(r"kind: [\w\[\]. ]*= \"([a-z]+\.[a-z-]+)\"")
+    kinds |= in_sources(r"KIND(?:: Final)? = \"([a-z]+\.[a-z-]+)\"")
     assert len(kinds) >= 6
     listed = first_column(page("how-to/operator.md"))
     for kind in kinds:

@@ -166,7 +166,7 @@ def record(
     return ItemDayDecision(state, incident, span, cleared)
 
 
-UNREADABLE: Final = "backup.expectations-invalid"
+UNREADABLE_KIND: Final = "backup.expectations-invalid"
 EXPECTATIONS: Final = "backups/expectations"
 _RAN: Final = "A backup of the item completed in time."
 
@@ -174,7 +174,7 @@ _RAN: Final = "A backup of the item completed in time."
 def unreadable(why: str) -> IncidentOpened:
     """Make the incident for unreadable expectations; `why` names the place of the fault."""
     return IncidentOpened(
-        kind=UNREADABLE, severity="critical", summary=why[:512], resource=EXPECTATIONS
+        kind=UNREADABLE_KIND, severity="critical", summary=why[:512], resource=EXPECTATIONS
     )
 
 

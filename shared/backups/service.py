@@ -115,7 +115,7 @@ class BackupAudits:
             await self._incidents.open_once(rules.unreadable(error.detail), day)
             raise
         await self._incidents.clear(
-            rules.UNREADABLE, rules.EXPECTATIONS, "The expectations can be read."
+            rules.UNREADABLE_KIND, rules.EXPECTATIONS, "The expectations can be read."
         )
         jobs = await self._jobs(expectations, now)
         return Report(

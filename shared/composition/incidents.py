@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from shared.incidents.records.desk import IncidentDesk
     from shared.incidents.records.intake import IncidentIntake
     from shared.incidents.records.store import IncidentStore
+    from shared.incidents.records.timer import EscalationTimer
 
 
 class IncidentsFlow(Flow):
@@ -48,6 +49,13 @@ class IncidentsFlow(Flow):
 
         return IncidentDesk(self._store, new_entry, self.clock)
 
+    @cached_property
+    def escalation(self) -> "EscalationTimer":
+        """The steps of the escalation that are due."""
+        from shared.incidents.records.timer import EscalationTimer
+
+        return EscalationTimer(self._store, self.clock)
+
     async def _is_served(self, tenant: str) -> bool:
         try:
             await self._flow(TenancyFlow).tenants.require(tenant)
@@ -59,4 +67,4 @@ class IncidentsFlow(Flow):
     def _store(self) -> "IncidentStore":
         from shared.incidents.records.store import IncidentStore
 
-        return IncidentStore(self._adapters.tables, self._flow(MessagesFlow).outbox)
+        return IncidentStore(self._adapters.tables, self._flow(MessagesFlow).outbox, self.clock)

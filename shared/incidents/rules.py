@@ -28,6 +28,12 @@ def matter_id(matter: IncidentOpened | IncidentCleared) -> str:
     return _digest(matter.kind, matter.tenant or "", matter.resource, drill)
 
 
+def front_id(matter: IncidentOpened | IncidentCleared) -> str:
+    """Return the id of the matters that a storm may be made of: those of a kind and a tenant."""
+    drill = "drill" if matter.is_drill else ""
+    return _digest(matter.kind, matter.tenant or "", drill)
+
+
 def incident_message(incident: IncidentOpened, once: str, now: datetime) -> OutgoingMessage:
     """Make the message that opens `incident`, for the outbox of the change behind the incident.
 

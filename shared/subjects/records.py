@@ -31,15 +31,11 @@ _BINARY: Final = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A record as read: the asset's id, its texts, and the note on unread metadata.
-
-    `key` is the version of the data key that sealed the record; "" for texts of no record yet.
-    """
+    """A record as read: the asset's id, its texts, and the note on unread metadata."""
 
     asset: str
     texts: Sequence[MetadataText]
     note: str | None
-    key: str = ""
 
 
 class Records:
@@ -127,17 +123,16 @@ def _open_all(
 
 
 def _opened(tenant: str, row: Row, sealed: bytes | None, key: bytes | None) -> Opened:
-    asset, version = row.row.rpartition("|")[2], str(row.values["key"])
+    asset = row.row.rpartition("|")[2]
     if sealed is None or key is None:
-        return Opened(asset, (), NOT_OPENED, version)
+        return Opened(asset, (), NOT_OPENED)
     try:
         plain = unseal(key, sealed, _binding(tenant, asset))
         texts = msgspec.msgpack.decode(plain, type=list[tuple[str, str, tuple[str, ...]]])
     except (SealError, msgspec.DecodeError):
-        return Opened(asset, (), NOT_OPENED, version)
+        return Opened(asset, (), NOT_OPENED)
     note = row.values.get("note")
-    read = [MetadataText(*one) for one in texts]
-    return Opened(asset, read, None if note is None else str(note), version)
+    return Opened(asset, [MetadataText(*one) for one in texts], None if note is None else str(note))
 
 
 def _binding(tenant: str, asset: str) -> bytes:

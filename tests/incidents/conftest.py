@@ -16,7 +16,7 @@ def send(bus):
 
     async def put(*events):
         async with bus.get_queue_sender("incidents") as sender:
-            for start in range(0, len(events), 100):
+            for start in range(0, len(events), 15):
                 await sender.send_messages(
                     [
                         ServiceBusMessage(
@@ -24,7 +24,7 @@ def send(bus):
                             message_id=one["id"],
                             content_type="application/cloudevents+json",
                         )
-                        for one in events[start : start + 100]
+                        for one in events[start : start + 15]
                     ]
                 )
 

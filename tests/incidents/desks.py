@@ -40,10 +40,30 @@ class Desk:
         body: dict[str, Any] | None = None,
     ) -> httpx.Response:
         """Take a step; the answer."""
+        return await self.ask("PUT", f"incidents/{incident}/{step}", body or {}, etag)
+
+    async def post(
+        self, path: str, body: dict[str, Any], etag: str | None = None, key: str | None = None
+    ) -> httpx.Response:
+        """Create something; the answer."""
+        return await self.ask("POST", path, body, etag, key)
+
+    async def get(self, path: str, **params: str) -> httpx.Response:
+        """Ask for something; the answer."""
+        return await self.http.get(f"/api/{path}", params=params, headers=self.headers)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        etag: str | None = None,
+        key: str | None = None,
+    ) -> httpx.Response:
+        """Send a request; the answer."""
         headers = self.headers | ({} if etag is None else {"If-Match": etag})
-        return await self.http.put(
-            f"/api/incidents/{incident}/{step}", json=body or {}, headers=headers
-        )
+        headers |= {} if key is None else {"Idempotency-Key": key}
+        return await self.http.request(method, f"/api/{path}", json=body, headers=headers)
 
     async def only(self, *, occurrences: int = 1, **filters: str) -> dict[str, Any]:
         """The only incident that the filters let through, once it has as many occurrences."""

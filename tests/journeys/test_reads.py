@@ -91,8 +91,6 @@ async def ids(portal):
         "request": erasure.json()["id"],
         "rescan": rescan.json()["id"],
         "reread": reread.json()["id"],
-        # A find without companions has the id of its asset.
-        "find": asset["id"],
     }
 
 

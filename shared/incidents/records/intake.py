@@ -1,33 +1,40 @@
-"""The messages of incidents become records: one transaction for the messages of a matter.
+"""The messages of incidents become records: few transactions for many messages.
 
-A burst of occurrences of one incident changes one row. So the messages of a batch are sorted by
-matter, and each part of a batch changes the row once.
+A burst of occurrences of one incident changes one row. So the messages of a batch are put together
+by kind and tenant, and each part of a batch changes each row once.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from itertools import batched
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from shared.compare_and_set import compare_and_set
 from shared.errors import RowConflictError
-from shared.incidents.records.occurrences import MatterMessage, apply
+from shared.ids import new_id
+from shared.incidents.records.matters import Front, Matter, MatterMessage, Sorting
+from shared.incidents.records.rules import ONGOING, Draft
 from shared.incidents.records.store import (
     IncidentStore,
+    front_change,
     matter_change,
     occurrence_row,
-    record_change,
-    timeline_row,
 )
-from shared.incidents.rules import matter_id
+from shared.incidents.rules import front_id, matter_id
 from shared.ports import Clock, Operation
 
-# A transaction has at most 100 operations: the record, the matter, an occurrence for each message,
-# and a few entries of the timeline.
-_PART: Final = 80
+# A transaction has at most 100 operations: a part with more consequences is halved.
+_MOST_OPERATIONS: Final = 100
+_MOST_MESSAGES: Final = 90
+_MOST_MATTERS: Final = 40
+# Each instance that takes messages of the same incident may win an attempt.
+_ATTEMPTS: Final = 50
 
 type IsServed = Callable[[str], Awaitable[bool]]
 """A question to the registry: whether the stamp has a tenant, and may keep the tenant's data."""
+
+
+class _TooManyError(Exception):
+    """The consequences of some messages do not fit a transaction."""
 
 
 class IncidentIntake:
@@ -44,20 +51,21 @@ class IncidentIntake:
         Safe to repeat after a crash at any line. Raises UnavailableError, and RowConflictError
         where other instances keep changing the same record.
         """
-        matters: dict[str, dict[str, MatterMessage]] = {}
+        fronts: dict[str, dict[str, MatterMessage]] = {}
         for message in messages:
-            matters.setdefault(matter_id(message.data), {}).setdefault(message.id, message)
-        for matter, found in matters.items():
-            for part in batched(found.values(), _PART, strict=False):
-                await self._take(matter, part)
+            fronts.setdefault(front_id(message.data), {}).setdefault(message.id, message)
+        for front, found in fronts.items():
+            for part in _parts(list(found.values())):
+                await self._take(front, part)
 
-    async def _take(self, matter: str, messages: Sequence[MatterMessage]) -> None:
+    async def _take(self, front: str, messages: Sequence[MatterMessage]) -> None:
         left = list(messages)
+        middle = len(left) // 2
 
         async def attempt() -> None:
             nonlocal left
             try:
-                await self._commit(matter, left)
+                await self._commit(front, left)
             except RowConflictError as error:
                 if error.position is None or error.position < len(left):
                     left = await self._untaken(left)
@@ -65,27 +73,78 @@ class IncidentIntake:
                     raise
                 await self._store.flush()
 
-        await compare_and_set(attempt)
+        try:
+            await compare_and_set(attempt, attempts=_ATTEMPTS)
+        except _TooManyError:
+            for half in (messages[:middle], messages[middle:]):
+                await self._take(front, half)
 
     async def _untaken(self, messages: Sequence[MatterMessage]) -> list[MatterMessage]:
-        taken = await asyncio.gather(*(self._store.has(one) for one in messages))
+        taken = await asyncio.gather(*(self._store.has(one.id) for one in messages))
         return [one for one, is_taken in zip(messages, taken, strict=True) if not is_taken]
 
-    async def _commit(self, matter: str, messages: Sequence[MatterMessage]) -> None:
-        state, state_etag = await self._store.matter(matter)
-        found = None if state.incident is None else await self._store.find(state.incident)
-        incident, etag = (None, None) if found is None else found
+    async def _commit(self, name: str, messages: Sequence[MatterMessage]) -> None:
+        now = self._clock()
+        named = [(matter_id(one.data), one) for one in messages]
+        matters = await self._matters(matter for matter, _ in named)
+        drafts = await self._drafts(state.incident for state, _ in matters.values())
+        front, front_etag = Front(), None
+        is_new = any(
+            state.incident not in drafts or drafts[state.incident].incident.status not in ONGOING
+            for state, _ in matters.values()
+        )
+        if is_new:
+            # A new matter may be a part of a storm.
+            front, front_etag = await self._store.front(name)
+            matters |= await self._matters(
+                one.matter for one in front.recent if one.matter not in matters
+            )
+            drafts |= await self._drafts(one for one in front.incidents if one not in drafts)
         tenant = messages[0].data.tenant
-        is_known = incident is not None or tenant is None or await self._is_served(tenant)
-        change = apply(state, incident, messages, self._clock(), is_tenant_known=is_known)
-        after = change.incident
-        # The occurrences come first: the position of a conflict tells a message that was taken.
-        identifier = None if after is None else after.id
-        operations: list[Operation] = [occurrence_row(one, identifier) for one in messages]
-        operations.append(matter_change(matter, change.matter, state_etag))
-        if after is not None:
-            # A matter that comes back much later gets a record of its own.
-            is_same = incident is not None and incident.id == after.id
-            operations.append(record_change(after, etag if is_same else None))
-            operations += [timeline_row(after.id, entry) for entry in change.entries]
-        await self._store.keep(operations)
+        sorting = Sorting(
+            front,
+            {matter: state for matter, (state, _) in matters.items()},
+            drafts,
+            lambda: new_id(now),
+            is_tenant_known=not is_new or tenant is None or await self._is_served(tenant),
+        )
+        sorting.apply(named, now)
+        # The messages come first: the position of a conflict tells a message that was taken.
+        operations: list[Operation] = [
+            occurrence_row(one, sorting.taken[one.id]) for one in messages
+        ]
+        operations += [
+            matter_change(matter, sorting.matters[matter], etag)
+            for matter, (state, etag) in matters.items()
+            if sorting.matters[matter] != state
+        ]
+        if sorting.front != front:
+            operations.append(front_change(name, sorting.front, front_etag))
+        changes, notices = self._store.plan(list(sorting.drafts.values()))
+        operations += changes
+        if len(operations) + len(notices) > _MOST_OPERATIONS:
+            raise _TooManyError
+        await self._store.commit(operations, notices)
+
+    async def _matters(self, names: Iterable[str]) -> dict[str, tuple[Matter, str | None]]:
+        distinct = list(dict.fromkeys(names))
+        found = await asyncio.gather(*(self._store.matter(name) for name in distinct))
+        return dict(zip(distinct, found, strict=True))
+
+    async def _drafts(self, names: Iterable[str | None]) -> dict[str, Draft]:
+        distinct = [name for name in dict.fromkeys(names) if name]
+        found = await asyncio.gather(*(self._store.find(name) for name in distinct))
+        return {draft.incident.id: draft for draft in found if draft is not None}
+
+
+def _parts(messages: Sequence[MatterMessage]) -> Iterator[Sequence[MatterMessage]]:
+    """Divide messages into parts that fit a transaction each."""
+    part: list[MatterMessage] = []
+    matters: set[str] = set()
+    for message in messages:
+        matters.add(matter_id(message.data))
+        if len(part) == _MOST_MESSAGES or len(matters) > _MOST_MATTERS:
+            yield part
+            part, matters = [], {matter_id(message.data)}
+        part.append(message)
+    yield part

@@ -1,21 +1,24 @@
 """The rows of the records: one partition of the table `incidents`.
 
-The record, its timeline, the state of the matter and the occurrences are in one partition, so that
-a message and its consequences are one transaction.
+The record, its timeline, the states of the matters and the messages that were taken are in one
+partition, so that a message and its consequences are one transaction. A row `due` names the record
+whose escalation is due next.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from shared.catalogue import INCIDENTS_TABLE
 from shared.ids import first_id, key, rfc3339
+from shared.incidents.records.escalation import escalate
 from shared.incidents.records.filters import IncidentFilter
-from shared.incidents.records.occurrences import Matter, MatterMessage
-from shared.incidents.records.rules import Incident, TimelineEntry, incident_not_found
+from shared.incidents.records.matters import Front, Matter, MatterMessage
+from shared.incidents.records.rules import Draft, Incident, TimelineEntry, incident_not_found
 from shared.messages.outbox import Outbox
 from shared.messages.outbox_rows import Outgoing
-from shared.ports import Insert, Operation, Replace, Row, Tables, Value
-from shared.rows import from_values, to_values
+from shared.ports import Clock, Delete, Insert, Operation, Replace, Row, Tables, Upsert, Value
+from shared.rows import Stored, from_values, to_values
 
 _TABLE: Final = INCIDENTS_TABLE.name
 # No id of a tenant begins so.
@@ -25,23 +28,25 @@ _PARTITION: Final = "_records"
 class IncidentStore:
     """Reads and commits the records of incidents."""
 
-    def __init__(self, tables: Tables, outbox: Outbox) -> None:
+    def __init__(self, tables: Tables, outbox: Outbox, clock: Clock) -> None:
         self._tables = tables
         self._outbox = outbox
+        self._clock = clock
 
-    async def find(self, incident: str) -> tuple[Incident, str] | None:
-        """Return a record and the ETag; None for a missing record."""
+    async def find(self, incident: str) -> Draft | None:
+        """Return a record, to be changed; None for a missing record."""
         row = await self._tables.get(_TABLE, _PARTITION, _record(incident))
         if row is None or row.etag is None:
             return None
-        return from_values(Incident, row.values), row.etag
+        found = from_values(Incident, row.values)
+        return Draft(found, found, row.etag)
 
     async def load(self, incident: str) -> tuple[Incident, str]:
         """Return a record and the ETag. Raises NotFoundError for a missing record."""
         found = await self.find(incident)
         if found is None:
             raise incident_not_found()
-        return found
+        return found.incident, found.etag or ""
 
     async def page(
         self, wanted: IncidentFilter, size: int, continuation: str | None
@@ -81,48 +86,71 @@ class IncidentStore:
 
     async def matter(self, matter: str) -> tuple[Matter, str | None]:
         """Return the state of a matter and the ETag, which is None for a new matter."""
-        row = await self._tables.get(_TABLE, _PARTITION, _matter(matter))
-        if row is None:
-            return Matter(), None
-        return from_values(Matter, row.values), row.etag
+        return await self._state(Matter, _matter(matter))
 
-    async def has(self, message: MatterMessage) -> bool:
-        """Tell whether the message has been taken."""
-        return await self._tables.get(_TABLE, _PARTITION, _occurrence(message)) is not None
+    async def front(self, front: str) -> tuple[Front, str | None]:
+        """Return the latest matters of a kind and a tenant, and the ETag."""
+        return await self._state(Front, _front(front))
+
+    async def has(self, name: str) -> bool:
+        """Tell whether a message, or a request, with the id `name` has been taken."""
+        return await self._tables.get(_TABLE, _PARTITION, _occurrence(name)) is not None
+
+    async def due(self, now: datetime) -> Sequence[tuple[str, str]]:
+        """Return some of the incidents whose escalation is due, each with the key of its row."""
+        until = key("due", rfc3339(now)) + "~"
+        page = await self._tables.page(_TABLE, _PARTITION, between=(key("due", ""), until))
+        return [(str(row.values["incident"]), row.row) for row in page.rows]
+
+    async def forget_stale_due(self, draft: Draft | None, row: str) -> None:
+        """Delete a row `due` that is not the row of a record."""
+        due = None if draft is None else draft.incident.due_at
+        if draft is None or due is None or _due(draft.incident.id, due) != row:
+            await self._tables.delete(_TABLE, _PARTITION, row)
+
+    def plan(self, drafts: Sequence[Draft]) -> tuple[list[Operation], list[Outgoing]]:
+        """Take the steps of the escalation that are due; return what keeps the drafts.
+
+        The second list has the notices of the escalation.
+        """
+        now = self._clock()
+        changes: list[Operation] = []
+        notices: list[Outgoing] = []
+        for draft in drafts:
+            notices += escalate(draft, now)
+            if draft.is_changed:
+                changes += _changes(draft)
+        return changes, notices
 
     async def commit(
-        self,
-        incident: Incident,
-        etag: str | None,
-        entries: Sequence[TimelineEntry],
-        *,
-        operations: Sequence[Operation] = (),
-        outgoing: Sequence[Outgoing] = (),
-    ) -> None:
-        """Keep a record with entries of the timeline; `etag` is None for a new record.
-
-        Raises RowConflictError when the record, or a further row of `operations`, has changed.
-        """
-        kept = [
-            record_change(incident, etag),
-            *(timeline_row(incident.id, entry) for entry in entries),
-        ]
-        await self._outbox.commit(_TABLE, _PARTITION, [*kept, *operations], outgoing)
-
-    async def keep(
         self, operations: Sequence[Operation], outgoing: Sequence[Outgoing] = ()
     ) -> None:
-        """Commit operations on the partition. Raises RowConflictError with the position."""
+        """Commit operations on the partition, with what follows.
+
+        Raises RowConflictError, with the position of the operation, when a row has changed.
+        """
         await self._outbox.commit(_TABLE, _PARTITION, operations, outgoing)
+
+    async def keep(
+        self, draft: Draft, operations: Sequence[Operation] = (), outgoing: Sequence[Outgoing] = ()
+    ) -> None:
+        """Commit a draft and further operations, which come first. Raises as `commit` does."""
+        changes, notices = self.plan([draft])
+        if not changes and not operations and not outgoing:
+            return
+        await self.commit([*operations, *changes], [*notices, *outgoing])
+
+    async def send(self, outgoing: Outgoing) -> None:
+        """Send what belongs to no change, for certain, even if the process dies."""
+        await self._outbox.commit(_TABLE, _PARTITION, [], [outgoing])
 
     async def flush(self) -> None:
         """Send what a crash left in the outbox of the partition."""
         await self._outbox.flush(_TABLE, _PARTITION)
 
-
-def record_change(incident: Incident, etag: str | None) -> Operation:
-    """Make the operation that keeps a record."""
-    return _change(_record(incident.id), to_values(incident), etag)
+    async def _state[T: Stored](self, kind: type[T], name: str) -> tuple[T, str | None]:
+        row = await self._tables.get(_TABLE, _PARTITION, name)
+        return (kind(), None) if row is None else (from_values(kind, row.values), row.etag)
 
 
 def matter_change(matter: str, state: Matter, etag: str | None) -> Operation:
@@ -130,15 +158,38 @@ def matter_change(matter: str, state: Matter, etag: str | None) -> Operation:
     return _change(_matter(matter), to_values(state), etag)
 
 
-def timeline_row(incident: str, entry: TimelineEntry) -> Operation:
-    """Make the operation that adds an entry to the timeline of an incident."""
-    return Insert(Row(_PARTITION, _step(incident, entry.number), to_values(entry)))
+def front_change(front: str, state: Front, etag: str | None) -> Operation:
+    """Make the operation that keeps the latest matters of a kind and a tenant."""
+    return _change(_front(front), to_values(state), etag)
 
 
-def occurrence_row(message: MatterMessage, incident: str | None) -> Operation:
+def occurrence_row(message: MatterMessage, incident: str) -> Operation:
     """Make the operation that refuses a message that has been taken."""
-    values = {"at": rfc3339(message.at), "incident": incident or ""}
-    return Insert(Row(_PARTITION, _occurrence(message), values))
+    values = {"at": rfc3339(message.at), "incident": incident}
+    return Insert(Row(_PARTITION, _occurrence(message.id), values))
+
+
+def request_row(name: str, incident: str) -> Operation:
+    """Make the operation that refuses a request with an id that has been taken."""
+    return Insert(Row(_PARTITION, _occurrence(name), {"incident": incident}))
+
+
+def _changes(draft: Draft) -> list[Operation]:
+    """Make the operations that keep a record, its timeline, and the row of the next escalation."""
+    incident, before = draft.incident, draft.before
+    changes = [_change(_record(incident.id), to_values(incident), draft.etag)]
+    changes += [
+        Insert(Row(_PARTITION, _step(incident.id, entry.number), to_values(entry)))
+        for entry in draft.entries
+    ]
+    due = None if before is None else before.due_at
+    if due != incident.due_at:
+        if due is not None:
+            changes.append(Delete(_PARTITION, _due(incident.id, due)))
+        if incident.due_at is not None:
+            values = {"incident": incident.id}
+            changes.append(Upsert(Row(_PARTITION, _due(incident.id, incident.due_at), values)))
+    return changes
 
 
 def _change(name: str, values: dict[str, Value], etag: str | None) -> Operation:
@@ -158,5 +209,13 @@ def _matter(matter: str) -> str:
     return key("matter", matter)
 
 
-def _occurrence(message: MatterMessage) -> str:
-    return key("occurrence", message.id)
+def _front(front: str) -> str:
+    return key("front", front)
+
+
+def _occurrence(name: str) -> str:
+    return key("occurrence", name)
+
+
+def _due(incident: str, at: datetime) -> str:
+    return key("due", rfc3339(at), incident)

@@ -1,0 +1,1 @@
+"""Incidents: recorded from the queue, escalated, shown and handled."""
