@@ -5,6 +5,7 @@ from typing import Annotated
 
 import azure.functions as func
 from msgspec import Meta, Struct, convert
+from msgspec.structs import replace
 
 from functions.edge.bodies import View
 from functions.edge.calls import Call, Reply
@@ -15,6 +16,7 @@ from shared.assets.rules import Asset, AssetFilter, Difference, DocumentFound, V
 from shared.composition.assets import AssetsFlow
 from shared.identity.rules import TENANT_ROLES
 from shared.messages.contracts import AwareTime
+from shared.subjects.notes import NOT_OPENED
 
 blueprint = func.Blueprint()
 http = HttpRoutes(blueprint, AssetsFlow)
@@ -100,7 +102,8 @@ _CHOICE = parameters_of(
     uploaded_from="Only assets that were uploaded then (RFC 3339) or later.",
     uploaded_before="Only assets that were uploaded earlier (RFC 3339).",
     scanned_before="Only assets that were last scanned earlier (RFC 3339).",
-    metadata_note="Only assets with this note on their metadata; `any` for any note in a record.",
+    metadata_note="Only assets with this note on their metadata; `any` for any note in a record."
+    " Records are tried anew for `metadata-not-opened`.",
 )
 
 
@@ -115,7 +118,7 @@ _CHOICE = parameters_of(
 async def list_assets(call: Call[AssetsFlow]) -> Reply:
     """List the tenant's assets, oldest first, filtered by verdict, time or path prefix.
 
-    Each page is recorded.
+    Each page is recorded. A page may be short, or empty, and still have a next page.
     """
     query = call.query(AssetQuery)
     chosen = AssetFilter(
@@ -124,11 +127,15 @@ async def list_assets(call: Call[AssetsFlow]) -> Reply:
         query.uploaded_from,
         query.uploaded_before,
         query.scanned_before,
-        query.metadata_note,
+        # A record that cannot be opened is known by the attempt alone.
+        None if query.metadata_note == NOT_OPENED else query.metadata_note,
     )
     assets, continuation = await call.flow.assets.page(
         call.tenant, size=call.page_size, continuation=call.continuation, chosen=chosen
     )
+    if query.metadata_note == NOT_OPENED:
+        sealed = await call.flow.search.not_opened(call.tenant, [one.id for one in assets])
+        assets = [replace(one, metadata_note=NOT_OPENED) for one in assets if one.id in sealed]
     return Reply(200, AssetPage(assets=[_view(a) for a in assets], continuation=continuation))
 
 

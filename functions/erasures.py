@@ -23,10 +23,11 @@ from shared.catalogue import (
     ERASURE_REQUESTS_QUEUE,
 )
 from shared.composition.erasures import ErasuresFlow
-from shared.erasures.discovery import AssetEvidence
+from shared.erasures.evidence import AssetEvidence
 from shared.erasures.finds import (
     CertaintyDecision,
     FieldDecision,
+    FindChoice,
     FindDecision,
     FindReason,
     SingleDecision,
@@ -41,7 +42,6 @@ from shared.messages.contracts import (
     ErasureApproved,
     ErasureBatchReady,
     ErasureDiscoveryReady,
-    Identifier,
 )
 from shared.rows import Stored
 from shared.subjects.matching import CERTAINTIES, Certainty
@@ -51,8 +51,6 @@ http = HttpRoutes(blueprint, ErasuresFlow)
 
 # One transaction takes the finds of a request for decisions, with the request's own row.
 _MAX_FINDS = 90
-# Matches of an asset that a page of finds shows.
-_MAX_MATCHES = 20
 
 
 type Name = Annotated[str, Meta(min_length=1, max_length=10_000)]
@@ -87,6 +85,7 @@ class ErasureView(Stored, frozen=True):
     `counts` are the preview: the finds by certainty, and the assets and bytes that are included by
     the decisions. `not_looked_into` counts the assets whose metadata could not be read whole, by
     the note that `GET assets?metadataNote=` filters by. `progress` shows a running discovery.
+    `choice` has the decisions that hold on whole fields and certainties, until the completion.
     """
 
     id: str
@@ -96,6 +95,7 @@ class ErasureView(Stored, frozen=True):
     requested_at: datetime
     possible: bool
     counts: Counts | None = None
+    choice: FindChoice = FindChoice()
     assets: int | None = None
     bytes: int | None = None
     assets_read: int | None = None
@@ -120,23 +120,41 @@ class MatchView(View, frozen=True):
 
 
 class FoundAssetView(View, frozen=True):
-    """An asset of a find, with the texts that matched; a companion may have no match."""
+    """An asset of a find, with the first matches; a companion may have none.
+
+    `match_count` is the number of all matches, which `…/matches` lists. `metadata_note` says that
+    metadata of the asset could not be read whole.
+    """
 
     id: str
     path: str
     size: int
     matches: list[MatchView]
+    match_count: int
     media_type: str | None = None
+    metadata_note: str | None = None
 
 
 class FindView(View, frozen=True):
-    """A find: an asset with its companions, which are erased or left as one."""
+    """A find: an asset with its companions, which are erased or left as one.
+
+    `companion_of` is an erased asset whose companions, filed later, the assets are.
+    """
 
     id: str
     certainty: Certainty
     decision: FindDecision
     assets: list[FoundAssetView]
     reason: FindReason | None = None
+    companion_of: str | None = None
+
+
+class MatchPage(View, frozen=True):
+    """A page of the matches in an asset, their number in all, and the token of the next page."""
+
+    matches: list[MatchView]
+    match_count: int
+    continuation: str | None
 
 
 class FindPage(View, frozen=True):
@@ -251,33 +269,45 @@ async def list_finds(call: Call[ErasuresFlow]) -> Reply:
 
 @http.endpoint(
     "GET",
-    "tenants/{tenant}/erasure-requests/{request}/finds/{find}/thumbnail",
-    discloses=Disclosed("asset.thumbnail-viewed", "erasure-requests/{request}"),
+    "tenants/{tenant}/erasure-requests/{request}/finds/{find}/assets/{asset}/matches",
+    discloses=Disclosed("erasure.finds-listed", "erasure-requests/{request}"),
+    roles=_MANAGING,
+    replies={200: MatchPage},
+    query=PAGING,
+)
+async def list_matches(call: Call[ErasuresFlow]) -> Reply:
+    """List every match in an asset of a find, the surest first; each page is recorded."""
+    evidence, continuation = await call.flow.evidence.matches(
+        call.tenant,
+        call.param("request"),
+        call.param("find"),
+        call.param("asset"),
+        size=call.page_size,
+        continuation=call.continuation,
+    )
+    page = MatchPage(
+        matches=_match_views(evidence), match_count=evidence.count, continuation=continuation
+    )
+    return Reply(200, page)
+
+
+@http.endpoint(
+    "GET",
+    "tenants/{tenant}/erasure-requests/{request}/finds/{find}/assets/{asset}/thumbnail",
+    discloses=Disclosed("asset.thumbnail-viewed", "assets/{asset}"),
     roles=_MANAGING,
     replies={200: Raw(("image/jpeg",))},
-    query=(
-        Parameter("asset", "An asset of the find; the first picture where left out.", Identifier),
-    ),
 )
 async def show_thumbnail(call: Call[ErasuresFlow]) -> Reply:
-    """Show a find's picture in small, at most 256 pixels a side; recorded for the asset.
+    """Show a picture of a find in small, at most 256 pixels a side; recorded for the asset.
 
     The picture is rendered anew each time, without any metadata, and kept nowhere. Of an animation
     and of several pages the first is shown.
     """
-    shown = await call.flow.thumbnails.show(
-        call.tenant,
-        call.param("request"),
-        call.param("find"),
-        call.request.params.get("asset") or None,
+    jpeg = await call.flow.thumbnails.show(
+        call.tenant, call.param("request"), call.param("find"), call.param("asset")
     )
-    return Reply(
-        200,
-        headers=_AS_PICTURE,
-        content=shown.jpeg,
-        content_type="image/jpeg",
-        resource=f"assets/{shown.asset}",
-    )
+    return Reply(200, headers=_AS_PICTURE, content=jpeg, content_type="image/jpeg")
 
 
 @http.endpoint(
@@ -296,6 +326,12 @@ async def decide_on_finds(call: Call[ErasuresFlow]) -> Reply:
     which an approval needs.
     """
     asked = call.read(DecisionsRequest)
+    if not (asked.finds or asked.fields or asked.certainties):
+        raise MalformedInputError(
+            "body-invalid",
+            "The body decides on nothing.",
+            "Send `finds`, `fields` or `certainties` with the decisions.",
+        )
     state, etag = await call.flow.erasures.find(call.tenant, call.param("request"))
     call.require_match(etag)
     decision = await call.flow.erasures.decide(
@@ -424,12 +460,26 @@ def _find_view(shown: Shown) -> FindView:
         certainty=shown.find.certainty,
         decision=shown.decision,
         reason=shown.reason,
+        companion_of=shown.find.companion_of,
         assets=[_asset_view(one) for one in shown.evidence],
     )
 
 
 def _asset_view(evidence: AssetEvidence) -> FoundAssetView:
-    matches = [
+    asset = evidence.asset
+    return FoundAssetView(
+        id=asset.id,
+        path=asset.path,
+        size=asset.size,
+        media_type=asset.media_type,
+        matches=_match_views(evidence),
+        match_count=evidence.count,
+        metadata_note=evidence.note or asset.metadata_note,
+    )
+
+
+def _match_views(evidence: AssetEvidence) -> list[MatchView]:
+    return [
         MatchView(
             identifier=match.identifier,
             field=match.field,
@@ -437,13 +487,5 @@ def _asset_view(evidence: AssetEvidence) -> FoundAssetView:
             how=match.how,
             text=text,
         )
-        for match, text in evidence.matches[:_MAX_MATCHES]
+        for match, text in evidence.matches
     ]
-    asset = evidence.asset
-    return FoundAssetView(
-        id=asset.id,
-        path=asset.path,
-        size=asset.size,
-        media_type=asset.media_type,
-        matches=matches,
-    )

@@ -211,10 +211,11 @@ ERASURES_TABLE: Final = _table(
     "erasures",
     "Erasure requests, the ranges of discovery, the finds with the managers' decisions, and the"
     " state of the batches.",
-    personal_data="The data subject's names, addresses and ids, encrypted, until completion;"
-    " the directory's object ids of requester and approver.",
+    personal_data="The data subject's names, addresses and ids, and the paths of approved assets,"
+    " encrypted, until completion; the names of the fields of finds until the approval; the"
+    " directory's object ids of requester and approver.",
     data_subject="The data subject of the request; the tenant's staff",
-    retention="No end; the encrypted identifiers until the request is completed.",
+    retention="No end; what is encrypted until the request is completed.",
 )
 ACCESS_LOG_TABLE: Final = _table(
     "accesslog",

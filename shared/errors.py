@@ -47,6 +47,15 @@ class MalformedInputError(RefusalError):
     status = 400
 
 
+def foreign_continuation() -> MalformedInputError:
+    """Make the answer for a continuation token that the service did not give."""
+    return MalformedInputError(
+        "continuation-token-invalid",
+        "The continuation token is not one that this service gave out.",
+        "Pass the `continuation` of the page before as it came, or leave it out to start anew.",
+    )
+
+
 class UnauthenticatedError(RefusalError):
     """No valid token."""
 

@@ -146,15 +146,11 @@ class Assets:
         """Send the messages that a crash left unsent in the partition."""
         await self._outbox.flush(ASSETS, partition)
 
-    async def companions_of(self, asset: Asset) -> list[Asset]:
-        """Return the tenant's assets with the same `companions` as `asset`, and `asset` itself."""
-        if asset.companions is None:
-            return [asset]
-        prefix = key("companion", asset.companions, "")
-        rows = self._tables.scan(ASSETS, key(asset.tenant), prefix=prefix)
-        found = [
-            await self._filed(key(asset.tenant), row.row.removeprefix(prefix)) async for row in rows
-        ]
+    async def companions_of(self, tenant: str, companions: str) -> list[Asset]:
+        """Return the assets of a tenant with the same `companions`: of one name, or nearly."""
+        prefix = key("companion", companions, "")
+        rows = self._tables.scan(ASSETS, key(tenant), prefix=prefix)
+        found = [await self._filed(key(tenant), row.row.removeprefix(prefix)) async for row in rows]
         return [one for one in found if one is not None]
 
     async def find(self, tenant: str, asset: str) -> Asset:

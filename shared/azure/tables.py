@@ -19,7 +19,7 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 from shared.azure.faults import as_unavailable
 from shared.azure.transactions import submit
 from shared.catalogue import StoreGuard, allow_any
-from shared.errors import MalformedInputError, RowConflictError
+from shared.errors import RowConflictError, foreign_continuation
 from shared.ports import Condition, Operation, Page, Replace, Row, Upsert, Value
 
 _CONFLICTS = {
@@ -117,7 +117,7 @@ class AzureTables:
                 return Page([], None)
             except HttpResponseError as error:
                 if start is not None and error.status_code == _BAD_REQUEST:
-                    raise _foreign_continuation() from error
+                    raise foreign_continuation() from error
                 raise
         token = getattr(pages, "continuation_token", None)
         return Page(rows, _encode_continuation(token) if token else None)
@@ -239,18 +239,10 @@ def _decode_continuation(token: str) -> Any:  # noqa: ANN401 - a dict or tuple b
         if not all(map(_is_next_key, value.values())):
             raise ValueError(token)
     except (ValueError, binascii.Error, RecursionError) as error:
-        raise _foreign_continuation() from error
+        raise foreign_continuation() from error
     return value
 
 
 def _is_next_key(key: object) -> bool:
     """Tell whether `key` has the form of a continuation header: it becomes a part of a URL."""
     return key is None or (isinstance(key, str) and _NEXT_KEY.fullmatch(key) is not None)
-
-
-def _foreign_continuation() -> MalformedInputError:
-    return MalformedInputError(
-        "continuation-token-invalid",
-        "The continuation token is not one that this service gave out.",
-        "Pass the `continuation` of the page before as it came, or leave it out to start anew.",
-    )

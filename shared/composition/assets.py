@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 
 from shared.composition.core import Flow
 from shared.composition.messages import MessagesFlow
+from shared.composition.subjects import SubjectsFlow
 
 if TYPE_CHECKING:
     from shared.assets import Assets
+    from shared.subjects.search import Search
 
 
 class AssetsFlow(Flow):
@@ -20,3 +22,8 @@ class AssetsFlow(Flow):
 
         adapters, outbox = self._adapters, self._flow(MessagesFlow).outbox
         return Assets(adapters.tables, adapters.blobs, outbox, self.clock)
+
+    @property
+    def search(self) -> "Search":
+        """The search in the records of what files say."""
+        return self._flow(SubjectsFlow).search

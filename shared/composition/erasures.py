@@ -11,7 +11,15 @@ from shared.composition.subjects import SubjectsFlow
 from shared.composition.tenancy import TenancyFlow
 
 if TYPE_CHECKING:
-    from shared.erasures import Discovery, Erasures, ErasureStore, Thumbnails
+    from shared.erasures import (
+        Discovery,
+        Erasures,
+        ErasureSeals,
+        ErasureStore,
+        FindEvidence,
+        Groups,
+        Thumbnails,
+    )
 
 
 class ErasuresFlow(Flow):
@@ -24,6 +32,20 @@ class ErasuresFlow(Flow):
         return ErasureStore(self._adapters.tables, self._flow(MessagesFlow).outbox, self.clock)
 
     @cached_property
+    def _seals(self) -> "ErasureSeals":
+        from shared.erasures import ErasureSeals
+
+        incidents = self._flow(IncidentsFlow).incidents
+        return ErasureSeals(self._adapters.data_keys, incidents, self.clock)
+
+    @cached_property
+    def _groups(self) -> "Groups":
+        from shared.erasures import Groups
+
+        assets, log = self._flow(AssetsFlow).assets, self._flow(MessagesFlow).log
+        return Groups(self._store, assets, self._seals, log)
+
+    @cached_property
     def discovery(self) -> "Discovery":
         """The discoveries of erasure requests."""
         from shared.erasures import Discovery
@@ -32,11 +54,19 @@ class ErasuresFlow(Flow):
             self._store,
             self._flow(AssetsFlow).assets,
             self._flow(SubjectsFlow).search,
-            self._adapters.data_keys,
-            self._flow(IncidentsFlow).incidents,
+            self._seals,
+            self._groups,
             self._adapters.bus,
             self.clock,
         )
+
+    @cached_property
+    def evidence(self) -> "FindEvidence":
+        """The evidence of every tenant's finds."""
+        from shared.erasures import FindEvidence
+
+        assets, search = self._flow(AssetsFlow).assets, self._flow(SubjectsFlow).search
+        return FindEvidence(self._store, assets, search, self._seals)
 
     @cached_property
     def erasures(self) -> "Erasures":
@@ -46,6 +76,9 @@ class ErasuresFlow(Flow):
         return Erasures(
             self._store,
             self.discovery,
+            self.evidence,
+            self._seals,
+            self._groups,
             self._flow(AssetsFlow).assets,
             self._adapters.blobs,
             self._flow(TenancyFlow).tenants,

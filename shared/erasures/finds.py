@@ -34,7 +34,10 @@ class Find(Stored, frozen=True):
     """An asset that names the data subject, with its companions.
 
     `assets` begin with the asset that was found first. `fields` are the metadata fields
-    with a match, `certainty` is the surest match. `decision` is a manager's on this find alone.
+    with a match, `certainty` is the surest match. `decision` is a manager's on this find alone, and
+    once the request is approved the decision that holds. `fields` are gone then, because a file may
+    name a field. `keys` are the versions of the data key that sealed the matching texts.
+    `companion_of` is the erased asset whose late companions the assets are.
     """
 
     id: str
@@ -43,6 +46,21 @@ class Find(Stored, frozen=True):
     fields: tuple[str, ...]
     decision: FindDecision | None = None
     reason: FindReason | None = None
+    keys: tuple[str, ...] = ()
+    companion_of: str | None = None
+
+
+class ApprovedAsset(Stored, frozen=True):
+    """An asset that is to be erased, until the request is completed.
+
+    `certainty` is the find's. `path` has the canonical path and `Asset.companions`, sealed in
+    base64 under the version `key` of the data key; None for an asset that was gone before.
+    """
+
+    asset: str
+    certainty: Certainty
+    path: str | None = None
+    key: str | None = None
 
 
 class FieldDecision(Stored, frozen=True, forbid_unknown_fields=True):
@@ -76,14 +94,20 @@ class FindChoice(Stored, frozen=True):
     certainties: tuple[CertaintyDecision, ...] = ()
 
 
-def find_of(identifier: str, assets: Sequence[FoundAsset], matches: Sequence[Match]) -> Find:
-    """Make the find of an asset and its companions from the asset's matches, the surest first."""
+def find_of(
+    identifier: str, assets: Sequence[FoundAsset], matches: Sequence[Match], key: str
+) -> Find:
+    """Make the find of an asset and its companions from the asset's matches, the surest first.
+
+    `key` is the version of the data key that sealed the asset's texts.
+    """
     fields = sorted({match.field for match in matches})
     return Find(
         id=identifier,
         certainty=matches[0].certainty,
         assets=tuple(dict.fromkeys(assets)),
         fields=_bounded(fields),
+        keys=(key,),
     )
 
 
@@ -97,6 +121,8 @@ def joined(one: Find | None, other: Find) -> Find:
         certainty=surest,
         assets=tuple(dict.fromkeys((*one.assets, *other.assets))),
         fields=_bounded(sorted({*one.fields, *other.fields})),
+        keys=tuple(sorted({*one.keys, *other.keys})),
+        companion_of=one.companion_of or other.companion_of,
     )
 
 
@@ -121,6 +147,23 @@ def decision_on(find: Find, choice: FindChoice) -> tuple[FindDecision, FindReaso
         if one.certainty == find.certainty:
             return one.decision, one.reason
     return ("include" if find.certainty == "named" else "leave-out"), None
+
+
+def settled(find: Find, choice: FindChoice) -> Find:
+    """Return a find with the decision that holds for good, and without the names of fields."""
+    decision, reason = decision_on(find, choice)
+    return msgspec.structs.replace(find, decision=decision, reason=reason, fields=())
+
+
+def for_later_finds(choice: FindChoice) -> FindChoice:
+    """Return the decisions that hold for finds of a later preview: those that leave finds out.
+
+    Nobody has seen the later finds, so no earlier decision includes one.
+    """
+    return FindChoice(
+        fields=tuple(one for one in choice.fields if one.decision == "leave-out"),
+        certainties=tuple(one for one in choice.certainties if one.decision == "leave-out"),
+    )
 
 
 def with_choice(
@@ -149,6 +192,24 @@ def no_such_find() -> NotFoundError:
         "find-not-found",
         "The preview has no such find.",
         "Read the finds again, and decide on those.",
+    )
+
+
+def no_such_field() -> NotFoundError:
+    """Make the answer for a decision on a field that no find has a match in."""
+    return NotFoundError(
+        "field-not-found",
+        "A field is decided on in which no find of the preview has a match.",
+        "Write each field as the finds do.",
+    )
+
+
+def no_asset_of_find() -> NotFoundError:
+    """Make the answer for an asset that a find does not have, or that is gone."""
+    return NotFoundError(
+        "asset-not-found",
+        "The find has no such asset, or the asset was erased or replaced.",
+        "Read the finds again.",
     )
 
 

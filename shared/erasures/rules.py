@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from shared.erasures.finds import FindChoice
+from shared.erasures.finds import FindChoice, for_later_finds
 from shared.errors import ConflictError, ForbiddenError, NotFoundError
 from shared.messages.contracts import AccessRecorded, Actor
 from shared.rows import Stored
@@ -45,7 +45,8 @@ class Erasure(Stored, frozen=True):
     `identifiers_key` is the version of the data key that sealed the identifiers. `possible` asks
     for finds that are only possible. `discovery` is the present run of discovery,
     `discovery_started_at` its start, and `earlier` are the runs before. `counts` are the preview,
-    with the managers' decisions. `choice` has the decisions on whole fields and certainties.
+    with the managers' decisions. `choice` has the decisions on whole fields and certainties; those
+    that include finds hold for one preview.
     `not_looked_into` counts the assets whose metadata could not be read whole, by note. `batches`
     is the number of batches of the approved assets, once known.
     """
@@ -148,6 +149,7 @@ def discovered(state: Erasure, discovery: str, preview: Preview, now: datetime) 
             completed_at=now,
             identifiers=None,
             identifiers_key=None,
+            choice=FindChoice(),
             assets_read=preview.assets_read,
             not_looked_into=dict(preview.not_looked_into),
         )
@@ -170,8 +172,7 @@ def decide_finds(
     state: Erasure, choice: FindChoice, counts: Counts, actor: Actor, now: datetime
 ) -> ErasureDecision:
     """Keep a manager's decisions on the finds. Raises ConflictError without a preview."""
-    if state.status != "awaiting-approval":
-        raise _not_awaiting(state)
+    require_preview(state)
     state = msgspec.structs.replace(
         state, choice=choice, counts=counts, decided_by=actor, decided_at=now
     )
@@ -192,8 +193,7 @@ def approve(state: Erasure, actor: Actor, now: datetime) -> ErasureDecision:
         )
     if state.approved_by is not None and state.approved_by.id == actor.id:
         return ErasureDecision(state, None)
-    if state.status != "awaiting-approval":
-        raise _not_awaiting(state)
+    require_preview(state)
     state = msgspec.structs.replace(state, status="erasing", approved_by=actor, approved_at=now)
     return ErasureDecision(state, entry(state, "erasure.approved", actor))
 
@@ -218,6 +218,7 @@ def verify(state: Erasure, batches_done: int, discovery: str, now: datetime) -> 
         earlier=(*state.earlier, state.discovery),
         discovery=discovery,
         discovery_started_at=now,
+        choice=for_later_finds(state.choice),
     )
     return ErasureDecision(state, entry(state, "erasure.verifying", SYSTEM))
 
@@ -250,9 +251,20 @@ def erasure_not_found() -> NotFoundError:
     )
 
 
-def _not_awaiting(state: Erasure) -> ConflictError:
+def request_over() -> ConflictError:
+    """Make the answer for a completed request, which shows neither texts nor pictures."""
     return ConflictError(
-        "erasure-not-awaiting-approval",
-        f"The erasure request is {state.status}.",
-        "Wait for the preview, or do nothing if it was approved before.",
+        "erasure-completed",
+        "The erasure request is completed, and shows neither texts nor pictures any more.",
+        "Look at the assets that are left in the DAM.",
     )
+
+
+def require_preview(state: Erasure) -> None:
+    """Raise ConflictError unless the request has a preview to decide on."""
+    if state.status != "awaiting-approval":
+        raise ConflictError(
+            "erasure-not-awaiting-approval",
+            f"The erasure request is {state.status}.",
+            "Wait for the preview, or do nothing if it was approved before.",
+        )

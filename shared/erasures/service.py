@@ -17,8 +17,10 @@ from shared.catalogue import (
 )
 from shared.compare_and_set import compare_and_set
 from shared.erasures import ranges, rules
-from shared.erasures.discovery import AssetEvidence, Discovery
+from shared.erasures.discovery import Discovery
+from shared.erasures.evidence import AssetEvidence, FindEvidence
 from shared.erasures.finds import (
+    MORE_FIELDS,
     CertaintyDecision,
     FieldDecision,
     Find,
@@ -26,11 +28,14 @@ from shared.erasures.finds import (
     FindReason,
     SingleDecision,
     decision_on,
+    no_such_field,
     no_such_find,
     with_choice,
 )
+from shared.erasures.groups import Groups
 from shared.erasures.ranges import DiscoveryProgress
 from shared.erasures.rules import SYSTEM, Erasure, ErasureDecision
+from shared.erasures.sealing import ErasureSeals
 from shared.erasures.store import ErasureStore
 from shared.errors import PreconditionFailedError, RowConflictError, UnavailableError
 from shared.ids import new_id
@@ -68,6 +73,9 @@ class Erasures:
         self,
         store: ErasureStore,
         discovery: Discovery,
+        evidence: FindEvidence,
+        seals: ErasureSeals,
+        groups: Groups,
         assets: Assets,
         blobs: Blobs,
         tenants: Tenants,
@@ -76,6 +84,9 @@ class Erasures:
     ) -> None:
         self._store = store
         self._discovery = discovery
+        self._evidence = evidence
+        self._seals = seals
+        self._groups = groups
         self._assets = assets
         self._blobs = blobs
         self._tenants = tenants
@@ -99,7 +110,7 @@ class Erasures:
         """
         await asyncio.to_thread(Matcher, identifiers)
         now = self._clock()
-        sealed = await self._discovery.seal(tenant, request, identifiers)
+        sealed = await self._seals.seal(tenant, request, identifiers)
         decision = rules.open_request(
             tenant, sealed, actor, request, new_id(now), now, possible=possible
         )
@@ -109,7 +120,7 @@ class Erasures:
             await self._store.commit(decision, None, [message], [insert])
         except RowConflictError:
             state, _ = await self._store.load(tenant, request)
-            await self._discovery.require_same(state, identifiers)
+            await self._seals.require_same(state, identifiers)
             return ErasureDecision(state, None)
         return decision
 
@@ -141,23 +152,20 @@ class Erasures:
     ) -> tuple[Sequence[Shown], str | None]:
         """Return a page of the finds of a certainty with evidence, and the next page's token.
 
-        Raises UnavailableError without the tenant's data key. A completed request has no evidence.
+        Raises ConflictError without the tenant's data key. A completed request has no evidence.
         """
         state, _ = await self._store.load(tenant, request)
         finds, following = await self._store.page_of_finds(state, certainty, size, continuation)
-        has_identifiers = state.identifiers is not None
-        matcher = await self._discovery.matcher(state) if has_identifiers and finds else None
-        return [await self._shown(state, find, matcher) for find in finds], following
-
-    async def _shown(self, state: Erasure, find: Find, matcher: Matcher | None) -> Shown:
-        decision, reason = decision_on(find, state.choice)
-        evidence = await self._discovery.evidence(state.tenant, find, matcher)
-        return Shown(find, decision, reason, evidence)
+        evidence = await self._evidence.of_finds(state, finds)
+        return [
+            Shown(find, *decision_on(find, state.choice), evidence=one)
+            for find, one in zip(finds, evidence, strict=True)
+        ], following
 
     async def included(self, tenant: str, request: str) -> AsyncIterator[str]:
         """Yield the ids of the assets that a request includes and, once approved, erases."""
         state, _ = await self._store.load(tenant, request)
-        async for asset in self._discovery.included(state):
+        async for asset, _, _ in self._groups.included(state):
             yield asset
 
     async def decide(
@@ -173,10 +181,11 @@ class Erasures:
     ) -> ErasureDecision:
         """Keep a manager's decisions on the preview that was seen with `etag`.
 
-        Raises NotFoundError for a find that the preview does not have, ConflictError without a
-        preview, and PreconditionFailedError when the request has changed.
+        Raises NotFoundError for a find or a field that the preview does not have, ConflictError
+        without a preview, and PreconditionFailedError when the request has changed.
         """
         state, _ = await self._store.load(tenant, request)
+        rules.require_preview(state)
         decided: dict[str, Find] = {}
         for one in finds:
             find = decided.get(one.id) or await self._store.find(state, state.discovery, one.id)
@@ -185,6 +194,8 @@ class Erasures:
             decided[one.id] = msgspec.structs.replace(
                 find, decision=one.decision, reason=one.reason
             )
+        if fields:
+            await self._require_fields(state, {one.field for one in fields})
         choice = with_choice(state.choice, fields, certainties)
         chosen = msgspec.structs.replace(state, choice=choice)
         counts = await self._discovery.counts(chosen, lambda find: decided.get(find.id, find))
@@ -196,18 +207,28 @@ class Erasures:
             raise _changed() from error
         return decision
 
+    async def _require_fields(self, state: Erasure, fields: set[str]) -> None:
+        """Raise NotFoundError for a field that no find of the preview has a match in."""
+        async for find in self._store.finds_of(state, state.discovery):
+            fields -= set(find.fields)
+            if not fields or MORE_FIELDS in find.fields:
+                return
+        raise no_such_field()
+
     async def approve(self, tenant: str, request: str, actor: Actor, etag: str) -> ErasureDecision:
         """Approve the preview that was seen with `etag`; the erasure then starts.
 
         A repeated approval by the same person is a decision without an entry. Raises
         LogDamagedError while the tenant's log takes no entries: no erasure goes unlogged. Raises
-        the errors of `rules.approve`, and PreconditionFailedError when the request has changed.
+        ConflictError where the evidence of an included find cannot be shown, the errors of
+        `rules.approve`, and PreconditionFailedError when the request has changed.
         """
         state, _ = await self._store.load(tenant, request)
         now = self._clock()
         decision = rules.approve(state, actor, now)
         if decision.entry is not None:
             await self._log.require_appendable(tenant)
+            await self._evidence.require(state)
         approved = ErasureApproved(tenant=tenant, request_id=request)
         message = encode(
             ERASURE_REQUESTS_QUEUE.name,
@@ -231,7 +252,8 @@ class Erasures:
         if state.status == "erasing":
             await self._log.defer_unless_appendable(tenant)
             if state.batches is None:
-                kept = await self._store.keep_items(state, self._discovery.included(state))
+                await self._store.settle(state)
+                kept = await self._store.keep_items(state, self._groups.approved(state))
                 await self._store.keep_batches(state, rules.batches_of(kept), etag)
                 state, _ = await self._store.load(tenant, request)
             now = self._clock()

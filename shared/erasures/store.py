@@ -2,9 +2,11 @@
 
 Every row is in the tenant's partition of `erasures`: `request|id`, `range|id|discovery|after`,
 `find|id|discovery|find`, `item|id|discovery|batch|asset` and `batch|id|discovery|batch`. No row has
-a text of a file, or an identifier that is not sealed.
+a text of a file, or an identifier or a path that is not sealed. A find has the names of the fields
+until the approval, and the sealed path of an approved asset stays until the completion.
 """
 
+import itertools
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 import msgspec
@@ -12,7 +14,7 @@ import msgspec
 from shared.accesslog import new_entry
 from shared.catalogue import ERASURE_DISCOVERY_QUEUE, ERASURES_TABLE
 from shared.compare_and_set import compare_and_set
-from shared.erasures.finds import Find, joined
+from shared.erasures.finds import ApprovedAsset, Find, joined, settled
 from shared.erasures.ranges import Range
 from shared.erasures.rules import BATCH_SIZE, Erasure, ErasureDecision, erasure_not_found
 from shared.ids import key, new_id
@@ -21,6 +23,7 @@ from shared.messages.contracts import AccessRecorded, ErasureDiscoveryReady
 from shared.ports import (
     Clock,
     Condition,
+    Delete,
     Insert,
     Operation,
     OutgoingMessage,
@@ -185,31 +188,58 @@ class ErasureStore:
 
     def decided(self, state: Erasure, finds: Iterable[Find]) -> list[Operation]:
         """Make the operations that keep finds with a new decision."""
-        return [
-            Upsert(
-                Row(
-                    key(state.tenant),
-                    _find_row(state, state.discovery, find.id),
-                    to_values(find),
-                )
-            )
-            for find in finds
-        ]
+        return [self._kept_find(state, state.discovery, find) for find in finds]
 
-    async def keep_items(self, state: Erasure, assets: AsyncIterator[str]) -> int:
+    @staticmethod
+    def _kept_find(state: Erasure, run: str, find: Find) -> Upsert:
+        return Upsert(Row(key(state.tenant), _find_row(state, run, find.id), to_values(find)))
+
+    async def settle(self, state: Erasure) -> None:
+        """Keep the decision that holds with each find of an approved run. May be repeated."""
+        run = state.discovery
+        await self._commit_all(
+            self._kept_find(state, run, settled(find, state.choice))
+            async for find in self.finds_of(state, run)
+        )
+
+    async def keep_items(self, state: Erasure, assets: AsyncIterator[ApprovedAsset]) -> int:
         """Keep the approved assets in batches; return their number. May be repeated."""
-        partition, place = key(state.tenant), 0
-        chunk: list[Operation] = []
-        async for asset in assets:
-            values = {"asset": asset}
-            chunk.append(Upsert(Row(partition, _item(state, place, asset), values)))
-            place += 1
+        place = itertools.count()
+        return await self._commit_all(
+            Upsert(Row(key(state.tenant), _item(state, next(place), one.asset), to_values(one)))
+            async for one in assets
+        )
+
+    async def approved_before(self, state: Erasure) -> AsyncIterator[ApprovedAsset]:
+        """Yield the approved assets of the runs before."""
+        for run in state.earlier:
+            prefix = key("item", state.id, run, "")
+            async for row in self._tables.scan(_TABLE, key(state.tenant), prefix=prefix):
+                yield from_values(ApprovedAsset, row.values)
+
+    async def forget(self, state: Erasure) -> None:
+        """Delete what a request keeps of names until the end. May be repeated."""
+        for run in (*state.earlier, state.discovery):
+            # A delivery that was overtaken may have added a find after the approval.
+            await self._commit_all(
+                self._kept_find(state, run, msgspec.structs.replace(find, fields=()))
+                async for find in self.finds_of(state, run)
+                if find.fields
+            )
+        rows = self._tables.scan(_TABLE, key(state.tenant), prefix=key("item", state.id, ""))
+        await self._commit_all(Delete(row.partition, row.row) async for row in rows)
+
+    async def _commit_all(self, operations: AsyncIterator[Operation]) -> int:
+        """Run operations on one partition in several transactions; return their number."""
+        count, chunk = 0, list[Operation]()
+        async for operation in operations:
+            chunk.append(operation)
             if len(chunk) == _CHUNK:
                 await self._tables.commit(_TABLE, chunk)
-                chunk = []
+                count, chunk = count + len(chunk), []
         if chunk:
             await self._tables.commit(_TABLE, chunk)
-        return place
+        return count + len(chunk)
 
     async def items(self, state: Erasure, batch: int) -> AsyncIterator[str]:
         """Yield the ids of the approved assets of a batch."""

@@ -3,19 +3,17 @@
 import asyncio
 import base64
 import tempfile
-from dataclasses import dataclass
 from typing import IO, Final
 
 from shared.assets.rules import Asset
 from shared.assets.service import Assets
-from shared.erasures.finds import Find, no_such_find
+from shared.erasures.finds import no_asset_of_find, no_such_find
+from shared.erasures.rules import request_over
 from shared.erasures.store import ErasureStore
 from shared.errors import (
     BlobArchivedError,
     BlobChangedError,
     ConflictError,
-    NotFoundError,
-    RefusalError,
 )
 from shared.metadata.parsing import RENDERED, Thumbnail, render
 from shared.metadata.worker.result import RENDERED_TOO_LARGE
@@ -29,14 +27,6 @@ _IN_MEMORY: Final = 4 * 1024 * 1024
 _CONCURRENT: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
-class ShownThumbnail:
-    """The thumbnail of an asset, a JPEG."""
-
-    asset: str
-    jpeg: bytes
-
-
 class Thumbnails:
     """The thumbnails of every tenant's finds."""
 
@@ -46,44 +36,31 @@ class Thumbnails:
         self._blobs = blobs
         self._limit = asyncio.Semaphore(_CONCURRENT)
 
-    async def show(
-        self, tenant: str, request: str, find: str, asset: str | None = None
-    ) -> ShownThumbnail:
-        """Render one `asset` of a find; without `asset` the first asset that can be rendered.
+    async def show(self, tenant: str, request: str, find: str, asset: str) -> bytes:
+        """Render an asset of a find as a JPEG.
 
-        Raises NotFoundError for a find that the preview does not have and for bytes that are gone,
-        ConflictError for a completed request and for an asset without a thumbnail, and
-        UnavailableError.
+        Raises NotFoundError for a find or an asset that the preview does not have and for bytes
+        that are gone, ConflictError for a completed request and for an asset without a thumbnail,
+        and UnavailableError.
         """
         state, _ = await self._store.load(tenant, request)
         if state.status == "completed":
-            raise _over()
-        shown = await self._store.find(state, state.shown, find)
-        if shown is None:
+            raise request_over()
+        known = await self._store.find(state, state.shown, find)
+        if known is None:
             raise no_such_find()
-        chosen = await self._choose(tenant, shown, asset)
-        blob = await self._assets.bytes_of(chosen)
+        if asset not in {one.id for one in known.assets}:
+            raise no_asset_of_find()
+        found = await self._assets.find(tenant, asset)
+        _require_picture(found)
+        blob = await self._assets.bytes_of(found)
         if blob.size > _LARGEST:
             raise _too_large()
         async with self._limit:
             thumbnail = await self._render(blob)
         if thumbnail.note is not None:
             raise _too_large() if thumbnail.note == RENDERED_TOO_LARGE else _unreadable()
-        return ShownThumbnail(chosen.id, base64.b64decode(thumbnail.jpeg))
-
-    async def _choose(self, tenant: str, find: Find, wanted: str | None) -> Asset:
-        """Return the asset to render. Raises the error of the first asset where there is none."""
-        refusal: RefusalError = _no_asset()
-        known = [one.id for one in find.assets if wanted in (None, one.id)]
-        for place, identifier in enumerate(known):
-            try:
-                asset = await self._assets.find(tenant, identifier)
-                _require_picture(asset)
-            except RefusalError as error:
-                refusal = refusal if place else error
-            else:
-                return asset
-        raise refusal
+        return base64.b64decode(thumbnail.jpeg)
 
     async def _render(self, blob: BlobInfo) -> Thumbnail:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
@@ -92,7 +69,7 @@ class Thumbnails:
                     async for chunk in chunks:
                         await asyncio.to_thread(file.write, chunk)
             except BlobChangedError as error:
-                raise _no_asset() from error
+                raise no_asset_of_find() from error
             except BlobArchivedError as error:
                 raise _archived() from error
             return await asyncio.to_thread(_rendered, file)
@@ -112,17 +89,9 @@ def _require_picture(asset: Asset) -> None:
     if asset.media_type not in RENDERED:
         raise ConflictError(
             "thumbnail-not-supported",
-            "No asset of the find has a type that thumbnails are rendered of.",
-            f"Look at the asset in the DAM. Thumbnails are of: {', '.join(sorted(RENDERED))}.",
+            "Of files of the type no thumbnail is rendered.",
+            f"Look at the asset in the DAM. Rendered are: {', '.join(sorted(RENDERED))}.",
         )
-
-
-def _no_asset() -> NotFoundError:
-    return NotFoundError(
-        "asset-not-found",
-        "The find has no such asset, or the asset was erased or replaced.",
-        "Read the finds again.",
-    )
 
 
 def _archived() -> ConflictError:
@@ -145,13 +114,5 @@ def _unreadable() -> ConflictError:
     return ConflictError(
         "thumbnail-unreadable",
         "The picture is broken, ends early, or takes more memory than its decoder is given.",
-        "Look at the asset in the DAM.",
-    )
-
-
-def _over() -> ConflictError:
-    return ConflictError(
-        "erasure-completed",
-        "The erasure request is completed, and shows no picture any more.",
         "Look at the asset in the DAM.",
     )

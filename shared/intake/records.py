@@ -140,14 +140,3 @@ def _companions(path: str) -> str:
     """Return what the files of one shot share, without the path itself."""
     digest = hashlib.sha256(companion_key(path).encode(errors="surrogatepass"))
     return digest.hexdigest()[:32]
-
-
-def no_data_key(tenant: str) -> IncidentOpened:
-    """Make the incident for uploads that wait because the tenant has no usable data key."""
-    return IncidentOpened(
-        kind="data-key.unusable",
-        severity="critical",
-        summary="The tenant's data key is destroyed, disabled or wrong, and uploads wait.",
-        resource=f"tenants/{tenant}",
-        tenant=tenant,
-    )

@@ -37,7 +37,6 @@ from shared.incidents import Incidents
 from shared.intake.failures import is_exhausted, refuse_failed, refuse_unended
 from shared.intake.records import (
     asset_of,
-    no_data_key,
     repeated,
     repeated_entry,
     reports_of,
@@ -63,6 +62,7 @@ from shared.metadata.parsing import READER
 from shared.ports import BlobInfo, Blobs, Clock, Value
 from shared.scanning.engines import Engines
 from shared.scanning.scanner import ScanPendingError
+from shared.subjects.incidents import data_key_unusable
 from shared.subjects.notes import UNREAD
 from shared.subjects.records import Records
 from shared.tenancy import Tenant, Tenants
@@ -269,7 +269,7 @@ class Intake:
             return await self._records.seal(asset, texts, asset.metadata_note, version)
         except DataKeyError as error:
             await self._incidents.open_once(
-                no_data_key(asset.tenant), once=rfc3339(self._clock())[:10]
+                data_key_unusable(asset.tenant), once=rfc3339(self._clock())[:10]
             )
             raise UnavailableError("data-key") from error
 

@@ -84,6 +84,11 @@ def companion_key(canonical_path: str) -> str:
     return f"{name.folder}/{_beginning(name.stem)}"
 
 
+def is_sidecar(canonical_path: str) -> bool:
+    """Tell whether the file of a path is about another file, and nothing without the other."""
+    return _read(canonical_path).sidecar
+
+
 def belongs(one: str, other: str) -> bool:
     """Tell whether two paths are of one shot or document, as far as two names tell."""
     first, second = sorted((_read(one), _read(other)), key=lambda name: name.sidecar)

@@ -3,13 +3,13 @@
 | certainty | the text has |
 | --- | --- |
 | `named` | all words of the name together, in any order; the address or id as a whole |
-| `likely` | the name with a middle name, an initial, a digraph, a small misspelling, in another script, or with its words apart; the address with a tag |
+| `likely` | the name with a middle name, an initial, a digraph, a small misspelling, in another script, or with its words apart; a name of a single word, but for a field that names people; the address with a tag |
 | `possible` | the surname, or another part of the name |
 
 `how` is a stable code: `whole`, `reordered`, `address`, `id` for `named`; `middle-name`, `initial`,
 `particle`, `double-name`, `shortened`, `digraph`, `transliteration`, `joined`, `inflected`,
-`misspelling`, `beginning`, `words-apart`, `within`, `address-tag`, `address-respelt`, `id-respelt`
-for `likely`; `surname`, `part` for `possible`.
+`misspelling`, `beginning`, `words-apart`, `within`, `single-word`, `address-tag`,
+`address-respelt`, `id-respelt` for `likely`; `surname`, `part` for `possible`.
 """  # noqa: E501 - a table
 
 import contextlib
@@ -17,12 +17,21 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from shared.metadata.naming_fields import names_people
 from shared.rows import Stored
 from shared.subjects.addresses import Addresses, Ids
 from shared.subjects.folding import ASCII_WORD, WORD, Likeness, clean, spell
 from shared.subjects.identifiers import IdToken, MailAddress, PersonName, read_identifiers
 from shared.subjects.index import NameIndex, WordPart
-from shared.subjects.name_likeness import CERTAINTIES, Certainty, Judgement, better, judge
+from shared.subjects.name_likeness import (
+    CERTAINTIES,
+    SINGLE_WORD,
+    Certainty,
+    Judgement,
+    better,
+    is_single_word,
+    judge,
+)
 from shared.subjects.placing import Gap, Hit, PlacedWord, gap
 from shared.subjects.unspaced import UnspacedNames
 
@@ -73,14 +82,14 @@ class Matcher:
         best = dict[int, Judgement]()
         for each in dict.fromkeys((text, *readings, *_decoded_again(text))):
             for piece in _pieces(each):
-                for identifier, verdict in self._search(clean(piece), whole=piece is each):
+                for identifier, verdict in self._search(clean(piece), field, whole=piece is each):
                     best[identifier] = better(best.get(identifier), verdict) or verdict
         return [
             Match(identifier=identifier, field=field, certainty=certainty, how=how)
             for identifier, (certainty, how) in sorted(best.items())
         ]
 
-    def _search(self, text: str, *, whole: bool) -> Iterator[tuple[int, Judgement]]:
+    def _search(self, text: str, field: str, *, whole: bool) -> Iterator[tuple[int, Judgement]]:
         yield from self._addresses.find(text)
         yield from self._ids.find(text)
         yield from self._unspaced.find(text)
@@ -89,17 +98,20 @@ class Matcher:
             text = text.replace("_", "\x1f")
             word = ASCII_WORD if text.isascii() else WORD
             if any(map(self._index.parts, word.findall(text))):
-                yield from self._judge(text, whole=whole)
+                yield from self._judge(text, field, whole=whole)
 
-    def _judge(self, text: str, *, whole: bool) -> Iterator[tuple[int, Judgement]]:
+    def _judge(self, text: str, field: str, *, whole: bool) -> Iterator[tuple[int, Judgement]]:
         words, hits = self._place(text)
         if whole and words and _is_cut(text.rstrip("\ufffd")):
             self._complete(words, hits)
         for number, places in hits.items():
             self._rejoin(number, words, places)
-            verdict = judge(self._index.names[number], self._index.plains[number], words, places)
+            name = self._index.names[number]
+            verdict = judge(name, self._index.plains[number], words, places)
+            if verdict and verdict[0] == "named" and is_single_word(name):
+                verdict = verdict if names_people(field) else ("likely", SINGLE_WORD)
             if verdict:
-                yield self._index.names[number].identifier, verdict
+                yield name.identifier, verdict
 
     def _place(self, text: str) -> tuple[list[PlacedWord], dict[int, dict[int, list[Hit]]]]:
         """Return the words of a text, and the hits of each name by the word's place."""

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from shared.subjects.folding import Likeness
 from shared.subjects.identifiers import PersonName
+from shared.subjects.letters import UNSPACED, script
 from shared.subjects.placing import FoundWords, Gap, Hit, PlacedWord, gather, take_initials
 from shared.subjects.vocabulary import JOINERS, PARTICLES, TITLES
 
@@ -15,6 +16,10 @@ CERTAINTIES: Final[tuple[Certainty, ...]] = ("named", "likely", "possible")
 type Judgement = tuple[Certainty, str]
 
 _RANKS: Final[Mapping[Certainty, int]] = {"named": 0, "likely": 1, "possible": 2}
+SINGLE_WORD: Final = "single-word"
+"""The code of a name of one word, which may be a part of another name, or a common word."""
+# Words beside a name that belong to no name.
+_NO_NAMES: Final = TITLES | JOINERS
 _SHORTEST: Final = 6
 """The fewest letters of a name whose consonants alone are compared."""
 _HOWS: Final = {
@@ -44,7 +49,8 @@ def judge(
 ) -> Judgement | None:
     """Return the surest verdict on a name, given the hits of its words at places of a text.
 
-    `plains` are the plain spellings of the name's words.
+    `plains` are the plain spellings of the name's words. A name of a single word that stands within
+    a longer name is `single-word`.
     """
     best: Judgement | None = None
     places = sorted(hits)
@@ -99,6 +105,8 @@ def _stands(
     """Decide on a name whose words are all there, each spelt as in the name."""
     places = [found.places[at] for at in sorted(found.places)]
     lacks_particle = len(places) < len(name.words)
+    if is_single_word(name) and not _stands_alone(text, found):
+        return "likely", SINGLE_WORD
     apart = around.divided or around.words > 2 or not _is_comma_fit(text, found, name)
     for reason, how in (
         (apart, "words-apart"),
@@ -111,6 +119,23 @@ def _stands(
         if reason:
             return "likely", how
     return "named", "whole" if places == sorted(places) else "reordered"
+
+
+def is_single_word(name: PersonName) -> bool:
+    """Tell whether a name has one word, in a script in which a full name has several."""
+    words = [word for at, word in enumerate(name.words) if at not in name.particles]
+    return len(words) == 1 and script(words[0][0]) not in UNSPACED
+
+
+def _stands_alone(text: Sequence[PlacedWord], found: FoundWords) -> bool:
+    """Tell whether no further word of a name stands beside the words found."""
+    first, last = min(found.used), max(found.used)
+    beside = []
+    if first > 0 and text[first].gap == Gap.CLOSE:
+        beside.append(text[first - 1])
+    if last + 1 < len(text) and text[last + 1].gap == Gap.CLOSE:
+        beside.append(text[last + 1])
+    return all(word.plain in _NO_NAMES for word in beside)
 
 
 @dataclass(frozen=True, slots=True)

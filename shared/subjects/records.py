@@ -31,11 +31,15 @@ _BINARY: Final = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A record as read: the asset's id, its texts, and the note on unread metadata."""
+    """A record as read: the asset's id, its texts, and the note on unread metadata.
+
+    `key` is the version of the data key that sealed the record; "" for texts of no record yet.
+    """
 
     asset: str
     texts: Sequence[MetadataText]
     note: str | None
+    key: str = ""
 
 
 class Records:
@@ -123,16 +127,17 @@ def _open_all(
 
 
 def _opened(tenant: str, row: Row, sealed: bytes | None, key: bytes | None) -> Opened:
-    asset = row.row.rpartition("|")[2]
+    asset, version = row.row.rpartition("|")[2], str(row.values["key"])
     if sealed is None or key is None:
-        return Opened(asset, (), NOT_OPENED)
+        return Opened(asset, (), NOT_OPENED, version)
     try:
         plain = unseal(key, sealed, _binding(tenant, asset))
         texts = msgspec.msgpack.decode(plain, type=list[tuple[str, str, tuple[str, ...]]])
     except (SealError, msgspec.DecodeError):
-        return Opened(asset, (), NOT_OPENED)
+        return Opened(asset, (), NOT_OPENED, version)
     note = row.values.get("note")
-    return Opened(asset, [MetadataText(*one) for one in texts], None if note is None else str(note))
+    read = [MetadataText(*one) for one in texts]
+    return Opened(asset, read, None if note is None else str(note), version)
 
 
 def _binding(tenant: str, asset: str) -> bytes:

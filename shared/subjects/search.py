@@ -30,10 +30,14 @@ _MAX_FIELD_NAMES: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An asset with the matches in its texts, the surest first, each with the text's place."""
+    """An asset with the matches in its texts, the surest first.
+
+    `key` is the version of the data key that sealed the texts.
+    """
 
     asset: str
     matches: Sequence[Match]
+    key: str
 
 
 @dataclass(slots=True)
@@ -126,11 +130,31 @@ class Search:
                 opened[place] = (await self._records.open(tenant, [present]))[0]
         return opened
 
+    async def not_opened(self, tenant: str, assets: Sequence[str]) -> set[str]:
+        """Return those of `assets`, whose ids are in order, whose record cannot be opened now.
+
+        Raises UnavailableError.
+        """
+        found, continuation = set[str](), None
+        while assets:
+            between = record_row(assets[0]), record_row(assets[-1]) + "!"
+            page = await self._page(tenant, between, continuation)
+            opened = await self._records.open(tenant, page.rows)
+            found |= {one.asset for one in opened if one.note == NOT_OPENED}
+            continuation = page.continuation
+            if continuation is None:
+                break
+        return found & set(assets)
+
 
 def _matched(matcher: Matcher, records: Sequence[Opened]) -> list[Found]:
     names = _FieldNames(matcher)
-    found = ((record.asset, _matches_in(matcher, names, record)) for record in records)
-    return [Found(asset, [match for match, _ in matches]) for asset, matches in found if matches]
+    found = ((record, _matches_in(matcher, names, record)) for record in records)
+    return [
+        Found(record.asset, [match for match, _ in matches], record.key)
+        for record, matches in found
+        if matches
+    ]
 
 
 class _FieldNames:
@@ -150,12 +174,18 @@ class _FieldNames:
         return found
 
 
-def evidence_in(matcher: Matcher, record: Opened) -> list[tuple[Match, str]]:
-    """Return the matches in the texts of a record, each with its text, the surest first."""
+def evidence_in(
+    matcher: Matcher, record: Opened, start: int, size: int
+) -> tuple[list[tuple[Match, str]], int]:
+    """Return a page of the matches in a record, each with its text, and the number of all matches.
+
+    The surest matches come first; the page has `size` matches at most, from the place `start` on.
+    """
+    found = _matches_in(matcher, _FieldNames(matcher), record)
     return [
         (match, text.field if match.field == FIELD_NAME else _excerpt(matcher, match, text))
-        for match, text in _matches_in(matcher, _FieldNames(matcher), record)
-    ]
+        for match, text in found[start : start + size]
+    ], len(found)
 
 
 def _matches_in(

@@ -11,7 +11,9 @@ from shared.erasures.finds import (
     FoundAsset,
     decision_on,
     find_of,
+    for_later_finds,
     joined,
+    settled,
     with_choice,
 )
 from shared.errors import InvalidInputError
@@ -72,7 +74,7 @@ def test_a_find_has_the_surest_match_and_every_field():
         Match(identifier=0, field="b", certainty="likely", how="initial"),
         Match(identifier=1, field="a", certainty="possible", how="surname"),
     ]
-    made = find_of("A", [A, B, A], matches)
+    made = find_of("A", [A, B, A], matches, "1")
     assert (made.certainty, made.fields, made.assets) == ("likely", ("a", "b"), (A, B))
 
 
@@ -80,7 +82,7 @@ def test_more_fields_than_are_kept_are_never_left_out_by_their_fields():
     matches = [
         Match(identifier=0, field=f"{n:03}", certainty="named", how="whole") for n in range(61)
     ]
-    made = find_of("A", [A], matches)
+    made = find_of("A", [A], matches, "1")
     assert len(made.fields) == 61
     assert made.fields[-1] == MORE_FIELDS
     choice = FindChoice(fields=tuple(field(one, "leave-out") for one in made.fields[:-1]))
@@ -117,3 +119,24 @@ def test_a_request_takes_so_many_fields(count, is_refused):
     with pytest.raises(InvalidInputError) as refused:
         with_choice(FindChoice(), decisions, [])
     assert refused.value.code == "too-many-fields"
+
+
+def test_a_settled_find_keeps_the_decision_and_no_field():
+    choice = FindChoice(fields=(field("dc:creator", "leave-out", "another-person"),))
+    kept = settled(find(), choice)
+    assert (kept.decision, kept.reason, kept.fields) == ("leave-out", "another-person", ())
+    assert settled(kept, FindChoice()) == kept
+    assert settled(find("likely"), FindChoice()).decision == "leave-out"
+
+
+def test_of_later_finds_earlier_decisions_include_none():
+    choice = FindChoice(
+        fields=(field("a", "include"), field("b", "leave-out")),
+        certainties=(
+            CertaintyDecision(certainty="likely", decision="include"),
+            CertaintyDecision(certainty="named", decision="leave-out"),
+        ),
+    )
+    later = for_later_finds(choice)
+    assert [one.field for one in later.fields] == ["b"]
+    assert [one.certainty for one in later.certainties] == ["named"]

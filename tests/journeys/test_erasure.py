@@ -144,7 +144,7 @@ async def test_a_person_is_erased_and_nobody_else(stack, blobs, tables):
 
 async def shows_a_thumbnail(portal, path, asset):
     """A manager sees the picture, the log tells it of the asset, and nobody else sees it."""
-    place = f"{path}/finds/{asset}/thumbnail"
+    place = f"{path}/finds/{asset}/assets/{asset}/thumbnail"
     shown = await portal.mine("GET", place)
     assert shown.status_code == 200, shown.text
     assert shown.headers["Content-Type"] == "image/jpeg"
@@ -157,7 +157,7 @@ async def shows_a_thumbnail(portal, path, asset):
     assert [(one["actor"]["id"], one["resource"]) for one in told] == [("mia", f"assets/{asset}")]
     for who, status in (("sven", 403), ("service", 403)):
         assert (await portal.mine("GET", place, who=who)).status_code == status
-    wrong = f"{path}/finds/{path.rpartition('/')[2]}/thumbnail"
+    wrong = f"{path}/finds/{path.rpartition('/')[2]}/assets/{asset}/thumbnail"
     answer = await portal.mine("GET", wrong)
     assert (answer.status_code, answer.json()["type"]) == (
         404,

@@ -91,6 +91,8 @@ async def ids(portal):
         "request": erasure.json()["id"],
         "rescan": rescan.json()["id"],
         "reread": reread.json()["id"],
+        # A find without companions has the id of its asset.
+        "find": asset["id"],
     }
 
 

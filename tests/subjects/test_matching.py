@@ -132,3 +132,34 @@ def test_cleaning_a_clean_text_changes_nothing(text):
 def test_a_plain_spelling_is_its_own_plain_spelling(word):
     for spelling in spell(clean(word)):
         assert spelling.plain in {each.plain for each in spell(spelling.plain)}
+
+
+@pytest.mark.parametrize(
+    ("identifier", "field", "text", "expected"),
+    [
+        # A name of one word is sure where the field names people, and nothing else stands there.
+        ("Madelyne", "dc:creator", "Madelyne", ("named", "whole")),
+        ("Madelyne", "dc:creator", "Ms Madelyne", ("named", "whole")),
+        ("Madelyne", "ID3:TPE1", "Ole; Madelyne", ("named", "whole")),
+        ("Madelyne", "Iptc4xmpExt:PersonInImage", "Madelyne and Ole", ("named", "whole")),
+        ("Hahn", "dc:creator", "Peter Hahn", ("likely", "single-word")),
+        ("Hahn", "IPTC:2:80 By-line", "Hahn Verlag", ("likely", "single-word")),
+        # Elsewhere the word may be a place, a firm, or a common word.
+        ("Rose", "dc:description", "A rose in the garden", ("likely", "single-word")),
+        ("Rose", "dc:subject", "Rose", ("likely", "single-word")),
+        ("Rose", "path", "garden/Rose/1.jpg", ("likely", "single-word")),
+        ("Paris", "photoshop:Headline", "Paris, at night", ("likely", "single-word")),
+        ("Петров", "dc:title", "Петров", ("likely", "single-word")),
+        ("Петров", "dc:creator", "Петров", ("named", "whole")),
+        # A full name, an address and an id are sure everywhere.
+        ("Ida Quill", "dc:description", "Ida Quill at the sea", ("named", "whole")),
+        ("Ida Quill", "path", "Ida_Quill/1.jpg", ("named", "whole")),
+        ("王伟", "dc:description", "王伟", ("named", "whole")),
+        ("김민수", "dc:description", "김민수", ("named", "whole")),
+        ("ida@quill.example", "dc:description", "ida@quill.example", ("named", "address")),
+        ("K-20417", "dc:description", "K-20417", ("named", "id")),
+    ],
+)
+def test_a_field_that_names_people_makes_a_single_word_sure(identifier, field, text, expected):
+    [match] = Matcher([identifier]).match(field, text)
+    assert (match.certainty, match.how) == expected

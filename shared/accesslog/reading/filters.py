@@ -12,7 +12,7 @@ import msgspec
 from shared.accesslog.entries import CLOCK_TOLERANCE, Entry
 from shared.accesslog.payloads import entry_from
 from shared.accesslog.reading.views import AccessOutcome, Listed, Redacted
-from shared.errors import InvalidInputError, MalformedInputError
+from shared.errors import InvalidInputError, foreign_continuation
 
 # The largest difference between the clocks of two instances of the app.
 _SKEW: Final = timedelta(minutes=5)
@@ -111,11 +111,7 @@ def before_of(continuation: str | None) -> int | None:
             return int.from_bytes(before, "big")
     except (binascii.Error, ValueError):
         pass
-    raise MalformedInputError(
-        "continuation-token-invalid",
-        "The continuation token is not one that this service gave out.",
-        "Pass the `continuation` of the page before as it came, or leave it out to start anew.",
-    )
+    raise foreign_continuation()
 
 
 def _time(parameters: Mapping[str, str], name: str) -> datetime | None:
