@@ -4,7 +4,7 @@ A late sidecar goes with its photo, unseen, because the sidecar is about nothing
 late photo is new content, and managers are asked about the photo and its sidecars.
 """
 
-from collections.abc import AsyncIterator, Collection, Container
+from collections.abc import AsyncIterator, Collection
 from typing import TYPE_CHECKING
 
 from shared.assets.rules import Asset
@@ -34,7 +34,7 @@ class Groups:
 
     async def of(self, asset: Asset) -> list[FoundAsset]:
         """Return an asset and its companions."""
-        near = await self._near(asset.tenant, asset.companions, asset.canonical_path)
+        near = await _Near(self._assets, asset.tenant).of(asset.companions, asset.canonical_path)
         # Another version of the path is found by what that version says.
         others = [one for one in near if one.canonical_path != asset.canonical_path]
         return [FoundAsset(id=one.id, size=one.size) for one in [asset, *others]]
@@ -45,11 +45,11 @@ class Groups:
         An asset that is gone comes by its id alone. Late sidecars are among the assets. Two finds
         share an asset where a companion with an older id came between two searches.
         """
-        seen = set[str]()
+        seen, known = set[str](), _Near(self._assets, state.tenant)
         async for find in self._store.finds(state):
             if decision_on(find, state.choice)[0] == "leave-out":
                 continue
-            for identifier, asset in (await self._with_late(state, find)).items():
+            for identifier, asset in (await self._with_late(state, find, known)).items():
                 if identifier not in seen:
                     seen.add(identifier)
                     yield identifier, asset, find
@@ -72,28 +72,35 @@ class Groups:
     async def join_late(self, state: Erasure) -> None:
         """Erase the late sidecars of assets that were erased, and find the other late companions.
 
-        What managers left out stays. May be repeated. Raises UnavailableError.
+        What managers left out stays, with its sidecars. What was found by its own texts is a find
+        already. May be repeated. Raises UnavailableError.
         """
         left_out: set[str] | None = None
+        known = _Near(self._assets, state.tenant)
         async for item in self._store.approved_before(state):
             if item.path is None or item.key is None:
                 continue
             sealed = Sealed(item.path, item.key)
             path, key = await self._seals.open(state.tenant, state.id, sealed)
-            near = await self._near(state.tenant, key, path)
+            near = await known.of(key, path)
             if not near:
                 continue
             if left_out is None:
                 left_out = await self._left_out(state)
-            joining = joins_unseen(near, left_out)
+            found = await self._found(state, near)
+            joining = [one for one in joins_unseen(near, ()) if one.id not in left_out | found]
             await self._erase(state, joining)
-            asked = [
-                one
-                for one in near
-                if one.id not in left_out and one not in joining and one.canonical_path != path
-            ]
+            if {one.id for one in near if not is_sidecar(one.canonical_path)} <= left_out:
+                continue
+            told = left_out | found
+            asked = [one for one in near if one.id not in told and one.canonical_path != path]
             if asked:
                 await self._ask(state, item, asked)
+
+    async def _found(self, state: Erasure, near: Collection[Asset]) -> set[str]:
+        """Return the ids of the assets in finds of the present run, besides earlier `_ask`s."""
+        finds = [await self._store.find(state, state.discovery, one.id) for one in near]
+        return {one.id for find in finds if find and not find.companion_of for one in find.assets}
 
     async def _erase(self, state: Erasure, sidecars: Collection[Asset]) -> None:
         if sidecars:
@@ -122,25 +129,38 @@ class Groups:
             for one in find.assets
         }
 
-    async def _with_late(self, state: Erasure, find: Find) -> dict[str, Asset | None]:
+    async def _with_late(
+        self, state: Erasure, find: Find, known: "_Near"
+    ) -> dict[str, Asset | None]:
         """Return the assets of a find, and the sidecars that came since, by id."""
         found = dict[str, Asset | None]()
         for one in find.assets:
             asset = await self._assets.look_up(state.tenant, one.id)
             found[one.id] = asset if isinstance(asset, Asset) else None
         for asset in [one for one in found.values() if one is not None]:
-            near = await self._near(asset.tenant, asset.companions, asset.canonical_path)
+            near = await known.of(asset.companions, asset.canonical_path)
             found |= {one.id: one for one in joins_unseen(near, found)}
         return found
 
-    async def _near(self, tenant: str, key: str | None, path: str) -> list[Asset]:
+
+class _Near:
+    """The assets near a path, of one tenant; the last look-up is kept, for files lie in folders."""
+
+    def __init__(self, assets: Assets, tenant: str) -> None:
+        self._assets = assets
+        self._tenant = tenant
+        self._last: tuple[str, list[Asset]] | None = None
+
+    async def of(self, key: str | None, path: str) -> list[Asset]:
         """Return the assets that belong to a path, the versions of the path itself among them.
 
         The companions of companions too, so that every member leads to the same group.
         """
         if key is None:
             return []
-        near = await self._assets.companions_of(tenant, key)
+        if self._last is None or self._last[0] != key:
+            self._last = key, await self._assets.companions_of(self._tenant, key)
+        near = self._last[1]
         paths = {one.canonical_path for one in near} | {path}
         wanted, waiting = {path}, [path]
         while waiting:
@@ -151,11 +171,11 @@ class Groups:
         return [one for one in near if one.canonical_path in wanted]
 
 
-def joins_unseen(group: Collection[Asset], decided: Container[str]) -> list[Asset]:
+def joins_unseen(group: Collection[Asset], going: Collection[str]) -> list[Asset]:
     """Return the sidecars of a group that go with the photo, though nobody has seen the sidecars.
 
-    `decided` has the ids of the assets that were decided on. Beside a photo that nobody has decided
+    `going` has the ids of the assets that go. Beside a photo that stays, or that nobody has decided
     on, a sidecar may be the sidecar of that photo, and no sidecar goes.
     """
-    late = [one for one in group if one.id not in decided]
+    late = [one for one in group if one.id not in going]
     return late if all(is_sidecar(one.canonical_path) for one in late) else []

@@ -121,6 +121,38 @@ async def test_a_late_sidecar_of_what_was_left_out_stays(fast, tenant):
     assert await paths(fast, tenant) == ["IMG_1.jpg", "IMG_1.xmp"]
 
 
+async def test_a_late_sidecar_that_names_her_itself_is_asked_about(fast, tenant):
+    await filed(fast, f"{tenant}/IMG_1.jpg", captioned(NAME))
+    request = await opened(fast, tenant)
+    await approved(fast, tenant, request)
+    await batches_run(fast, tenant, request)
+    late = await filed(fast, f"{tenant}/IMG_1.xmp", sidecar(NAME))
+    state = await searched(fast, tenant, request)
+    assert (state.status, state.counts.named) == ("awaiting-approval", 1)
+    [find] = await finds(fast, tenant, request)
+    assert [(one.asset.id, one.count) for one in find.evidence] == [(late.id, 1)]
+    await approved(fast, tenant, request)
+    assert (await finished(fast, tenant, request)).status == "completed"
+    assert await assets(fast, tenant) == []
+
+
+async def test_a_sidecar_that_comes_after_its_late_photo_was_left_out_stays(fast, tenant):
+    await filed(fast, f"{tenant}/IMG_1.xmp", sidecar(NAME))
+    request = await opened(fast, tenant)
+    await approved(fast, tenant, request)
+    await batches_run(fast, tenant, request)
+    photo = await filed(fast, f"{tenant}/IMG_1.jpg", PHOTO)
+    await searched(fast, tenant, request)
+    _, etag = await fast.erasures.find(tenant, request)
+    out = SingleDecision(id=photo.id, decision="leave-out", reason="another-person")
+    await fast.erasures.decide(tenant, request, NOOR, etag, finds=[out])
+    await approved(fast, tenant, request)
+    await batches_run(fast, tenant, request)
+    await filed(fast, f"{tenant}/IMG_1.aae", sidecar("Somebody Else"))
+    assert (await searched(fast, tenant, request)).status == "completed"
+    assert await paths(fast, tenant) == ["IMG_1.aae", "IMG_1.jpg"]
+
+
 async def test_a_verification_that_dies_among_late_sidecars_goes_on(fast, tenant, monkeypatch):
     await filed(fast, f"{tenant}/IMG_1.jpg", captioned(NAME))
     request = await opened(fast, tenant)

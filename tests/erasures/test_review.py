@@ -139,6 +139,26 @@ async def test_a_find_whose_evidence_is_lost_is_left_out_or_holds_the_approval(s
         assert (await finished(app, tenant, request)).status == "completed"
 
 
+async def test_a_find_whose_record_was_sealed_anew_is_shown_and_approved(services):
+    """The key that sealed the record at the discovery is gone; the record is sealed by another."""
+    keys = OwnKeys()
+    async with composed(services.settings, OneSecret(), data_keys=keys) as app:
+        tenant = await registered(app)
+        await filed(app, f"{tenant}/a.jpg", captioned(NAME))
+        keys.current = "2"
+        newer = await filed(app, f"{tenant}/b.jpg", captioned(NAME))
+        request = await requested(app, tenant, NAME)
+        state = await searched(app, tenant, request)
+        store = app.flow(ErasuresFlow)._store
+        find = await store.find(state, state.discovery, newer.id)
+        # As a reread between the discovery and the approval leaves it.
+        await store.add_find(state, msgspec.structs.replace(find, keys=("0",)))
+        keys.lost = {"0"}
+        await approved(app, tenant, request)
+        assert (await finished(app, tenant, request)).status == "completed"
+        assert await assets(app, tenant) == []
+
+
 async def test_assets_whose_record_cannot_be_opened_are_listed(services):
     keys = OwnKeys()
     async with composed(services.settings, OneSecret(), data_keys=keys) as app:

@@ -69,6 +69,7 @@ def test_the_demo_ends_well_and_tells_the_whole_story():
         "now he is let in",
         "he is refused again",
         "the tenant's log has every attempt",
+        "the log says that she saw it",
         "a new search for her finds the namesake alone",
         "is intact: its",
         "one changed word shows",

@@ -103,6 +103,11 @@ async def test_a_person_is_erased_and_nobody_else(stack, blobs, tables):
         assert await holding(tables, *NAMES) == []
 
         etag = seen.headers["ETag"]
+        empty = await portal.mine("POST", f"{path}/decisions", body={}, headers={"If-Match": etag})
+        assert (empty.status_code, empty.json()["type"]) == (
+            400,
+            "urn:vouchsafe:problem:body-invalid",
+        )
         for who, given, status, code in (
             ("mia", etag, 403, "erasure-self-approval"),
             ("noor", None, 428, "if-match-missing"),

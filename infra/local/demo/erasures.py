@@ -86,6 +86,7 @@ def _review(transcript: Transcript, client: Client, request: str, seen: Response
         paths = ", ".join(asset["path"] for asset in find["assets"])
         match = next(match for asset in find["assets"] for match in asset["matches"])
         transcript.say(f"{find['certainty']}: {paths}: {match['field']}: {match['text']}")
+    _show_picture(transcript, client, request, finds)
     [namesake] = [find for find in finds if NAMESAKE in str(find["assets"])]
     out = {"id": namesake["id"], "decision": "leave-out", "reason": "another-person"}
     decided = client.call(
@@ -99,6 +100,33 @@ def _review(transcript: Transcript, client: Client, request: str, seen: Response
         "Mia leaves the goalkeeper out: a namesake", decided.status_code == 200, decided
     )
     return decided.headers["ETag"]
+
+
+def _show_picture(
+    transcript: Transcript, client: Client, request: str, finds: list[dict[str, Any]]
+) -> None:
+    """Show the picture of the find whose sidecar alone names her."""
+    [find, picture] = [
+        one
+        for find in finds
+        for asset in find["assets"]
+        if asset["path"].endswith(COMPANION)
+        for one in (find, asset)
+    ]
+    place = f"{request}/finds/{find['id']}/assets/{picture['id']}/thumbnail"
+    shown = client.call("GET", place, MIA)
+    transcript.check(
+        f"Mia sees {picture['path']} as a thumbnail of {len(shown.content):,} bytes, kept nowhere",
+        shown.status_code == 200 and shown.content.startswith(b"\xff\xd8"),
+        shown,
+    )
+    entries = client.call("GET", f"tenants/{TENANT}/log/entries", MIA).json()["entries"]
+    told = {"asset.thumbnail-viewed", f"assets/{picture['id']}"}
+    transcript.check(
+        "the log says that she saw it",
+        any(told <= set(map(str, entry.values())) for entry in entries),
+        entries,
+    )
 
 
 def _check_included(
