@@ -17,6 +17,8 @@ from functions import (
 from functions.accesslog import entries, proofs, upkeep
 from functions.incidents import desk as incident_desk
 from functions.incidents import messages as incident_messages
+from functions.notices import contacts, reading, refusals, staff
+from functions.notices import queues as notice_queues
 
 BLUEPRINTS = tuple(
     flow.blueprint
@@ -38,5 +40,10 @@ BLUEPRINTS = tuple(
         incident_messages,
         incident_desk,
         messages,
+        notice_queues,
+        reading,
+        contacts,
+        staff,
+        refusals,
     )
 )

@@ -123,6 +123,11 @@ NOTICES_QUEUE: Final = _queue(
     personal_data="The directory's object ids of those who received an infected file.",
     data_subject=_STAFF,
 )
+NOTICE_DELIVERIES_QUEUE: Final = _queue(
+    "notice-deliveries",
+    "The ids of a notice and of a contact, one message for each attempt at a delivery.",
+    retention="One hour at most after the time of the attempt, then the dead-letter queue.",
+)
 PARKED_MESSAGES_QUEUE: Final = _queue(
     "parked-messages",
     "Copies of messages that can never succeed, with the reason.",
@@ -144,6 +149,7 @@ QUEUES: Final = (
     REREADS_QUEUE,
     INCIDENTS_QUEUE,
     NOTICES_QUEUE,
+    NOTICE_DELIVERIES_QUEUE,
     PARKED_MESSAGES_QUEUE,
 )
 
@@ -251,6 +257,24 @@ INCIDENTS_TABLE: Final = _table(
     partition="PartitionKey: `_records`; the tenant, or the stamp, for incidents told once.",
     retention="No end.",
 )
+NOTICES_TABLE: Final = _table(
+    "notices",
+    "The notices, the state of each delivery to a contact, and the digests.",
+    personal_data="The directory's object ids that a notice names. No address: a delivery has the"
+    " id of the contact.",
+    data_subject=_STAFF,
+    partition="PartitionKey: the tenant, or the stamp.",
+    retention="No end.",
+)
+CONTACTS_TABLE: Final = _table(
+    "contacts",
+    "The contacts of a tenant and of the stamp, with their preferences; the secrets of webhooks,"
+    " encrypted.",
+    personal_data="The e-mail addresses of the contacts.",
+    data_subject="The tenant's contacts; the vendor's staff",
+    partition="PartitionKey: the tenant, or the stamp.",
+    retention="Until the contact is removed.",
+)
 BACKUP_AUDITS_TABLE: Final = _table(
     "backupaudits",
     "The backup audits of each day, and each protected item's state on each day.",
@@ -283,6 +307,8 @@ TABLES: Final = (
     LOG_WITNESSES_TABLE,
     LOG_WATCH_TABLE,
     INCIDENTS_TABLE,
+    NOTICES_TABLE,
+    CONTACTS_TABLE,
     BACKUP_AUDITS_TABLE,
     IDEMPOTENCY_TABLE,
     OUTBOX_TABLE,

@@ -256,7 +256,10 @@ class Blobs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """A message for a queue. `id` is the dedupe key, `session` set on session queues."""
+    """A message for a queue. `id` is the dedupe key, `session` set on session queues.
+
+    A message with `not_before` becomes visible at that time.
+    """
 
     queue: str
     id: str
@@ -264,6 +267,7 @@ class OutgoingMessage:
     session: str | None = None
     content_type: str = "application/cloudevents+json"
     properties: Mapping[str, Value] = field(default_factory=dict)
+    not_before: datetime | None = None
 
 
 class Sender(Protocol):

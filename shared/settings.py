@@ -19,6 +19,8 @@ SCANNERS = ("yara-x", "clamd", "defender")
 _ORIGIN = re.compile(r"[A-Za-z0-9.:-]+(?:/[A-Za-z0-9._~-]+)*")
 # "Azure Blob storage trigger for Azure Functions", source, learn.microsoft.com.
 BLOB_SOURCES = ("LogsAndContainerScan", "EventGrid")
+# Set by App Service for every app, and on no developer's machine.
+_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME")
 _UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # "Naming rules and restrictions for Azure resources", Microsoft.Resources, learn.microsoft.com.
 _RESOURCE_GROUP = re.compile(r"[\w.()-]{0,89}[\w()-]")
@@ -70,6 +72,10 @@ class Settings:
     """Days after which old signatures of an engine open an incident."""
     RESCAN_BYTES_A_DAY: int
     """Bytes of stored assets that are scanned again in a day (UTC); 0 for no rescans."""
+    MAIL_SERVER: str
+    """The SMTP server for notices, `host:port`; the port for submission is 587."""
+    MAIL_SENDER: str
+    """The address from which notices are sent."""
     CLAMD_ADDRESS: str = ""
     """The address of clamd: `host:port`, or the path of a Unix socket. Needed for clamd."""
     CLAMD_MAX_STREAM_MIB: int = 0
@@ -81,6 +87,12 @@ class Settings:
     """
     REQUEST_BURST: int = BURST
     """Requests that a caller, or an address without token, may send at once."""
+    MAIL_TLS: str = "starttls"
+    """starttls, or none for a mail server on the machine itself; never none in Azure."""
+    MAIL_USERNAME: str = ""
+    """The user of the mail server; the password is the secret mail-password. Empty for no login."""
+    WEBHOOK_LOOPBACK: str = ""
+    """The receiver of the local stack, as 127.0.0.1:port; never in Azure."""
 
     @property
     def scanners(self) -> tuple[str, ...]:
@@ -104,9 +116,27 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             values[field.name] = _value(field.type, value)
     if _host(values.get("DATA_KEY_VAULT_URL")) == _host(values.get("KEY_VAULT_URL")) is not None:
         faults.append("DATA_KEY_VAULT_URL must name another vault than KEY_VAULT_URL")
+    faults += _only_local(values, environment)
     if faults:
         raise SettingsError("The settings are not complete:\n  " + "\n  ".join(faults))
     return Settings(**values)  # type: ignore[arg-type]  # each value has its field's type, above
+
+
+def _only_local(
+    values: Mapping[str, str | int | Path], environment: Mapping[str, str]
+) -> list[str]:
+    """Return the faults of settings for a developer's machine that are set in Azure.
+
+    Source: "Environment variables and app settings in Azure App Service", WEBSITE_INSTANCE_ID and
+    WEBSITE_SITE_NAME.
+    """
+    is_local = values.get("MAIL_TLS") == "none" or "WEBHOOK_LOOPBACK" in values
+    if not is_local or not any(map(environment.get, _AZURE)):
+        return []
+    names = [] if values.get("MAIL_TLS") != "none" else ["MAIL_TLS must be starttls in Azure"]
+    if "WEBHOOK_LOOPBACK" in values:
+        names.append("WEBHOOK_LOOPBACK must not be set in Azure")
+    return names
 
 
 def _is_optional(name: str, scanners: Collection[str]) -> bool:
@@ -252,6 +282,26 @@ def _budget(value: str) -> str | None:
     return "must be a whole number of bytes, at most 18 digits; 0 for no rescans"
 
 
+def _mail_server(value: str) -> str | None:
+    host, _, port = value.rpartition(":")
+    if re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", host) and not _number(65535)(port):
+        return None
+    return "must be host:port"
+
+
+def _loopback(value: str) -> str | None:
+    host, _, port = value.rpartition(":")
+    if host == "127.0.0.1" and not _number(65535)(port):
+        return None
+    return "must be 127.0.0.1:port"
+
+
+def _mail_address(value: str) -> str | None:
+    if re.fullmatch(r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", value):
+        return None
+    return "must be an e-mail address in ASCII"
+
+
 def _any(_value: str) -> None:
     return None
 
@@ -280,9 +330,16 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = {
     "REQUESTS_PER_SECOND": _number(1_000_000),
     "REQUEST_BURST": _number(10_000_000),
     "SCAN_RESULT_MINUTES": _number(60 * 24 * 7),
+    "MAIL_SERVER": _mail_server,
+    "MAIL_SENDER": _mail_address,
+    "MAIL_TLS": _one_of("starttls", "none"),
+    "MAIL_USERNAME": _any,
+    "WEBHOOK_LOOPBACK": _loopback,
 }
 # Settings with a value where they are not set.
-_DEFAULTED = frozenset({"REQUESTS_PER_SECOND", "REQUEST_BURST"})
+_DEFAULTED = frozenset(
+    {"REQUESTS_PER_SECOND", "REQUEST_BURST", "MAIL_TLS", "MAIL_USERNAME", "WEBHOOK_LOOPBACK"}
+)
 # Settings that are needed with one scanner alone.
 _ONLY_FOR: Mapping[str, str] = {
     "CLAMD_ADDRESS": "clamd",

@@ -32,6 +32,8 @@ def environment(tmp_path):
         "SCANNER": "yara-x",
         "SIGNATURE_MAX_AGE_DAYS": "30",
         "RESCAN_BYTES_A_DAY": "0",
+        "MAIL_SERVER": "mail.example:587",
+        "MAIL_SENDER": "notices@vouchsafe.example",
     }
 
 

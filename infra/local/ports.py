@@ -38,6 +38,10 @@ class Ports:
     token_issuer: int = 8444
     resource_manager: int = 8445
     data_key_vault: int = 8446
+    # The mail server, the web address of its mailbox, and the receiver of webhooks.
+    smtp: int = 1025
+    mailbox: int = 8447
+    webhook_receiver: int = 8448
     # The fault proxy's ports before the first three, and the port for setting faults.
     faulty_blob: int = 10010
     faulty_queue: int = 10011

@@ -13,7 +13,17 @@ from infra.local.ports import LOOPBACK, Ports
 from infra.local.processes import STOP_SECONDS, Program
 
 # In the order of starting. The host is last, because the triggers connect at once.
-PROCESSES = ("azurite", "servicebus", "identity", "keyvault", "datakeys", "recovery", "host")
+PROCESSES = (
+    "azurite",
+    "servicebus",
+    "identity",
+    "keyvault",
+    "datakeys",
+    "recovery",
+    "mailbox",
+    "webhooks",
+    "host",
+)
 
 # Started only on request: the app then reaches its storage through the fault proxy.
 FAULTS = "faults"
@@ -26,6 +36,8 @@ PORTS_OF = {
     "keyvault": ("key_vault",),
     "datakeys": ("data_key_vault",),
     "recovery": ("resource_manager",),
+    "mailbox": ("smtp", "mailbox"),
+    "webhooks": ("webhook_receiver",),
     "host": ("host",),
 }
 
@@ -66,6 +78,8 @@ class Programs:
             "keyvault": self._keyvault,
             "datakeys": self._datakeys,
             "recovery": self._recovery,
+            "mailbox": self._mailbox,
+            "webhooks": self._webhooks,
             "host": self._host,
         }
         return {name: make() for name, make in makers.items() if name in wanted}
@@ -170,6 +184,31 @@ class Programs:
                 *("--scenario", self.scenario),
             ],
             probes.answering(port, "/healthstatus", authority=files.authority),
+        )
+
+    def _mailbox(self) -> Program:
+        files = self.certificates
+        return self._program(
+            "mailbox",
+            [
+                *_module("infra.local.mailbox"),
+                *("--smtp-port", str(self.ports.smtp), "--port", str(self.ports.mailbox)),
+                *("--certificate", files.server, "--private-key", files.server_key),
+                *("--directory", self.directory / "mailbox"),
+            ],
+            probes.listening(self.ports.smtp, self.ports.mailbox),
+        )
+
+    def _webhooks(self) -> Program:
+        files = self.certificates
+        return self._program(
+            "webhooks",
+            [
+                *_module("infra.local.webhooks"),
+                *("--port", str(self.ports.webhook_receiver)),
+                *("--certificate", files.server, "--private-key", files.server_key),
+            ],
+            probes.listening(self.ports.webhook_receiver),
         )
 
     def _host(self) -> Program:

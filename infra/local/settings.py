@@ -39,6 +39,8 @@ def endpoints(ports: Ports) -> dict[str, str]:
         "data_key_vault": f"https://{LOOPBACK}:{ports.data_key_vault}",
         "token_issuer": f"http://{LOOPBACK}:{ports.token_issuer}",
         "resource_manager": f"https://{LOOPBACK}:{ports.resource_manager}",
+        "mailbox": f"http://{LOOPBACK}:{ports.mailbox}",
+        "webhook_receiver": f"https://{LOOPBACK}:{ports.webhook_receiver}",
     }
 
 
@@ -101,6 +103,11 @@ def app_settings(ports: Ports, authority: Path, identity_header: str) -> dict[st
         "REQUESTS_PER_SECOND": "100",
         "REQUEST_BURST": "2000",
         "RESCAN_BYTES_A_DAY": str(1024**4),
+        "MAIL_SERVER": f"localhost:{ports.smtp}",
+        "MAIL_SENDER": "notices@vouchsafe.example",
+        "MAIL_TLS": "starttls",
+        "MAIL_USERNAME": "",
+        "WEBHOOK_LOOPBACK": f"{LOOPBACK}:{ports.webhook_receiver}",
         # Read by a stack that is started with the scanner clamd or defender.
         "CLAMD_ADDRESS": "/run/clamav/clamd.ctl",
         "CLAMD_MAX_STREAM_MIB": "25",

@@ -195,4 +195,5 @@ def _to_message(message: OutgoingMessage) -> ServiceBusMessage:
         session_id=message.session,
         content_type=message.content_type,
         application_properties=dict[Any, Any](message.properties),
+        scheduled_enqueue_time_utc=message.not_before,
     )

@@ -71,6 +71,7 @@ def row_of(partition: str, outgoing: Outgoing, now: datetime) -> Row:
             "messageId": outgoing.id,
             "session": outgoing.session or "",
             "body": outgoing.body.decode(),
+            "notBefore": "" if outgoing.not_before is None else rfc3339(outgoing.not_before),
             "written": rfc3339(now),
         },
     )
@@ -90,6 +91,7 @@ def outgoing_of(row: Row) -> Outgoing:
         id=str(values["messageId"]),
         body=str(values["body"]).encode(),
         session=str(values["session"]) or None,
+        not_before=datetime.fromisoformat(str(text)) if (text := values.get("notBefore")) else None,
     )
 
 

@@ -14,10 +14,10 @@ from shared.rows import Stored
 
 type TenantStatus = Literal["active", "leaving", "erased"]
 # RFC 5321 section 4.5.3.1.3: a path of 256 octets, two angle brackets included.
-type Contact = Annotated[
+type ContactAddress = Annotated[
     str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+$(?!\n)")
 ]
-type Contacts = Annotated[tuple[Contact, ...], Meta(max_length=20)]
+type ContactAddresses = Annotated[tuple[ContactAddress, ...], Meta(max_length=20)]
 type DisplayName = Annotated[str, Meta(min_length=1, max_length=200, pattern=PLAIN_PATTERN)]
 
 
@@ -27,7 +27,7 @@ class Registration(Struct, frozen=True, forbid_unknown_fields=True, rename="came
     id: str
     display_name: DisplayName
     residency_zone: str
-    contacts: Contacts = ()
+    contacts: ContactAddresses = ()
 
 
 class Tenant(Stored, frozen=True):
@@ -45,7 +45,7 @@ class TenantChange(Struct, frozen=True, forbid_unknown_fields=True, rename="came
     """The vendor's change of a tenant; a member that is left out stays unchanged."""
 
     display_name: DisplayName | None = None
-    contacts: Contacts | None = None
+    contacts: ContactAddresses | None = None
     status: TenantStatus | None = None
 
 

@@ -39,6 +39,21 @@ OF_NO_TENANT = {
         {"IncidentPage", "IncidentSummaryView"},
         "the vendor's records of what went wrong: ids, counts, and the app's own words",
     ),
+    ("GET", "staff-contacts"): (
+        {"StaffContactList", "StaffContactView"},
+        "addresses of the vendor's staff",
+    ),
+    ("POST", "staff-contacts"): ({"StaffContactView"}, "an address of the vendor's staff"),
+    ("GET", "staff-contacts/{contact}"): (
+        {"StaffContactView"},
+        "an address of the vendor's staff",
+    ),
+    ("PUT", "staff-contacts/{contact}"): (
+        {"StaffContactView"},
+        "an address of the vendor's staff",
+    ),
+    ("DELETE", "staff-contacts/{contact}"): (set(), "no content"),
+    ("GET", "notice-refusals/{token}"): (set(), "the same page for every link"),
     ("POST", "backup-audits"): ({"Report", "ItemFinding"}, "the items of the vendor's vaults"),
     ("GET", "backup-audits/{day}"): ({"BackupAuditPage", "Summary"}, "counts of the audits"),
     ("GET", "backup-audits/{day}/{audit}"): (

@@ -15,10 +15,8 @@ from azure.storage.blob.aio import BlobClient, ContainerClient
 
 from samples.eicar import eicar, eicar_nested_zip, eicar_zip
 from shared.azure.blobs import AzureBlobs
-from shared.catalogue import NOTICES_QUEUE
 from shared.metadata.worker.iptc_exif_xmp_fields import KEYWORDS
 from tests.journeys.portal import Portal, eventually
-from tests.queues import data_of, peeked
 from tests.recorded import recorded
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -139,6 +137,10 @@ async def test_people_are_read_in_a_picture_that_is_given_a_process_of_its_own(s
         assert asset["people"] == sorted({person["field"] for person in sample["people"]})
 
 
+async def notices_of(portal):
+    return (await portal.mine("GET", "notices")).json()["notices"]
+
+
 @pytest.mark.parametrize("path", INFECTED)
 async def test_a_virus_is_quarantined_and_reported(stack, blobs, bus, path):
     data = INFECTED[path]()
@@ -155,10 +157,14 @@ async def test_a_virus_is_quarantined_and_reported(stack, blobs, bus, path):
         [incident] = await eventually(lambda: incidents_of(stack, resource), bool)
         assert (incident["kind"], incident["severity"]) == ("upload.infected", "critical")
         assert incident["tenant"] == portal.tenant
-        notices = [data_of(message) for message in await peeked(bus, NOTICES_QUEUE.name)]
-        [notice] = [one for one in notices if one["assetId"] == asset["id"]]
-        assert (notice["tenant"], notice["foundAt"]) == (portal.tenant, asset["filedAt"])
-        assert notice.keys() == {"tenant", "assetId", "foundAt"}
+        [notice] = await eventually(lambda: notices_of(portal), bool)
+        assert notice["kind"] == "upload-infected"
+        read = (await portal.mine("GET", f"notices/{notice['id']}")).json()
+        assert read["data"] == {
+            "tenant": portal.tenant,
+            "assetId": asset["id"],
+            "foundAt": asset["filedAt"],
+        }
         log = await eventually(
             portal.log, lambda log: any(entry["resource"] == resource for entry in log)
         )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from shared.azure.bus import AzureBus
 from shared.azure.tables import AzureTables
-from shared.catalogue import INCIDENTS_TABLE, NOTICES_QUEUE, PARKED_MESSAGES_QUEUE
+from shared.catalogue import INCIDENTS_TABLE, PARKED_MESSAGES_QUEUE
 from shared.messages import Outbox
 from shared.ports import Insert, OutgoingMessage, Row
 from tests.entrylogs import NoLog
@@ -43,7 +43,7 @@ def messages(partition: str) -> list[OutgoingMessage]:
     """What the commit to this partition announces."""
     return [
         OutgoingMessage(
-            NOTICES_QUEUE.name, f"{partition}-{number}", f'{{"number":{number}}}'.encode()
+            PARKED_MESSAGES_QUEUE.name, f"{partition}-{number}", f'{{"number":{number}}}'.encode()
         )
         for number in range(MESSAGES)
     ]

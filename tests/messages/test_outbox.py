@@ -13,7 +13,7 @@ from infra.local.ports import Ports
 from infra.local.settings import connection_strings
 from shared.azure.bus import AzureBus
 from shared.azure.tables import AzureTables
-from shared.catalogue import INCIDENTS_QUEUE, NOTICES_QUEUE
+from shared.catalogue import INCIDENTS_QUEUE, PARKED_MESSAGES_QUEUE
 from shared.errors import RowConflictError, UnavailableError
 from shared.ids import key, new_id, rfc3339
 from shared.messages import Outbox
@@ -48,7 +48,9 @@ async def kept(stack):
 @pytest.fixture(scope="module")
 async def sending(stack):
     """The app's own adapter of the stack's bus."""
-    bus = AzureBus(stack.info["connection_strings"]["service_bus"], ping_queue=NOTICES_QUEUE.name)
+    bus = AzureBus(
+        stack.info["connection_strings"]["service_bus"], ping_queue=PARKED_MESSAGES_QUEUE.name
+    )
     yield bus
     await bus.close()
 
@@ -57,7 +59,7 @@ async def sending(stack):
 async def dead_bus():
     """A bus on a port where nothing listens."""
     string = connection_strings(Ports.free())["service_bus"]
-    bus = AzureBus(string, ping_queue=NOTICES_QUEUE.name)
+    bus = AzureBus(string, ping_queue=PARKED_MESSAGES_QUEUE.name)
     yield bus
     await bus.close()
 
@@ -86,7 +88,7 @@ async def waiting(kept, partition):
 
 async def sent(bus, partition):
     """The ids and bodies of a partition's messages on the queue."""
-    found = await peeked(bus, NOTICES_QUEUE.name)
+    found = await peeked(bus, PARKED_MESSAGES_QUEUE.name)
     return sorted(
         (m.message_id, b"".join(m.body)) for m in found if m.message_id.startswith(partition)
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from shared.catalogue import NOTICES_QUEUE
+from shared.catalogue import NOTICE_DELIVERIES_QUEUE, NOTICES_QUEUE
 from shared.messages.contracts.base import (
     AwareTime,
     Contract,
@@ -202,6 +202,36 @@ class IncidentEscalated(Contract, frozen=True):
     tenant: TenantId | None = None
 
 
+class NoticeUndelivered(Contract, frozen=True):
+    """A notice to a tenant's other contacts: notices do not reach a contact.
+
+    `notice_id` is the first notice of the day that did not reach the contact. `result` is the
+    answer of the contact's server, as a code.
+    """
+
+    tenant: TenantId
+    notice_id: Identifier
+    notice_kind: Text
+    contact_id: Identifier
+    channel: Literal["mail", "webhook"]
+    result: Text
+    failed_at: AwareTime
+
+
+class NoticeDeliveryDue(Contract, frozen=True):
+    """An attempt at the delivery of a notice, or of a digest, to a contact is due.
+
+    `tenant` is None for a contact of the stamp. `asked` counts the requests to deliver again, and
+    `attempt` the attempts before this one.
+    """
+
+    notice_id: Identifier
+    contact_id: Identifier
+    asked: Annotated[int, Meta(ge=0, le=999)]
+    attempt: Annotated[int, Meta(ge=0, le=99)]
+    tenant: TenantId | None = None
+
+
 type Notice = (
     UploadInfected
     | AssetInfected
@@ -214,6 +244,7 @@ type Notice = (
     | MaintenancePlanned
     | BreachNotified
     | IncidentEscalated
+    | NoticeUndelivered
 )
 """The data of a message of the queue `notices`."""
 
@@ -229,4 +260,11 @@ MESSAGE_TYPES: Final = (
     MessageType("vouchsafe.maintenance.planned.v1", MaintenancePlanned, NOTICES_QUEUE),
     MessageType("vouchsafe.breach.notified.v1", BreachNotified, NOTICES_QUEUE),
     MessageType("vouchsafe.incident.escalated.v1", IncidentEscalated, NOTICES_QUEUE),
+    MessageType("vouchsafe.notice.undelivered.v1", NoticeUndelivered, NOTICES_QUEUE),
+    MessageType("vouchsafe.notice.delivery-due.v1", NoticeDeliveryDue, NOTICE_DELIVERIES_QUEUE),
 )
+
+NOTICE_CONTRACTS: Final = tuple(
+    kind.contract for kind in MESSAGE_TYPES if kind.queue is NOTICES_QUEUE
+)
+"""The contracts of the queue `notices`."""

@@ -1,0 +1,1 @@
+"""Notices: from the queues, and for tenants, contacts and staff over HTTP."""
