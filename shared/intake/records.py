@@ -87,6 +87,7 @@ def asset_of(
 def reports_of(asset: Asset, tenant: Tenant | None, now: datetime) -> list[Outgoing]:
     """Make the reports of a filed asset: log entry, incident, and notice to the tenant."""
     reports: list[Outgoing] = []
+    logged: tuple[str, ...] = ()
     # A tenant of a different zone has no log in the region.
     if tenant is not None and asset.reason != "residency-zone-not-served":
         entry = AccessRecorded(
@@ -98,6 +99,7 @@ def reports_of(asset: Asset, tenant: Tenant | None, now: datetime) -> list[Outgo
             reason=asset.reason,
         )
         reports.append(new_entry(entry, new_id(now), now))
+        logged = (reports[0].id,)
     if asset.verdict != "clean":
         done = "refused and not kept" if asset.blob is None else "quarantined"
         incident = IncidentOpened(
@@ -106,6 +108,7 @@ def reports_of(asset: Asset, tenant: Tenant | None, now: datetime) -> list[Outgo
             summary=f"An upload was {done}: {asset.reason}.",
             resource=f"assets/{asset.id}",
             tenant=tenant.id if tenant else None,
+            log_entries=logged,
         )
         reports.append(incident_message(incident, asset.id, now))
     if tenant is not None and asset.verdict == "infected":

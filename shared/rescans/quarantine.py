@@ -10,6 +10,8 @@ import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from msgspec import structs
+
 from shared.assets.rules import Asset
 from shared.assets.scan_index import ScanIndex, indexing
 from shared.assets.service import asset_row, moving_row
@@ -95,6 +97,7 @@ class Quarantine:
             *indexing(partition, before, after),
         ]
         reports: list[Outgoing] = []
+        logged: tuple[str, ...] = ()
         if outcome == "infected" and before.container is not None and before.blob is not None:
             move = Move(
                 asset=before.id,
@@ -106,8 +109,10 @@ class Quarantine:
             )
             operations.append(Insert(Row(partition, moving_row(before.id), to_values(move))))
             reports.append(self._store.entry(quarantined(after)))
+            logged = (reports[0].id,)
         incident = incident_of(before, after, outcome)
         if incident is not None:
+            incident = structs.replace(incident, log_entries=logged)
             reports.append(incident_message(incident, once, now))
         return operations, reports
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from infra.local.demo.client import MIA, SERVICE, TENANT, Client
+from infra.local.demo.client import INES, MIA, SERVICE, TENANT, Client
 from infra.local.demo.transcript import Transcript
 from samples.eicar import eicar, eicar_zip
 
@@ -137,6 +137,19 @@ def _check_viruses(
     for incident in incidents:
         transcript.say(
             f"incident {incident['kind']} ({incident['severity']}): {incident['summary']}"
+        )
+    path = f"incidents/{incidents[0]['id']}"
+    etag = {"If-Match": client.call("GET", path, INES).headers["ETag"]}
+    body = {"text": "I look into it."}
+    taken = client.call("PUT", f"{path}/acknowledgement", INES, body, etag).json()
+    transcript.check(
+        "the IT supervisor acknowledges the first, which stops the escalation",
+        taken["status"] == "acknowledged",
+        taken,
+    )
+    for step in taken["timeline"]:
+        transcript.say(
+            f"{step['at'][11:19]} {step['actor']['id']} {step['action']}: {step['text']}"
         )
 
 

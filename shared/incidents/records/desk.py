@@ -1,9 +1,8 @@
 """The desk: the records of incidents are shown, and people take steps."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.compare_and_set import compare_and_set
 from shared.errors import RowConflictError
@@ -37,8 +36,7 @@ _DONE: Final[dict[Transition, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """The record that a person has seen, with the ETag."""
 
     incident: Incident
