@@ -35,7 +35,7 @@ class Sample:
 
     `people` are pairs of an identifier and the field that it goes into, keywords last, `document`
     its id. `note` is what reading its metadata comes to: None unless it is broken on purpose, or
-    of a type that has more than is read.
+    has more than is read.
     """
 
     file: str
@@ -156,6 +156,7 @@ SAMPLES: Final = (
         48,
         ((ANA, "dc:creator"), ("Ana Peña / Haddad Studio", "photoshop:Credit")),
         document=MASTER,
+        note="metadata-partial",
     ),
     Sample(
         "raw.dng",

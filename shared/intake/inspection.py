@@ -22,12 +22,13 @@ from shared.intake.member_metadata import is_document, read_members
 from shared.intake.rules import Inspection
 from shared.metadata.collector import DOCUMENTS, Collector, needs_copy
 from shared.metadata.parsing import Metadata
-from shared.metadata.worker.result import TOO_LARGE, XMP_ONLY, merged
+from shared.metadata.worker.result import TOO_LARGE, UNREADABLE, XMP_ONLY, merged
 from shared.scanning.archive import is_archive
 from shared.scanning.content_notes import ContentNotes
 from shared.scanning.content_type import detect
 from shared.scanning.engines import close, finish, is_infected, refusal_of
 from shared.scanning.scanner import Scan
+from shared.subjects.notes import UNREAD
 
 _SPOOL_IN_MEMORY = 4 * 1024 * 1024
 # A file with random access gets a temporary file up to the first limit. Any further file gets a
@@ -100,11 +101,12 @@ class Pass:
         with self._file() as file:
             scans = finish(self._scans, file, sha256)
             content_notes = () if self._notes is None else self._notes.finish(file, scans)
-        metadata = Metadata()
+        metadata = Metadata(note=UNREAD if is_infected(scans) else None)
         if self._metadata is not None and not is_infected(scans):
             metadata = self._metadata.finish(self._spool)
-        if self._is_archive and not refusal_of(scans) and not is_infected(scans):
-            metadata = self._with_members(metadata)
+        if self._is_archive and not is_infected(scans):
+            is_refused = refusal_of(scans) is not None
+            metadata = self._with_members(metadata, is_refused=is_refused)
         return Inspection(
             size=self._seen,
             sha256=sha256,
@@ -123,8 +125,13 @@ class Pass:
             return self._stored()
         return nullcontext(self._spool)
 
-    def _with_members(self, metadata: Metadata) -> Metadata:
-        """Return the metadata of the archive with the metadata of the files in the archive."""
+    def _with_members(self, metadata: Metadata, *, is_refused: bool) -> Metadata:
+        """Return the metadata of the archive with the metadata of the files in the archive.
+
+        A refused archive is not unpacked.
+        """
+        if is_refused:
+            return merged((metadata, Metadata(note=UNREADABLE)))
         if self._spool is None:
             return merged((metadata, Metadata(note=TOO_LARGE)))
         if metadata.note == XMP_ONLY:

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import IO, Final
 
+from shared.intake.archive_names import names_in
 from shared.metadata.collector import DOCUMENTS, Collector, needs_copy
 from shared.metadata.parsing import Metadata
 from shared.metadata.worker.result import TOO_LARGE, UNREADABLE, Merging
@@ -47,6 +48,7 @@ def read_members(archive: IO[bytes], limits: Limits | None = None) -> Metadata:
             if members == MAX_MEMBERS or size > MAX_BYTES or time.monotonic() > until:
                 found.add(Metadata(note=TOO_LARGE))
                 break
+        found.add(names_in(archive, is_document=is_document(archive)))
     except RefusedArchiveError:
         found.add(Metadata(note=UNREADABLE))
     return found.metadata()
@@ -82,11 +84,12 @@ class _Member:
         self._take(piece)
 
     def metadata(self) -> Metadata:
-        """Return the metadata, after the last byte; of an inner archive nothing."""
+        """Return the metadata, after the last byte; of an inner archive the names alone."""
         if self._collector is None:
             self._take(self._begin())
-        inner = is_archive(self._head) and self._media_type not in DOCUMENTS
-        if inner or self._collector is None or self._media_type in _NO_METADATA:
+        if is_archive(self._head) and self._media_type not in DOCUMENTS:
+            return Metadata(note=TOO_LARGE) if self._copy is None else names_in(self._copy)
+        if self._collector is None or self._media_type in _NO_METADATA:
             return Metadata()
         return self._collector.finish(self._copy)
 
@@ -99,7 +102,8 @@ class _Member:
         start, self._head = self._head, self._head[:HEAD_SIZE]
         self._media_type = detect(start, self.size)
         self._collector = Collector(self._media_type)
-        if needs_copy(self._media_type) or self._media_type == "text/plain":
+        wanted = needs_copy(self._media_type) or is_archive(self._head)
+        if wanted or self._media_type == "text/plain":
             self._copy = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed in close
         return start
 

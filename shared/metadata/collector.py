@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import IO, Final
 
 from shared.metadata.film_boxes import BoxWalker
+from shared.metadata.manifests import ManifestFinder
 from shared.metadata.matroska_tags import MatroskaWalker
 from shared.metadata.parsing import PICTURES, Metadata, read, read_document, read_packet
 from shared.metadata.riff_chunks import ChunkWalker
@@ -11,6 +12,7 @@ from shared.metadata.worker import AUDIO, GIF, MARKUP, OLE, PACKAGE, PDF, TEXT
 from shared.metadata.worker.result import (
     CUT,
     NOT_SUPPORTED,
+    PARTIAL,
     TOO_LARGE,
     UNREADABLE,
     XMP_ONLY,
@@ -88,11 +90,13 @@ class Collector:
         elif media_type in _CHUNKS:
             self._walker = ChunkWalker()
         self._finder = PacketFinder() if media_type not in FILMS else None
+        self._manifest = ManifestFinder()
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
         if len(self._head) < _HEAD:
             self._head += chunk[: _HEAD - len(self._head)]
+        self._manifest.feed(chunk)
         if self._walker is not None:
             self._walker.feed(chunk)
         if self._finder is not None:
@@ -107,6 +111,8 @@ class Collector:
         if parts[0].note == NOT_SUPPORTED:
             # Exiv2 does not know this variety of the type, such as Photoshop's large files.
             parts[0] = Metadata(note=XMP_ONLY)
+        if self._manifest.found:
+            parts.append(Metadata(note=PARTIAL))
         packets = self._packets()
         if not self._was_read(parts[0], packets):
             parts.append(Metadata(note=CUT if packets.cut else None))
@@ -139,7 +145,7 @@ class Collector:
         yield self._walker.metadata()
         if not self._walker.complete:
             yield Metadata(note=UNREADABLE)
-        if isinstance(self._walker, ChunkWalker):
+        if isinstance(self._walker, BoxWalker | ChunkWalker):
             for tag in self._walker.id3:
                 yield read_document(AUDIO, tag)
 

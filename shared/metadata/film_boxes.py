@@ -51,6 +51,11 @@ class BoxWalker(Steps):
             ends.append(self.place)
         return not self.broken and not self._kept and all(end == self.arrived for end in ends)
 
+    @property
+    def id3(self) -> list[bytes]:
+        """The tags of ID3 in the film."""
+        return self._texts.id3
+
     def metadata(self) -> Metadata:
         """Return the texts."""
         return self._texts.metadata(cut=self._cut)

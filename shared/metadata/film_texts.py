@@ -23,9 +23,10 @@ _HANDLER: Final = 24
 
 
 class FilmTexts:
-    """Add the texts of boxes in `udta`, `meta` and `ilst`."""
+    """Add the texts of boxes in `udta`, `meta` and `ilst`. `id3` are tags of ID3, still unread."""
 
     def __init__(self) -> None:
+        self.id3: list[bytes] = []
         self._found = MetadataBuilder()
         self._keys: list[str] = []
 
@@ -38,6 +39,9 @@ class FilmTexts:
         """Add the texts of the box `kind` in the box `outer`."""
         if outer == b"ilst":
             self._item(kind, content)
+        elif kind == b"ID32":
+            # A version and a language before a tag of ID3v2: "ID3v2 in MPEG-4", id3.org.
+            self.id3.append(content[_BYTES + _LANGUAGE :])
         elif outer == b"meta":
             if kind == b"keys":
                 self._keys = list(_keys(content))

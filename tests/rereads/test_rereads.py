@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from samples.eicar import eicar
 from shared.accesslog.reading.filters import EntryFilter
 from shared.assets.rules import Tombstone
 from shared.errors import ConflictError, NotFoundError, UnavailableError
@@ -144,8 +145,7 @@ async def test_a_file_that_is_gone_or_changed_keeps_its_earlier_texts(app, tenan
 
 
 async def test_malware_is_not_opened_again(app, tenant):
-    eicar = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
-    asset = await filed(app, tenant, "a.txt", eicar)
+    asset = await filed(app, tenant, "a.txt", eicar())
     assert asset.verdict == "infected"
     await made_by(app, asset, None)
     state = await reread(app, tenant, STALE)

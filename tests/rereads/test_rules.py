@@ -144,3 +144,31 @@ def test_one_reread_at_a_time():
     with pytest.raises(ConflictError):
         rules.check_new([reread()])
     assert rules.reread_not_found().code == "reread-not-found"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "counts"),
+    [("read", (1, 0, 0)), ("resealed", (0, 1, 0)), ("unreadable", (0, 0, 1))],
+)
+def test_each_outcome_is_counted_once(outcome, counts):
+    state = rules.looked_at(reread(), outcome, "a", LATER)
+    assert (state.read, state.resealed, state.unreadable) == counts
+
+
+def test_the_limits_of_a_reread():
+    assert (rules.CONCURRENT, rules.MOST_DELIVERIES, rules.NO_READER) == (4, 4, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (datetime(1, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)),
+        (datetime(1970, 1, 2, tzinfo=UTC), datetime(1970, 1, 2, tzinfo=UTC)),
+        (datetime(9999, 12, 31, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)),
+        (datetime(9998, 12, 31, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)),
+        (None, None),
+    ],
+)
+def test_times_stay_within_the_calendar(given, kept):
+    state = reread(filed_from=given, filed_before=given)
+    assert (state.filed_from, state.filed_before) == (kept, kept)

@@ -7,7 +7,6 @@ part 3, "Extended XMP in JPEG".
 
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, Final
 
 EXTENDED: Final = b"http://ns.adobe.com/xmp/extension/\0"
@@ -16,37 +15,52 @@ EXTENDED: Final = b"http://ns.adobe.com/xmp/extension/\0"
 # The digest that the portions of one packet share, the packet's length, and the portion's place.
 _PORTION: Final = struct.Struct(">32sII")
 _APP1: Final = 0xE1
+_APP2: Final = 0xE2
+_APP12: Final = 0xEC
 _APP13: Final = 0xED
 _COMMENT: Final = 0xFE
 _PHOTOSHOP: Final = b"Photoshop 3.0\0"
+# The web address of a picture: "Adobe Photoshop File Formats", image resource 1035.
+_URL: Final = b"8BIM\x04\x0b"
+# The index of further pictures behind the first: CIPA DC-007, "Multi-Picture Format".
+_MULTI_PICTURE: Final = b"MPF\0"
+# Photoshop's "Save for Web": the quality, in as many bytes; then a comment or a notice.
+_DUCKY: Final = b"Ducky"
+_QUALITY_ALONE: Final = 15
 _STUFFING: Final = 0xFF
 _END_OF_HEADERS: Final = (0xD9, 0xDA)
 _MAX_LENGTH: Final = 1024 * 1024
 
 
 class JpegSegments:
-    """Segments of the JPEG at `path`; nothing of any other file.
+    """Segments of the JPEG in `file`; nothing of any other file.
 
     `comments` are all comments, `packets` the packets of extended XMP, and `photoshop` the further
     records of Photoshop's, each as a JPEG of one segment. `is_png` tells that the file is a PNG
-    instead. `broken` marks a missing portion of XMP,
-    and `cut` a packet or records that are too long.
+    instead. `is_multiple` tells that further pictures follow, and `is_unread` that a segment has
+    texts of Photoshop's that no reader reads. `broken` marks a missing portion of XMP, and `cut` a
+    packet or records that are too long.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self.comments: list[bytes] = []
         self.packets: list[bytes] = []
         self.photoshop: list[bytes] = []
         self.broken = False
         self.cut = False
+        self.is_multiple = False
+        self.is_unread = False
         self._portions: dict[tuple[bytes, int], dict[int, bytes]] = {}
         self._left = dict.fromkeys((_APP1, _APP13), _MAX_LENGTH)
         self._left[_COMMENT] = 16 * _MAX_LENGTH
-        with Path(path).open("rb") as file:
-            self.is_png = file.read(4) == b"\x89PNG"
-            file.seek(0)
-            for kind, segment in _segments(file):
+        self.is_png = file.read(4) == b"\x89PNG"
+        file.seek(0)
+        for kind, segment in _segments(file):
+            if kind in self._left:
                 self._take(kind, segment)
+            else:
+                self.is_multiple |= segment.startswith(_MULTI_PICTURE)
+                self.is_unread |= segment.startswith(_DUCKY) and len(segment) > _QUALITY_ALONE
         for (_, length), parts in self._portions.items():
             packet = b"".join(part for _, part in sorted(parts.items()))
             self.broken |= len(packet) != length
@@ -61,6 +75,7 @@ class JpegSegments:
         elif kind == _COMMENT:
             self.comments.append(segment)
         elif kind == _APP13:
+            self.is_unread |= _URL in segment
             self.photoshop.append(
                 b"\xff\xd8\xff\xed" + struct.pack(">H", len(segment) + 2) + segment + b"\xff\xd9"
             )
@@ -85,7 +100,7 @@ def _segments(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         if mark != 0xFF or kind < 0xC0 or kind in _END_OF_HEADERS or length < 2:
             return
         following = file.tell() + length - 2
-        if kind in (_APP1, _APP13, _COMMENT):
+        if kind in (_APP1, _APP2, _APP12, _APP13, _COMMENT):
             segment = file.read(length - 2)
             if len(segment) == length - 2 and _is_wanted(kind, segment):
                 yield kind, segment

@@ -9,7 +9,13 @@ from collections.abc import Iterator
 from typing import Final
 
 import pypdf
-from pypdf.generic import DictionaryObject, IndirectObject, NameObject, TextStringObject
+from pypdf.generic import (
+    DictionaryObject,
+    IndirectObject,
+    NameObject,
+    StreamObject,
+    TextStringObject,
+)
 
 from shared.metadata.worker.encodings import decoded
 from shared.metadata.worker.iptc_exif_xmp_fields import PDF_INFO, Field
@@ -53,7 +59,7 @@ def read_pdf(path: str) -> Metadata:
     if reader.is_encrypted and not reader.decrypt(""):
         return Metadata(note=ENCRYPTED)
     notes = []
-    for part in (_read_information, _read_xmp, _read_outlines, _read_annotations):
+    for part in _PARTS:
         try:
             part(reader, found)
         except TimeoutError:
@@ -71,9 +77,29 @@ def _read_information(reader: pypdf.PdfReader, found: MetadataBuilder) -> None:
 
 
 def _read_xmp(reader: pypdf.PdfReader, found: MetadataBuilder) -> None:
+    """Add the XMP of the document, of the pages, and of the pictures and forms on the pages."""
     xmp = reader.root_object.get("/Metadata")
     if xmp is not None:
         read_packets([xmp.get_object().get_data()], found)
+    budget = _Budget()
+    for page in _pages(reader, budget, found):
+        resources = _object(page.get("/Resources"), found)
+        drawn = resources.get("/XObject") if isinstance(resources, DictionaryObject) else None
+        objects = _object(drawn, found)
+        links = list(objects.values()) if isinstance(objects, DictionaryObject) else []
+        for link in (page, *links):
+            one = _object(link, found)
+            stream = one.get("/Metadata") if isinstance(one, DictionaryObject) else None
+            packet = _object(stream, found)
+            if isinstance(packet, StreamObject) and budget.is_new(stream, packet):
+                read_packets([packet.get_data()], found)
+
+
+def _read_attachments(reader: pypdf.PdfReader, found: MetadataBuilder) -> None:
+    """Note attached files, which no reader opens."""
+    names = _object(reader.root_object.get("/Names"), found)
+    attached = isinstance(names, DictionaryObject) and "/EmbeddedFiles" in names
+    found.partial |= attached or "/AF" in reader.root_object
 
 
 def _read_outlines(reader: pypdf.PdfReader, found: MetadataBuilder) -> None:
@@ -202,3 +228,12 @@ class _Budget:
         if len(self._seen) > _MAX_OBJECTS or time.process_time() > self._until:
             raise TimeoutError
         return True
+
+
+_PARTS: Final = (
+    _read_information,
+    _read_xmp,
+    _read_outlines,
+    _read_annotations,
+    _read_attachments,
+)

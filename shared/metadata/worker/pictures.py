@@ -1,14 +1,16 @@
 """Read all texts of EXIF, IPTC-IIM and XMP by Exiv2, and the ids of documents from XMP."""
 
+import io
 import re
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import exiv2
 
 from shared.metadata.worker import iptc_exif_xmp_fields as fields
 from shared.metadata.worker.encodings import decoded
 from shared.metadata.worker.jpeg_segments import JpegSegments
+from shared.metadata.worker.photoshop_layers import has_layers
 from shared.metadata.worker.picture_texts import add_exif, add_iptc, raw_of
 from shared.metadata.worker.png_gif_texts import add_png
 from shared.metadata.worker.result import NOT_SUPPORTED, Metadata, MetadataBuilder
@@ -45,7 +47,20 @@ def read_picture(path: str) -> Metadata:
             # could give "dc" another meaning for later files, and many files could fill the memory.
             exiv2.XmpParser.terminate()
         found.broken |= complaints.serious
-    segments = JpegSegments(path)
+    with Path(path).open("rb") as file:
+        segments = _read_segments(file, found)
+        if segments.is_multiple:
+            _read_further(path, file, found)
+        if segments.is_png:
+            file.seek(0)
+            add_png(file, found)
+        found.partial |= segments.is_unread or has_layers(file)
+    return found.metadata()
+
+
+def _read_segments(file: IO[bytes], found: MetadataBuilder) -> JpegSegments:
+    """Add the texts in the segments of a JPEG that Exiv2 leaves out."""
+    segments = JpegSegments(file)
     found.broken |= segments.broken
     found.cut |= segments.cut
     read_packets(segments.packets, found)
@@ -53,13 +68,30 @@ def read_picture(path: str) -> Metadata:
         _read_record(record, found)
     for comment in segments.comments:
         found.text("JPEG:Comment", *decoded(comment))
-    if segments.is_png:
-        with Path(path).open("rb") as file:
-            add_png(file, found)
-    return found.metadata()
+    return segments
 
 
-def _read(source: str, found: MetadataBuilder) -> None:
+def _read_further(path: str, file: IO[bytes], found: MetadataBuilder) -> None:
+    """Add the metadata of the pictures behind the first: previews, depths, the other eye."""
+    from shared.metadata.worker.further_pictures import further_pictures
+
+    places, is_whole = further_pictures(path)
+    found.partial |= not is_whole
+    for start, size in places:
+        file.seek(start)
+        picture = file.read(size)
+        with Complaints() as complaints:
+            try:
+                _read(picture, found)
+            except exiv2.Exiv2Error:
+                complaints.serious = True
+            finally:
+                exiv2.XmpParser.terminate()
+        found.partial |= complaints.serious
+        _read_segments(io.BytesIO(picture), found)
+
+
+def _read(source: str | bytes, found: MetadataBuilder) -> None:
     image = exiv2.ImageFactory.open(source)
     image.readMetadata()
     add_image_xmp(image, found)

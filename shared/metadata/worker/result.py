@@ -82,8 +82,8 @@ class Metadata:
     - "metadata-encrypted": the file needs a password;
     - "metadata-not-supported": no reader knows the type;
     - "metadata-cut": the file has more texts than are kept, or more names, or longer names;
-    - "metadata-partial": the type has places for text that no reader knows, such as the comments in
-      the text of an old Word file;
+    - "metadata-partial": the file has places for text that no reader knows, such as the comments in
+      the text of an old Word file, the layers of a Photoshop file, or a manifest of C2PA;
     - "metadata-xmp-only": only the XMP of this type is read, and not its other metadata.
 
     Without a note, every part of the file that can hold text of metadata was read.
@@ -152,6 +152,7 @@ class MetadataBuilder:
     def __init__(self) -> None:
         self.broken = False
         self.cut = False
+        self.partial = False
         self.has_xmp = False
         self._people: set[NamedPerson] = set()
         self._documents: set[DocumentId] = set()
@@ -184,7 +185,8 @@ class MetadataBuilder:
 
     def metadata(self) -> Metadata:
         """Return the metadata collected, with its note."""
-        note = UNREADABLE if self.broken else CUT if self.cut or self._texts.cut else None
+        marks = (self.broken, self.cut or self._texts.cut, self.partial)
+        note = next((n for n, is_so in zip(_OWN_NOTES, marks, strict=True) if is_so), None)
         people = sorted(self._people, key=_keywords_last)
         return Metadata(
             tuple(people), note, tuple(sorted(self._documents)), self.has_xmp, self._texts.all()
@@ -229,6 +231,7 @@ def merged(parts: Iterable[Metadata]) -> Metadata:
     return merging.metadata()
 
 
+_OWN_NOTES: Final = (UNREADABLE, CUT, PARTIAL)
 _NOTES: Final = (TOO_LARGE, UNREADABLE, ENCRYPTED, NOT_SUPPORTED, CUT, PARTIAL, XMP_ONLY)
 
 
