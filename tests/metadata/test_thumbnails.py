@@ -97,6 +97,16 @@ def test_a_picture_is_shown_upright(kind, orientation):
     assert picture.size == ((128, 256) if orientation in range(5, 9) else (256, 128))
 
 
+@pytest.mark.parametrize("mode", ["1", "P", "L", "CMYK", "I;16", "F", "LAB"])
+def test_a_tiff_of_every_mode_is_shown_upright(mode):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert rendered(saved(Image.new(mode, (400, 200)), "TIFF", exif=exif)).size == (128, 256)
+    if mode in {"P", "CMYK"}:
+        picture = rendered(saved(quarters().convert(mode), "TIFF", exif=exif))
+        assert corners(picture) == [BLUE, RED, WHITE, GREEN]
+
+
 def test_no_metadata_is_left():
     exif = Image.Exif()
     exif[0x013B], exif[0x010E] = "Nora Hahn", "Nora Hahn at the sea"
@@ -155,7 +165,7 @@ def test_what_is_transparent_shows_the_ground(colour):
     assert rendered(saved(drawing, "PNG")).getpixel((4, 4)) == colour[:3]
 
 
-@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF", "AVIF"])
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF", "AVIF", "MPO"])
 def test_the_first_picture_of_many_is_shown(kind):
     frames = [Image.new("RGB", (64, 64), colour) for colour in (RED, GREEN, BLUE)]
     data = saved(frames[0], kind, save_all=True, append_images=frames[1:])

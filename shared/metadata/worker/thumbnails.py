@@ -7,9 +7,10 @@ whole, and so is progressive JPEG before the reduction.
 
 import base64
 import io
+from pathlib import Path
 from typing import Final, cast
 
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from shared.metadata.worker.result import RENDERED_TOO_LARGE, UNRENDERABLE, Thumbnail
 
@@ -39,7 +40,8 @@ def render(path: str) -> Thumbnail:
     Raises MemoryError for a picture that takes too much memory.
     """
     try:
-        with Image.open(path, formats=_FORMATS) as picture:
+        # From an open file: Pillow 13 maps a named TIFF into memory with the sides exchanged.
+        with Path(path).open("rb") as file, Image.open(file, formats=_FORMATS) as picture:
             if _takes_too_much(picture):
                 return Thumbnail(note=RENDERED_TOO_LARGE)
             return Thumbnail(base64.b64encode(_jpeg(_small(picture))).decode())
@@ -60,12 +62,26 @@ def _takes_too_much(picture: Image.Image) -> bool:
 
 
 def _small(picture: Image.Image) -> Image.Image:
+    # Pillow turns a TIFF upright itself, at the loading.
+    picture.load()
+    orientation = _orientation(picture)
     if picture.mode.startswith("I;"):
         picture = picture.convert("I")
     elif picture.mode in _FIRST:
         picture = picture.convert(_FIRST[picture.mode])
     picture.thumbnail((SIDE, SIDE))
-    return _upright(_in_eight_bits(picture))
+    small = _in_eight_bits(picture)
+    # A conversion changes what Pillow knows of the orientation.
+    small.getexif()[ExifTags.Base.Orientation] = orientation
+    return ImageOps.exif_transpose(small)
+
+
+def _orientation(picture: Image.Image) -> int:
+    """Return the orientation that EXIF or XMP tells; 1 where the metadata is broken."""
+    try:
+        return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # noqa: BLE001 - broken metadata leaves the picture as it lies
+        return 1
 
 
 def _in_eight_bits(picture: Image.Image) -> Image.Image:
@@ -76,14 +92,6 @@ def _in_eight_bits(picture: Image.Image) -> Image.Image:
     black = min(low, 0)
     scale = 255 / ((high - black) or 1)
     return picture.point(lambda value: value * scale - black * scale).convert("L")
-
-
-def _upright(picture: Image.Image) -> Image.Image:
-    """Turn a picture as its EXIF or XMP asks for."""
-    try:
-        return ImageOps.exif_transpose(picture)
-    except Exception:  # noqa: BLE001 - broken metadata leaves the picture as it lies
-        return picture
 
 
 def _jpeg(picture: Image.Image) -> bytes:
