@@ -98,7 +98,8 @@ async def list_incidents(call: Call[IncidentsFlow]) -> Reply:
 async def read_incident(call: Call[IncidentsFlow]) -> Reply:
     """Read an incident with the latest steps of the timeline. Gives the ETag.
 
-    The reading is recorded in the log of the incident's tenant.
+    Each step makes a new ETag; a further occurrence makes none. The reading is recorded in the log
+    of the incident's tenant.
     """
     seen = await call.flow.desk.find(call.param("incident"))
     await call.flow.desk.record_reading(seen.incident, call.caller.actor(_HANDLING))
@@ -152,9 +153,11 @@ async def acknowledge_incident(call: Call[IncidentsFlow]) -> Reply:
 async def assign_incident(call: Call[IncidentsFlow]) -> Reply:
     """Make a person the owner of an incident."""
     asked = call.read(OwnerRequest)
-    seen = await _seen(call)
     actor = call.caller.actor(_HANDLING)
-    return await _shown(call, await call.flow.desk.assign(seen, asked.owner, actor))
+    seen = await call.flow.desk.assign(
+        call.param("incident"), call.require_match, asked.owner, actor
+    )
+    return await _shown(call, seen)
 
 
 @http.endpoint(
@@ -175,11 +178,9 @@ async def note_incident(call: Call[IncidentsFlow]) -> Reply:
     text = call.read(ReasonedStepRequest).text
     incident = call.param("incident")
     identifier = await call.identifier(f"incidents|{incident}|notes")
-    if await call.flow.desk.is_noted(identifier):
-        return await _shown(call, await call.flow.desk.find(incident), 201)
-    seen = await _seen(call)
     actor = call.caller.actor(_HANDLING)
-    return await _shown(call, await call.flow.desk.note(seen, text, actor, identifier), 201)
+    seen = await call.flow.desk.note(incident, call.require_match, text, actor, identifier)
+    return await _shown(call, seen, 201)
 
 
 @http.endpoint(
@@ -241,17 +242,10 @@ async def reopen_incident(call: Call[IncidentsFlow]) -> Reply:
     return await _moved(call, "reopen", call.read(ReasonedStepRequest).text)
 
 
-async def _seen(call: Call[IncidentsFlow]) -> Seen:
-    """Return the record, if the record is in the state that the caller has seen."""
-    seen = await call.flow.desk.find(call.param("incident"))
-    call.require_match(seen.etag)
-    return seen
-
-
 async def _moved(call: Call[IncidentsFlow], what: Transition, text: str | None) -> Reply:
-    seen = await _seen(call)
     actor = call.caller.actor(_HANDLING)
-    return await _shown(call, await call.flow.desk.move(seen, what, actor, text))
+    seen = await call.flow.desk.move(call.param("incident"), call.require_match, what, actor, text)
+    return await _shown(call, seen)
 
 
 async def _shown(
@@ -263,7 +257,7 @@ async def _shown(
     latest = await call.flow.desk.latest(seen.incident)
     known = {name: getattr(seen.incident, name) for name in seen.incident.__struct_fields__}
     view = IncidentView(**known, timeline=_views(latest))
-    return Reply(status, view, {**(headers or {}), "ETag": etag_header(seen.etag)})
+    return Reply(status, view, {**(headers or {}), "ETag": etag_header(seen.version)})
 
 
 def _views(entries: Sequence[TimelineEntry]) -> list[TimelineView]:

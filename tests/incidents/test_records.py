@@ -1,5 +1,6 @@
 """Messages become records, and people handle the records, on the whole stack."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -61,6 +62,20 @@ async def test_the_same_matter_again_is_an_occurrence_and_a_duplicate_is_nothing
     # The queue's own detection of duplicates goes by the message's id; ours by the event's.
     await send({**first}, opened(kind, at=NOW + timedelta(seconds=2)))
     await desk.only(kind=kind, occurrences=3)
+
+
+async def test_a_burst_leaves_a_person_able_to_act_on_what_the_person_has_seen(desk, send, kind):
+    await send(opened(kind))
+    incident = (await desk.only(kind=kind))["id"]
+    _, etag = await desk.read(incident)
+    burst = asyncio.create_task(send(*(opened(kind) for _ in range(300))))
+    await asyncio.sleep(0.2)
+    answer = await desk.put(incident, "acknowledgement", etag)
+    assert answer.status_code == 200, answer.text
+    await burst
+    await desk.only(kind=kind, occurrences=301)
+    record, _ = await desk.read(incident)
+    assert (record["status"], record["steps"]) == ("acknowledged", answer.json()["steps"])
 
 
 async def test_a_matter_that_is_over_closes_its_incident(desk, send, kind):

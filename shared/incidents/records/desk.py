@@ -27,6 +27,9 @@ type EntryMaker = Callable[[AccessRecorded, str, datetime], OutgoingEntry]
 LATEST: Final = 100
 """The entries of the timeline that are shown with a record; further entries are on pages."""
 
+# Occurrences that come at once may each win an attempt.
+_ATTEMPTS: Final = 50
+
 _DONE: Final[dict[Transition, str]] = {
     "acknowledge": "acknowledged",
     "contain": "contained",
@@ -36,11 +39,18 @@ _DONE: Final[dict[Transition, str]] = {
 }
 
 
+type Require = Callable[[str], None]
+"""A check that raises unless a record has the version that a person has seen."""
+
+
 class Seen(NamedTuple):
-    """The record that a person has seen, with the ETag."""
+    """A record with its version: each step makes a new version, and an occurrence makes none.
+
+    A burst of occurrences so leaves a person able to act on the record that the person has seen.
+    """
 
     incident: Incident
-    etag: str
+    version: str
 
 
 class IncidentDesk:
@@ -61,8 +71,9 @@ class IncidentDesk:
         return await self._store.page(wanted, size, continuation)
 
     async def find(self, incident: str) -> Seen:
-        """Return a record and the ETag. Raises NotFoundError for a missing record."""
-        return Seen(*await self._store.load(incident))
+        """Return a record and its version. Raises NotFoundError for a missing record."""
+        found = (await self._load(incident)).incident
+        return Seen(found, _version(found))
 
     async def latest(self, incident: Incident) -> Sequence[TimelineEntry]:
         """Return the latest entries of an incident's timeline, oldest first."""
@@ -117,47 +128,48 @@ class IncidentDesk:
             return await self.find(identifier), False
         return await self.find(identifier), True
 
-    async def move(self, seen: Seen, what: Transition, actor: Actor, text: str | None) -> Seen:
-        """Take an incident that was `seen` to the next state, in the name of `actor`.
+    async def move(
+        self, incident: str, require: Require, what: Transition, actor: Actor, text: str | None
+    ) -> Seen:
+        """Take an incident to the next state, in the name of `actor`.
 
         `text` goes into the timeline. Whoever acknowledges an incident without an owner becomes the
-        owner. Raises ConflictError for a state that does not allow the step, and RowConflictError
-        when the record has changed since.
+        owner. Raises NotFoundError, ConflictError for a state that does not allow the step, and the
+        errors of `require`.
         """
-        now = self._clock()
-        draft = _draft(seen)
-        draft.take(what, now)
-        if what == "acknowledge" and draft.incident.owner is None:
-            draft.change(owner=actor.id)
-        if what == "resolve" and text is not None:
-            draft.change(resolution=text)
-        await self._note(draft, _DONE[what], text, actor, now)
-        return await self.find(seen.incident.id)
 
-    async def assign(self, seen: Seen, owner: str | None, actor: Actor) -> Seen:
-        """Make a person the owner of an incident that was `seen`; None leaves no owner.
+        def take(draft: Draft, now: datetime) -> str | None:
+            draft.take(what, now)
+            if what == "acknowledge" and draft.incident.owner is None:
+                draft.change(owner=actor.id)
+            if what == "resolve" and text is not None:
+                draft.change(resolution=text)
+            return text
 
-        Raises RowConflictError when the record has changed since.
+        return await self._step(incident, require, _DONE[what], actor, take)
+
+    async def assign(
+        self, incident: str, require: Require, owner: str | None, actor: Actor
+    ) -> Seen:
+        """Make a person the owner of an incident; None leaves no owner. Raises as `move` does."""
+
+        def take(draft: Draft, _: datetime) -> str:
+            draft.change(owner=owner)
+            return "Nobody owns the incident." if owner is None else f"The owner is {owner}."
+
+        return await self._step(incident, require, "assigned", actor, take)
+
+    async def note(
+        self, incident: str, require: Require, text: str, actor: Actor, identifier: str
+    ) -> Seen:
+        """Add a note to the timeline of an incident; `identifier` is the id of the note.
+
+        The same identifier again adds nothing. Raises as `move` does.
         """
-        draft = _draft(seen)
-        draft.change(owner=owner)
-        text = "Nobody owns the incident." if owner is None else f"The owner is {owner}."
-        await self._note(draft, "assigned", text, actor, self._clock())
-        return await self.find(seen.incident.id)
-
-    async def is_noted(self, identifier: str) -> bool:
-        """Tell whether the note with the id is in the timeline of an incident."""
-        return await self._store.has(identifier)
-
-    async def note(self, seen: Seen, text: str, actor: Actor, identifier: str) -> Seen:
-        """Add a note to the timeline of an incident that was `seen`; `identifier` is the note's id.
-
-        Raises RowConflictError when the record has changed since.
-        """
-        draft = _draft(seen)
-        row = request_row(identifier, seen.incident.id)
-        await self._note(draft, "noted", text, actor, self._clock(), [row])
-        return await self.find(seen.incident.id)
+        if await self._store.has(identifier):
+            return await self.find(incident)
+        row = request_row(identifier, incident)
+        return await self._step(incident, require, "noted", actor, lambda *_: text, [row])
 
     async def add(
         self, incident: str, identifier: str, action: str, text: str, actor: Actor
@@ -197,6 +209,27 @@ class IncidentDesk:
 
         return await compare_and_set(attempt)
 
+    async def _step(
+        self,
+        incident: str,
+        require: Require,
+        action: str,
+        actor: Actor,
+        take: Callable[[Draft, datetime], str | None],
+        operations: Sequence[Operation] = (),
+    ) -> Seen:
+        """Take a step on the version that a person has seen; `take` returns the words."""
+
+        async def attempt() -> Seen:
+            now = self._clock()
+            draft = await self._load(incident)
+            require(_version(draft.incident))
+            text = take(draft, now)
+            await self._note(draft, action, text, actor, now, operations)
+            return Seen(draft.incident, _version(draft.incident))
+
+        return await compare_and_set(attempt, attempts=_ATTEMPTS)
+
     async def _load(self, incident: str) -> Draft:
         draft = await self._store.find(incident)
         if draft is None:
@@ -234,5 +267,5 @@ class IncidentDesk:
         return self._entry(recorded, new_id(now), now)
 
 
-def _draft(seen: Seen) -> Draft:
-    return Draft(seen.incident, seen.incident, seen.etag)
+def _version(incident: Incident) -> str:
+    return f"{incident.id}.{incident.steps}"

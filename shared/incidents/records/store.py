@@ -14,7 +14,7 @@ from shared.ids import first_id, key, rfc3339
 from shared.incidents.records.escalation import escalate
 from shared.incidents.records.filters import IncidentFilter
 from shared.incidents.records.matters import Front, Matter, MatterMessage
-from shared.incidents.records.rules import Draft, Incident, TimelineEntry, incident_not_found
+from shared.incidents.records.rules import Draft, Incident, TimelineEntry
 from shared.messages.outbox import Outbox
 from shared.messages.outbox_rows import Outgoing
 from shared.ports import Clock, Delete, Insert, Operation, Replace, Row, Tables, Upsert, Value
@@ -40,13 +40,6 @@ class IncidentStore:
             return None
         found = from_values(Incident, row.values)
         return Draft(found, found, row.etag)
-
-    async def load(self, incident: str) -> tuple[Incident, str]:
-        """Return a record and the ETag. Raises NotFoundError for a missing record."""
-        found = await self.find(incident)
-        if found is None:
-            raise incident_not_found()
-        return found.incident, found.etag or ""
 
     async def page(
         self, wanted: IncidentFilter, size: int, continuation: str | None
