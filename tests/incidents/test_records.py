@@ -68,11 +68,11 @@ async def test_a_burst_leaves_a_person_able_to_act_on_what_the_person_has_seen(d
     await send(opened(kind))
     incident = (await desk.only(kind=kind))["id"]
     _, etag = await desk.read(incident)
-    burst = asyncio.create_task(send(*(opened(kind) for _ in range(300))))
-    await asyncio.sleep(0.2)
-    answer = await desk.put(incident, "acknowledgement", etag)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(send(*(opened(kind) for _ in range(300))))
+        await asyncio.sleep(0.2)
+        answer = await desk.put(incident, "acknowledgement", etag)
     assert answer.status_code == 200, answer.text
-    await burst
     await desk.only(kind=kind, occurrences=301)
     record, _ = await desk.read(incident)
     assert (record["status"], record["steps"]) == ("acknowledged", answer.json()["steps"])
