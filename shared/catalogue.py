@@ -128,6 +128,12 @@ NOTICE_DELIVERIES_QUEUE: Final = _queue(
     "The ids of a notice and of a contact, one message for each attempt at a delivery.",
     retention="One hour at most after the time of the attempt, then the dead-letter queue.",
 )
+BREACH_STEPS_QUEUE: Final = _queue(
+    "breach-steps",
+    "The ids of breaches with the next step: tenants to look at, a tenant's next batch, or tenants"
+    " to tell.",
+    retention="One hour at most; a timer sends an expired message again.",
+)
 PARKED_MESSAGES_QUEUE: Final = _queue(
     "parked-messages",
     "Copies of messages that can never succeed, with the reason.",
@@ -150,6 +156,7 @@ QUEUES: Final = (
     INCIDENTS_QUEUE,
     NOTICES_QUEUE,
     NOTICE_DELIVERIES_QUEUE,
+    BREACH_STEPS_QUEUE,
     PARKED_MESSAGES_QUEUE,
 )
 
@@ -275,6 +282,17 @@ CONTACTS_TABLE: Final = _table(
     partition="PartitionKey: the tenant, or the stamp.",
     retention="Until the contact is removed.",
 )
+BREACHES_TABLE: Final = _table(
+    "breaches",
+    "The register of personal data breaches with assessments, decisions and scopes, and the notices"
+    " to each tenant in every version.",
+    personal_data="The directory's object ids of those who assessed, decided, and accessed assets;"
+    " while a scope is computed, keyed hashes of names.",
+    data_subject=_STAFF,
+    partition="PartitionKey: the register, the breach of a scope, or the tenant of a notice.",
+    retention="No end; the keyed hashes and their key until the tenant's part of the scope is"
+    " computed.",
+)
 BACKUP_AUDITS_TABLE: Final = _table(
     "backupaudits",
     "The backup audits of each day, and each protected item's state on each day.",
@@ -309,6 +327,7 @@ TABLES: Final = (
     INCIDENTS_TABLE,
     NOTICES_TABLE,
     CONTACTS_TABLE,
+    BREACHES_TABLE,
     BACKUP_AUDITS_TABLE,
     IDEMPOTENCY_TABLE,
     OUTBOX_TABLE,

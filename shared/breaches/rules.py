@@ -14,6 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from shared.breaches.deadlines import DEADLINES, BreachClock, Moment, clocks
+from shared.breaches.scoping.rules import ScopeCriteria, check_criteria
 from shared.breaches.severity import SeverityFactors, SeverityLevel, SeverityScore, severity
 from shared.errors import ConflictError, InvalidInputError, NotFoundError
 from shared.messages.contracts import Actor
@@ -21,6 +22,7 @@ from shared.rows import Stored
 
 type BreachStatus = Literal["assessing", "assessed", "decided"]
 type BreachVerdict = Literal["no-breach", "breach"]
+type IncidentMark = Literal["undecided", "no-breach", "breach"]
 type BreachKind = Literal["confidentiality", "integrity", "availability"]
 
 # The clocks of two machines differ by less.
@@ -40,7 +42,7 @@ class IncidentFacts(Stored, frozen=True):
     is_drill: bool
 
 
-class Assessment(Stored, frozen=True):
+class BreachAssessment(Stored, frozen=True):
     """The assessment of an incident, as the assessors state it.
 
     `is_breach` is the assessors' opinion: a personal data breach (GDPR Art. 4(12)). Words are for
@@ -72,9 +74,11 @@ class Breach(Stored, frozen=True):
 
     `id` is the incident's id. `aware_at` is the beginning of the vendor's clock. `assessments`
     counts the assessments. `decisions` has each decision, the last of which is in force where the
-    status is `decided`. `done` has the time at which the duty of a deadline was done, by the name
-    of the deadline. `scope_run` and `notice_round` count the computations of the scope and the
-    rounds of notices.
+    status is `decided`; `marked` is the decision as the record of the incident has it. `done` has
+    the time at which the duty of a deadline was done, by the name of the deadline. `scope` is the
+    question of the latest of the `scope_run` runs, `scoped_by` its author. `notice_round` counts
+    the rounds of notices, of which `notices_done` are over. `contact` is the contact point of the
+    DPO for the tenants, and `told_by` the author of the latest round.
     """
 
     id: str
@@ -87,19 +91,30 @@ class Breach(Stored, frozen=True):
     incident_opened_at: datetime
     opened_at: datetime
     opened_by: Actor
-    assessment: Assessment | None = None
+    assessment: BreachAssessment | None = None
     assessments: int = 0
     assessed_at: datetime | None = None
     assessed_by: Actor | None = None
     decisions: tuple[BreachDecision, ...] = ()
+    marked: IncidentMark = "undecided"
     done: Mapping[str, datetime] = {}
+    scope: ScopeCriteria | None = None
+    scoped_by: Actor | None = None
     scope_run: int = 0
     notice_round: int = 0
+    notices_done: int = 0
+    contact: str | None = None
+    told_by: Actor | None = None
 
     @property
     def decision(self) -> BreachDecision | None:
         """The decision in force."""
         return self.decisions[-1] if self.status == "decided" else None
+
+    @property
+    def mark(self) -> IncidentMark:
+        """The decision in force, for the record of the incident."""
+        return "undecided" if self.decision is None else self.decision.verdict
 
     @property
     def is_breach(self) -> bool:
@@ -137,7 +152,7 @@ def kinds_of(factors: SeverityFactors) -> tuple[BreachKind, ...]:
     return tuple(kind for kind, loss in lost.items() if loss != "none")
 
 
-def assess(breach: Breach, assessment: Assessment, actor: Actor, now: datetime) -> Breach:
+def assess(breach: Breach, assessment: BreachAssessment, actor: Actor, now: datetime) -> Breach:
     """Take an assessment. Raises InvalidInputError for an assessment that contradicts itself."""
     severity(assessment.factors, None)
     if assessment.is_breach and not kinds_of(assessment.factors):
@@ -194,6 +209,38 @@ def decide(
     )
 
 
+def ask_scope(breach: Breach, criteria: ScopeCriteria, actor: Actor, now: datetime) -> Breach:
+    """Ask for a scope; the findings of an earlier run are replaced. Raises InvalidInputError."""
+    check_criteria(criteria, now)
+    return msgspec.structs.replace(
+        breach, scope=criteria, scoped_by=actor, scope_run=breach.scope_run + 1
+    )
+
+
+def tell(breach: Breach, contact: str, actor: Actor) -> Breach:
+    """Begin a round of notices.
+
+    Raises ConflictError without the decision that there is a breach, without a scope, and while a
+    round is under way.
+    """
+    require_notifiable(breach)
+    if not breach.scope_run:
+        raise ConflictError(
+            "breach-not-scoped",
+            "No scope was computed: nothing says which tenants are affected.",
+            "Ask for the scope first.",
+        )
+    if breach.notices_done < breach.notice_round:
+        raise ConflictError(
+            "breach-notices-under-way",
+            "A round of notices is under way.",
+            "Wait until the record says that the round is over.",
+        )
+    return msgspec.structs.replace(
+        breach, notice_round=breach.notice_round + 1, contact=contact, told_by=actor
+    )
+
+
 def report_done(breach: Breach, deadline: str, at: datetime, now: datetime) -> Breach:
     """Record that the duty of a deadline was done at a time.
 
@@ -239,7 +286,7 @@ def tenant_clocks(first_notice_at: datetime, now: datetime) -> list[BreachClock]
     return clocks("tenant", {"tenant-noticed": first_notice_at}, {}, now)
 
 
-def require_notifiable(breach: Breach) -> Assessment:
+def require_notifiable(breach: Breach) -> BreachAssessment:
     """Return the assessment to tell tenants of. Raises ConflictError where tenants are not told."""
     if not breach.is_breach or breach.assessment is None:
         raise ConflictError(

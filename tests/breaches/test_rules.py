@@ -1,4 +1,4 @@
-"""Assessment and decision, as tables."""
+"""BreachAssessment and decision, as tables."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from shared.breaches.rules import (
-    Assessment,
     Breach,
+    BreachAssessment,
     IncidentFacts,
     assess,
     decide,
@@ -38,7 +38,7 @@ FACTS = IncidentFacts(
 FACTORS = SeverityFactors(
     data_kind="simple", identification="maximum", confidentiality="known-recipients"
 )
-ASSESSMENT = Assessment(
+ASSESSMENT = BreachAssessment(
     is_breach=True,
     factors=FACTORS,
     what_happened="A token was misused.",

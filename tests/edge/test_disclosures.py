@@ -61,6 +61,41 @@ OF_NO_TENANT = {
         "the items of the vendor's vaults",
     ),
 }
+_BREACH = {
+    "BreachView",
+    "OverviewView",
+    "ClockView",
+    "Actor",
+    "BreachAssessment",
+    "BreachDecision",
+    "SeverityFactors",
+    "SeverityScore",
+    "Factor",
+    "ScopeCriteria",
+}
+OF_NO_TENANT |= dict.fromkeys(
+    (
+        ("POST", "breaches"),
+        ("GET", "breaches/{breach}"),
+        ("PUT", "breaches/{breach}/assessment"),
+        ("PUT", "breaches/{breach}/decision"),
+        ("PUT", "breaches/{breach}/scope"),
+        ("PUT", "breaches/{breach}/notices"),
+        ("PUT", "breaches/{breach}/reports/{deadline}"),
+    ),
+    (_BREACH, "the vendor's record of a breach: words, decisions, counts, clocks"),
+)
+OF_NO_TENANT["GET", "breaches"] = (
+    {
+        "BreachPage",
+        "BreachSummaryView",
+        "Actor",
+        "BreachAssessment",
+        "BreachDecision",
+        "SeverityFactors",
+    },
+    "the register of breaches: the vendor's words and decisions",
+)
 OF_TENANTS = [one for one in ENDPOINTS if "{tenant}" in one[1]]
 
 

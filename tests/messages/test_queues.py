@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from shared.catalogue import QUEUES, REREADS_QUEUE, RESCANS_QUEUE
+from shared.catalogue import BREACH_STEPS_QUEUE, QUEUES, REREADS_QUEUE, RESCANS_QUEUE
 
 CONFIG = Path(__file__).parents[2] / "infra/local/servicebus/Config.json"
 
@@ -23,7 +23,7 @@ def test_sessions_are_where_the_app_expects_them():
 
 
 def test_every_queue_finds_duplicates_and_gives_up_in_the_end():
-    runs = {REREADS_QUEUE.name, RESCANS_QUEUE.name}
+    runs = {BREACH_STEPS_QUEUE.name, REREADS_QUEUE.name, RESCANS_QUEUE.name}
     for name, queue in declared().items():
         assert queue["RequiresDuplicateDetection"], name
         assert queue["MaxDeliveryCount"] == 10, name

@@ -8,6 +8,7 @@ from typing import Final
 
 from shared.messages.contracts import (
     accesses,
+    breaches,
     consents,
     erasures,
     incidents,
@@ -27,6 +28,11 @@ from shared.messages.contracts.base import (
     Resource,
     TenantId,
     Text,
+)
+from shared.messages.contracts.breaches import (
+    BreachNoticesDue,
+    BreachTenantDue,
+    BreachTenantsDue,
 )
 from shared.messages.contracts.consents import ConsentGranted, ConsentRevoked
 from shared.messages.contracts.erasures import (
@@ -65,6 +71,7 @@ MESSAGE_TYPES: Final = (
     *rereads.MESSAGE_TYPES,
     *incidents.MESSAGE_TYPES,
     *notices.MESSAGE_TYPES,
+    *breaches.MESSAGE_TYPES,
 )
 
 CONTRACTS: Final = {kind.name: kind.contract for kind in MESSAGE_TYPES}
@@ -85,7 +92,10 @@ __all__ = [
     "AssetInfected",
     "AwareTime",
     "BlobUploaded",
+    "BreachNoticesDue",
     "BreachNotified",
+    "BreachTenantDue",
+    "BreachTenantsDue",
     "BreakGlassUsed",
     "ConsentChanged",
     "ConsentGranted",

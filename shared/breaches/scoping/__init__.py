@@ -1,0 +1,1 @@
+"""The scope of a breach: which tenants, assets, persons and categories the evidence names."""
