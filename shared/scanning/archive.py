@@ -16,7 +16,7 @@ from shared.scanning.carriers import EXAMINERS, unlisted_entries
 from shared.scanning.carriers.marks import Marks, marks_of
 from shared.scanning.carriers.parts import Part
 from shared.scanning.png_chunks import SIGNATURE as PNG
-from shared.scanning.png_chunks import packed_texts
+from shared.scanning.png_chunks import texts
 from shared.scanning.scanner import NotExamined, RefusedArchiveError
 from shared.scanning.tar_bzip2_xz import Readable, bzip2, gunzip, is_tar, tar_members, xz
 from shared.scanning.windows import Window
@@ -96,8 +96,8 @@ def refuse_unsupported(head: bytes) -> None:
 def contents(file: IO[bytes], limits: Limits, marks: Marks | None = None) -> Iterator[Part]:
     """Yield the content of the archive `file`: pieces of at most 256 KiB, b"" after each member.
 
-    An inner archive is yielded as a member, and then unpacked in turn. The packed chunks of a PNG
-    are yielded as well, also where `file` itself is the PNG; and so are the parts that an examiner
+    An inner archive is yielded as a member, and then unpacked in turn. The texts of a PNG are
+    yielded as well, also where `file` itself is the PNG; and so are the parts that an examiner
     finds. A file without an archive's magic number is unpacked if a zip directory stands at the
     end, as unzip does. `marks` are those of `file`, where they are known: the file is then not read
     for them again. Moves the position in `file`. Raises RefusedArchiveError.
@@ -125,7 +125,7 @@ class _ArchiveWalk:
         head = file.read(HEAD_SIZE)
         refuse_unsupported(head)
         if head.startswith(PNG):
-            yield from packed_texts(file)
+            yield from self._parts(texts(file), depth + 1)
         if is_archive(head):
             yield from self.archive(file, head, depth + 1)
             if not head.startswith(STARTS) and has_directory(file):
@@ -141,6 +141,8 @@ class _ArchiveWalk:
         for part in parts:
             if isinstance(part, NotExamined):
                 yield part
+                continue
+            if not part:
                 continue
             if depth > self._depth:
                 raise RefusedArchiveError("archive-too-deep")

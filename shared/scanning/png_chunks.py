@@ -1,4 +1,4 @@
-"""Unpack the compressed texts and profiles of a PNG, whose bytes hide their content.
+"""Read the texts and profiles of a PNG: zlib hides the content, and a text may hold base64.
 
 Source: Portable Network Graphics (PNG) Specification, 3rd edition, sections 5 and 11.3.
 """
@@ -21,13 +21,14 @@ _MAX_PROFILE: Final = 16 * 1024 * 1024
 _PIECE: Final = 256 * 1024
 
 _KEYWORD: Final = rb"(?P<keyword>[^\0]{1,79})\0"
-# The bytes before the text, and the group that the text follows: `packed` where zlib compressed the
-# text, and otherwise `text`.
+# The bytes before the text. The group `packed` matches where zlib compressed the text.
 _LAYOUTS: Final = {
-    b"tEXt": re.compile(_KEYWORD + rb"(?P<text>)", re.DOTALL),
+    b"tEXt": re.compile(_KEYWORD, re.DOTALL),
     b"zTXt": re.compile(_KEYWORD + rb"\0(?P<packed>)", re.DOTALL),
     b"iCCP": re.compile(_KEYWORD + rb"\0(?P<packed>)", re.DOTALL),
-    b"iTXt": re.compile(_KEYWORD + rb"\x01\0[^\0]{0,255}\0[^\0]{0,65535}\0(?P<packed>)", re.DOTALL),
+    b"iTXt": re.compile(
+        _KEYWORD + rb"(\x01\0(?P<packed>)|\0[\0\x01])[^\0]{0,255}\0[^\0]{0,65535}\0", re.DOTALL
+    ),
 }
 # More than the bytes before a text.
 _MAX_LAYOUT: Final = 80 + 2 + 256 + 65536
@@ -37,8 +38,8 @@ _PROFILE: Final = b"Raw profile type "
 _DIGITS: Final = re.compile(rb"\s*\S+\s+[0-9]+\s(?P<digits>[0-9A-Fa-f\s]*)")
 
 
-def packed_texts(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield the content of a PNG's packed chunks, in pieces, and b"" after each chunk.
+def texts(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the content of a PNG's texts and profiles, in pieces, and b"" after each text.
 
     Broken chunks are skipped, as viewers do. Raises RefusedArchiveError, "archive-too-large", for
     more than belongs to a picture.
@@ -63,23 +64,21 @@ def packed_texts(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _text(file: IO[bytes], length: int, layout: re.Pattern[bytes]) -> Iterator[bytes]:
-    """Yield the text of a chunk of `length` bytes, in pieces, unless the text is plain."""
+    """Yield the text of a chunk of `length` bytes, in pieces."""
     start = file.read(min(length, _MAX_LAYOUT))
     found = layout.match(start)
     if found is None:
         return
     pieces = _following(file, start[found.end() :], length - len(start))
-    packed = "packed" in found.groupdict()
-    if packed:
+    if found.groupdict().get("packed") is not None:
         pieces = inflated(pieces)
     if not found["keyword"].startswith(_PROFILE):
-        # A plain text was scanned with the file.
-        yield from pieces if packed else ()
+        yield from pieces
         return
-    profile = _DIGITS.match(b"".join(_bounded(pieces)))
-    if profile is not None:
-        digits = b"".join(profile["digits"].split())
-        yield bytes.fromhex(digits[: len(digits) & ~1].decode())
+    text = b"".join(_bounded(pieces))
+    profile = _DIGITS.match(text)
+    digits = b"".join(profile["digits"].split()) if profile else b""
+    yield bytes.fromhex(digits[: len(digits) & ~1].decode()) if digits else text
 
 
 def _following(file: IO[bytes], start: bytes, left: int) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ where the bytes alone can decide, and damage ends a part rather than the scan.
 
 import struct
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
@@ -38,6 +39,8 @@ _TEXT: Final = bytes(range(0x20, 0x7F)) + b"\t\n\f\r\x1b"
 _HIGH: Final = bytes(range(0x80, 0x100))
 # Carriers within one file that are read; more are refused.
 _MOST_CARRIERS: Final = 10_000
+# Bytes of metadata that are searched for base64: JPEG's extended XMP has megabytes, a cover too.
+_LONGEST_PACKET: Final = 8 * 1024 * 1024
 _NOTES: Final[Mapping[str, str]] = {
     "note_encrypted_document": "encrypted-document",
     "note_encrypted_document_xml": "encrypted-document",
@@ -138,12 +141,27 @@ def _texts(marked: _Marked) -> Iterator[Part]:
     if marked.places("mail") or marked.places("begin") or marked.places("yenc"):
         yield from mail.bodies(marked.file)
     if marked.places("uri_base64") or _is_text(marked.head):
-        yield from base64_text.runs(marked.file)
+        yield from base64_text.runs(region(marked.file, 0))
+    else:
+        for packet in _packets(marked):
+            yield from base64_text.runs(packet)
     if marked.places("uri"):
         yield from data_uris.contents(marked.file, marked.places("uri"))
     if marked.places("rtf"):
         yield from rtf.objects(marked.file, iter(marked.places("rtf_object")))
         yield from rtf.runs(marked.file)
+
+
+def _packets(marked: _Marked) -> Iterator[Iterator[bytes]]:
+    """Yield the metadata that may have base64, piece by piece: XMP, and the covers of music.
+
+    A packet ends with the next packet at the latest, so that each byte is read once.
+    """
+    starts = sorted([*marked.places("xmp"), *marked.places("vorbis_picture")])
+    ends = sorted([*starts, *marked.places("xmp_end"), marked.size])
+    for start in starts:
+        end = ends[bisect_right(ends, start)]
+        yield region(marked.file, start, min(end, start + _LONGEST_PACKET))
 
 
 def _is_text(head: bytes) -> bool:

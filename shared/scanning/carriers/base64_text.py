@@ -5,10 +5,10 @@ Source: RFC 4648; its two alphabets are told apart by no reader, and are read al
 
 import binascii
 import re
-from collections.abc import Iterator
-from typing import IO, Final
+from collections.abc import Iterable, Iterator
+from typing import Final
 
-from shared.scanning.carriers.parts import Gathered, Part, region
+from shared.scanning.carriers.parts import Gathered, Part
 
 # Characters of the smallest run of base64 that is decoded.
 _SMALLEST: Final = 40
@@ -71,11 +71,14 @@ class Decoder:
         return binascii.a2b_base64(held + b"=" * (-len(held) % 4))
 
 
-def runs(file: IO[bytes]) -> Iterator[Part]:
-    """Yield what the runs of base64 in a text decode to. UTF-16 reads the same without its NULs."""
+def runs(text: Iterable[bytes]) -> Iterator[Part]:
+    """Yield what the runs of base64 in a text decode to. UTF-16 reads the same without its NULs.
+
+    `text` are the pieces of the text, in their order.
+    """
     gathered = Gathered()
     window = b""
-    for piece in _steps(file):
+    for piece in _steps(text):
         window += _ESCAPES.sub(_unescaped, piece.replace(b"\0", b""))
         # The last run may go on in the next piece.
         kept = 0
@@ -96,12 +99,12 @@ def runs(file: IO[bytes]) -> Iterator[Part]:
     yield from gathered.rest()
 
 
-def _steps(file: IO[bytes]) -> Iterator[bytes]:
+def _steps(text: Iterable[bytes]) -> Iterator[bytes]:
     """Yield pieces of a text that are not cut within an escape."""
     rest = b""
     held: list[bytes] = []
     size = 0
-    for piece in region(file, 0):
+    for piece in text:
         held.append(piece)
         size += len(piece)
         if size >= _STEP:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _OVERLAP: Final = 256
 # Marks that alone are no sign of a carrier.
-_PARTIAL: Final = frozenset(("pdf_end", "pdf_encrypt", "uri", "rtf"))
+_PARTIAL: Final = frozenset(
+    ("pdf_end", "pdf_encrypt", "uri", "rtf", "xmp", "xmp_end", "vorbis_picture")
+)
 MOST: Final = 200_000
 """Marks of one kind that are read in one file; that there are more is noted."""
 
@@ -41,6 +43,9 @@ _PATTERNS: Final[Mapping[str, str]] = {
     "yenc": '"=ybegin line="',
     "uri": '"data:" nocase',
     "uri_base64": '";base64," nocase',
+    "xmp": '"<x:xmpmeta"',
+    "xmp_end": '"</x:xmpmeta>"',
+    "vorbis_picture": '"METADATA_BLOCK_PICTURE=" nocase',
     "rtf": r'"{\\rt"',
     "rtf_object": r'"\\objdata"',
     "xar": "{ 78 61 72 21 00 1C 00 01 }",
