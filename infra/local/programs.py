@@ -43,6 +43,9 @@ PORTS_OF = {
 
 # The seconds in which a stopping host finishes invocations, below the time for the host to end.
 HOST_GRACE_SECONDS = STOP_SECONDS - 2
+# Azurite closes a connection after five idle seconds. The SDKs keep a connection for fifteen, and
+# send no transaction a second time where the connection was closed.
+KEEP_ALIVE_SECONDS = 75
 
 AZURITE = names.ROOT / "infra/local/azurite/node_modules/azurite/dist/src/azurite.js"
 VAULTS = names.ROOT / "infra/local/keyvault"
@@ -98,6 +101,9 @@ class Programs:
                 *("--blobHost", LOOPBACK, "--blobPort", str(ports.blob)),
                 *("--queueHost", LOOPBACK, "--queuePort", str(ports.queue)),
                 *("--tableHost", LOOPBACK, "--tablePort", str(ports.table)),
+                *("--blobKeepAliveTimeout", str(KEEP_ALIVE_SECONDS)),
+                *("--queueKeepAliveTimeout", str(KEEP_ALIVE_SECONDS)),
+                *("--tableKeepAliveTimeout", str(KEEP_ALIVE_SECONDS)),
                 *([] if self.access_log else ["--silent"]),
                 "--disableTelemetry",
                 # The storage SDKs speak versions of the protocol that are newer than any Azurite.
