@@ -46,9 +46,10 @@ def decide(
 ) -> AccessDecision:
     """Allow `attempt` under a live grant, or give the reason of the denial.
 
-    A missing asset is denied like an asset without a grant, so that the denial reveals no
-    existence. Only cleared assets are handed over. The caller may write any text; where the text
-    names a person, the attempt is denied and recorded without the text.
+    A missing asset is denied like an asset that no grant covers, so that the denial reveals no
+    existence; a grant for every path alone tells that there is no such asset. Only cleared assets
+    are handed over. The caller may write any text; where the text names a person, the attempt is
+    denied and recorded without the text.
     """
     found: Grant | str
     if VENDOR_SUPPORT not in caller.roles:
@@ -61,7 +62,9 @@ def decide(
             purpose=attempt.purpose,
             ticket=attempt.ticket,
         )
-        found = find_grant(grants, request, now) if asset else "asset-not-found"
+        found = find_grant(grants, request, now)
+        if asset is None and isinstance(found, Grant):
+            found = "asset-not-found"
     if isinstance(found, Grant) and asset is not None and asset.verdict != "clean":
         found = "asset-quarantined"
     purpose, ticket = _nameless(attempt.purpose), _nameless(attempt.ticket)

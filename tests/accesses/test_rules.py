@@ -62,6 +62,22 @@ def test_an_asset_that_is_not_there_is_denied():
     assert (decision.grant, decision.entry.reason) == (None, "asset-not-found")
 
 
+@pytest.mark.parametrize(
+    "grants",
+    [
+        [],
+        [msgspec.structs.replace(GRANT, engineer="eng-8")],
+        [msgspec.structs.replace(GRANT, path_prefix="2025")],
+        [msgspec.structs.replace(GRANT, ticket="T-2")],
+        [msgspec.structs.replace(GRANT, path_prefix="2025"), Grant(id="G2", tenant="acme")],
+    ],
+)
+def test_a_denial_does_not_tell_whether_there_is_an_asset(grants):
+    missing, uncovered = (decide(ATTEMPT, ENGINEER, one, grants, NOW) for one in (None, ASSET))
+    assert missing == uncovered
+    assert missing.grant is None
+
+
 @pytest.mark.parametrize("role", [TENANT_ADMIN, VENDOR_DPO])
 def test_only_support_is_let_in(role):
     caller = Caller("eng-7", frozenset({role}), None, "vendor")

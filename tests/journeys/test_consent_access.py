@@ -101,7 +101,7 @@ async def test_an_engineer_is_let_in_by_consent_alone_and_each_attempt_is_told(s
         await refused(portal, "purpose-differs", wish(asset, purpose="curiosity"))
         await refused(portal, "ticket-differs", wish(asset, ticket="T-4712"))
         await refused(portal, "path-not-covered", wish(elsewhere))
-        await refused(portal, "asset-not-found", wish(asset, assetId="none"))
+        await refused(portal, "path-not-covered", wish(asset, assetId="none"))
 
         revocation = f"consent-grants/{grant['id']}/revocation"
         for _ in range(2):
@@ -119,7 +119,7 @@ async def test_an_engineer_is_let_in_by_consent_alone_and_each_attempt_is_told(s
             ("sven", one, "curiosity", TICKET, None, "denied", "purpose-differs"),
             ("sven", one, PURPOSE, "T-4712", None, "denied", "ticket-differs"),
             ("sven", two, PURPOSE, TICKET, None, "denied", "path-not-covered"),
-            ("sven", none, PURPOSE, TICKET, None, "denied", "asset-not-found"),
+            ("sven", none, PURPOSE, TICKET, None, "denied", "path-not-covered"),
             ("sven", one, PURPOSE, TICKET, None, "denied", "consent-grant-revoked"),
         ]
         log = await eventually(
