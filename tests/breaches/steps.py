@@ -1,11 +1,13 @@
 """What the tests of breaches share: incidents, assets with names, accesses, and deliveries."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from shared.assets.rules import Asset
 from shared.assets.service import asset_row, record_row
-from shared.breaches.rules import BreachAssessment
-from shared.breaches.scoping.rules import ScopeCriteria
+from shared.breaches.rules import Breach, BreachAssessment
+from shared.breaches.scoping.rules import ScopeCriteria, TenantFinding
 from shared.breaches.severity import SeverityFactors
 from shared.catalogue import tenant_container
 from shared.composition.breaches import BreachesFlow
@@ -15,10 +17,11 @@ from shared.composition.subjects import SubjectsFlow
 from shared.ids import key, new_id
 from shared.incidents.records.filters import IncidentFilter
 from shared.incidents.records.matters import MatterMessage
-from shared.messages.contracts import AccessRecorded, Actor, IncidentOpened
+from shared.messages.contracts import AccessRecorded, Actor, IncidentOpened, Severity
 from shared.metadata.worker.result import MetadataText
 from shared.ports import Row, Upsert
 from shared.rows import to_values
+from tests.compositions import App
 
 OFFICER = Actor(id="officer-1", role="vendor.officer", organisation="vendor")
 DPO = Actor(id="dpo-1", role="vendor.dpo", organisation="vendor")
@@ -40,19 +43,19 @@ ASSESSMENT = BreachAssessment(
 class Time:
     """A clock that a test moves."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.ahead = timedelta()
 
-    def __call__(self):
+    def __call__(self) -> datetime:
         now = datetime.now(UTC) + self.ahead
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def flow(app):
+def flow(app: App) -> BreachesFlow:
     return app.flow(BreachesFlow)
 
 
-async def incident(app, *, severity="critical", is_drill=False):
+async def incident(app: App, *, severity: Severity = "critical", is_drill: bool = False) -> str:
     """An incident's record; its id."""
     kind = f"test.{app.new_id().lower()}"
     data = IncidentOpened(
@@ -68,7 +71,15 @@ async def incident(app, *, severity="critical", is_drill=False):
     return found[0].id
 
 
-async def asset(app, tenant, path, *, names=(), media_type="image/jpeg", texts=()):
+async def asset(
+    app: App,
+    tenant: str,
+    path: str,
+    *,
+    names: Sequence[str] = (),
+    media_type: str = "image/jpeg",
+    texts: Sequence[str] = (),
+) -> str:
     """A stored asset with a record that names people; its id."""
     now = app.clock()
     stored = Asset(
@@ -99,7 +110,15 @@ async def asset(app, tenant, path, *, names=(), media_type="image/jpeg", texts=(
     return stored.id
 
 
-async def access(app, tenant, resource, *, actor=MALLORY, action="asset.read", **more):
+async def access(
+    app: App,
+    tenant: str,
+    resource: str,
+    *,
+    actor: str = MALLORY,
+    action: str = "asset.read",
+    **more: Any,
+) -> None:
     """An access in the tenant's log."""
     recorded = AccessRecorded(
         tenant=tenant,
@@ -113,14 +132,17 @@ async def access(app, tenant, resource, *, actor=MALLORY, action="asset.read", *
     await app.flow(MessagesFlow).log.record(recorded, new_id(now), now)
 
 
-def criteria(app, **given):
+def criteria(app: App, **given: Any) -> ScopeCriteria:
     """The last hour, by Mallory."""
     now = app.clock()
-    window = {"since": now - timedelta(hours=1), "until": now + timedelta(minutes=1)}
+    window: dict[str, Any] = {
+        "since": now - timedelta(hours=1),
+        "until": now + timedelta(minutes=1),
+    }
     return ScopeCriteria(**{**window, "actor": MALLORY, **given})
 
 
-async def scoped(app, breach, asked):
+async def scoped(app: App, breach: str, asked: ScopeCriteria) -> dict[str, TenantFinding]:
     """Ask for a scope and deliver its messages to the end; the record and the findings."""
     desk = flow(app).desk
     seen, etag = await desk.find(breach)
@@ -129,13 +151,14 @@ async def scoped(app, breach, asked):
     return await findings(app, breach)
 
 
-async def run_scope(app, breach, run):
+async def run_scope(app: App, breach: str, run: int) -> None:
     """Do what the messages of a run ask for."""
     scoping = flow(app).scoping
     store = flow(app)._store
     state, _ = await store.load(breach)
     continuation = None
     while True:
+        assert state.scope is not None
         _, following = await scoping._names(state.scope, continuation)
         await scoping.spread(breach, run, continuation)
         if (continuation := following) is None:
@@ -144,15 +167,19 @@ async def run_scope(app, breach, run):
         latest = finding
         while latest.phase != "done":
             await scoping.advance(finding.tenant, breach, run, latest.batch)
-            latest, _ = await store.finding(breach, finding.tenant)
+            known = await store.finding(breach, finding.tenant)
+            assert known is not None
+            latest, _ = known
 
 
-async def findings(app, breach):
+async def findings(app: App, breach: str) -> dict[str, TenantFinding]:
     """The findings by tenant."""
     return {one.tenant: one async for one in flow(app)._store.every_finding(breach)}
 
 
-async def decided(app, number, asked, assessment=ASSESSMENT):
+async def decided(
+    app: App, number: str, asked: ScopeCriteria, assessment: BreachAssessment = ASSESSMENT
+) -> dict[str, TenantFinding]:
     """Open, assess, scope and decide; the findings."""
     desk = flow(app).desk
     await desk.open(number, OFFICER)
@@ -162,7 +189,7 @@ async def decided(app, number, asked, assessment=ASSESSMENT):
     return await scoped(app, number, asked)
 
 
-async def told(app, number):
+async def told(app: App, number: str) -> Breach:
     """Begin a round of notices and deliver its messages to the end; the record."""
     desk = flow(app).desk
     seen, etag = await desk.find(number)
@@ -171,7 +198,7 @@ async def told(app, number):
     return (await desk.find(number))[0]
 
 
-async def run_round(app, number, notice_round):
+async def run_round(app: App, number: str, notice_round: int) -> None:
     """Do what the messages of a round ask for."""
     notifying, store = flow(app).notifying, flow(app)._store
     continuation = None
