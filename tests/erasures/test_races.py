@@ -92,7 +92,7 @@ async def test_a_delivery_that_an_erasure_overtook_does_not_bring_the_bytes_back
         with pytest.raises(UnavailableError):
             await slow.intake.process_upload(event)
         monkeypatch.setattr(slow.assets, "add", add)
-    await slow.intake.process_upload(event)
+    await slow.intake.process_upload(event, deliveries=2 if crashes else 1)
     assert await left(services, tenant) == ([], [])
     await fast.erasures.resume()
     assert (await searched(fast, tenant, requests[0])).status == "completed"
@@ -114,7 +114,7 @@ async def test_a_delivery_that_finds_malware_after_a_crash_leaves_no_cleared_cop
     # As it would be with signatures that are newer than those of the first delivery.
     newer = Filing("infected", "malware-found")
     monkeypatch.setattr("shared.intake.service.decide", lambda _: newer)
-    await fast.intake.process_upload(event)
+    await fast.intake.process_upload(event, deliveries=2)
     assert [asset.verdict for asset in await assets(fast, tenant)] == ["infected"]
     names, _ = await left(services, tenant)
     assert names == []
