@@ -72,6 +72,7 @@ def checked_mail_address(address: str) -> str:
         found = validate_email(
             address,
             check_deliverability=False,
+            strict=True,
             allow_quoted_local=False,
             allow_domain_literal=False,
             allow_display_name=False,

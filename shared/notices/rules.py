@@ -101,10 +101,10 @@ class NoticeRecord(Stored, frozen=True):
     """A notice as received. `tenant` is None for a notice to staff of the stamp."""
 
     id: str
-    tenant: str | None
     kind: str
     event: str
     received_at: datetime
+    tenant: str | None = None
     is_drill: bool = False
     acknowledged_by: str | None = None
     acknowledged_at: datetime | None = None

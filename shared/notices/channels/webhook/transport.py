@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,11 @@ class WebhookChannel:
 
             self._session = ClientSession(
                 connector=TCPConnector(
-                    resolver=PublicResolver(), use_dns_cache=False, force_close=True, limit=16
+                    ssl=ssl.create_default_context(),
+                    resolver=PublicResolver(),
+                    use_dns_cache=False,
+                    force_close=True,
+                    limit=16,
                 ),
                 cookie_jar=DummyCookieJar(),
                 timeout=ClientTimeout(connect=_CONNECT_SECONDS),
