@@ -7,11 +7,13 @@ from functions import (
     breaches,
     consents,
     erasures,
+    failed_messages,
     intake,
     messages,
     rereads,
     rescans,
     scanning,
+    stamp_record,
     system,
     tenancy,
 )
@@ -47,5 +49,7 @@ BLUEPRINTS = tuple(
         contacts,
         staff,
         refusals,
+        failed_messages,
+        stamp_record,
     )
 )

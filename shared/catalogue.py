@@ -305,6 +305,14 @@ IDEMPOTENCY_TABLE: Final = _table(
     partition="PartitionKey: the first two digits of the SHA-256.",
     retention="No end.",
 )
+STAMP_RECORD_TABLE: Final = _table(
+    "stamprecord",
+    "Acts of the vendor's people that concern no tenant, or no known tenant.",
+    personal_data=_ACTOR,
+    data_subject="The vendor's staff",
+    partition="One partition.",
+    retention="No end.",
+)
 OUTBOX_TABLE: Final = _table(
     "outbox",
     "The partitions of other tables in which messages may wait to be sent.",
@@ -330,6 +338,7 @@ TABLES: Final = (
     BREACHES_TABLE,
     BACKUP_AUDITS_TABLE,
     IDEMPOTENCY_TABLE,
+    STAMP_RECORD_TABLE,
     OUTBOX_TABLE,
 )
 

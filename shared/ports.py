@@ -3,7 +3,7 @@
 `shared.azure` implements the protocols on Azure; `shared.composition` hands them to the flows.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -287,6 +287,47 @@ class Queued:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """A queue of the namespace, or the dead-letter queue of the queue."""
+
+    queue: str
+    is_dead_letters: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BusMessage:
+    """A message as the bus keeps the message, with the number that the queue gave.
+
+    `body` is None for a body that is neither bytes nor text. `reason` is the reason of a dead
+    letter. The names of `properties` are text, and the bus's own properties are left out.
+    """
+
+    number: int
+    id: str
+    body: bytes | None
+    session: str | None
+    content_type: str | None
+    delivery_count: int
+    enqueued: datetime
+    reason: str | None
+    properties: Mapping[str, object]
+
+
+class TakenMessages(Protocol):
+    """Messages that were received under locks, and that nobody else receives meanwhile."""
+
+    @property
+    def messages(self) -> Mapping[int, BusMessage]:
+        """The messages, by number."""
+
+    async def complete(self, numbers: Collection[int]) -> Collection[int]:
+        """Remove messages from the bus. Returns the numbers of the removed messages.
+
+        A message whose lock is lost, or that the bus did not remove, stays.
+        """
+
+
 class Bus(Protocol):
     """Azure Service Bus."""
 
@@ -310,10 +351,21 @@ class Bus(Protocol):
         asked.
         """
 
-    async def dead_letters(self, queue: str, most: int) -> int:
-        """Count the dead-lettered messages of a queue, up to `most`.
+    async def browse(self, place: QueuePlace, first: int, most: int) -> Sequence[BusMessage]:
+        """Return up to `most` messages from the number `first` on, locked messages included.
 
+        An empty answer is the end; a shorter answer is not. No message is taken out or locked.
         Raises UnavailableError when the queue cannot be asked.
+        """
+
+    def take(
+        self, place: QueuePlace, numbers: Collection[int]
+    ) -> AbstractAsyncContextManager[TakenMessages]:
+        """Receive the messages with `numbers`, as far as nobody else holds them.
+
+        The bus gives messages in their order alone, so the messages before are received, too, and
+        given back at the end: within limits, a message behind many others is not reached. Not for
+        queues with sessions, whose dead-letter queues have none. Raises UnavailableError.
         """
 
     async def ping(self) -> None:

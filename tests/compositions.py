@@ -22,6 +22,7 @@ from shared.composition.accesslog import AccessLogFlow
 from shared.composition.assets import AssetsFlow
 from shared.composition.consents import ConsentsFlow
 from shared.composition.erasures import ErasuresFlow
+from shared.composition.failed_messages import FailedMessagesFlow
 from shared.composition.incidents import IncidentsFlow
 from shared.composition.intake import IntakeFlow
 from shared.composition.messages import MessagesFlow
@@ -32,11 +33,11 @@ from shared.composition.tenancy import TenancyFlow
 from shared.consents import Consents
 from shared.erasures import Erasures
 from shared.errors import DataKeyError
+from shared.failed_messages.watch import FailedMessageWatch
 from shared.identity import Caller
 from shared.identity.rules import VENDOR_SERVICE
 from shared.ids import new_id
 from shared.incidents import Incidents
-from shared.incidents.dead_letters import DeadLetterWatch
 from shared.incidents.records.desk import IncidentDesk
 from shared.incidents.records.intake import IncidentIntake
 from shared.incidents.records.timer import EscalationTimer
@@ -158,8 +159,8 @@ class App(Composition):
         return self.flow(IncidentsFlow).escalation
 
     @property
-    def dead_letters(self) -> DeadLetterWatch:
-        return self.flow(IncidentsFlow).dead_letters
+    def failed_message_watch(self) -> FailedMessageWatch:
+        return self.flow(FailedMessagesFlow).watch
 
     @property
     def log_store(self) -> LogStore:

@@ -38,9 +38,3 @@ async def record_incidents(
 async def escalate_incidents(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's parameter
     """Tell, every minute, whoever is due to be told of an incident."""
     await composition.flow(IncidentsFlow).escalation.run()
-
-
-@blueprint.timer_trigger("timer", schedule="0 5/10 * * * *")
-async def watch_dead_letters(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's parameter
-    """Open, every ten minutes, an incident for each queue with dead letters, once a day."""
-    await composition.flow(IncidentsFlow).dead_letters.watch()

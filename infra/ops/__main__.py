@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from infra.ops import reread, verify_log
 from infra.ops.errors import CommandError
+from infra.ops.messages import command as messages
 
 COULD_NOT = 2
 
@@ -16,6 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     verify_log.register(commands)
     reread.register(commands)
+    messages.register(commands)
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))

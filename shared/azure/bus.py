@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any
@@ -15,13 +15,13 @@ from azure.servicebus import (
     ServiceBusSubQueue,
 )
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver, ServiceBusSender
-from azure.servicebus.amqp import AmqpMessageBodyType
 from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusError
 
 from shared.azure.amqp_types import read_every_type
+from shared.azure.bus_messages import Taken, bytes_of, to_bus_message
 from shared.catalogue import StoreGuard, allow_any
 from shared.errors import UnavailableError
-from shared.ports import OutgoingMessage, Queued
+from shared.ports import BusMessage, OutgoingMessage, Queued, QueuePlace, TakenMessages
 
 # A send without a limit waits as long as the connection stands.
 _SEND_SECONDS = 15.0
@@ -53,11 +53,13 @@ class AzureBus:
         self._senders = _Links(self._client.get_queue_sender)
         # Receivers that only peek ask the service for no message, and so lock no message.
         self._browsers = _Links(self._client.get_queue_receiver)
+        self._dead_letter_browsers = _Links(self._dead_letter_receiver)
 
     async def close(self) -> None:
         """Close the links and the connection."""
         await self._senders.close()
         await self._browsers.close()
+        await self._dead_letter_browsers.close()
         await self._client.close()
 
     async def send(self, messages: Sequence[OutgoingMessage]) -> None:
@@ -85,23 +87,47 @@ class AzureBus:
             for message in peeked:
                 number = message.sequence_number or 0
                 if number < end and message.state is ServiceBusMessageState.ACTIVE:
-                    yield Queued(number, _bytes_of(message))
+                    yield Queued(number, bytes_of(message) or b"")
                 first = number + 1
             count = _PEEKED_AT_ONCE
 
-    async def _peek(self, queue: str, first: int, count: int) -> list[ServiceBusReceivedMessage]:
+    async def _peek(
+        self, queue: str, first: int, count: int, links: "_Links[ServiceBusReceiver] | None" = None
+    ) -> list[ServiceBusReceivedMessage]:
         """Return up to `count` messages from the number `first` on, locked messages included."""
         self._allow(queue)
         with _as_unavailable():
-            async with asyncio.timeout(_PEEK_SECONDS), self._browsers.of(queue) as browser:
+            async with (
+                asyncio.timeout(_PEEK_SECONDS),
+                (links or self._browsers).of(queue) as browser,
+            ):
                 return await browser.peek_messages(count, sequence_number=first)
 
-    async def dead_letters(self, queue: str, most: int) -> int:
-        self._allow(queue)
-        receiver = self._client.get_queue_receiver(queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER)
+    async def browse(self, place: QueuePlace, first: int, most: int) -> Sequence[BusMessage]:
+        links = self._dead_letter_browsers if place.is_dead_letters else self._browsers
+        return [to_bus_message(one) for one in await self._peek(place.queue, first, most, links)]
+
+    @asynccontextmanager
+    async def take(
+        self, place: QueuePlace, numbers: Collection[int]
+    ) -> AsyncIterator[TakenMessages]:
+        self._allow(place.queue)
         with _as_unavailable():
-            async with receiver:
-                return len(await receiver.peek_messages(most, timeout=_PEEK_SECONDS))
+            async with self._receiver(place) as receiver:
+                taken = Taken(receiver)
+                try:
+                    await taken.receive(numbers)
+                    yield taken
+                finally:
+                    await taken.give_back()
+
+    def _receiver(self, place: QueuePlace) -> ServiceBusReceiver:
+        if place.is_dead_letters:
+            return self._dead_letter_receiver(place.queue)
+        return self._client.get_queue_receiver(place.queue)
+
+    def _dead_letter_receiver(self, queue: str) -> ServiceBusReceiver:
+        return self._client.get_queue_receiver(queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER)
 
     async def ping(self) -> None:
         with _as_unavailable():
@@ -117,20 +143,6 @@ def _as_unavailable() -> Iterator[None]:
         raise
     except (ServiceBusError, OSError) as error:
         raise UnavailableError("bus") from error
-
-
-def _bytes_of(message: ServiceBusReceivedMessage) -> bytes:
-    """Return the body of a message; no bytes for a body that is neither bytes nor text.
-
-    The SDK gives the text of an AMQP value as bytes.
-    """
-    body: Any = message.body
-    match message.body_type:
-        case AmqpMessageBodyType.DATA:
-            return b"".join(body)
-        case AmqpMessageBodyType.VALUE if isinstance(body, str | bytes):
-            return body.encode() if isinstance(body, str) else body
-    return b""
 
 
 class _Links[L: ServiceBusSender | ServiceBusReceiver]:

@@ -10,7 +10,6 @@ from shared.errors import RefusalError
 
 if TYPE_CHECKING:
     from shared.incidents import Incidents
-    from shared.incidents.dead_letters import DeadLetterWatch
     from shared.incidents.records.desk import IncidentDesk
     from shared.incidents.records.intake import IncidentIntake
     from shared.incidents.records.store import IncidentStore
@@ -26,13 +25,6 @@ class IncidentsFlow(Flow):
         from shared.incidents import Incidents
 
         return Incidents(self._adapters.tables, self._flow(MessagesFlow).outbox, self.clock)
-
-    @cached_property
-    def dead_letters(self) -> "DeadLetterWatch":
-        """The watch over dead letters."""
-        from shared.incidents.dead_letters import DeadLetterWatch
-
-        return DeadLetterWatch(self._adapters.bus, self.incidents, self.clock)
 
     @cached_property
     def intake(self) -> "IncidentIntake":

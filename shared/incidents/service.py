@@ -11,7 +11,7 @@ from shared.ids import key
 from shared.incidents.rules import cleared_message, incident_id, incident_message, matter_id
 from shared.messages.contracts import IncidentCleared, IncidentOpened
 from shared.messages.outbox import Outbox
-from shared.ports import Clock, Insert, Operation, OutgoingMessage, Replace, Row, Tables
+from shared.ports import Clock, Condition, Insert, Operation, OutgoingMessage, Replace, Row, Tables
 from shared.rows import Stored, from_values, to_values
 
 _TABLE: Final = INCIDENTS_TABLE.name
@@ -94,6 +94,16 @@ class Incidents:
             return True
 
         return await compare_and_set(attempt)
+
+    async def open_resources(self, kind: str) -> list[str]:
+        """Return the resources of the stamp's matters of a kind that are not over.
+
+        For an observer that sees what is, and clears what is no more. Raises UnavailableError.
+        """
+        where = [Condition("kind", "eq", kind)]
+        rows = self._tables.scan(_TABLE, key(_STAMP), prefix=key("told", ""), where=where)
+        found = [from_values(Told, row.values) async for row in rows]
+        return [told.resource for told in found if not told.is_over]
 
     async def _load(self, matter: IncidentOpened | IncidentCleared) -> tuple[Told | None, Row]:
         """Return the last message about a matter, and the row, which may have yet to be written."""

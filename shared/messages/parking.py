@@ -153,7 +153,7 @@ def _kept(properties: Mapping[str, object]) -> _Kept:
         if name.startswith(_OURS):
             # Of an earlier parking; the new reason takes the place.
             continue
-        value = _sendable(given)
+        value = sendable(given)
         length = len(name.encode(errors="replace")) + len(str(value).encode(errors="replace"))
         if not _is_name(name) or size + length > _MAX_PROPERTIES:
             left_out.append(name)
@@ -165,7 +165,7 @@ def _kept(properties: Mapping[str, object]) -> _Kept:
     return _Kept(values, tuple(as_text), tuple(left_out))
 
 
-def _sendable(value: object) -> Value:
+def sendable(value: object) -> Value:
     """Return a value that the SDK sends as it is, or JSON. The SDK's integers have 32 bits."""
     match value:
         case bool():

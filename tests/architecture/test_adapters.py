@@ -8,7 +8,7 @@ from infra.local.ports import Ports
 from infra.local.settings import app_settings
 from shared.catalogue import CONTAINERS, QUEUES, TABLES, UnlistedStoreError, require_container
 from shared.composition.core import Composition, _utc_now
-from shared.ports import OutgoingMessage
+from shared.ports import OutgoingMessage, QueuePlace
 from shared.settings import read_settings
 
 
@@ -53,7 +53,7 @@ async def test_an_unlisted_queue_is_refused(adapters):
     with pytest.raises(UnlistedStoreError):
         await adapters.bus.oldest("planted")
     with pytest.raises(UnlistedStoreError):
-        await adapters.bus.dead_letters("planted", 1)
+        await adapters.bus.browse(QueuePlace("planted"), 1, 1)
 
 
 def test_a_store_of_one_kind_is_no_store_of_another_kind(adapters):

@@ -54,6 +54,14 @@ OF_NO_TENANT = {
     ),
     ("DELETE", "staff-contacts/{contact}"): (set(), "no content"),
     ("GET", "notice-refusals/{token}"): (set(), "the same page for every link"),
+    ("GET", "failed-messages"): (
+        {"FailedMessagePage", "FailedMessageView"},
+        "queues, reasons, types and sizes of messages, and the ids of their tenants; no content",
+    ),
+    ("GET", "stamp-record"): (
+        {"StampRecordPage", "StampAct", "Actor"},
+        "acts of the vendor's people that concern no tenant of the stamp",
+    ),
     ("POST", "backup-audits"): ({"Report", "ItemFinding"}, "the items of the vendor's vaults"),
     ("GET", "backup-audits/{day}"): ({"BackupAuditPage", "Summary"}, "counts of the audits"),
     ("GET", "backup-audits/{day}/{audit}"): (

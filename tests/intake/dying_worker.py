@@ -2,9 +2,10 @@
 
 It reads jobs from its standard input, one JSON object a line, and answers each with a line that
 says how many steps were taken, or null where the child was killed. A step is a request to Storage
-that may change something, or a send to Service Bus; the child is killed with SIGKILL right before
-the step whose number the job gives. What lies between two steps, reading included, changes nothing
-outside the process: killing before each of them, and after the last, is killing anywhere.
+that may change something, or a send to Service Bus, or a completion there; the child is killed with
+SIGKILL right before the step whose number the job gives. What lies between two steps, reading
+included, changes nothing outside the process: killing before each of them, and after the last, is
+killing anywhere.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ import traceback
 
 import aiohttp
 import msgspec
-from azure.servicebus.aio import ServiceBusSender
+from azure.servicebus.aio import ServiceBusReceiver, ServiceBusSender
 
 # What the work imports when it needs it: here once, and not in each child.
 import shared.azure.blobs
@@ -70,6 +71,7 @@ def child(work, app, job, answer):
     steps = Steps(job["steps"])
     steps.watch(aiohttp.ClientSession, "_request")
     steps.watch(ServiceBusSender, "send_messages")
+    steps.watch(ServiceBusReceiver, "complete_message")
     asyncio.run(work(app, job))
     if job["steps"] == steps.taken:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,16 +1,15 @@
-"""Dead-lettered messages and forgotten uploads are found, on real queues and real storage."""
+"""Forgotten uploads are found, on real queues and real storage."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
 from azure.storage.blob.aio import BlobServiceClient
 
 from infra.local.stack import Stack
 from shared.assets.rules import version_id
-from shared.catalogue import CONSENT_GRANTS_QUEUE, INCIDENTS_QUEUE, INTAKE_QUEUE, QUEUES
+from shared.catalogue import INTAKE_QUEUE
 from tests.compositions import composed
 from tests.queues import data_of, peeked
 
@@ -44,38 +43,6 @@ class Clock:
 async def app(services):
     async with composed(services.settings, clock=Clock()) as app:
         yield app
-
-
-async def dead_letter(bus, queue):
-    """Send a message and have it dead-lettered, as after too many deliveries."""
-    session = "acme" if queue in {queue.name for queue in QUEUES if queue.sessions} else None
-    async with bus.get_queue_sender(queue) as sender:
-        await sender.send_messages(
-            ServiceBusMessage("x", message_id=str(uuid.uuid4()), session_id=session)
-        )
-    async with bus.get_queue_receiver(queue, session_id=session) as receiver:
-        [message] = await receiver.receive_messages(1, max_wait_time=30)
-        await receiver.dead_letter_message(message, reason="MaxDeliveryCountExceeded")
-
-
-async def opened(bus):
-    """The incidents about dead letters, by queue."""
-    found = [data_of(message) for message in await peeked(bus, INCIDENTS_QUEUE.name)]
-    return [one["resource"] for one in found if one["kind"] == "queue.dead-lettered"]
-
-
-async def test_a_queue_with_dead_letters_opens_one_incident_a_day(app, bus):
-    assert await app.dead_letters.watch() == []
-    await dead_letter(bus, INTAKE_QUEUE.name)
-    await dead_letter(bus, CONSENT_GRANTS_QUEUE.name)
-    assert await app.dead_letters.watch() == [INTAKE_QUEUE.name, CONSENT_GRANTS_QUEUE.name]
-    await dead_letter(bus, INTAKE_QUEUE.name)
-    assert await app.dead_letters.watch() == []
-    assert await opened(bus) == ["queues/intake", "queues/consent-grants"]
-    app.clock.ahead = timedelta(days=1)
-    assert await app.dead_letters.watch() == [INTAKE_QUEUE.name, CONSENT_GRANTS_QUEUE.name]
-    assert sorted(await opened(bus)) == ["queues/consent-grants"] * 2 + ["queues/intake"] * 2
-    assert await app.bus.dead_letters(INTAKE_QUEUE.name, 100) == 2
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""`messages`: list, show, replay and discard parked and dead-lettered messages."""
