@@ -127,8 +127,9 @@ class ScanResults:
     async def take(self, body: bytes) -> None:
         """Keep the result of an event, and announce its upload for intake.
 
-        A result for a version that has left `incoming` changes nothing. Raises a RefusalError for
-        an event that is broken, or about a blob outside this stamp's `incoming`.
+        An overdue result clears the incident of the upload. A result for a version that has left
+        `incoming` changes nothing. Raises a RefusalError for an event that is broken, or about a
+        blob outside this stamp's `incoming`.
         """
         if self._wait is None:
             raise InvalidInputError(
@@ -143,7 +144,9 @@ class ScanResults:
             return
         uploaded = BlobUploaded(name=blob.name, etag=blob.etag, last_modified=blob.last_modified)
         upload = version_id(blob)
-        await compare_and_set(lambda: self._keep(result, uploaded, upload))
+        since = await compare_and_set(lambda: self._keep(result, uploaded, upload))
+        if self._clock() - since > self._wait:
+            await self._clear(missing_result(blob.name, upload), "Defender has sent the result.")
 
     async def report_missing(self) -> None:
         """Open an incident, once a day, for each upload whose scan result is overdue."""
@@ -158,6 +161,8 @@ class ScanResults:
             if blob is None or blob.etag != awaited.etag:
                 # The upload was filed, or is gone: a crash or a late duplicate of the result left
                 # the row.
+                upload = row.row.removeprefix(_row_key(""))
+                await self._clear(missing_result(awaited.name, upload), "The upload waits no more.")
                 await self._forget(row)
             elif awaited.finished_at is None:
                 incident = missing_result(awaited.name, version_id(blob))
@@ -178,8 +183,11 @@ class ScanResults:
                 return blob
         return None
 
-    async def _keep(self, result: ScanResult, uploaded: BlobUploaded, upload: str) -> None:
-        """Keep a result unless a later result is kept. Raises RowConflictError."""
+    async def _keep(self, result: ScanResult, uploaded: BlobUploaded, upload: str) -> datetime:
+        """Keep a result unless a later result is kept. Returns the time since when it is awaited.
+
+        Raises RowConflictError.
+        """
         now = self._clock()
         row = await self._tables.get(_SCANS, _PARTITION, _row_key(upload))
         before = from_values(AwaitedScan, row.values) if row is not None else None
@@ -197,9 +205,9 @@ class ScanResults:
             if before == awaited:
                 # The result was delivered before; its message may still wait in the outbox.
                 await self._outbox.flush(_SCANS, _PARTITION)
-                return
+                return awaited.since
             if before.finished_at > result.finished_at:
-                return
+                return awaited.since
         kept = Row(_PARTITION, _row_key(upload), to_values(awaited), row.etag if row else None)
         said = hashlib.sha256(repr((result.finished_at, findings)).encode()).hexdigest()
         message = encode(
@@ -207,6 +215,10 @@ class ScanResults:
         )
         operation = Insert(kept) if row is None else Replace(kept)
         await self._outbox.commit(_SCANS, _PARTITION, [operation], [message])
+        return awaited.since
+
+    async def _clear(self, missing: IncidentOpened, reason: str) -> None:
+        await self._incidents.clear(missing.kind, missing.resource, reason, missing.tenant)
 
     async def _forget(self, row: Row) -> None:
         """Delete the row of an awaited scan, unless the row was changed since it was read."""

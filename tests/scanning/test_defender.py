@@ -289,7 +289,12 @@ async def test_a_result_that_does_not_come_is_reported_once_a_day(
     await app.scan_results.take(result(uploaded))
     await app.intake.process_upload(uploaded)
     assert await assets(app, tenant) == [("cat.jpg", "clean", None)]
-    assert len(await reported(timedelta(days=3))) == 2
+    *_, over = await reported(timedelta(days=3))
+    assert (over["resource"], over["reason"]) == (
+        incident["resource"],
+        "Defender has sent the result.",
+    )
+    assert len(await reported(timedelta(days=4))) == 3
 
 
 class Down:

@@ -19,7 +19,7 @@ from shared.rows import Stored
 # A matter that comes back so soon after the end is the same incident.
 COMES_BACK_WITHIN: Final = timedelta(days=7)
 # So many matters, each within so long of the last, are a storm.
-STORM: Final = 5
+STORM: Final = 10
 STORM_WITHIN: Final = timedelta(minutes=10)
 # The resources that a record names at most.
 MOST_RESOURCES: Final = 10

@@ -16,15 +16,22 @@ class EscalationTimer:
         """Take every step that is due. Returns the number of the incidents that were looked at.
 
         A step is taken once: the record keeps the steps, and step and notice are one transaction.
-        Safe to repeat after a crash at any line. Raises UnavailableError.
+        Safe to repeat after a crash at any line. Raises the last failure, once every other incident
+        had a turn.
         """
         seen: set[str] = set()
+        failed: Exception | None = None
         await self._store.flush()
         while due := [pair for pair in await self._store.due(self._clock()) if pair[1] not in seen]:
             for incident, row in due:
                 # A clock that goes back in between leaves the row for a later round.
                 seen.add(row)
-                await self.escalate(incident, row)
+                try:
+                    await self.escalate(incident, row)
+                except Exception as error:  # noqa: BLE001 - noted, and raised in the end
+                    failed = error
+        if failed is not None:
+            raise failed
         return len(seen)
 
     async def escalate(self, incident: str, row: str) -> None:
