@@ -37,7 +37,8 @@ def as_unavailable(service: str) -> Iterator[None]:
     except (ServiceRequestError, ServiceResponseError, IncompleteReadError) as error:
         raise UnavailableError(service) from error
     except HttpResponseError as error:
-        if error.status_code in _TRANSIENT or error_code(error) in _REFUSED_APP:
+        # An error without a status is no answer: a download broke off in the midst of the bytes.
+        if error.status_code in (None, *_TRANSIENT) or error_code(error) in _REFUSED_APP:
             raise UnavailableError(service) from error
         raise
 

@@ -1,5 +1,6 @@
 """The adapter of Blob Storage, on Azurite: which version is read, copied and deleted."""
 
+import asyncio
 import base64
 import re
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from shared.errors import (
     UnavailableError,
 )
 from shared.ids import new_id
-from shared.ports import Insert, Row
+from shared.ports import BlobInfo, Insert, Row
 
 CONTAINER = "adaptertests"
 TARGET = "adaptertargets"
@@ -375,6 +376,33 @@ async def test_a_blob_whose_url_no_header_can_hold_is_copied_all_the_same(kept, 
     await overwrite(blobs, long)
     with pytest.raises(BlobChangedError):
         await kept.copy(source, TARGET, f"{source.etag}/2", MARK, BINARY)
+
+
+@pytest.mark.parametrize("sent", [0, 10, CHUNK], ids=["headers", "a piece", "a chunk"])
+async def test_a_download_that_breaks_off_is_a_service_that_cannot_be_reached(stack, sent):
+    """A network that breaks off says nothing of the file: intake must not refuse the file."""
+
+    async def broken(reader, writer):
+        size = 2 * CHUNK
+        head = await reader.readuntil(b"\r\n\r\n")
+        start = int(re.search(rb"range: bytes=(\d+)", head, re.IGNORECASE)[1])
+        writer.write(
+            b"HTTP/1.1 206 Partial Content\r\nETag: 1\r\nx-ms-blob-type: BlockBlob\r\n"
+            b"Content-Length: %d\r\nContent-Range: bytes %d-%d/%d\r\n\r\n"
+            % (CHUNK, start, start + CHUNK - 1, size)
+        )
+        writer.write(bytes(sent if start == 0 else 10))
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(broken, "127.0.0.1", 0)
+    through = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    strings = stack.info["connection_strings"]["storage"]
+    adapter = AzureBlobs(re.sub("BlobEndpoint=[^;]+", f"BlobEndpoint={through}", strings))
+    with pytest.raises(UnavailableError):
+        await read(adapter, BlobInfo(CONTAINER, "a", "1", 2 * CHUNK, datetime.now(UTC)))
+    await adapter.close()
+    server.close()
 
 
 async def test_a_key_that_the_account_does_not_know_is_a_service_that_cannot_be_reached(stack):
