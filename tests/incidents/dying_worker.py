@@ -44,7 +44,9 @@ async def work(app, job):
     records = [row async for row in rows if row.values["kind"] == kind]
     [incident] = [str(row.values["id"]) for row in records if row.values["resource"] == "r"]
     time.ahead = timedelta(minutes=16)
-    await app.escalation.escalate(incident, "due|none")
+    due = app.tables.scan("incidents", "_records", prefix="due|")
+    for row in [row async for row in due if row.values["incident"] == incident]:
+        await app.escalation.escalate(row)
     await app.desk.add(incident, f"{kind}-action", "scoped", "Nothing was touched.", ACTOR)
     await app.desk.assess(incident, "no-breach", "Nothing was touched.", ACTOR)
     over = IncidentCleared(kind=kind, resource="r", reason="It works again.")

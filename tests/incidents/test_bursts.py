@@ -10,7 +10,7 @@ import pytest
 
 from infra.local.stack import Stack
 from shared.incidents.records.matters import MatterMessage
-from shared.messages.contracts import IncidentOpened
+from shared.messages.contracts import Actor, IncidentOpened
 from tests.compositions import OneSecret, composed
 
 
@@ -117,3 +117,25 @@ async def test_the_timer_tells_who_is_due_once_whatever_the_clocks_say(apps, kin
     assert "dueAt" not in record
     rows = apps[0].tables.scan("incidents", "_records", prefix="due|")
     assert record["id"] not in {row.values["incident"] async for row in rows}
+
+
+async def test_rows_that_a_record_has_left_behind_tell_nobody_and_go(apps, kind, time):
+    app = apps[0]
+    await app.incident_intake.take([message(kind, 1)])
+    [record] = await records(app, kind)
+    incident = record["id"]
+    seen = await app.desk.find(incident)
+    actor = Actor(id="ida", role="vendor.officer", organisation="vendor")
+
+    def require(version):
+        assert version == seen.version
+
+    await app.desk.move(incident, require, "acknowledge", actor, None)
+    for decision in ("breach", "undecided", "no-breach", "undecided"):
+        await app.desk.assess(incident, decision, "A reason.", actor)
+    time.ahead = timedelta(hours=13)
+    await asyncio.gather(*(one.escalation.run() for one in apps))
+    [record] = await records(app, kind)
+    assert record["told"] == '["critical-0","critical-undecided"]'
+    rows = app.tables.scan("incidents", "_records", prefix="due|")
+    assert incident not in {row.values["incident"] async for row in rows}

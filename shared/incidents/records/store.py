@@ -1,15 +1,18 @@
 """The rows of the records: one partition of the table `incidents`.
 
 The record, its timeline, the states of the matters and the messages that were taken are in one
-partition, so that a message and its consequences are one transaction. A row `due` names the record
-whose escalation is due next.
+partition, so that a message and its consequences are one transaction. A row `due` names a record
+whose escalation is due at the time in the key. The row counts only as long as the record has the
+same time.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from shared.catalogue import INCIDENTS_TABLE
+from shared.errors import RowConflictError
 from shared.ids import first_id, key, rfc3339
 from shared.incidents.records.escalation import escalate
 from shared.incidents.records.filters import IncidentFilter
@@ -23,6 +26,8 @@ from shared.rows import Stored, from_values, to_values
 _TABLE: Final = INCIDENTS_TABLE.name
 # No id of a tenant begins so.
 _PARTITION: Final = "_records"
+
+logger = logging.getLogger("vouchsafe.incidents")
 
 
 class IncidentStore:
@@ -89,17 +94,26 @@ class IncidentStore:
         """Tell whether a message, or a request, with the id `name` has been taken."""
         return await self._tables.get(_TABLE, _PARTITION, _occurrence(name)) is not None
 
-    async def due(self, now: datetime) -> Sequence[tuple[str, str]]:
-        """Return some of the incidents whose escalation is due, each with the key of its row."""
+    async def due(self, now: datetime) -> Sequence[Row]:
+        """Return some of the rows `due` whose time has come, the earliest first."""
         until = key("due", rfc3339(now)) + "~"
         page = await self._tables.page(_TABLE, _PARTITION, between=(key("due", ""), until))
-        return [(str(row.values["incident"]), row.row) for row in page.rows]
+        return page.rows
 
-    async def forget_stale_due(self, draft: Draft | None, row: str) -> None:
-        """Delete a row `due` that is not the row of a record."""
+    async def of_due(self, row: Row) -> Draft | None:
+        """Return the record of a row `due`; None for a row that the record has left behind.
+
+        Such a row is deleted, unless the row has changed since.
+        """
+        draft = await self.find(str(row.values["incident"]))
         due = None if draft is None else draft.incident.due_at
-        if draft is None or due is None or _due(draft.incident.id, due) != row:
-            await self._tables.delete(_TABLE, _PARTITION, row)
+        if draft is not None and due is not None and _due(draft.incident.id, due) == row.row:
+            return draft
+        try:
+            await self.commit([Delete(_PARTITION, row.row, row.etag)])
+        except RowConflictError:
+            logger.info("the row of an escalation was changed or deleted by another instance")
+        return None
 
     def plan(self, drafts: Sequence[Draft]) -> tuple[list[Operation], list[Outgoing]]:
         """Take the steps of the escalation that are due; return what keeps the drafts.
@@ -175,13 +189,11 @@ def _changes(draft: Draft) -> list[Operation]:
         Insert(Row(_PARTITION, _step(incident.id, entry.number), to_values(entry)))
         for entry in draft.entries
     ]
-    due = None if before is None else before.due_at
-    if due != incident.due_at:
-        if due is not None:
-            changes.append(Delete(_PARTITION, _due(incident.id, due)))
-        if incident.due_at is not None:
-            values = {"incident": incident.id}
-            changes.append(Upsert(Row(_PARTITION, _due(incident.id, incident.due_at), values)))
+    due = incident.due_at
+    if due is not None and (before is None or due != before.due_at):
+        # The timer deletes the row that the record leaves behind.
+        values = {"incident": incident.id}
+        changes.append(Upsert(Row(_PARTITION, _due(incident.id, due), values)))
     return changes
 
 

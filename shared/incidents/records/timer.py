@@ -2,7 +2,7 @@
 
 from shared.compare_and_set import compare_and_set
 from shared.incidents.records.store import IncidentStore
-from shared.ports import Clock
+from shared.ports import Clock, Row
 
 
 class EscalationTimer:
@@ -22,25 +22,27 @@ class EscalationTimer:
         seen: set[str] = set()
         failed: Exception | None = None
         await self._store.flush()
-        while due := [pair for pair in await self._store.due(self._clock()) if pair[1] not in seen]:
-            for incident, row in due:
+        while due := [row for row in await self._store.due(self._clock()) if row.row not in seen]:
+            for row in due:
                 # A clock that goes back in between leaves the row for a later round.
-                seen.add(row)
+                seen.add(row.row)
                 try:
-                    await self.escalate(incident, row)
+                    await self.escalate(row)
                 except Exception as error:  # noqa: BLE001 - noted, and raised in the end
                     failed = error
         if failed is not None:
             raise failed
         return len(seen)
 
-    async def escalate(self, incident: str, row: str) -> None:
-        """Take the steps of one incident that are due; `row` is the key of the row `due`."""
+    async def escalate(self, row: Row) -> None:
+        """Take the steps of an incident that are due; `row` is the row `due` of the incident."""
 
-        async def attempt() -> None:
-            draft = await self._store.find(incident)
-            await self._store.forget_stale_due(draft, row)
+        async def attempt() -> bool:
+            draft = await self._store.of_due(row)
             if draft is not None:
                 await self._store.keep(draft)
+            return draft is not None
 
-        await compare_and_set(attempt)
+        if await compare_and_set(attempt):
+            # The record has gone on, as a rule, and has left the row behind.
+            await self._store.of_due(row)
