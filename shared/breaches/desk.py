@@ -200,9 +200,14 @@ class BreachDesk:
     async def resume(self) -> None:
         """Go on with scopes and rounds whose messages have expired, and with marks of decisions."""
         async for breach in self._store.every():
-            await self._mark_incident(breach)
-            await self._scoping.resume(breach)
-            await self._notifying.resume(breach)
+            await self.resume_one(breach.id)
+
+    async def resume_one(self, breach: str) -> None:
+        """Go on with one breach. Raises NotFoundError."""
+        state, _ = await self._store.load(breach)
+        await self._mark_incident(state)
+        await self._scoping.resume(state)
+        await self._notifying.resume(state)
 
     async def _mark_incident(self, breach: Breach) -> None:
         """Keep the decision in the record of the incident, where the record has another."""

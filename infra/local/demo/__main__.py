@@ -10,6 +10,7 @@ from rich.console import Console
 
 from infra.local.demo.accesses import let_in
 from infra.local.demo.backups import audit, refuse
+from infra.local.demo.breaches import breach
 from infra.local.demo.client import TENANT, Client
 from infra.local.demo.erasures import erase
 from infra.local.demo.proofs import verify
@@ -30,6 +31,7 @@ def tell(transcript: Transcript, stack: Stack) -> None:
     with Client(stack.info) as client:
         assets = upload_samples(transcript, client)
         let_in(transcript, client, assets)
+        breach(transcript, client, assets)
         erase(transcript, client, assets)
         verify(transcript, client)
         audit(transcript, client)
