@@ -35,4 +35,4 @@ async def work(app: App, job: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    dying_worker.main(work)
+    dying_worker.main(work)  # type: ignore[no-untyped-call]
