@@ -9,6 +9,7 @@ from functions import (
     erasures,
     failed_messages,
     intake,
+    maintenance,
     messages,
     rereads,
     rescans,
@@ -51,5 +52,6 @@ BLUEPRINTS = tuple(
         refusals,
         failed_messages,
         stamp_record,
+        maintenance,
     )
 )

@@ -305,6 +305,14 @@ IDEMPOTENCY_TABLE: Final = _table(
     partition="PartitionKey: the first two digits of the SHA-256.",
     retention="No end.",
 )
+MAINTENANCE_TABLE: Final = _table(
+    "maintenance",
+    "Maintenance windows, and which announcements each tenant was told.",
+    personal_data=_ACTOR,
+    data_subject="The vendor's staff",
+    partition="PartitionKey: `_windows`, or the id of a window.",
+    retention="No end.",
+)
 STAMP_RECORD_TABLE: Final = _table(
     "stamprecord",
     "Acts of the vendor's people that concern no tenant, or no known tenant.",
@@ -338,6 +346,7 @@ TABLES: Final = (
     BREACHES_TABLE,
     BACKUP_AUDITS_TABLE,
     IDEMPOTENCY_TABLE,
+    MAINTENANCE_TABLE,
     STAMP_RECORD_TABLE,
     OUTBOX_TABLE,
 )

@@ -93,6 +93,15 @@ class Settings:
     """The user of the mail server; the password is the secret mail-password. Empty for no login."""
     WEBHOOK_LOOPBACK: str = ""
     """The receiver of the local stack, as 127.0.0.1:port; never in Azure."""
+    MAINTENANCE_NOTICE_HOURS: int = 120
+    """Hours before the start of a maintenance window by which tenants are told."""
+    MAINTENANCE_REMINDER_HOURS: str = "24,1"
+    """Hours before the start at which tenants are reminded, with commas between."""
+
+    @property
+    def maintenance_reminders(self) -> tuple[int, ...]:
+        """The hours that MAINTENANCE_REMINDER_HOURS names, in order."""
+        return tuple(int(hours) for hours in _names(self.MAINTENANCE_REMINDER_HOURS))
 
     @property
     def scanners(self) -> tuple[str, ...]:
@@ -250,6 +259,14 @@ def _scanners(value: str) -> str | None:
     return f"must be one or more of {', '.join(SCANNERS)}, each once, with commas between"
 
 
+def _hours(value: str) -> str | None:
+    hours = _names(value)
+    is_number = all(_number(2160)(hour) is None for hour in hours)
+    if is_number and len({int(hour) for hour in hours}) == len(hours) <= 10:
+        return None
+    return "must be 1 to 10 different whole numbers from 1 to 2160, with commas between"
+
+
 def _names(value: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in value.split(","))
 
@@ -329,6 +346,8 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = {
     "CLAMD_MAX_STREAM_MIB": _number(4095),
     "REQUESTS_PER_SECOND": _number(1_000_000),
     "REQUEST_BURST": _number(10_000_000),
+    "MAINTENANCE_NOTICE_HOURS": _number(2160),
+    "MAINTENANCE_REMINDER_HOURS": _hours,
     "SCAN_RESULT_MINUTES": _number(60 * 24 * 7),
     "MAIL_SERVER": _mail_server,
     "MAIL_SENDER": _mail_address,
@@ -338,7 +357,15 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = {
 }
 # Settings with a value where they are not set.
 _DEFAULTED = frozenset(
-    {"REQUESTS_PER_SECOND", "REQUEST_BURST", "MAIL_TLS", "MAIL_USERNAME", "WEBHOOK_LOOPBACK"}
+    {
+        "REQUESTS_PER_SECOND",
+        "REQUEST_BURST",
+        "MAIL_TLS",
+        "MAIL_USERNAME",
+        "WEBHOOK_LOOPBACK",
+        "MAINTENANCE_NOTICE_HOURS",
+        "MAINTENANCE_REMINDER_HOURS",
+    }
 )
 # Settings that are needed with one scanner alone.
 _ONLY_FOR: Mapping[str, str] = {

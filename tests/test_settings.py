@@ -87,6 +87,13 @@ def test_a_scanner_needs_its_own_settings(environment, scanner, needed):
         assert [line.split()[0] for line in lines] == list(needed)
 
 
+def test_reminders_are_hours_and_a_notice_is_five_days_where_not_set(environment):
+    settings = read_settings(environment)
+    assert (settings.MAINTENANCE_NOTICE_HOURS, settings.maintenance_reminders) == (120, (24, 1))
+    settings = read_settings(environment | {"MAINTENANCE_REMINDER_HOURS": "72, 24"})
+    assert settings.maintenance_reminders == (72, 24)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -144,6 +151,13 @@ def test_a_scanner_needs_its_own_settings(environment, scanner, needed):
         ("CLAMD_ADDRESS", ":3310"),
         ("CLAMD_MAX_STREAM_MIB", "4096"),
         ("SCAN_RESULT_MINUTES", "-1"),
+        ("MAINTENANCE_NOTICE_HOURS", "0"),
+        ("MAINTENANCE_NOTICE_HOURS", "5 days"),
+        ("MAINTENANCE_REMINDER_HOURS", "24,,1"),
+        ("MAINTENANCE_REMINDER_HOURS", "24,24"),
+        ("MAINTENANCE_REMINDER_HOURS", "24;1"),
+        ("MAINTENANCE_REMINDER_HOURS", "0"),
+        ("MAINTENANCE_REMINDER_HOURS", ",".join(map(str, range(1, 12)))),
     ],
 )
 def test_a_wrong_setting_is_named_and_its_value_is_not(environment, name, value):

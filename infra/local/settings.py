@@ -102,6 +102,8 @@ def app_settings(ports: Ports, authority: Path, identity_header: str) -> dict[st
         "SIGNATURE_MAX_AGE_DAYS": "365",
         "REQUESTS_PER_SECOND": "100",
         "REQUEST_BURST": "2000",
+        "MAINTENANCE_NOTICE_HOURS": "120",
+        "MAINTENANCE_REMINDER_HOURS": "24,1",
         "RESCAN_BYTES_A_DAY": str(1024**4),
         "MAIL_SERVER": f"localhost:{ports.smtp}",
         "MAIL_SENDER": "notices@vouchsafe.example",

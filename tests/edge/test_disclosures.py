@@ -58,6 +58,19 @@ OF_NO_TENANT = {
         {"FailedMessagePage", "FailedMessageView"},
         "queues, reasons, types and sizes of messages, and the ids of their tenants; no content",
     ),
+    **{
+        (method, f"maintenance-windows{path}"): (
+            {"WindowPage", "WindowView"} if (method, path) == ("GET", "") else {"WindowView"},
+            "times, zones and work of the stamp's maintenance, of no tenant",
+        )
+        for method, path in (
+            ("POST", ""),
+            ("GET", ""),
+            ("GET", "/{window}"),
+            ("PATCH", "/{window}"),
+            ("POST", "/{window}/cancellation"),
+        )
+    },
     ("GET", "stamp-record"): (
         {"StampRecordPage", "StampAct", "Actor"},
         "acts of the vendor's people that concern no tenant of the stamp",

@@ -1,14 +1,12 @@
 """Storage and queues without the app's host, so that nobody else takes a message."""
 
 import pytest
-from azure.servicebus.aio import ServiceBusClient
-
-from infra.local.stack import Stack
-from tests.compositions import composed
 
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory):
+    from infra.local.stack import Stack
+
     processes = ["azurite", "servicebus"]
     folder = tmp_path_factory.mktemp("stack")
     # Locks end soon, so that a killed worker's messages are free again.
@@ -18,6 +16,8 @@ def services(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 async def bus(services):
+    from azure.servicebus.aio import ServiceBusClient
+
     string = services.info["connection_strings"]["service_bus"]
     async with ServiceBusClient.from_connection_string(string) as client:
         yield client
@@ -25,5 +25,7 @@ async def bus(services):
 
 @pytest.fixture(scope="module")
 async def app(services):
+    from tests.compositions import composed
+
     async with composed(services.settings) as app:
         yield app

@@ -26,6 +26,7 @@ PAGES = (
     "how-to/operator-rescans.md",
     "how-to/operator-rereads.md",
     "how-to/operator-messages.md",
+    "how-to/operator-maintenance.md",
     "how-to/operator-backups.md",
     "how-to/operator-settings.md",
     "how-to/operator-keys.md",
