@@ -22,6 +22,8 @@ PAGES = (
     "how-to/support-engineer.md",
     "how-to/operator.md",
     "how-to/operator-incidents.md",
+    "how-to/dpo-breaches.md",
+    "how-to/tenant-breaches.md",
     "how-to/operator-quarantine.md",
     "how-to/operator-rescans.md",
     "how-to/operator-rereads.md",
