@@ -70,7 +70,9 @@ from shared.plain_text import PLAIN_PATTERN
 blueprint = func.Blueprint()
 http = HttpRoutes(blueprint, BreachesFlow)
 
-type Words = Annotated[str, Meta(min_length=1, max_length=4000, pattern=PLAIN_PATTERN)]
+# A column of a row has 32,768 characters, and a notice is a column.
+type Words = Annotated[str, Meta(min_length=1, max_length=2000, pattern=PLAIN_PATTERN)]
+type DecisionReason = Annotated[str, Meta(min_length=1, max_length=1000, pattern=PLAIN_PATTERN)]
 type FactorReason = Annotated[str, Meta(max_length=1000, pattern=PLAIN_PATTERN)]
 type PathPrefix = Annotated[str, Meta(min_length=1, max_length=1024, pattern=PLAIN_PATTERN)]
 type ScopeTenants = Annotated[tuple[TenantId, ...], Meta(max_length=100)]
@@ -118,7 +120,7 @@ class DecisionRequest(RequestBody, frozen=True):
     """The decision of the DPO, with the reason."""
 
     verdict: BreachVerdict
-    reason: Words
+    reason: DecisionReason
 
 
 class ScopeRequest(RequestBody, frozen=True):

@@ -24,6 +24,9 @@ type Phase33 = Literal["initial", "additional"]
 MOST_ASSETS: Final = 100
 """The ids of assets that stand in a notice; further ids are on pages."""
 
+# A notice is a column of 32,768 characters: further actions and grants are in the tenant's log.
+_MOST_NAMED: Final = 10
+
 _TO_COMPLETE: Final = (
     "controller: name, address and register number",
     "contactPoints: your data protection officer",
@@ -174,8 +177,8 @@ def _form(
             categories=finding.categories,
             accesses=finding.entries,
             attempts=finding.attempts,
-            disclosures=finding.disclosures,
-            consent_grants=finding.grants,
+            disclosures=dict(list(finding.disclosures.items())[:_MOST_NAMED]),
+            consent_grants=finding.grants[:_MOST_NAMED],
         ),
         persons=NoticePersons(approximate_number=finding.persons, method=_method(finding)),
         consequences=assessment.consequences,
@@ -223,7 +226,7 @@ def notice_message(notice: TenantNotice, incident: str) -> BreachNotified:
         contact=form.contact,
         tenant_deadline=form.times.due_at,
         reference=notice.breach,
-        unknown="\n".join(form.could_not_be_determined)[:4000] or None,
+        unknown=" ".join(form.could_not_be_determined)[:4000] or None,
     )
 
 

@@ -27,6 +27,8 @@ type BreachKind = Literal["confidentiality", "integrity", "availability"]
 
 # The clocks of two machines differ by less.
 _SKEW: Final = timedelta(minutes=5)
+# The decisions are one column of 32,768 characters.
+_MOST_DECISIONS: Final = 12
 _HIGH: Final[frozenset[SeverityLevel]] = frozenset({"high", "very-high"})
 
 
@@ -201,6 +203,12 @@ def decide(
             "breach-notices-sent",
             "Tenants have been told of this breach.",
             "Assess again, and send the next version of the notices, which says what was found.",
+        )
+    if len(breach.decisions) >= _MOST_DECISIONS:
+        raise ConflictError(
+            "breach-decisions-full",
+            f"The record has {_MOST_DECISIONS} decisions, and takes no more.",
+            "The last decision stands. Note what is new in the record of the incident.",
         )
     made = BreachDecision(verdict=verdict, reason=reason, decided_by=actor, decided_at=now)
     done = {**breach.done, "house-decision": breach.done.get("house-decision", now)}

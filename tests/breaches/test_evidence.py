@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
+from msgspec import convert, to_builtins
 
 from shared.assets.service import asset_row, record_row
+from shared.breaches.notices import notice_message
 from shared.breaches.scoping.rules import (
     BYTES_READ_DIRECTLY,
     LOG_DAMAGED,
@@ -12,16 +15,20 @@ from shared.breaches.scoping.rules import (
 )
 from shared.ids import key
 from shared.merkle import Note, open_checkpoint
+from shared.messages.contracts import BreachNotified
 from shared.ports import Delete, Merge, Row
 from tests.breaches.steps import (
+    ASSESSMENT,
     MALLORY,
     OFFICER,
     access,
     asset,
     criteria,
+    decided,
     flow,
     incident,
     scoped,
+    told,
 )
 
 
@@ -196,3 +203,35 @@ async def test_a_long_log_and_many_assets_go_in_batches(app, tenant, breach, mon
     # The hashes of names are gone with the end.
     rows = [row.row async for row in app.tables.scan("breaches", key("_scope", breach))]
     assert [row for row in rows if row.startswith(("sketch", "outbox"))] == []
+
+
+@pytest.mark.parametrize(
+    "resource", ["assets/" + "x" * 1000, "assets/a/b", "assets/", "assets/\u00e9", "assets/a b"]
+)
+async def test_what_no_asset_can_be_called_is_counted_beside_the_assets(
+    app, tenant, breach, resource
+):
+    await access(app, tenant, resource)
+    found = (await scoped(app, breach, criteria(app, tenants=(tenant,))))[tenant]
+    assert (found.phase, found.assets, found.disclosures) == ("done", 0, {"asset.read": 1})
+    assert (found.affected, found.persons) == ("yes", None)
+
+
+async def test_the_longest_notice_of_a_leaving_tenant_is_kept_and_sent(app, tenant):
+    long = "\N{GRINNING FACE}" * 2000
+    assessment = msgspec.structs.replace(
+        ASSESSMENT, what_happened=long, consequences=long, measures=long
+    )
+    number = await incident(app)
+    for index in range(100):
+        await access(app, tenant, f"assets/{index:064}")
+    for index in range(25):
+        await access(app, tenant, "assets", action="x" * 500 + str(index), grant_id=f"{index:0100}")
+    row = Row("westeurope", tenant, {"status": "leaving"})
+    await app.tables.commit("tenants", [Merge(row)])
+    found = await decided(app, number, criteria(app, tenants=(tenant,)), assessment)
+    assert (found[tenant].assets, found[tenant].erased) == (100, 100)
+    assert (await told(app, number)).notices_done == 1
+    notice = await flow(app).notifying.find(tenant, number)
+    assert notice.form.what_happened == long
+    convert(to_builtins(notice_message(notice, number)), BreachNotified)

@@ -173,3 +173,14 @@ def test_people_record_no_duty_that_the_app_records(name: str) -> None:
 def test_a_report_is_not_of_the_future() -> None:
     with pytest.raises(InvalidInputError, match="breach-time-invalid"):
         report_done(opened(), "nis2-early-warning", LATER, NOW)
+
+
+def test_the_decisions_fit_their_column() -> None:
+    breach = assessed()
+    for _ in range(12):
+        breach = decide(breach, "breach", "\N{GRINNING FACE}" * 1000, DPO, NOW)
+    kept = to_values(breach)["decisions"]
+    assert isinstance(kept, str)
+    assert len(kept.encode("utf-16-le")) <= 65536
+    with pytest.raises(ConflictError, match="breach-decisions-full"):
+        decide(breach, "breach", "again", DPO, NOW)

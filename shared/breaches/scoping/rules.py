@@ -17,6 +17,7 @@ from shared.catalogue import (
     tenant_container,
 )
 from shared.errors import InvalidInputError
+from shared.ids import is_id
 from shared.rows import Stored
 
 type StoreName = Literal["tenant-{tenant}", "quarantine", "metadata", "assets"]
@@ -24,6 +25,7 @@ type Phase = Literal["log", "records", "done"]
 type Affected = Literal["yes", "no", "undetermined"]
 type Category = Literal["pictures", "names", "contact-details", "locations", "texts", "paths"]
 
+_LONGEST_ASSET_ID: Final = 64
 _OF_ASSETS: Final = f"{ASSETS_TABLE.name}/"
 # Actors and actions of a finding that are named; further ones are counted under one name.
 _MOST_NAMED: Final = 20
@@ -156,9 +158,13 @@ def with_unknown(finding: TenantFinding, reason: str) -> TenantFinding:
 
 
 def asset_of(resource: str) -> str | None:
-    """Return the id of the asset that an entry's resource names; None for anything else."""
+    """Return the id of the asset that an entry's resource names; None for anything else.
+
+    Services report what they like. A name that no asset can have counts as something else.
+    """
     name = resource.removeprefix(_OF_ASSETS)
-    return name if name != resource and name and "/" not in name else None
+    is_asset = name != resource and is_id(name) and len(name) <= _LONGEST_ASSET_ID
+    return name if is_asset else None
 
 
 def take_entry(
