@@ -13,7 +13,7 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -74,6 +74,9 @@ if TYPE_CHECKING:
 _INCOMING = INCOMING_CONTAINER.name
 # No delivery works longer than this: `functionTimeout` in host.json.
 _LONGEST_DELIVERY = timedelta(minutes=75)
+# The log may be damaged at any moment after the look, too: the entry then waits in the outbox.
+_LOOK_LIFETIME = timedelta(seconds=2)
+_MOST_LOOKS = 1000
 
 logger = logging.getLogger("vouchsafe.intake")
 
@@ -126,6 +129,7 @@ class Intake:
         self._engines = engines
         self._records = records
         self._size_limit = size_limit
+        self._looked_at_log: dict[str, datetime] = {}
 
     async def process_upload(
         self, uploaded: BlobUploaded, deliveries: int = 1, *, alone: bool = False
@@ -138,12 +142,12 @@ class Intake:
         The present version of the blob under a permitted name is the upload. An archived upload, or
         an upload without a scan result yet, stays in place. Raises RefusalError for an upload that
         is gone and was never filed. Raises UnavailableError while the tenant's log takes no
-        entries: no upload leaves `incoming` unlogged.
+        entries: the upload then waits in `incoming`.
         """
         folder, rest = split_name(uploaded.name)
         tenant = await self._tenants.find(folder)
         if tenant is not None:
-            await self._log.defer_unless_appendable(tenant.id)
+            await self._look_at_log(tenant.id)
         blob = await self._blobs.head(_INCOMING, uploaded.name)
         is_first = deliveries == 1 and not alone
         is_new = is_first and blob is not None
@@ -188,6 +192,20 @@ class Intake:
         if not (is_first and is_filed_here) or self._is_overdue(blob):
             await self._remove_copies(arrival, asset)
         await self._forget(arrival, version)
+
+    async def _look_at_log(self, tenant: str) -> None:
+        """Raise UnavailableError while the tenant's log takes no entries.
+
+        Uploads come in bursts, so that one look does for the uploads of two seconds.
+        """
+        now = self._clock()
+        looked_at = self._looked_at_log.get(tenant)
+        if looked_at is not None and now - looked_at < _LOOK_LIFETIME:
+            return
+        await self._log.defer_unless_appendable(tenant)
+        if len(self._looked_at_log) >= _MOST_LOOKS:
+            self._looked_at_log.clear()
+        self._looked_at_log[tenant] = now
 
     def _is_overdue(self, blob: BlobInfo | None) -> bool:
         """Tell whether an upload may have been queued again, after a message that was given up.

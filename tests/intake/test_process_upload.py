@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import StandardBlobTier
 
+from shared.accesslog.reading.filters import EntryFilter
 from shared.azure.blobs import AzureBlobs
-from shared.errors import NotFoundError
+from shared.errors import NotFoundError, UnavailableError
 from shared.messages.contracts import AccessRecorded, Actor, BlobUploaded
-from shared.ports import Insert, Row
+from shared.ports import Insert, Row, Upsert
 from tests.compositions import OneSecret, arrived, composed, permitted
 
 PHOTO = (Path(__file__).parents[2] / "samples/cat.jpg").read_bytes()
@@ -108,6 +109,31 @@ async def test_an_upload_that_is_filed_and_delivered_for_the_first_time_is_filed
     assets, _ = await app.assets.page(tenant, size=10, continuation=None)
     assert [asset.path for asset in assets] == ["cat.jpg"]
     assert [row async for row in app.tables.scan("uploads", tenant)] == []
+
+
+async def test_uploads_wait_while_the_log_is_damaged_and_no_entry_is_lost(stack, tenant):
+    ahead = [timedelta()]
+    async with composed(stack.settings, OneSecret(), lambda: _later(ahead[0])) as app:
+
+        async def take(path):
+            await app.intake.process_upload(await arrived(app, tenant, path, PHOTO))
+
+        await take("before.jpg")
+        head = await app.tables.get("accesslog", tenant, "head")
+        await app.tables.delete("accesslog", tenant, "head")
+        # Within the time of one look the upload is filed, and the entry waits.
+        await take("at-once.jpg")
+        ahead[0] = timedelta(seconds=3)
+        with pytest.raises(UnavailableError):
+            await take("after.jpg")
+        await app.tables.commit("accesslog", [Upsert(Row(tenant, "head", head.values))])
+        await take("mended.jpg")
+        await app.assets.flush(tenant)
+        assets, _ = await app.assets.page(tenant, size=10, continuation=None)
+        assert {one.path for one in assets} == {"before.jpg", "at-once.jpg", "mended.jpg"}
+        entries = [one async for one in app.log_reading.every(tenant, EntryFilter())]
+        cleared = [one.resource for one in entries if one.action == "asset.cleared"]
+        assert sorted(cleared) == sorted(f"assets/{one.id}" for one in assets)
 
 
 async def test_a_version_that_is_gone_and_was_never_filed_is_refused(app, tenant):
