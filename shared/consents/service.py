@@ -1,15 +1,16 @@
 """Keeping consent grants. The queue and the portal come in by the same door."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from shared.accesslog import new_entry
-from shared.catalogue import CONSENTS_TABLE
+from shared.catalogue import CONSENTS_TABLE, NOTICES_QUEUE
 from shared.compare_and_set import compare_and_set
 from shared.consents.rules import ConsentDecision, Grant, decide, grant_not_found
 from shared.ids import key, new_id
-from shared.messages import Outbox
-from shared.messages.contracts import ConsentGranted, ConsentRevoked
-from shared.ports import Clock, Insert, Replace, Row, Tables
+from shared.messages import Outbox, encode
+from shared.messages.contracts import ConsentChanged, ConsentGranted, ConsentRevoked
+from shared.ports import Clock, Insert, OutgoingMessage, Replace, Row, Tables
 from shared.rows import from_values, to_values
 
 _TABLE = CONSENTS_TABLE.name
@@ -76,9 +77,29 @@ class Consents:
         operation = Insert(kept) if row is None else Replace(kept)
         now = self._clock()
         await self._outbox.commit(
-            _TABLE, partition, [operation], [new_entry(entry, new_id(now), now)]
+            _TABLE,
+            partition,
+            [operation],
+            [new_entry(entry, new_id(now), now), *_notices(grant, now)],
         )
 
 
 def _grant_row(grant: str) -> str:
     return key("grant", grant)
+
+
+def _notices(grant: Grant, now: datetime) -> list[OutgoingMessage]:
+    """Make the notice of a change to the tenant's contacts; none for a grant without terms."""
+    if grant.expires_at is None:
+        return []
+    notice = ConsentChanged(
+        tenant=grant.tenant,
+        grant_id=grant.id,
+        change="granted" if grant.revoked_at is None else "revoked",
+        engineer=grant.engineer,
+        purpose=grant.purpose,
+        ticket=grant.ticket,
+        expires_at=grant.expires_at,
+        changed_at=now,
+    )
+    return [encode(NOTICES_QUEUE.name, notice, identifier=new_id(now), now=now)]

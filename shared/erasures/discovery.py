@@ -13,6 +13,7 @@ import msgspec
 
 from shared.assets.rules import NO_RECORD
 from shared.assets.service import Assets
+from shared.catalogue import NOTICES_QUEUE
 from shared.erasures import ranges, rules
 from shared.erasures.finds import Find, decision_on, find_of
 from shared.erasures.groups import Groups
@@ -21,7 +22,9 @@ from shared.erasures.sealing import ErasureSeals
 from shared.erasures.store import ErasureStore
 from shared.errors import NotFoundError, RowConflictError
 from shared.ids import rfc3339
-from shared.ports import Bus, Clock
+from shared.messages import encode
+from shared.messages.contracts import ErasureProgressed
+from shared.ports import Bus, Clock, OutgoingMessage
 from shared.subjects.notes import NOT_OPENED
 from shared.subjects.search import Found, Search
 
@@ -149,10 +152,22 @@ class Discovery:
         if decision.state.status == "completed":
             await self._store.forget(decision.state)
         try:
-            await self._store.commit(decision, etag)
+            await self._store.commit(decision, etag, self._notice(decision))
         except RowConflictError:
             # The last two ranges ended at once.
             return
+
+    def _notice(self, decision: rules.ErasureDecision) -> list[OutgoingMessage]:
+        """Make the notice to the tenant's contacts that the request reached a step, if it did."""
+        state, now = decision.state, self._clock()
+        if decision.entry is None or state.status not in ("awaiting-approval", "completed"):
+            return []
+        notice = ErasureProgressed(
+            tenant=state.tenant, request_id=state.id, step=state.status, reached_at=now
+        )
+        # A request may come to the approval again, after a later discovery.
+        identifier = f"{state.discovery}-{state.status}"
+        return [encode(NOTICES_QUEUE.name, notice, identifier=identifier, now=now)]
 
     async def counts(
         self, state: Erasure, changed: Callable[[Find], Find] = lambda find: find

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -197,3 +197,22 @@ async def test_staff_contacts_are_the_supervisors(http, token, portal):
     assert answer.json()["id"] in {one["id"] for one in listed}
     removed = await http.delete(place, headers={**supervisor, "If-Match": etag})
     assert removed.status_code == 204
+
+
+async def test_a_consent_and_its_revocation_are_told(stack, portal, name):
+    address = f"privacy@{name}.example"
+    await added(portal, address=address, language="nb")
+    terms = {
+        "operations": ["read"],
+        "purpose": "A broken file",
+        "ticket": "T-1",
+        "engineer": "sven",
+        "expiresAt": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
+    }
+    grant = (await portal.mine("POST", "consent-grants", body=terms)).json()
+    await portal.mine("PUT", f"consent-grants/{grant['id']}/revocation")
+    mails = await eventually(lambda: mails_to(stack, address), lambda found: len(found) == 2)
+    assert {mail["subject"] for mail in mails} == {
+        "Samtykke til tilgang er gitt",
+        "Samtykke til tilgang er trukket tilbake",
+    }

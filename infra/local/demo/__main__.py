@@ -29,7 +29,7 @@ PLAIN_WIDTH = 120
 def tell(transcript: Transcript, stack: Stack) -> None:
     """Tell the whole story, on a running stack."""
     with Client(stack.info) as client:
-        assets = upload_samples(transcript, client)
+        assets = upload_samples(transcript, client, stack.info)
         let_in(transcript, client, assets)
         breach(transcript, client, assets)
         erase(transcript, client, assets)
@@ -47,6 +47,7 @@ def _where_to_look(transcript: Transcript, stack: Stack) -> None:
     transcript.say("`make up` leaves the same stack running, at the same addresses:")
     transcript.say(f"assets    {urls['app']}/api/tenants/{TENANT}/assets")
     transcript.say(f"log       {urls['app']}/api/tenants/{TENANT}/log/entries")
+    transcript.say(f"mails     {urls['mailbox']}/mails")
     transcript.say(f"health    {urls['app']}/api/health/ready")
     transcript.say(f"evidence  {urls['blob']}/evidence")
     transcript.say(f"logs of this run: {(DIRECTORY / 'logs').relative_to(ROOT)}")

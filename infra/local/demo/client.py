@@ -30,6 +30,7 @@ class Persona:
 
 
 SERVICE = Persona("portal", "vendor.service")
+ADA = Persona("ada", "tenant.admin", TENANT)
 MIA = Persona("mia", "tenant.dam_manager", TENANT)
 NOOR = Persona("noor", "tenant.dam_manager", TENANT)
 SVEN = Persona("sven", "vendor.support")

@@ -1,12 +1,14 @@
 """The first chapter: a tenant's photos are scanned and filed, and a test virus is not."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from infra.local.demo.client import INES, MIA, SERVICE, TENANT, Client
+from infra.local.demo.notices import add_contacts, show_notices
 from infra.local.demo.transcript import Transcript
 from samples.eicar import eicar, eicar_zip
 
@@ -14,7 +16,9 @@ SAMPLES = Path(__file__).parents[3] / "samples"
 FOLDER = "shoots"
 
 
-def upload_samples(transcript: Transcript, client: Client) -> dict[str, dict[str, Any]]:
+def upload_samples(
+    transcript: Transcript, client: Client, info: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
     """Upload the sample photos and the EICAR test file; return the assets by path."""
     transcript.chapter("Nothing infected gets in")
     registration = {"id": TENANT, "displayName": "Acme Pictures", "residencyZone": "eu"}
@@ -22,6 +26,7 @@ def upload_samples(transcript: Transcript, client: Client) -> dict[str, dict[str
     transcript.check(
         f"tenant {TENANT} is registered, in residency zone eu", answer.status_code == 201, answer
     )
+    add_contacts(transcript, client, info)
     samples = {
         f"{FOLDER}/{sample['file']}": sample
         for sample in json.loads((SAMPLES / "manifest.json").read_text())["samples"]
@@ -52,7 +57,7 @@ def upload_samples(transcript: Transcript, client: Client) -> dict[str, dict[str
         "shows is which fields name somebody; the names above are the samples' manifest's."
     )
     _check_photos(transcript, assets, samples)
-    _check_viruses(transcript, client, assets)
+    show_notices(transcript, client, info, _check_viruses(transcript, client, assets))
     _check_uploads(transcript, client, assets, uploads)
     return assets
 
@@ -118,7 +123,8 @@ def _check_photos(
 
 def _check_viruses(
     transcript: Transcript, client: Client, assets: dict[str, dict[str, Any]]
-) -> None:
+) -> int:
+    """Check the viruses and their incidents; return how many viruses there are."""
     infected = {a["id"]: a for a in assets.values() if a["verdict"] == "infected"}
     transcript.check(
         "both copies of the EICAR test file are found, plain and zipped", len(infected) == 2
@@ -151,6 +157,7 @@ def _check_viruses(
         transcript.say(
             f"{step['at'][11:19]} {step['actor']['id']} {step['action']}: {step['text']}"
         )
+    return len(infected)
 
 
 def _check_uploads(

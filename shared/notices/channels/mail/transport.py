@@ -49,6 +49,8 @@ class _Connection:
     client: "SMTP"
     used_at: float
     messages: int = 0
+    # A refusal leaves a transaction open; the server ends the transaction of a mail that it took.
+    is_open: bool = True
 
 
 class MailChannel:
@@ -84,7 +86,9 @@ class MailChannel:
                     return refusal
                 await hand_over()
                 connection.messages += 1
-                return await _data(client, message.as_bytes())
+                outcome = await _data(client, message)
+                connection.is_open = outcome.kind != "delivered"
+                return outcome
         except (SMTPException, OSError, TimeoutError, ssl.SSLError) as error:
             return _failure(error)
 
@@ -126,9 +130,13 @@ class MailChannel:
                 raise
             if not connection.client.is_connected:
                 return
-            if connection.messages >= _MOST_MESSAGES or not await _is_reset(connection.client):
+            if connection.is_open and not await _is_reset(connection.client):
+                connection.client.close()
+                return
+            if connection.messages >= _MOST_MESSAGES:
                 await _quit(connection.client)
                 return
+            connection.is_open = True
             connection.used_at = self._monotonic()
             self._idle.append(connection)
 
