@@ -26,6 +26,8 @@ SERVES = {
     "keyvault": ("key_vault",),
     "datakeys": ("data_key_vault",),
     "recovery": ("resource_manager",),
+    "mailbox": ("mailbox",),
+    "webhooks": ("webhook_receiver",),
     "host": ("app",),
 }
 
