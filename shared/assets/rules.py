@@ -53,10 +53,11 @@ class Asset(Stored, frozen=True):
     `scan_failed_at` is the time of a later attempt to scan that failed.
     `path` is spelled as the uploader typed the path, `canonical_path` for comparison. `version`
     counts the cleared uploads to the same path from 1. `companions` is the same for the files of
-    one shot or document (`subjects.companions`). `metadata_reader` is the version of the reading of
-    the asset's sealed record, and None for an asset without a record. `upload`, `requested_by` (the
-    id of the caller), `declared_size` and `declared_type` come from the request for the upload's
-    URL.
+    one shot or document: digests of `companion_key` and, behind a point, of `companion_name`, or
+    nothing for a cut name (`subjects.companions`). `metadata_reader` is the version of the reading
+    of the asset's sealed record, and None for an asset without a record. `upload`, `requested_by`
+    (the id of the caller), `declared_size` and `declared_type` come from the request for the
+    upload's URL.
     `differences` lists the declared properties that the file does not have. `source_etag` names the
     version of the blob in `incoming` that became the asset. `container` and `blob` are None for
     bytes that are not kept.

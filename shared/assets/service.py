@@ -147,10 +147,20 @@ class Assets:
         await self._outbox.flush(ASSETS, partition)
 
     async def companions_of(self, tenant: str, companions: str) -> list[Asset]:
-        """Return the assets of a tenant with the same `companions`: of one name, or nearly."""
-        prefix = key("companion", companions, "")
+        """Return the assets of a tenant that may be companions of an asset with `companions`.
+
+        These are the assets of one name. Where one of the names is cut, these are the assets of
+        every name with the same beginning.
+        """
+        beginning, _, name = companions.partition(".")
+        cut = await self._near(tenant, key("companion", f"{beginning}.", ""))
+        if name and not cut:
+            return await self._near(tenant, key("companion", companions, ""))
+        return await self._near(tenant, key("companion", f"{beginning}."))
+
+    async def _near(self, tenant: str, prefix: str) -> list[Asset]:
         rows = self._tables.scan(ASSETS, key(tenant), prefix=prefix)
-        found = [await self._filed(key(tenant), row.row.removeprefix(prefix)) async for row in rows]
+        found = [await self._filed(key(tenant), row.row.rpartition("|")[2]) async for row in rows]
         return [one for one in found if one is not None]
 
     async def find(self, tenant: str, asset: str) -> Asset:

@@ -16,7 +16,7 @@ from shared.assets.service import Assets
 from shared.catalogue import NOTICES_QUEUE
 from shared.erasures import ranges, rules
 from shared.erasures.finds import Find, decision_on, find_of
-from shared.erasures.groups import Groups
+from shared.erasures.groups import Groups, Near
 from shared.erasures.rules import Counts, Erasure, Preview
 from shared.erasures.sealing import ErasureSeals
 from shared.erasures.store import ErasureStore
@@ -74,10 +74,11 @@ class Discovery:
             state.tenant, matcher, after=one.after, upto=one.upto, most=ranges.BATCH
         )
         limit = asyncio.Semaphore(_CONCURRENT_FINDS)
+        near = self._groups.near(state.tenant)
 
         async def add(found: Found) -> bool:
             async with limit:
-                return await self._add(state, found)
+                return await self._add(state, found, near)
 
         wanted = [found for found in searched.found if self._counts(state, found)]
         added = await asyncio.gather(*map(add, wanted))
@@ -101,14 +102,14 @@ class Discovery:
     def _counts(state: Erasure, found: Found) -> bool:
         return state.possible or found.matches[0].certainty != "possible"
 
-    async def _add(self, state: Erasure, found: Found) -> bool:
+    async def _add(self, state: Erasure, found: Found, near: Near) -> bool:
         """Add the find of an asset with its companions. Returns False for no new find."""
         try:
             asset = await self._assets.find(state.tenant, found.asset)
         except NotFoundError:
             # Erased meanwhile.
             return False
-        group = await self._groups.of(asset)
+        group = await self._groups.of(asset, near)
         find = find_of(min(one.id for one in group), group, found.matches, found.key)
         for earlier in state.earlier:
             before = await self._store.find(state, earlier, find.id)

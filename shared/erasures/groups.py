@@ -32,9 +32,13 @@ class Groups:
         self._seals = seals
         self._log = log
 
-    async def of(self, asset: Asset) -> list[FoundAsset]:
+    def near(self, tenant: str) -> "Near":
+        """Return the look-up of companions for a tenant, which may be kept for one search."""
+        return Near(self._assets, tenant)
+
+    async def of(self, asset: Asset, known: "Near") -> list[FoundAsset]:
         """Return an asset and its companions."""
-        near = await _Near(self._assets, asset.tenant).of(asset.companions, asset.canonical_path)
+        near = await known.of(asset.companions, asset.canonical_path)
         # Another version of the path is found by what that version says.
         others = [one for one in near if one.canonical_path != asset.canonical_path]
         return [FoundAsset(id=one.id, size=one.size) for one in [asset, *others]]
@@ -45,7 +49,7 @@ class Groups:
         An asset that is gone comes by its id alone. Late sidecars are among the assets. Two finds
         share an asset where a companion with an older id came between two searches.
         """
-        seen, known = set[str](), _Near(self._assets, state.tenant)
+        seen, known = set[str](), Near(self._assets, state.tenant)
         async for find in self._store.finds(state):
             if decision_on(find, state.choice)[0] == "leave-out":
                 continue
@@ -76,7 +80,7 @@ class Groups:
         already. May be repeated. Raises UnavailableError.
         """
         left_out: set[str] | None = None
-        known = _Near(self._assets, state.tenant)
+        known = Near(self._assets, state.tenant)
         async for item in self._store.approved_before(state):
             if item.path is None or item.key is None:
                 continue
@@ -130,7 +134,7 @@ class Groups:
         }
 
     async def _with_late(
-        self, state: Erasure, find: Find, known: "_Near"
+        self, state: Erasure, find: Find, known: "Near"
     ) -> dict[str, Asset | None]:
         """Return the assets of a find, and the sidecars that came since, by id."""
         found = dict[str, Asset | None]()
@@ -143,7 +147,7 @@ class Groups:
         return found
 
 
-class _Near:
+class Near:
     """The assets near a path, of one tenant; the last look-up is kept, for files lie in folders."""
 
     def __init__(self, assets: Assets, tenant: str) -> None:
@@ -163,7 +167,7 @@ class _Near:
         near = self._last[1]
         paths = {one.canonical_path for one in near} | {path}
         wanted, waiting = {path}, [path]
-        while waiting:
+        while waiting and wanted < paths:
             member = waiting.pop()
             more = set(companions(member, paths - {member})) - wanted
             wanted |= more

@@ -17,7 +17,7 @@ from shared.messages.contracts import AccessRecorded, Actor, IncidentOpened, Upl
 from shared.messages.outbox_rows import Outgoing
 from shared.ports import BlobInfo
 from shared.scanning.engines import verdicts_of
-from shared.subjects.companions import companion_key
+from shared.subjects.companions import companion_key, companion_name
 from shared.tenancy import Tenant
 
 _INTAKE = Actor(id="vouchsafe.intake", role="system", organisation="vendor")
@@ -141,5 +141,9 @@ def repeated(upload: str, tenant: str) -> IncidentOpened:
 
 def _companions(path: str) -> str:
     """Return what the files of one shot share, without the path itself."""
-    digest = hashlib.sha256(companion_key(path).encode(errors="surrogatepass"))
-    return digest.hexdigest()[:32]
+    name = companion_name(path)
+    return f"{_digest(companion_key(path))}.{'' if name is None else _digest(name)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]

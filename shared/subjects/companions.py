@@ -84,6 +84,16 @@ def companion_key(canonical_path: str) -> str:
     return f"{name.folder}/{_beginning(name.stem)}"
 
 
+def companion_name(canonical_path: str) -> str | None:
+    """Return the whole name that companions share; None for a file whose name Takeout has cut.
+
+    Two companions have one name, or one of the two has none. A thousand photos of one key,
+    `2024-05-12 Annual Conference of the Association 0001.jpg`, have a thousand names.
+    """
+    name = _read(canonical_path)
+    return None if name.cut else f"{name.folder}/{name.stem}"
+
+
 def is_sidecar(canonical_path: str) -> bool:
     """Tell whether the file of a path is about another file, and nothing without the other."""
     return _read(canonical_path).sidecar

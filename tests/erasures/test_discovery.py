@@ -445,3 +445,38 @@ async def test_an_asset_of_two_finds_is_erased_once(fast, tenant):
     await approved(fast, tenant, request)
     assert (await finished(fast, tenant, request)).status == "completed"
     assert await assets(fast, tenant) == []
+
+
+async def test_photos_with_a_long_common_beginning_are_found_with_few_reads(
+    fast, tenant, monkeypatch
+):
+    beginning = "2026-05-12 Annual Conference of the Association "
+    assert len(beginning) > 46
+    for number in range(12):
+        await filed(fast, f"{tenant}/{beginning}{number:04}.jpg", captioned("Nora Hahn"))
+    await filed(fast, f"{tenant}/{beginning}0003.xmp", sidecar("Nora Hahn"))
+    await filed(fast, f"{tenant}/{beginning}0099.pdf", captioned("Nora Hahn"))
+    await filed(fast, f"{tenant}/{beginning}0099.xmp", sidecar("Nora Hahn"))
+    reads, look_up = [], fast.assets._filed
+
+    async def counted(*given):
+        reads.append(given)
+        return await look_up(*given)
+
+    monkeypatch.setattr(fast.assets, "_filed", counted)
+    request, state = await previewed(fast, tenant, "Nora Hahn")
+    assert (state.counts.named, state.counts.assets) == (13, 15)
+    assert len(reads) <= 2 * 15
+    found = await finds(fast, tenant, request)
+    assert sorted(len(one.find.assets) for one in found) == [1] * 11 + [2, 2]
+
+
+async def test_a_cut_sidecar_is_found_with_every_photo_that_the_name_fits(fast, tenant):
+    beginning = "2026-05-12 Annual Conference of the Association"
+    for number in range(3):
+        await filed(fast, f"{tenant}/{beginning} {number}.jpg", captioned("Nora Hahn"))
+    cut = await filed(fast, f"{tenant}/{beginning[:46]}.json", sidecar("Somebody Else"))
+    request, state = await previewed(fast, tenant, "Nora Hahn")
+    assert (state.counts.named, state.counts.assets) == (1, 4)
+    [find] = await finds(fast, tenant, request)
+    assert cut.id in {one.id for one in find.find.assets}
