@@ -4,7 +4,6 @@ from functions import (
     accesses,
     assets,
     backups,
-    breaches,
     consents,
     erasures,
     failed_messages,
@@ -19,6 +18,9 @@ from functions import (
     tenancy,
 )
 from functions.accesslog import entries, proofs, upkeep
+from functions.breaches import desk as breach_desk
+from functions.breaches import messages as breach_messages
+from functions.breaches import notices as breach_notices
 from functions.incidents import desk as incident_desk
 from functions.incidents import messages as incident_messages
 from functions.notices import contacts, reading, refusals, staff
@@ -43,7 +45,9 @@ BLUEPRINTS = tuple(
         backups,
         incident_messages,
         incident_desk,
-        breaches,
+        breach_messages,
+        breach_desk,
+        breach_notices,
         messages,
         notice_queues,
         reading,

@@ -1,0 +1,1 @@
+"""Personal data breaches: assessed, scoped, decided, told to tenants, kept in a register."""
