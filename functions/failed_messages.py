@@ -16,6 +16,7 @@ from shared import composition
 from shared.composition.failed_messages import FailedMessagesFlow
 from shared.failed_messages.masking import (
     masked_body,
+    masked_content_type,
     masked_id,
     masked_properties,
     masked_text,
@@ -185,7 +186,7 @@ async def show_failed_message(call: Call[FailedMessagesFlow]) -> Reply:
             remedy=failed.of_parking("remedy"),
             message_id=masked_id(failed.of_parking("message-id") or failed.message.id),
             session=None if failed.session is None else masked_id(failed.session),
-            content_type=failed.message.content_type,
+            content_type=masked_content_type(failed.message.content_type),
             properties=masked_properties(failed.own_properties),
             body=masked_body(failed.message.body),
         ),

@@ -21,7 +21,8 @@ _MAX_SECONDS = 20.0
 _AT_ONCE = 100
 _WAIT_SECONDS = 2.0
 # Service Bus adds the properties to a dead letter: "Dead-letter queues", learn.microsoft.com.
-_OF_THE_BUS = frozenset({"DeadLetterReason", "DeadLetterErrorDescription"})
+_REASON = "DeadLetterReason"
+_OF_THE_BUS = frozenset({_REASON, "DeadLetterErrorDescription"})
 
 
 def bytes_of(message: ServiceBusReceivedMessage) -> bytes | None:
@@ -39,24 +40,24 @@ def bytes_of(message: ServiceBusReceivedMessage) -> bytes | None:
 
 
 def to_bus_message(message: ServiceBusReceivedMessage) -> BusMessage:
-    """Return a message as plain data."""
+    """Return a message as plain data.
+
+    AMQP lets a sender use numbers, UUIDs and bytes as the ids of messages: here each is text.
+    """
     properties = {
-        _text(name): value for name, value in (message.application_properties or {}).items()
+        _text(name): _plain(value) for name, value in (message.application_properties or {}).items()
     }
+    reason = properties.get(_REASON)
     return BusMessage(
         number=message.sequence_number or 0,
-        id=message.message_id or "",
+        id=_maybe_text(message.message_id) or "",
         body=bytes_of(message),
-        session=message.session_id,
-        content_type=message.content_type,
+        session=_maybe_text(message.session_id),
+        content_type=_maybe_text(message.content_type),
         delivery_count=message.delivery_count or 0,
         enqueued=message.enqueued_time_utc or datetime.fromtimestamp(0, UTC),
-        reason=message.dead_letter_reason,
-        properties={
-            name: _text(value) if isinstance(value, bytes) else value
-            for name, value in properties.items()
-            if name not in _OF_THE_BUS
-        },
+        reason=_maybe_text(reason),
+        properties={name: value for name, value in properties.items() if name not in _OF_THE_BUS},
     )
 
 
@@ -114,3 +115,19 @@ class Taken:
 
 def _text(value: object) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _maybe_text(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _plain(value: object) -> object:
+    """Return a value with text for the bytes that the SDK gives for texts, at any depth."""
+    match value:
+        case bytes():
+            return _text(value)
+        case dict():
+            return {_text(name): _plain(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_plain(one) for one in value]
+    return value

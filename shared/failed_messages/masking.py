@@ -39,6 +39,10 @@ _TIME: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]{5,18}([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 _MEDIA_TYPE: Final = re.compile("(application|text)/[a-z+.-]{1,40}json")
+_CONTENT_TYPE: Final = re.compile(
+    "(application|text)/(cloudevents[+])?(json|octet-stream|plain|xml)"
+    "(; ?charset=[A-Za-z0-9-]{1,16})?"
+)
 _QUOTED: Final = re.compile("`([^`]*)`")
 _DEEPEST: Final = 20
 
@@ -66,6 +70,13 @@ def masked_text(text: str) -> str:
     A detail quotes names of fields, and no values.
     """
     return _QUOTED.sub(lambda found: f"`{_path(found[1])}`", text)
+
+
+def masked_content_type(content_type: str | None) -> str | None:
+    """Return a content type of a usual form, or the mask of any other text."""
+    if content_type is None or _CONTENT_TYPE.fullmatch(content_type):
+        return content_type
+    return _mask(content_type)
 
 
 def masked_id(identifier: str) -> str:

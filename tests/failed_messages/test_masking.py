@@ -7,6 +7,7 @@ import pytest
 from shared.failed_messages.masking import (
     _SHOWN,
     masked_body,
+    masked_content_type,
     masked_id,
     masked_properties,
     masked_text,
@@ -86,6 +87,9 @@ def test_properties_texts_and_ids_are_masked():
     assert masked_text(detail) == "Object contains unknown field `…` - at `$.data.revokedBy`"
     assert masked_id("01J8ZQ4T4M0V9W6Y2N3P5R7S8T") == "01J8ZQ4T4M0V9W6Y2N3P5R7S8T"
     assert masked_id("zoe@acme.example") == "masked: 16 characters"
+    for usual in (None, "application/cloudevents+json; charset=utf-8", "text/plain"):
+        assert masked_content_type(usual) == usual
+    assert masked_content_type("zoe/smith") == "masked: 9 characters"
 
 
 def test_no_name_of_free_text_is_shown():
