@@ -8,7 +8,7 @@ sends nor guesses. See docs/explanation/notices.md.
 import dataclasses
 import logging
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
@@ -52,9 +52,15 @@ from shared.notices.rules import (
 from shared.notices.service import due_message
 from shared.notices.texts import Letter, digest_letter, letter_of, plain_letter
 from shared.notices.texts.writing import MOST_IN_DIGEST, TemplateError
-from shared.ports import Clock, Replace, Row, Sender, Tables
+from shared.ports import Clock, OutgoingMessage, Replace, Row, Sender, Tables
 
 _TABLE = NOTICES_TABLE.name
+_TIMEOUTS = frozenset({"smtp-timeout", "http-timeout"})
+# A receiver that let an attempt wait is spared by this instance for so long: the calls of the host
+# are free for other receivers.
+_SLOW = timedelta(minutes=1)
+# More than an hour after the first attempt.
+_TOLD_AFTER = 4
 _DELIVERER = Actor(id="vouchsafe.notices", role="system", organisation="vendor")
 
 logger = logging.getLogger("vouchsafe.notices")
@@ -76,6 +82,7 @@ class Deliverer:
     ) -> None:
         self._tables = tables
         self._bus = bus
+        self._slow: dict[str, datetime] = {}
         self._outbox = outbox
         self._contacts = contacts
         self._channels = channels
@@ -112,6 +119,10 @@ class Deliverer:
             dropped = replace(delivery, state="dropped", due_at=None, ended_at=self._clock())
             await self._commit(due, state.row, dropped, [])
             return
+        receiver = "mail" if contact.channel == "mail" else contact.id
+        if (until := self._slow.get(receiver)) is not None and self._clock() < until:
+            await self._again(due, delivery, until)
+            return
         parcel = await self._parcel(due, contact)
         try:
             outcome = await self._channels[contact.channel].deliver(parcel, state.hand_over)
@@ -119,6 +130,8 @@ class Deliverer:
             logger.info("another attempt has handed a notice over")
             return
         await self._finish(due, state, outcome)
+        if outcome.result in _TIMEOUTS:
+            self._slow[receiver] = self._clock() + _SLOW
         if outcome.kind == "gone":
             await self._contacts.disable(due.tenant, contact.id, outcome.result, _DELIVERER)
 
@@ -131,14 +144,21 @@ class Deliverer:
         now = self._clock()
         handed = delivery.handed_at or now
         if now - handed < HANDING_OVER:
-            again = due_message(due.tenant, delivery, now)
-            identifier = f"{again.id}:{new_id(now)}"
-            later = dataclasses.replace(again, id=identifier, not_before=handed + HANDING_OVER)
-            await self._bus.send([later])
+            await self._again(due, delivery, handed + HANDING_OVER)
             return
         is_webhook = delivery.channel == "webhook"
         judged = DeliveryOutcome("retry" if is_webhook else "in-doubt", "interrupted")
         await self._finish(due, _Claim(self._tables, row, delivery, self._clock), judged)
+
+    async def _again(
+        self, due: NoticeDeliveryDue, delivery: NoticeDelivery, until: datetime
+    ) -> None:
+        """Send the message of an attempt again for a later time, under an id of its own."""
+        now = self._clock()
+        message = due_message(due.tenant, delivery, now)
+        identifier = f"{message.id}:{new_id(now)}"
+        later = dataclasses.replace(message, id=identifier, not_before=until)
+        await self._bus.send([later])
 
     async def _finish(
         self, due: NoticeDeliveryDue, state: "_Claim", outcome: DeliveryOutcome
@@ -148,6 +168,8 @@ class Deliverer:
         outgoing: list[Outgoing] = []
         if after.state == "waiting":
             outgoing.append(due_message(due.tenant, after, now))
+            if len(after.attempts) == _TOLD_AFTER:
+                outgoing.append(_delayed(after, outcome, now))
         elif after.state in ("refused", "in-doubt"):
             outgoing += await self._told(due, after, outcome, now)
         try:
@@ -290,6 +312,17 @@ class _Claim:
         changed = row_of_delivery(self.row.partition, self.delivery, self.row.etag)
         [etag] = await self._tables.commit(_TABLE, [Replace(changed)])
         self.row = Row(self.row.partition, self.row.row, self.row.values, etag)
+
+
+def _delayed(after: NoticeDelivery, outcome: DeliveryOutcome, now: datetime) -> OutgoingMessage:
+    """Make the incident that notices of a channel wait, once a day."""
+    incident = IncidentOpened(
+        kind="notice.delayed",
+        severity="warning",
+        summary=f"Notices by {after.channel} wait for longer than an hour: {outcome.result}.",
+        resource=f"notice-channels/{after.channel}",
+    )
+    return incident_message(incident, now.date().isoformat(), now)
 
 
 def _midnight(now: datetime) -> datetime:

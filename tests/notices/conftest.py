@@ -42,6 +42,7 @@ class MailServer:
         reply = self._next(self.at_recipient)
         if reply == "drop":
             server.transport.abort()
+        if reply in ("drop", "hang"):
             await asyncio.sleep(30)
         if reply.startswith("250"):
             envelope.rcpt_tos.append(address)

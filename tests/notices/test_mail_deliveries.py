@@ -1,6 +1,7 @@
 """A mail server that is full, refuses, drops the connection, or whose client is killed."""
 
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from tests.notices.flows import (
     the_delivery,
     with_contact,
 )
+from tests.queues import peeked
 
 
 class KilledError(BaseException):
@@ -175,6 +177,34 @@ async def test_a_server_that_is_away_loses_no_notice(app, tenant, contact, mail_
     object.__setattr__(flow.mail._server, "port", port)
     await attempted(app, tenant, notice, contact, attempt=1)
     assert len(mail_server.kept) == 1
+
+
+async def test_a_server_that_lets_wait_is_spared_for_a_minute(
+    app, tenant, contact, mail_server, time, monkeypatch
+):
+    monkeypatch.setattr("shared.notices.channels.mail.transport._REPLY_SECONDS", 0.5)
+    mail_server.at_recipient = ["hang", "250 ok"]
+    first = await taken(app, infected(app, tenant))
+    await attempted(app, tenant, first, contact)
+    assert (await the_delivery(app, tenant, first)).attempts[0].result == "smtp-timeout"
+    second = await taken(app, infected(app, tenant))
+    await attempted(app, tenant, second, contact)
+    delivery = await the_delivery(app, tenant, second)
+    assert (delivery.state, delivery.attempts, mail_server.connections) == ("waiting", (), 1)
+    time.ahead += timedelta(minutes=1)
+    await attempted(app, tenant, second, contact)
+    assert await states(app, tenant, second) == ["delivered"]
+
+
+async def test_notices_that_wait_for_an_hour_are_told(app, tenant, contact, mail_server, bus):
+    mail_server.at_recipient = ["451 4.3.0 later"]
+    notice = await taken(app, infected(app, tenant))
+    for attempt in range(4):
+        await attempted(app, tenant, notice, contact, attempt=attempt)
+    found = [json.loads(b"".join(m.body))["data"] for m in await peeked(bus, INCIDENTS_QUEUE.name)]
+    assert [one["resource"] for one in found if one["kind"] == "notice.delayed"][:1] == [
+        "notice-channels/mail"
+    ]
 
 
 async def test_a_server_without_starttls_gets_no_mail(app, tenant, contact, mail_server):

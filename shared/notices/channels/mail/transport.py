@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.errors import UnavailableError
 from shared.notices.channels.base import HandOver, Parcel
 from shared.notices.channels.mail.message import envelope_address, mail_of
 from shared.notices.rules import DeliveryOutcome
@@ -89,6 +90,8 @@ class MailChannel:
                 outcome = await _data(client, message)
                 connection.is_open = outcome.kind != "delivered"
                 return outcome
+        except UnavailableError:
+            return DeliveryOutcome("retry", "smtp-password-unavailable")
         except (SMTPException, OSError, TimeoutError, ssl.SSLError) as error:
             return _failure(error)
 
