@@ -112,6 +112,8 @@ def test_quiet_hours_within_a_day():
     for hour, over in ((12, 12), (13, 15), (14, 15), (15, 15)):
         at = datetime(2026, 11, 28, hour, tzinfo=UTC)
         assert siesta.over(at) == at.replace(hour=over)
+    end = datetime(2026, 11, 28, 15, tzinfo=UTC)
+    assert siesta.over(end) == end
 
 
 def test_a_drill_is_told_as_a_drill_and_the_notice_says_what_is_needed():

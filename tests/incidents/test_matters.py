@@ -247,3 +247,59 @@ def test_a_storm_leaves_incidents_that_people_have_taken_on():
 def test_a_storm_is_of_one_kind_and_one_tenant():
     fronts = {front_id(opened(kind=kind, tenant=tenant)) for kind in "ab" for tenant in ("x", None)}
     assert len(fronts) == 4
+
+
+def test_a_storm_is_as_critical_and_as_old_as_the_worst_that_it_takes_in():
+    records = Records()
+    records.deliver((NOW, opened("first", severity="warning")))
+    early = NOW - timedelta(minutes=5)
+    records.deliver((early, opened("early", severity="critical")))
+    for number in range(STORM):
+        records.deliver((NOW, opened(f"r{number}", severity="warning")))
+    [storm] = [one for one in records.records.values() if one.status == "open"]
+    assert (storm.severity, storm.began_at, storm.aware_at) == ("critical", early, early)
+
+
+def test_a_storm_is_over_after_a_pause_and_a_later_matter_is_another_incident():
+    records = storm(STORM + 5, each=STORM + 5)
+    late = NOW + timedelta(hours=1)
+    records.deliver((late, opened("late")), now=late)
+    assert sorted(one.resource_count for one in records.records.values()) == [1, STORM + 5]
+
+
+def test_a_second_critical_occurrence_begins_no_new_escalation():
+    records = Records().deliver((NOW, opened()))
+    records.deliver((NOW + MINUTE, opened()), now=NOW + MINUTE)
+    assert records.only.escalates_from == NOW
+    assert [one.action for one in records.entries[records.only.id]] == ["opened"]
+
+
+def test_the_app_is_aware_since_the_earliest_message():
+    records = Records().deliver((NOW, opened()), (NOW + MINUTE, opened()), now=NOW + MINUTE)
+    assert records.only.aware_at == NOW
+
+
+def test_a_late_occurrence_of_a_reviewed_incident_makes_no_other():
+    records = Records().deliver((NOW, opened()))
+    end = NOW + timedelta(hours=1)
+    records.set(status="reviewed", resolved_at=end)
+    records.deliver((NOW + MINUTE, opened()), now=end + MINUTE)
+    records.deliver((end, opened()), now=end + MINUTE)
+    assert (records.only.status, records.only.occurrences) == ("reviewed", 3)
+
+
+def test_an_end_at_the_time_of_the_opening_is_the_end():
+    records = Records().deliver((NOW, opened()), (NOW, cleared()))
+    assert records.only.status == "resolved"
+    records = Records().deliver((NOW, cleared()))
+    records.deliver((NOW, opened()))
+    assert records.only.status == "resolved"
+
+
+def test_an_older_end_changes_nothing_after_a_newer_end():
+    records = Records().deliver((NOW, opened()))
+    for minutes, reason in ((5, "newer"), (2, "older")):
+        at = NOW + minutes * MINUTE
+        records.deliver((at, cleared(reason=reason)), now=NOW + 6 * MINUTE)
+    records.deliver((NOW + 4 * MINUTE, opened()), now=NOW + 7 * MINUTE)
+    assert (records.only.status, records.only.resolution) == ("resolved", "newer")

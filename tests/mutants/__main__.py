@@ -40,8 +40,6 @@ RULES: Final = {
     "shared/intake/rules.py": "tests/intake/test_rules.py",
     "shared/intake/upload_urls.py": "tests/intake/test_upload_urls.py",
     "shared/incidents/rules.py": "tests/incidents/test_rules.py",
-    "shared/incidents/records/matters.py": "tests/incidents/test_matters.py",
-    "shared/incidents/records/escalation.py": "tests/incidents/test_escalation.py",
     "shared/residency.py": "tests/test_residency.py",
     "shared/messages/cloudevents.py": "tests/messages/test_cloudevents.py",
     "shared/rereads/rules.py": "tests/rereads/test_rules.py",
