@@ -272,7 +272,7 @@ def test_text_of_a_png():
     assert "Bo" in found["PNG:Author"]
     assert LEGACY in found["PNG:Source"]
     assert found["PNG:Comment"] == ["With Cy"]
-    assert found["PNG:Title"] == [NAME]
+    assert found["PNG:Title"] == ["Titel", NAME]
     assert found["PNG:Description"] == ["Für Di"]
     assert found["PNG:Warning"] == ["Ed"]
     assert collected(made).note is None

@@ -173,6 +173,23 @@ def test_a_tag_of_exif(field, key, value):
     assert {NAME, "Zoe Winter", "鈴木", "4711-0815"} & set(found)
 
 
+@pytest.mark.parametrize("kind", [1, 2, 7], ids=["byte", "ascii", "undefined"])
+@pytest.mark.parametrize(
+    "comment",
+    [
+        b"ASCII\0\0\0" + b"Zoe Winter",
+        b"UNICODE\0" + "Zoe Winter".encode("utf-16-le"),
+        bytes(8) + b"Zoe Winter",
+        b"Zoe Winter in a hat",
+    ],
+)
+def test_a_comment_of_exif_is_read_whatever_type_the_file_gives_it(kind, comment):
+    head = struct.pack("<HHHII", 1, 0x8769, 4, 1, 26) + bytes(4)
+    tags = struct.pack("<HHHIII", 1, 0x9286, kind, len(comment), 44, 0)
+    file = b"II*\0" + struct.pack("<I", 8) + head + tags + comment
+    assert any("Zoe Winter" in text for text in texts(file)["Exif:UserComment"])
+
+
 def test_text_of_exif_in_utf8():
     # A TIFF whose Artist is of the type of Exif 3.0.
     name = f"{NAME} 山田\0".encode()

@@ -5,9 +5,10 @@ import struct
 import uuid
 
 import pytest
-from mutagen.id3 import COMM, ID3, TIPL, TPE1, TXXX, USLT
+from mutagen.id3 import APIC, COMM, ID3, TIPL, TPE1, TXXX, USLT
 
 from shared.metadata.matroska_tags import MatroskaWalker
+from tests.metadata.test_parsing import with_metadata
 from tests.metadata.test_xmp_forms import box
 from tests.metadata.texts import collected, texts
 
@@ -279,6 +280,26 @@ def test_flac():
         "Vorbis:Description": ["A song for Bo"],
         "Vorbis:MADE UP": ["Cy"],
     }
+
+
+COVER = with_metadata(exif=[("Exif.Image.Artist", NAME)])
+
+
+def test_a_picture_of_flac_without_comments():
+    kind, words = b"image/jpeg", NAME.encode()
+    sizes = struct.pack(">IIIII", 1, 1, 24, 0, len(COVER))
+    picture = struct.pack(">II", 3, len(kind)) + kind + struct.pack(">I", len(words)) + words
+    picture += sizes + COVER
+    info = struct.pack(">B3s", 0, (34).to_bytes(3)) + struct.pack(">HH", 4096, 4096) + bytes(6)
+    info += b"\x0a\xc4\x42\xf0" + bytes(20)
+    block = struct.pack(">B3s", 0x86, len(picture).to_bytes(3)) + picture
+    found = texts(b"fLaC" + info + block + b"\xff\xf8" + bytes(100))
+    assert found == {"FLAC:Picture": [NAME], "Exif:Artist": [NAME]}
+
+
+def test_the_metadata_of_a_cover_is_read():
+    cover = APIC(encoding=3, mime="image/jpeg", type=3, desc="Front", data=COVER)
+    assert texts(id3(cover) + SOUND)["Exif:Artist"] == [NAME]
 
 
 def ogg(*packets: bytes) -> bytes:

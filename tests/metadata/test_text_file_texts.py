@@ -26,6 +26,12 @@ def test_html():
     assert texts(legacy.encode("cp1251"))["HTML:author"] == [LEGACY]
 
 
+@pytest.mark.parametrize("declared", ["", "<meta charset=utf-16>"])
+def test_html_in_utf16(declared):
+    page = f'<html><head>{declared}<meta name="author" content="{NAME}"></head></html>'
+    assert texts(page.encode("utf-16"))["HTML:author"] == [NAME]
+
+
 @pytest.mark.parametrize(
     ("inside", "field", "found"),
     [
@@ -105,6 +111,20 @@ def test_mail():
     assert "Ed" not in str(found)
     raw = b"Subject: " + LEGACY.encode("cp1251") + b"\nFrom: a@example.org\n\nText"
     assert LEGACY in texts(raw).get("Mail:Subject", [])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'Content-Type: image/jpeg; name="Bo.jpg"\n\n/9j/',
+        "Content-Type: message/rfc822\n\nFrom: Bo <bo@example.org>\n",
+        "The text\n\nFrom bo@example.org Sat Nov 28\nFrom: Bo <bo@example.org>\n",
+    ],
+)
+def test_the_parts_of_a_mail_are_noted_as_unread(body):
+    head = "From: a@example.org\nTo: b@example.org\n\n"
+    assert collected((head + body).encode()).note == "metadata-partial"
+    assert collected((head + "Content-Type: text/html\n\nText").encode()).note is None
 
 
 def test_prose_is_no_mail():

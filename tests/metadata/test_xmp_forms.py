@@ -1,5 +1,6 @@
 """XMP in every wrapping and encoding, in every place where intake finds XMP."""
 
+import re
 import struct
 
 import pytest
@@ -22,6 +23,11 @@ FORMS = {
     "rdf": _RDF,
     "filters": f'<?adobe-xap-filters esc="CRLF"?>\n{_META}',
     "comment": f"<!-- made by a program -->\n{_META}",
+    "prefix of rdf": _META.replace("rdf:", "r:").replace(":rdf=", ":r="),
+    "no prefix of rdf": re.sub("(?<=<)rdf:|(?<=</)rdf:", "", _META)
+    .replace(":rdf=", "=")
+    .replace('rdf:about=""', ""),
+    "references": _META.replace(NAME, "".join(f"&#x{ord(letter):X};" for letter in NAME)),
     "prefix": _META.replace("x:", "xm:").replace(":x=", ":xm="),
 }
 ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")

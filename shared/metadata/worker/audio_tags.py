@@ -24,6 +24,8 @@ _MAX_BINARY: Final = 1024 * 1024
 _MAX_DEPTH: Final = 4
 # The first bytes of FLAC, Ogg and ASF.
 _OWN: Final = (b"fLaC", b"OggS", b"0&\xb2u")
+# The first bytes of JPEG and PNG.
+_PICTURES: Final = (b"\xff\xd8\xff", b"\x89PNG")
 _V1: Final = 128
 _V1_TEXTS: Final = ("TIT2", "TPE1", "TALB", "COMM")
 
@@ -69,6 +71,8 @@ def _add_frames(
             elif name == "data" and isinstance(value, bytes):
                 if getattr(frame, "owner", "") == "XMP" or b"<rdf:RDF" in value:
                     packets.append(value)
+                elif frame.FrameID == "APIC":
+                    _add_cover(value, found)
                 elif frame.FrameID == "PRIV" and len(value) <= _MAX_BINARY and is_text(value):
                     found.text(field, *decoded(value))
             elif name not in _NO_TEXTS:
@@ -76,6 +80,14 @@ def _add_frames(
                     # Writers put the encoding of their own system in the place of Latin-1.
                     raw = text.encode("latin-1", "ignore") if in_doubt else b""
                     found.text(field, *(decoded(raw) if raw and not raw.isascii() else (text,)))
+
+
+def _add_cover(picture: bytes, found: MetadataBuilder) -> None:
+    if picture.startswith(_PICTURES):
+        # Imported here, because few sounds have a cover.
+        from shared.metadata.worker.pictures import add_inner
+
+        add_inner(picture, found)
 
 
 def _strings(value: object) -> Iterator[str]:
@@ -119,6 +131,10 @@ def _add_own(file: IO[bytes], found: MetadataBuilder) -> None:
         # A bare tag, or a sound whose samples alone are broken, loses no text.
         found.broken |= own
         return
+    if isinstance(sound, FLAC):
+        for picture in sound.pictures:
+            found.text("FLAC:Picture", picture.desc)
+            _add_cover(picture.data, found)
     if sound is None or sound.tags is None or isinstance(sound.tags, ID3 | APEv2):
         return
     kind = "ASF" if type(sound).__name__ == "ASF" else "Vorbis"
@@ -128,6 +144,3 @@ def _add_own(file: IO[bytes], found: MetadataBuilder) -> None:
                 found.text(f"{kind}:{key}", text)
                 # mutagen keeps no bytes of a comment that is not in UTF-8, as Vorbis demands.
                 found.broken |= "\ufffd" in text
-    if isinstance(sound, FLAC):
-        for picture in sound.pictures:
-            found.text("FLAC:Picture", picture.desc)

@@ -51,6 +51,8 @@ _ASCII: Final = b"ASCII\0\0\0"
 _JIS: Final = b"JIS\0\0\0\0\0"
 _UNICODE: Final = b"UNICODE\0"
 _UTF16: Final = frozenset({"XPAuthor", "XPComment", "XPKeywords", "XPSubject", "XPTitle"})
+# Texts behind the name of an encoding (Exif 3.0), to which Pillow gives the type of bytes.
+_COMMENTS: Final = frozenset({"UserComment", "GPSProcessingMethod", "GPSAreaInformation"})
 _BYTES: Final = (exiv2.TypeId.undefined, exiv2.TypeId.unsignedByte)
 # The directories that EXIF shares among makers; every other group is a maker's.
 _DIRECTORY: Final = re.compile(
@@ -111,16 +113,15 @@ def add_exif(data: exiv2.ExifData, found: MetadataBuilder, *, little: bool) -> N
         if name in _NO_EXIF or group == "MakerNote":
             continue
         field = f"{'Exif' if _DIRECTORY.fullmatch(group) else group}:{name}"
-        if kind in _ASCII_TYPES:
+        if name in _COMMENTS and kind in (*_ASCII_TYPES, *_BYTES):
+            _add_comment(field, raw_of(datum.value()), found, little=little)
+        elif kind in _ASCII_TYPES:
             _add_ascii(field, raw_of(datum.value()), found)
         elif name in _UTF16:
             found.text(field, *decoded_utf16(raw_of(datum.value()), little=True))
         elif kind in _BYTES and datum.size() > 3:
-            value = datum.value()
-            raw = raw_of(value)
-            if isinstance(value, exiv2.CommentValue):
-                _add_comment(field, raw, found, little=little)
-            elif key in _FACES:
+            raw = raw_of(datum.value())
+            if key in _FACES:
                 for run in _RUNS.findall(raw):
                     found.text(field, *decoded(run))
             elif is_text(raw) or _is_ascii_tag(key):

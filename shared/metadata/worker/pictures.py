@@ -14,7 +14,13 @@ from shared.metadata.worker.photoshop_layers import has_layers
 from shared.metadata.worker.picture_texts import add_exif, add_iptc, raw_of
 from shared.metadata.worker.png_gif_texts import add_png
 from shared.metadata.worker.result import NOT_SUPPORTED, Metadata, MetadataBuilder
-from shared.metadata.worker.xmp import Complaints, add_image_xmp, add_packet, read_packets
+from shared.metadata.worker.xmp import (
+    Complaints,
+    add_image_xmp,
+    add_packet,
+    is_misread,
+    read_packets,
+)
 
 # Exiv2 gives the XMP of a TIFF's later pages as raw bytes. Limits of the pages that are read, and
 # of the bytes of each page's XMP.
@@ -79,16 +85,23 @@ def _read_further(path: str, file: IO[bytes], found: MetadataBuilder) -> None:
     found.partial |= not is_whole
     for start, size in places:
         file.seek(start)
-        picture = file.read(size)
-        with Complaints() as complaints:
-            try:
-                _read(picture, found)
-            except exiv2.Exiv2Error:
-                complaints.serious = True
-            finally:
-                exiv2.XmpParser.terminate()
-        found.partial |= complaints.serious
-        _read_segments(io.BytesIO(picture), found)
+        add_inner(file.read(size), found)
+
+
+def add_inner(picture: bytes, found: MetadataBuilder) -> None:
+    """Add the metadata of a picture within a file, such as a cover."""
+    with Complaints() as complaints:
+        try:
+            _read(picture, found)
+        except exiv2.Exiv2Error:
+            complaints.serious = True
+        finally:
+            exiv2.XmpParser.terminate()
+    found.partial |= complaints.serious
+    file = io.BytesIO(picture)
+    if _read_segments(file, found).is_png:
+        file.seek(0)
+        add_png(file, found)
 
 
 def _read(source: str | bytes, found: MetadataBuilder) -> None:
@@ -138,6 +151,8 @@ def _exif(image: exiv2.Image, found: MetadataBuilder) -> list[bytes]:
             found.add(raw_of(datum.value()).decode("utf-16-le", "replace"), field)
         elif _PAGE.fullmatch(key) and datum.size() <= _MAX_PACKET and len(packets) < _MAX_PAGES:
             packets.append(raw_of(datum.value()))
+        elif key == "Exif.Image.XMLPacket" and is_misread(packet := raw_of(datum.value())):
+            packets.append(packet)
     return packets
 
 

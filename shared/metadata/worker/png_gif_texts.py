@@ -59,7 +59,10 @@ def _add_chunk(kind: bytes, content: bytes, found: MetadataBuilder) -> None:
     is_packed = kind == b"zTXt"
     if kind == b"iTXt":
         is_packed = value[:1] == b"\1"
-        value = b"\0" + value[2:].partition(b"\0")[2].partition(b"\0")[2]
+        translated, _, text = value[2:].partition(b"\0")[2].partition(b"\0")
+        # The keyword in the language of the text (PNG, section 11.3.3.4).
+        found.text(f"PNG:{decoded(keyword)[0]}", *decoded(translated))
+        value = b"\0" + text
     if is_packed:
         unpacker = zlib.decompressobj()
         try:

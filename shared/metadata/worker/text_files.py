@@ -4,6 +4,7 @@ Sources: HTML Living Standard, section 4.2; Adobe, Document Structuring Conventi
 and vCard 2.1; RFC 5322 and RFC 2047.
 """
 
+import codecs
 import json
 import quopri
 import re
@@ -30,6 +31,8 @@ def read_text(path: str) -> Metadata:
     found = MetadataBuilder()
     with Path(path).open("rb") as file:
         data = file.read(_MAX_FILE + 1)
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        data = data.decode("utf-16", "replace").encode("utf-8", "replace")
     notes = [Metadata(note=TOO_LARGE)] if len(data) > _MAX_FILE else []
     if kind := kind_of(data):
         _ADD[kind](data, found)
@@ -38,8 +41,10 @@ def read_text(path: str) -> Metadata:
 
 def _add_html(data: bytes, found: MetadataBuilder) -> None:
     declared = _CHARSET.search(data, 0, _HEAD)
+    charset = declared[1].decode("ascii").lower() if declared else "utf-8"
     try:
-        text = data.decode(declared[1].decode("ascii") if declared else "utf-8")
+        # A declaration that can be read is not in UTF-16 (HTML Living Standard, section 13.2.3.2).
+        text = data.decode("utf-8" if charset.startswith("utf-16") else charset)
     except (UnicodeDecodeError, LookupError):
         text = decoded(data)[0]
     parser = _Html(found)
@@ -154,7 +159,16 @@ _NO_VCARD: Final = frozenset(
 )
 
 
+# Parts of a mail that have headers, names or metadata of their own, and a further mail of a box.
+_FURTHER: Final = re.compile(
+    rb"^Content-Type:\s*(?!text/|multipart/)[\w.+-]+/|^Content-Disposition:\s*attachment|"
+    rb"^\r?\nFrom \S+ ",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
 def _add_mail(data: bytes, found: MetadataBuilder) -> None:
+    found.partial |= _FURTHER.search(data) is not None
     head = re.split(rb"\r?\n\r?\n", data[:_MAX_HEAD], maxsplit=1)[0]
     message = BytesHeaderParser(policy=policy.compat32).parsebytes(head + b"\n\n")
     for name, value in message.raw_items():

@@ -1,11 +1,15 @@
 """XMP by Exiv2: bare packets in any wrapping, and the XMP of pictures."""
 
+import io
 import logging
 import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
+from xml import sax
+from xml.sax.handler import feature_namespaces
+from xml.sax.saxutils import XMLGenerator
 
 import exiv2
 
@@ -16,6 +20,8 @@ from shared.metadata.worker.result import Metadata, MetadataBuilder
 
 _INDEX: Final = re.compile(r"\[\d+\]")
 _DECLARATION: Final = re.compile(r"\A\ufeff?\s*<\?xml\s[^>]*>")
+_HEXADECIMAL: Final = re.compile("&#x0*([0-9A-Fa-f]{1,6});")
+_RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _PREFIX: Final = re.compile(r"(?<=/)[^/:]*:")
 
 
@@ -41,18 +47,64 @@ def read_packet(path: str) -> Metadata:
 
 def add_packet(packet: bytes, found: MetadataBuilder) -> None:
     """Add a bare packet. Raises Exiv2Error for a broken packet."""
-    image = exiv2.ImageFactory.create(exiv2.ImageType.xmp)
     # Exiv2 takes the packet as UTF-8, whatever a declaration says.
-    image.setXmpPacket(_DECLARATION.sub("", markup(packet), count=1))
-    add_image_xmp(image, found)
+    text = _DECLARATION.sub("", markup(packet), count=1)
+    add_image_xmp(_image_of(_for_exiv2(text)), found)
+
+
+def _image_of(packet: str) -> exiv2.Image:
+    image = exiv2.ImageFactory.create(exiv2.ImageType.xmp)
+    image.setXmpPacket(packet)
+    return image
+
+
+def _for_exiv2(packet: str) -> str:
+    """Return a packet in the forms of XML that Exiv2 understands.
+
+    Exiv2 takes "&#xF6;" for a control character, and "&#246;" for the letter. Exiv2 knows RDF by
+    the prefix "rdf", and XML by the namespace, whatever the prefix.
+    """
+    packet = _HEXADECIMAL.sub(lambda found: f"&#{int(found[1], 16)};", packet)
+    if _RDF in packet and "<rdf:RDF" not in packet:
+        written = io.StringIO()
+        parser = sax.make_parser()  # noqa: S317 - expat bounds entities, and opens none
+        parser.setFeature(feature_namespaces, True)
+        parser.setContentHandler(_WithPrefix(written))
+        try:
+            parser.parse(io.StringIO(packet))
+        except sax.SAXException:
+            return packet
+        return _DECLARATION.sub("", written.getvalue(), count=1)
+    return packet
+
+
+def is_misread(packet: bytes) -> bool:
+    """Tell whether Exiv2 would misread a packet that `add_packet` reads."""
+    text = markup(packet)
+    return _for_exiv2(text) != text
+
+
+class _WithPrefix(XMLGenerator):
+    """Write XML again, with the prefix "rdf" for the namespace of RDF."""
+
+    def startPrefixMapping(self, prefix: str | None, uri: str) -> None:  # noqa: N802
+        super().startPrefixMapping("rdf" if uri == _RDF else prefix, uri)
 
 
 def add_image_xmp(image: exiv2.Image, found: MetadataBuilder) -> None:
     """Add the people, the documents and the texts of the XMP that Exiv2 has read."""
+    # The packet as the file has the packet; otherwise Exiv2 writes what was understood.
+    image.writeXmpFromPacket(True)
+    packet = image.xmpPacket()
+    mended = _for_exiv2(packet)
+    _add_data((image if mended == packet else _image_of(mended)).xmpData(), found)
+
+
+def _add_data(data: exiv2.XmpData, found: MetadataBuilder) -> None:
     names: dict[str, str] = {}
     others: set[str] = set()
     regions: list[tuple[str, list[str]]] = []
-    for datum in image.xmpData():
+    for datum in data:
         found.has_xmp = True
         key, plain = _without_prefixes(datum.key())
         texts = list(_texts(datum.value()))
