@@ -201,6 +201,7 @@ class Programs:
                 *("--smtp-port", str(self.ports.smtp), "--port", str(self.ports.mailbox)),
                 *("--certificate", files.server, "--private-key", files.server_key),
                 *("--directory", self.directory / "mailbox"),
+                *(["--empty"] if self.in_memory else []),
             ],
             probes.listening(self.ports.smtp, self.ports.mailbox),
         )

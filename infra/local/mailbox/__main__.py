@@ -22,12 +22,13 @@ def main() -> None:
     parser.add_argument("--certificate", type=Path, required=True, help="PEM")
     parser.add_argument("--private-key", type=Path, required=True, help="PEM")
     parser.add_argument("--directory", type=Path, required=True, help="of the mails")
+    parser.add_argument("--empty", action="store_true", help="forget the mails of earlier runs")
     asyncio.run(serve(parser.parse_args()))
 
 
 async def serve(options: argparse.Namespace) -> None:
     """Serve SMTP and HTTP until SIGTERM or SIGINT."""
-    mailbox = Mailbox(options.directory)
+    mailbox = Mailbox(options.directory, is_emptied=options.empty)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(options.certificate, options.private_key)
 

@@ -13,11 +13,13 @@ from starlette.routing import Route
 
 
 class Mailbox:
-    """The mails in a directory, for every address."""
+    """The mails in a directory, for every address. `is_emptied` forgets those of earlier runs."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, is_emptied: bool = False) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
+        for path in self._files() if is_emptied else ():
+            path.unlink()
         self._count = len(self._files())
 
     async def handle_DATA(  # noqa: N802 - the name in aiosmtpd

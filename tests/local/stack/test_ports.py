@@ -42,7 +42,7 @@ def test_two_services_on_one_port_are_named() -> None:
 def test_free_ports_are_free_and_differ() -> None:
     ports = Ports.free()
     ports.check_free(["blob", "queue", "table", "service_bus", "host"])
-    assert len(set(astuple(ports))) == 13
+    assert len(set(astuple(ports))) == 16
 
 
 def test_free_ports_stay_reserved_before_a_service_starts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ sys.stdin.read()
         theirs = {int(port) for port in other.stdout.readline().split()}
         ours = {port for _ in range(30) for port in astuple(Ports.free())}
         other.stdin.close()
-    assert len(theirs) == 13
+    assert len(theirs) == 16
     assert not theirs & ours
 
 
