@@ -21,6 +21,7 @@ from shared.subjects.letters import (
     ABJADS,
     KOREAN,
     NASALS,
+    PERSIAN,
     TWINS,
     UNIFIED,
     as_spoken,
@@ -153,7 +154,9 @@ def _spell(word: str) -> Spelling:
     if script(letter) == "greek":
         others.append((sound_key(_ascii(as_spoken(_without_accents(composed)))), Likeness.SOUND))
     if script(letter) in ABJADS:
-        others.append((consonants(_ascii(composed.replace("ة", ""))), Likeness.CONSONANTS))
+        bare = composed.replace("ة", "")
+        for heard in dict.fromkeys((bare, bare.translate(PERSIAN))):
+            others.append((consonants(_ascii(heard)), Likeness.CONSONANTS))
     if script(letter) == "hangul" and (surname := KOREAN.get(_ascii(composed[0]))):
         others.append((sound_key(surname + _ascii(composed[1:])), Likeness.SOUND))
     if script(letter) == "cyrillic":

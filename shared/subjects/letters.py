@@ -109,6 +109,10 @@ UNIFIED: Final = str.maketrans(
 )
 
 
+PERSIAN: Final = str.maketrans("ذضظثصق", "زززسسغ")
+"""Arabic letters by their sound in Persian and Urdu: "رضا" is Reza, and Rida in Arabic."""
+
+
 def sound_key(plain: str) -> str:
     """Return the key of a word's sound, from the word's plain spelling in Latin letters."""
     for pattern, rough in _ROUGH:

@@ -283,6 +283,11 @@ FOUND: Final[list[Case]] = [
     ("Armenian", "Անի Պողոսյան", "ԱՆԻ ՊՈՂՈՍՅԱՆ", N),
     ("Armenian", "Անի Պողոսյան", "Պողոսյան Անի", N),
     # Arabic and Persian.
+    ("Persian", "رضا کریمی", "Reza Karimi", L),
+    ("Persian", "Reza Karimi", "عکس از رضا کریمی", L),
+    ("Persian", "Soraya Ghasemi", "ثریا قاسمی", L),
+    ("Persian", "آذر مظفری", "Azar Mozaffari", L),
+    ("Arabic", "رضا كريمي", "Rida Karimi", L),
     ("Arabic", "محمد الحربي", "مُحَمَّد الحَرْبِي", N),
     ("Arabic", "محمد الحربي", "محـــمد الحربي", N),
     ("Arabic", "أحمد إبراهيم", "احمد ابراهيم", N),
