@@ -101,9 +101,13 @@ class BreachDesk:
     async def findings(
         self, breach: str, *, size: int, continuation: str | None
     ) -> tuple[Sequence[TenantFinding], str | None]:
-        """Return a page of the findings of a breach, by tenant. Raises NotFoundError."""
-        await self._store.load(breach)
-        return await self._store.findings(breach, min(size, _FINDINGS), continuation)
+        """Return a page of the findings of the latest run, by tenant. Raises NotFoundError.
+
+        A page may be short, or empty, and still have a next page.
+        """
+        state, _ = await self._store.load(breach)
+        found, following = await self._store.findings(breach, min(size, _FINDINGS), continuation)
+        return [one for one in found if one.run == state.scope_run], following
 
     async def record_reading(self, findings: Sequence[TenantFinding], actor: Actor) -> None:
         """Record in the log of each tenant that `actor` reads the tenant's finding.

@@ -90,7 +90,7 @@ class Notifying:
             return
         page, following = await self._store.findings(breach, _TENANTS_AT_ONCE, continuation)
         for finding in page:
-            if _is_to_tell(finding):
+            if finding.run == state.scope_run and _is_to_tell(finding):
                 await self._tell_one(state, state.assessment, finding)
         if following is not None:
             await self._bus.send([self.message(state, following)])

@@ -13,6 +13,9 @@ from shared.breaches.scoping.rules import (
     LOG_DAMAGED,
     TENANT_UNKNOWN,
 )
+from shared.composition.accesslog import AccessLogFlow
+from shared.identity import Caller
+from shared.identity.rules import TENANT_ADMIN
 from shared.ids import key
 from shared.merkle import Note, open_checkpoint
 from shared.messages.contracts import BreachNotified
@@ -235,3 +238,16 @@ async def test_the_longest_notice_of_a_leaving_tenant_is_kept_and_sent(app, tena
     notice = await flow(app).notifying.find(tenant, number)
     assert notice.form.what_happened == long
     convert(to_builtins(notice_message(notice, number)), BreachNotified)
+
+
+async def test_a_redacted_entry_keeps_the_proof_and_is_said(app, tenant, breach):
+    one = await asset(app, tenant, "a.jpg")
+    await access(app, tenant, "assets/x", actor="somebody")
+    await access(app, tenant, f"assets/{one}")
+    admin = Caller("ada", frozenset({TENANT_ADMIN}), tenant, "A tenant")
+    redactions = app.flow(AccessLogFlow).redactions
+    index = (await app.log_store.head(tenant)).size - 2
+    await redactions.redact(tenant, index, "gdpr-art-17", "DSR-1", admin)
+    found = (await scoped(app, breach, criteria(app, tenants=(tenant,))))[tenant]
+    assert (found.assets, found.redacted, found.log.is_whole) == (1, 1, True)
+    assert any("redacted" in reason for reason in found.unknown)

@@ -152,3 +152,20 @@ async def test_a_critical_incident_is_not_reviewed_without_a_decision(app):
     await desk.decide(seen, etag, "breach", "Real data.", OFFICER)
     reviewed = await incidents.move(number, whatever, "review", OFFICER, "Done.")
     assert reviewed.incident.status == "reviewed"
+
+
+async def test_a_new_run_replaces_the_findings_of_the_run_before(app, bus, tenant, other):
+    one, two = await asset(app, tenant, "a.jpg"), await asset(app, other, "b.jpg")
+    await access(app, tenant, f"assets/{one}")
+    await access(app, other, f"assets/{two}")
+    number = await incident(app)
+    await decided(app, number, criteria(app, tenants=(tenant, other)))
+    # The first question was too wide.
+    await scoped(app, number, criteria(app, tenants=(other,)))
+    state = await told(app, number)
+    assert await notices(bus, tenant) == []
+    assert len(await notices(bus, other)) == 1
+    desk = flow(app).desk
+    found, _ = await desk.findings(number, size=100, continuation=None)
+    assert [finding.tenant for finding in found] == [other]
+    assert (await desk.overview(state)).tenants == 1

@@ -147,6 +147,18 @@ async def test_both_tenants_are_told_of_their_own_part(stack, bus, people):
             assert form["contact"] == CONTACT
             assert form["evidence"]["isWhole"]
             assert {x for x in names if x in notice.text} == {portal.tenant}
+
+            async def sent(portal=portal):
+                return [
+                    row
+                    for row in await portal.listed("notices", "notices")
+                    if row["kind"] == "breach"
+                ]
+
+            [mailed] = await eventually(sent, bool)
+            text = (await portal.mine("GET", f"notices/{mailed['id']}", who="ada")).text
+            assert ASSESSMENT["whatHappened"] in text
+            assert {x for x in names if x in text} == {portal.tenant}
             words = await portal.mine(
                 "GET",
                 f"breach-notices/{number}/communication?language=de",
