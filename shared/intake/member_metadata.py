@@ -41,14 +41,15 @@ def read_members(archive: IO[bytes], limits: Limits | None = None) -> Metadata:
     until = time.monotonic() + MAX_SECONDS
     members = size = 0
     try:
-        for member in _members(archive, limits or Limits()):
+        within = is_document(archive)
+        for member in _members(archive, limits or Limits(), is_part=within):
             members += 1
             size += member.size
             found.add(member.metadata())
             if members == MAX_MEMBERS or size > MAX_BYTES or time.monotonic() > until:
                 found.add(Metadata(note=TOO_LARGE))
                 break
-        found.add(names_in(archive, is_document=is_document(archive)))
+        found.add(names_in(archive, is_document=within))
     except RefusedArchiveError:
         found.add(Metadata(note=UNREADABLE))
     return found.metadata()
@@ -66,8 +67,10 @@ def is_document(archive: IO[bytes]) -> bool:
 class _Member:
     """Take a member's bytes in pieces, and return the metadata after the last piece."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_part: bool) -> None:
+        """`is_part` tells that the archive is a document, whose XML has a reader of its own."""
         self.size = 0
+        self._is_part = is_part
         self._head = b""
         self._collector: Collector | None = None
         self._media_type = ""
@@ -89,7 +92,7 @@ class _Member:
             self._take(self._begin())
         if is_archive(self._head) and self._media_type not in DOCUMENTS:
             return Metadata(note=TOO_LARGE) if self._copy is None else names_in(self._copy)
-        if self._collector is None or self._media_type in _NO_METADATA:
+        if self._collector is None or (self._is_part and self._media_type in _NO_METADATA):
             return Metadata()
         return self._collector.finish(self._copy)
 
@@ -102,8 +105,7 @@ class _Member:
         start, self._head = self._head, self._head[:HEAD_SIZE]
         self._media_type = detect(start, self.size)
         self._collector = Collector(self._media_type)
-        wanted = needs_copy(self._media_type) or is_archive(self._head)
-        if wanted or self._media_type == "text/plain":
+        if needs_copy(self._media_type) or is_archive(self._head):
             self._copy = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed in close
         return start
 
@@ -118,9 +120,9 @@ class _Member:
                 self._copy.write(piece)
 
 
-def _members(archive: IO[bytes], limits: Limits) -> Iterator[_Member]:
+def _members(archive: IO[bytes], limits: Limits, *, is_part: bool) -> Iterator[_Member]:
     """Yield each member after the last byte. The next step of the iteration closes the member."""
-    member = _Member()
+    member = _Member(is_part=is_part)
     try:
         for piece in contents(archive, limits):
             if isinstance(piece, NotExamined):
@@ -131,6 +133,6 @@ def _members(archive: IO[bytes], limits: Limits) -> Iterator[_Member]:
             if member.size:
                 yield member
             member.close()
-            member = _Member()
+            member = _Member(is_part=is_part)
     finally:
         member.close()

@@ -52,13 +52,13 @@ _READERS: Final[Mapping[str, bytes]] = {
     "image/gif": GIF,
     "image/svg+xml": MARKUP,
     "text/html": TEXT,
+    "text/plain": TEXT,
     "video/x-ms-asf": AUDIO,
 }
 FILMS: Final = frozenset({"audio/mp4", "video/3gpp", "video/3gpp2", "video/mp4", "video/quicktime"})
 _MATROSKA: Final = frozenset({"video/matroska", "video/webm"})
 _CHUNKS: Final = frozenset({"audio/aiff", "audio/vnd.wave", "video/x-msvideo"})
 
-_PLAIN: Final = "text/plain"
 _UNKNOWN: Final = "application/octet-stream"
 # First bytes of sounds that have tags of APE's, and no registered type.
 _SOUNDS: Final = (b"MAC ", b"MP+", b"MPCK", b"OFR ", b"TTA1", b"wvpk")
@@ -135,7 +135,10 @@ class Collector:
 
     def _was_read(self, metadata: Metadata, packets: Packets) -> bool:
         """Tell whether the file has at most one packet, in the standard place, read by Exiv2."""
-        only = len(packets.found) + packets.cut <= 1
+        # Exiv2 loses the letters that a packet of a HEIC or AVIF names by number.
+        only = len(packets.found) + packets.cut <= 1 and not any(
+            b"&#" in packet for packet in packets.found
+        )
         return self._media_type in PICTURES and metadata.has_xmp and only
 
     def _walked(self) -> Iterator[Metadata]:
@@ -148,18 +151,19 @@ class Collector:
         if isinstance(self._walker, BoxWalker | ChunkWalker):
             for tag in self._walker.id3:
                 yield read_document(AUDIO, tag)
+        if isinstance(self._walker, BoxWalker | MatroskaWalker):
+            for cover in self._walker.covers:
+                read_cover = read(cover)
+                # Exiv2 does not know every type of picture.
+                is_known = read_cover.note != NOT_SUPPORTED
+                yield read_cover if is_known else Metadata(note=PARTIAL)
 
     def _own(self, copy: IO[bytes] | None) -> Metadata:
         """Read the metadata by the reader of the file's type."""
         if self._media_type in PICTURES:
             return Metadata(note=TOO_LARGE) if copy is None else read(copy)
         kind = _READERS.get(self._media_type)
-        if self._media_type == _PLAIN:
-            # A text has no metadata of its own, unless the text begins as an e-mail or a vCard.
-            if kind_of(self._head) is None:
-                return Metadata()
-            kind = TEXT
-        elif kind is None and self._head.startswith(_SOUNDS):
+        if kind is None and self._head.startswith(_SOUNDS):
             kind = AUDIO
         elif self._media_type == _UNKNOWN:
             kind = _kind_in_any_encoding(self._head)

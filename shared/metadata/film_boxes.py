@@ -23,6 +23,8 @@ _HEADER: Final = 8
 _MAX_BOXES: Final = 1_000_000
 _MAX_DEPTH: Final = 6
 _MAX_TEXT: Final = 1024 * 1024
+MAX_COVER: Final = 4 * 1024 * 1024
+"""Bytes of the covers in a box that are read."""
 _FOR_EVER: Final = 1 << 62
 
 
@@ -50,6 +52,11 @@ class BoxWalker(Steps):
         if self.place != _FOR_EVER:
             ends.append(self.place)
         return not self.broken and not self._kept and all(end == self.arrived for end in ends)
+
+    @property
+    def covers(self) -> list[bytes]:
+        """The pictures of the film, still unread."""
+        return self._texts.covers
 
     @property
     def id3(self) -> list[bytes]:
@@ -94,13 +101,15 @@ class BoxWalker(Steps):
         if end < self.place or self._boxes > _MAX_BOXES:
             self.broken = True
             return
+        is_cover = (outer, kind) == (b"ilst", b"covr")
         is_xmp = kind == b"XMP_" or (uuid and header[-16:] == _XMP_UUID)
         if kind in _CONTAINERS and len(self._open) < _MAX_DEPTH:
             self._open.append((kind, end))
             self._at_meta = kind == b"meta"
-        elif is_xmp or _is_text(outer, kind):
+        elif is_xmp or is_cover or _is_text(outer, kind):
             size = end - self.place
-            if 0 < size <= (MAX_PACKET if is_xmp else _MAX_TEXT):
+            limit = MAX_PACKET if is_xmp else MAX_COVER if is_cover else _MAX_TEXT
+            if 0 < size <= limit:
                 self._content = kind
                 self.want(size)
                 return

@@ -22,11 +22,16 @@ _LANGUAGE: Final = 2
 _HANDLER: Final = 24
 
 
+MAX_COVERS: Final = 8
+"""Pictures of a film that are read."""
+
+
 class FilmTexts:
-    """Add the texts of boxes in `udta`, `meta` and `ilst`. `id3` are tags of ID3, still unread."""
+    """Add the texts of boxes in `udta`, `meta` and `ilst`. Tags of ID3, and covers, wait unread."""
 
     def __init__(self) -> None:
         self.id3: list[bytes] = []
+        self.covers: list[bytes] = []
         self._found = MetadataBuilder()
         self._keys: list[str] = []
 
@@ -37,7 +42,13 @@ class FilmTexts:
 
     def add(self, outer: bytes, kind: bytes, content: bytes) -> None:
         """Add the texts of the box `kind` in the box `outer`."""
-        if outer == b"ilst":
+        if (outer, kind) == (b"ilst", b"covr"):
+            for name, cover in _boxes(content):
+                if name == b"data" and len(self.covers) < MAX_COVERS:
+                    self.covers.append(cover[2 * _BYTES :])
+                else:
+                    self._found.cut = True
+        elif outer == b"ilst":
             self._item(kind, content)
         elif kind == b"ID32":
             # A version and a language before a tag of ID3v2: "ID3v2 in MPEG-4", id3.org.

@@ -37,6 +37,10 @@ _FIELDS: Final[Mapping[int, str]] = {
     0x5741: "Matroska:Info/WritingApp",
 }
 _WANTED: Final = frozenset({_TAG_NAME, _TAG_STRING, *_FIELDS})
+_FILE_DATA: Final = 0x465C
+_PICTURES: Final = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF")
+_MAX_COVER: Final = 4 * 1024 * 1024
+_MAX_COVERS: Final = 8
 _MAX_TEXT: Final = 1024 * 1024
 _MAX_ELEMENTS: Final = 1_000_000
 
@@ -47,6 +51,7 @@ class MatroskaWalker(Steps):
     def __init__(self) -> None:
         super().__init__(1)
         self.packets = Packets()
+        self.covers: list[bytes] = []
         self._found = MetadataBuilder()
         self._cut = False
         self._elements = 0
@@ -102,15 +107,20 @@ class MatroskaWalker(Steps):
             self.want(1)
         elif identifier in _ENTERED or is_open:
             self.want(1)
-        elif identifier in _WANTED and 0 < size <= _MAX_TEXT:
+        elif (identifier == _FILE_DATA and 0 < size <= _MAX_COVER) or (
+            identifier in _WANTED and 0 < size <= _MAX_TEXT
+        ):
             self._content = identifier
             self.want(size)
         else:
+            self._found.partial |= identifier == _FILE_DATA
             self._cut |= identifier in _WANTED and size > 0
             self.want(1, skip=size)
 
     def _text(self, identifier: int, raw: bytes) -> None:
-        if identifier == _TAG_NAME:
+        if identifier == _FILE_DATA:
+            self._attached(raw)
+        elif identifier == _TAG_NAME:
             self._name = raw.decode("utf-8", "replace").rstrip("\0")
         elif identifier == _TAG_STRING:
             self._values.append(raw)
@@ -118,6 +128,13 @@ class MatroskaWalker(Steps):
             self._found.text(_FIELDS[identifier], *decoded(raw))
         if self._name:
             self._end_tag(keep_name=True)
+
+    def _attached(self, file: bytes) -> None:
+        """Keep a cover, and mark any other attached file, which no reader opens."""
+        if file.startswith(_PICTURES) and len(self.covers) < _MAX_COVERS:
+            self.covers.append(file)
+        else:
+            self._found.partial = True
 
     def _end_tag(self, *, keep_name: bool = False) -> None:
         """Add the values of a tag, which may stand before the tag's name."""

@@ -46,7 +46,7 @@ __all__ = [
     "render",
 ]
 
-READER: Final = 3
+READER: Final = 4
 """The version of the readers. A change that finds more texts in a file counts the version up."""
 
 PICTURES: Final = frozenset(

@@ -112,3 +112,9 @@ def test_no_metadata_is_read_of_an_archive_that_is_refused(scanner):
     inspection = inspect(scanner, tarred(photo) + b"rubbish" * 99)
     assert decide(inspection) == Filing("refused", "archive-broken")
     assert inspection.people == []
+
+
+def test_xml_in_an_archive_that_is_no_document_is_read(scanner):
+    found = inspect(scanner, zipped(b'<?xml version="1.0"?><a by="Zoe">Winter</a>', b"Bo Winter"))
+    assert {"Zoe", "Winter", "Bo Winter"} <= {text.text for text in found.texts}
+    assert found.metadata_note is None

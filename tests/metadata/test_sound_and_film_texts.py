@@ -48,7 +48,7 @@ ILST = box(
     box(b"\xa9ART", data(NAME), data("Bo Winter")),
     box(b"\xa9nam", data("Title", 2)),
     own("PERFORMER", "Cy Winter"),
-    box(b"covr", data("x" * 2_000_000)),
+    box(b"covr", box(b"data", bytes(8) + with_metadata())),
 )
 META = box(b"meta", bytes(4), box(b"hdlr", bytes(24)), ILST)
 LEGACY_ATOM = struct.pack(">HH", len(LEGACY), 7) + LEGACY.encode("mac_cyrillic")
@@ -279,6 +279,7 @@ def test_flac():
         "Vorbis:ARTIST": [NAME],
         "Vorbis:Description": ["A song for Bo"],
         "Vorbis:MADE UP": ["Cy"],
+        "Vorbis:vendor": ["made"],
     }
 
 

@@ -13,14 +13,16 @@ from mutagen.apev2 import APEv2
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, Frame, ParseID3v1
 
-from shared.metadata.worker.encodings import decoded, is_text
+from shared.metadata.worker.encodings import decoded
 from shared.metadata.worker.result import Metadata, MetadataBuilder
+from shared.metadata.worker.unknown_parts import add_unknown
 from shared.metadata.worker.xmp import read_packets
 
 # Attributes of a frame of ID3 that are no texts of people.
 _NO_TEXTS: Final = frozenset({"HashKey", "FrameID", "lang", "mime", "encoding", "type", "format"})
 _LATIN_1: Final = 0
-_MAX_BINARY: Final = 1024 * 1024
+_MAX_LYRICS: Final = 64 * 1024
+_LYRICS: Final = b"LYRICSBEGIN"
 _MAX_DEPTH: Final = 4
 # The first bytes of FLAC, Ogg and ASF.
 _OWN: Final = (b"fLaC", b"OggS", b"0&\xb2u")
@@ -73,8 +75,8 @@ def _add_frames(
                     packets.append(value)
                 elif frame.FrameID == "APIC":
                     _add_cover(value, found)
-                elif frame.FrameID == "PRIV" and len(value) <= _MAX_BINARY and is_text(value):
-                    found.text(field, *decoded(value))
+                else:
+                    add_unknown(field, value, found)
             elif name not in _NO_TEXTS:
                 for text in _strings(value):
                     # Writers put the encoding of their own system in the place of Latin-1.
@@ -88,6 +90,8 @@ def _add_cover(picture: bytes, found: MetadataBuilder) -> None:
         from shared.metadata.worker.pictures import add_inner
 
         add_inner(picture, found)
+    else:
+        add_unknown("ID3:APIC", picture, found)
 
 
 def _strings(value: object) -> Iterator[str]:
@@ -101,8 +105,12 @@ def _strings(value: object) -> Iterator[str]:
 def _add_id3_v1(file: IO[bytes], found: MetadataBuilder) -> None:
     """Add the fields of ID3v1, which end at fixed places, also before a tag of APE's."""
     size = file.seek(0, io.SEEK_END)
-    file.seek(max(0, size - _V1))
-    raw = file.read()
+    file.seek(max(0, size - _MAX_LYRICS))
+    end = file.read()
+    raw = end[-_V1:]
+    # Lyrics3 stands before ID3v1: id3.org, "Lyrics3 v2.00".
+    if (start := end.rfind(_LYRICS)) >= 0:
+        found.text("Lyrics3", *decoded(end[start + len(_LYRICS) : -_V1]))
     frames = ParseID3v1(raw) or {}
     for frame in (frames[name] for name in _V1_TEXTS if name in frames):
         for text in _strings(getattr(frame, "text", [])):
@@ -135,6 +143,8 @@ def _add_own(file: IO[bytes], found: MetadataBuilder) -> None:
         for picture in sound.pictures:
             found.text("FLAC:Picture", picture.desc)
             _add_cover(picture.data, found)
+    if vendor := getattr(getattr(sound, "tags", None), "vendor", ""):
+        found.text("Vorbis:vendor", vendor)
     if sound is None or sound.tags is None or isinstance(sound.tags, ID3 | APEv2):
         return
     kind = "ASF" if type(sound).__name__ == "ASF" else "Vorbis"

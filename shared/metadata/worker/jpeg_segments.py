@@ -29,6 +29,14 @@ _DUCKY: Final = b"Ducky"
 _QUALITY_ALONE: Final = 15
 _STUFFING: Final = 0xFF
 _END_OF_HEADERS: Final = (0xD9, 0xDA)
+_SCAN: Final = 0xDA
+_PROGRAMS: Final = range(0xE0, 0xF0)
+# The first bytes of segments that Exiv2 or a reader here reads, or that have no text.
+_KNOWN: Final = (
+    *(b"JFIF\0", b"JFXX\0", b"AVI1", b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", EXTENDED),
+    *(b"ICC_PROFILE\0", _MULTI_PICTURE, _DUCKY, _PHOTOSHOP, b"Adobe\0", b"Adobe_CM"),
+    b"urn:iso:std:iso:ts:21496:-1",
+)
 _MAX_LENGTH: Final = 1024 * 1024
 
 
@@ -36,10 +44,11 @@ class JpegSegments:
     """Segments of the JPEG in `file`; nothing of any other file.
 
     `comments` are all comments, `packets` the packets of extended XMP, and `photoshop` the further
-    records of Photoshop's, each as a JPEG of one segment. `is_png` tells that the file is a PNG
-    instead. `is_multiple` tells that further pictures follow, and `is_unread` that a segment has
-    texts of Photoshop's that no reader reads. `broken` marks a missing portion of XMP, and `cut` a
-    packet or records that are too long.
+    records of Photoshop's, each as a JPEG of one segment. `unknown` are the segments of unknown
+    form, each behind its kind; `pixels` is the place of the first scan. `is_png` tells that the
+    file is a PNG instead. `is_multiple` tells that further pictures follow, and `is_unread` that a
+    segment has texts of Photoshop's that no reader reads. `broken` marks a missing portion of XMP,
+    and `cut` a packet or records that are too long.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -48,6 +57,8 @@ class JpegSegments:
         self.photoshop: list[bytes] = []
         self.broken = False
         self.cut = False
+        self.pixels: int | None = None
+        self.unknown: list[tuple[int, bytes]] = []
         self.is_multiple = False
         self.is_unread = False
         self._portions: dict[tuple[bytes, int], dict[int, bytes]] = {}
@@ -56,7 +67,13 @@ class JpegSegments:
         self.is_png = file.read(4) == b"\x89PNG"
         file.seek(0)
         for kind, segment in _segments(file):
-            if kind in self._left:
+            if kind == _SCAN:
+                self.pixels = file.tell()
+            elif _is_unknown(kind, segment):
+                self.unknown.append((kind, segment))
+            elif not _is_wanted(kind, segment):
+                continue
+            elif kind in self._left:
                 self._take(kind, segment)
             else:
                 self.is_multiple |= segment.startswith(_MULTI_PICTURE)
@@ -97,14 +114,23 @@ def _segments(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         if mark == 0xFF and kind == _STUFFING:
             file.seek(-3, 1)
             continue
+        if mark == 0xFF and kind == _SCAN:
+            file.seek(-4, 1)
+            yield kind, b""
+            return
         if mark != 0xFF or kind < 0xC0 or kind in _END_OF_HEADERS or length < 2:
             return
         following = file.tell() + length - 2
-        if kind in (_APP1, _APP2, _APP12, _APP13, _COMMENT):
+        if kind in _PROGRAMS or kind == _COMMENT:
             segment = file.read(length - 2)
-            if len(segment) == length - 2 and _is_wanted(kind, segment):
+            if len(segment) == length - 2:
                 yield kind, segment
         file.seek(following)
+
+
+def _is_unknown(kind: int, segment: bytes) -> bool:
+    """Tell whether no reader knows the form of a program's segment."""
+    return kind in _PROGRAMS and not segment.startswith(_KNOWN)
 
 
 def _is_wanted(kind: int, segment: bytes) -> bool:

@@ -26,12 +26,12 @@ _OPF: Final = "http://www.idpf.org/2007/opf"
 _PROPERTIES: Final = re.compile(
     r"docProps/(?:core|app|custom)[\w.]*\.xml|docMetadata/.*\.xml|meta\.xml|.*/core-properties/.*"
     r"|word/comments\w*\.xml|xl/comments\d*\.xml|xl/comments/.*\.xml|xl/threadedComments/.*\.xml"
-    r"|ppt/comments/.*\.xml",
+    r"|ppt/comments/.*\.xml|customXml/item\d+\.xml",
     re.IGNORECASE,
 )
 # Parts with authors among other text.
 _AUTHORS: Final = re.compile(
-    r"word/[^/]*\.xml|xl/workbook\.xml|xl/persons/.*\.xml|xl/revisions/.*\.xml|ppt/(?:commentAuthors|authors)\.xml"
+    r"word/[^/]*\.xml|ppt/slides/[^/]*\.xml|xl/drawings/[^/]*\.xml|xl/workbook\.xml|xl/persons/.*\.xml|xl/revisions/.*\.xml|ppt/(?:commentAuthors|authors)\.xml"
     r"|(?:.*/)?content\.xml|.*\.opf",
     re.IGNORECASE,
 )
@@ -46,6 +46,9 @@ _ATTRIBUTES: Final[Mapping[str, str]] = {
     f"{_STRICT} initials": "w:initials",
     f"{_WORD_2012} author": "w15:author",
     f"{_WORD_2012} userId": "w15:userId",
+    "descr": "AlternativeText",
+    "title": "AlternativeText",
+    f"{_WORD} val": "w:docVar",
     "displayName": "Person:displayName",
     "userId": "Person:userId",
     "userName": "Person:userName",
@@ -57,6 +60,10 @@ _PEOPLE: Final = re.compile(
     r"xl/(?:persons|revisions)/.*\.xml|ppt/(?:commentAuthors|authors)\.xml", re.IGNORECASE
 )
 _WORKBOOK: Final = "xl/workbook.xml"
+_SETTINGS: Final = "word/settings.xml"
+_VARIABLE: Final = f"{_WORD} val"
+# The alternative text of a drawing (ECMA-376 part 1, section 20.4.2.5).
+_PLAIN_NAMES: Final = frozenset({"descr", "title"})
 _NAMES: Final[Mapping[str, str]] = {
     "name": "custom",
     "urn:oasis:names:tc:opendocument:xmlns:meta:1.0 name": "custom",
@@ -106,8 +113,14 @@ def _attributes(name: str) -> Mapping[str, str]:
     """Return the fields of the attributes of a part."""
     if _PEOPLE.fullmatch(name):
         return _ATTRIBUTES
-    own = ("userName",) if name.lower() == _WORKBOOK else ()
-    return {key: field for key, field in _ATTRIBUTES.items() if " " in key or key in own}
+    own = _PLAIN_NAMES | ({"userName"} if name.lower() == _WORKBOOK else set())
+    # A setting may be a variable of the document, which holds any text.
+    left_out = None if name.lower() == _SETTINGS else _VARIABLE
+    return {
+        key: field
+        for key, field in _ATTRIBUTES.items()
+        if key != left_out and (" " in key or key in own)
+    }
 
 
 def _everywhere(_: str) -> bool:

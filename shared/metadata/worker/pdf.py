@@ -19,6 +19,7 @@ from pypdf.generic import (
 
 from shared.metadata.worker.encodings import decoded
 from shared.metadata.worker.iptc_exif_xmp_fields import PDF_INFO, Field
+from shared.metadata.worker.pdf_trees import add_trees
 from shared.metadata.worker.result import (
     ENCRYPTED,
     TOO_LARGE,
@@ -100,6 +101,12 @@ def _read_attachments(reader: pypdf.PdfReader, found: MetadataBuilder) -> None:
     names = _object(reader.root_object.get("/Names"), found)
     attached = isinstance(names, DictionaryObject) and "/EmbeddedFiles" in names
     found.partial |= attached or "/AF" in reader.root_object
+
+
+def _read_trees(reader: pypdf.PdfReader, found: MetadataBuilder) -> None:
+    """Add the texts of page labels, layers, destinations, alternative texts and programs' data."""
+    pages = [page for page in _pages(reader, _Budget(), found) if "/PieceInfo" in page]
+    add_trees([*pages, reader.root_object], found)
 
 
 def _read_outlines(reader: pypdf.PdfReader, found: MetadataBuilder) -> None:
@@ -236,4 +243,5 @@ _PARTS: Final = (
     _read_outlines,
     _read_annotations,
     _read_attachments,
+    _read_trees,
 )

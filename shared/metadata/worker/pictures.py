@@ -9,11 +9,14 @@ import exiv2
 
 from shared.metadata.worker import iptc_exif_xmp_fields as fields
 from shared.metadata.worker.encodings import decoded
+from shared.metadata.worker.jpeg_2000 import add_jpeg_2000
 from shared.metadata.worker.jpeg_segments import JpegSegments
+from shared.metadata.worker.jpeg_tails import add_tail
 from shared.metadata.worker.photoshop_layers import has_layers
 from shared.metadata.worker.picture_texts import add_exif, add_iptc, raw_of
 from shared.metadata.worker.png_gif_texts import add_png
 from shared.metadata.worker.result import NOT_SUPPORTED, Metadata, MetadataBuilder
+from shared.metadata.worker.unknown_parts import add_unknown
 from shared.metadata.worker.xmp import (
     Complaints,
     add_image_xmp,
@@ -55,11 +58,15 @@ def read_picture(path: str) -> Metadata:
         found.broken |= complaints.serious
     with Path(path).open("rb") as file:
         segments = _read_segments(file, found)
-        if segments.is_multiple:
-            _read_further(path, file, found)
+        places = _read_further(path, file, found) if segments.is_multiple else []
+        if segments.pixels is not None:
+            add_tail(file, segments.pixels, places, found)
         if segments.is_png:
             file.seek(0)
             add_png(file, found)
+        file.seek(0)
+        add_jpeg_2000(file, found)
+        file.seek(0)
         found.partial |= segments.is_unread or has_layers(file)
     return found.metadata()
 
@@ -74,11 +81,16 @@ def _read_segments(file: IO[bytes], found: MetadataBuilder) -> JpegSegments:
         _read_record(record, found)
     for comment in segments.comments:
         found.text("JPEG:Comment", *decoded(comment))
+    for kind, segment in segments.unknown:
+        add_unknown(f"JPEG:APP{kind & 0xF}", segment, found)
     return segments
 
 
-def _read_further(path: str, file: IO[bytes], found: MetadataBuilder) -> None:
-    """Add the metadata of the pictures behind the first: previews, depths, the other eye."""
+def _read_further(path: str, file: IO[bytes], found: MetadataBuilder) -> list[tuple[int, int]]:
+    """Add the metadata of the pictures behind the first: previews, depths, the other eye.
+
+    Return the first byte and the size of each.
+    """
     from shared.metadata.worker.further_pictures import further_pictures
 
     places, is_whole = further_pictures(path)
@@ -86,6 +98,7 @@ def _read_further(path: str, file: IO[bytes], found: MetadataBuilder) -> None:
     for start, size in places:
         file.seek(start)
         add_inner(file.read(size), found)
+    return places
 
 
 def add_inner(picture: bytes, found: MetadataBuilder) -> None:
@@ -99,7 +112,10 @@ def add_inner(picture: bytes, found: MetadataBuilder) -> None:
             exiv2.XmpParser.terminate()
     found.partial |= complaints.serious
     file = io.BytesIO(picture)
-    if _read_segments(file, found).is_png:
+    segments = _read_segments(file, found)
+    if segments.pixels is not None:
+        add_tail(file, segments.pixels, [], found)
+    if segments.is_png:
         file.seek(0)
         add_png(file, found)
 

@@ -10,10 +10,18 @@ from typing import IO, Final
 
 from shared.metadata.worker.encodings import decoded
 from shared.metadata.worker.result import MAX_TEXTS, Metadata, MetadataBuilder
+from shared.metadata.worker.unknown_parts import MAX_TEXT, add_unknown
 from shared.metadata.worker.xmp import read_packets
 
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 _TEXTS: Final = (b"tEXt", b"zTXt", b"iTXt")
+# Chunks of the PNG specification and of its extensions without text of people; and EXIF, which
+# Exiv2 reads.
+_NO_TEXTS: Final = (
+    *(b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"cICP"),
+    *(b"mDCV", b"cLLI", b"bKGD", b"hIST", b"pHYs", b"tIME", b"eXIf", b"acTL", b"fcTL", b"fdAT"),
+    *(b"oFFs", b"sTER", b"vpAg", b"orNT", b"caBX", b"iDOT", b"CgBI"),
+)
 # Texts that hold XMP, EXIF and IPTC, which Exiv2 reads.
 _READ_BY_EXIV2: Final = (b"XML:com.adobe.xmp", b"Raw profile type ")
 _MAX_CHUNKS: Final = 1_000_000
@@ -40,13 +48,19 @@ def add_png(file: IO[bytes], found: MetadataBuilder) -> None:
             return
         length, kind = struct.unpack(">I4s", header)
         if kind == b"IEND":
+            file.seek(4, 1)
+            add_unknown("PNG:Trailer", file.read(2 * MAX_TEXT), found)
             return
         if kind in _TEXTS and length <= MAX_TEXTS:
             content = file.read(length)
             found.broken |= len(content) < length
             _add_chunk(kind, content, found)
             file.seek(4, 1)
+        elif kind not in _NO_TEXTS and length <= MAX_TEXT:
+            add_unknown(f"PNG:{kind.decode('latin-1')}", file.read(length), found)
+            file.seek(4, 1)
         else:
+            found.partial |= kind not in (*_TEXTS, *_NO_TEXTS)
             found.cut |= kind in _TEXTS
             file.seek(length + 4, 1)
     found.cut = True

@@ -10,6 +10,7 @@ from typing import IO, Final
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
+from shared.metadata.worker.property_lists import add_property_list
 from shared.metadata.worker.result import CUT, TOO_LARGE, Metadata, MetadataBuilder, merged
 from shared.metadata.worker.xml_texts import XmlTexts
 from shared.metadata.worker.xmp import read_packets
@@ -18,6 +19,12 @@ _XMP: Final = ("adobe:ns:meta/ xmpmeta", "adobe:ns:meta/ xapmeta")
 _RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns# RDF"
 _SVG: Final = "http://www.w3.org/2000/svg"
 _TEXTS: Final = frozenset({f"{_SVG} title", f"{_SVG} desc", f"{_SVG} metadata"})
+_LABELS: Final = {
+    "aria-label": "svg:aria-label",
+    "aria-description": "svg:aria-description",
+    "http://www.w3.org/1999/xlink title": "xlink:title",
+}
+_PROPERTY_LIST: Final = "plist"
 _MAX_PACKETS: Final = 16
 _MAX_DECLARED: Final = 100
 # Bytes that an end tag may have, in UTF-16.
@@ -43,9 +50,18 @@ def read_markup(path: str) -> Metadata:
         if len(packets.places) > _MAX_PACKETS:
             notes.append(Metadata(note=CUT))
         file.seek(0)
-        if not XmlTexts(found, _TEXTS.__contains__, skipped=_XMP).read(file):
+        if packets.root == _PROPERTY_LIST:
+            add_property_list(file, found)
+        elif not _texts_of(packets.root, found).read(file):
             notes.append(Metadata(note=TOO_LARGE))
     return merged([found.metadata(), *notes])
+
+
+def _texts_of(root: str, found: MetadataBuilder) -> XmlTexts:
+    """Return the reader of an SVG's titles and labels, or of every text of XML of no known kind."""
+    if root.startswith(_SVG):
+        return XmlTexts(found, _TEXTS.__contains__, _LABELS, skipped=_XMP)
+    return XmlTexts(found, lambda _: True, skipped=_XMP, every_attribute=True)
 
 
 class _Packets:
@@ -57,6 +73,7 @@ class _Packets:
 
     def __init__(self, file: IO[bytes]) -> None:
         self.is_sidecar = False
+        self.root = ""
         self.places: list[tuple[int, bytes, int]] = []
         self._opened: list[tuple[int, bytes]] = []
         self._declared: dict[str, str] = {}
@@ -78,6 +95,7 @@ class _Packets:
     def _start(self, name: str, _: dict[str, str]) -> None:
         if not self._started:
             self._started = True
+            self.root = name
             self.is_sidecar = name in _XMP or name == _RDF
         if name in _XMP:
             names = "".join(f" xmlns:{key}={quoteattr(uri)}" for key, uri in self._declared.items())

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from shared.metadata.worker.encodings import decoded
+from shared.metadata.worker.plain_texts import add_plain
 from shared.metadata.worker.result import TOO_LARGE, Metadata, MetadataBuilder, merged
 from shared.metadata.worker.rtf import add_rtf
 from shared.metadata.worker.text_kinds import kind_of
@@ -27,15 +28,14 @@ _HEAD: Final = 4096
 
 
 def read_text(path: str) -> Metadata:
-    """Return the metadata of the text at `path`; none for a text of no known kind."""
+    """Return the metadata of the text at `path`; the whole text, for a text of no known kind."""
     found = MetadataBuilder()
     with Path(path).open("rb") as file:
         data = file.read(_MAX_FILE + 1)
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         data = data.decode("utf-16", "replace").encode("utf-8", "replace")
     notes = [Metadata(note=TOO_LARGE)] if len(data) > _MAX_FILE else []
-    if kind := kind_of(data):
-        _ADD[kind](data, found)
+    _ADD[kind_of(data) or "plain"](data, found)
     return merged([found.metadata(), *notes])
 
 
@@ -62,10 +62,14 @@ class _Html(HTMLParser):
         super().__init__()
         self._found = found
         self._title: list[str] | None = None
+        self._is_linked_data = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Take a start tag."""
         values = {name: value or "" for name, value in attrs}
+        self._is_linked_data = tag == "script" and "json" in values.get("type", "").lower()
+        for name in ("alt", "aria-label"):
+            self._found.text(f"HTML:{name}", values.get(name, ""))
         if tag == "meta":
             names = (values.get(key) for key in ("name", "property", "itemprop", "http-equiv"))
             name = next((name for name in names if name), "meta")
@@ -78,12 +82,19 @@ class _Html(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         """Take an end tag."""
+        self._is_linked_data = False
         if tag == "title" and self._title is not None:
             self._found.text("HTML:title", "".join(self._title))
             self._title = None
 
+    def handle_comment(self, data: str) -> None:
+        """Take a comment."""
+        self._found.text("HTML:comment", data)
+
     def handle_data(self, data: str) -> None:
         """Take text."""
+        if self._is_linked_data:
+            self._found.text("HTML:ld+json", data)
         if self._title is not None:
             self._title.append(data)
 
@@ -94,6 +105,11 @@ def _add_postscript(data: bytes, found: MetadataBuilder) -> None:
         value = match[2].strip()
         if value and value != b"(atend)":
             found.text(f"DSC:{keyword}", *decoded(value.strip(b"()")))
+    for note in _NOTES.findall(data[:_MAX_HEAD]):
+        found.text("PostScript:comment", *decoded(note))
+    for marks in _PDFMARK.findall(data):
+        for text in _STRING.findall(marks):
+            found.text("PostScript:pdfmark", *decoded(_ESCAPE.sub(rb"\1", text)))
 
 
 # Comments of programs and people among the many about resources and pages.
@@ -102,6 +118,14 @@ _DSC: Final = re.compile(
     rb"[ \t]*([^\r\n]{1,4096})",
     re.MULTILINE,
 )
+
+
+# A comment of a line alone; and the texts that become metadata when a PDF is made ("pdfmark
+# Reference", Adobe).
+_NOTES: Final = re.compile(rb"^%(?![%!])([^\r\n]{1,4096})", re.MULTILINE)
+_PDFMARK: Final = re.compile(rb"\[([^\[]{1,65536}?)\bpdfmark\b")
+_STRING: Final = re.compile(rb"\(((?:[^()\\]|\\.)*)\)", re.DOTALL)
+_ESCAPE: Final = re.compile(rb"\\([()\\])")
 
 
 def _add_vcard(data: bytes, found: MetadataBuilder) -> None:
@@ -198,14 +222,16 @@ def _words(value: str) -> str:
 
 
 def _add_takeout(data: bytes, found: MetadataBuilder) -> None:
-    if len(data) > _MAX_HEAD:
-        return
     try:
-        content = json.loads(data)
+        content = json.loads(data) if len(data) <= _MAX_HEAD else None
     except (ValueError, RecursionError):
-        return
-    if isinstance(content, dict) and len(_TAKEOUT & content.keys()) >= 2:
-        _add_members("Takeout", content, found, 20)
+        content = None
+    if isinstance(content, dict | list):
+        is_takeout = isinstance(content, dict) and len(_TAKEOUT & content.keys()) >= 2
+        kind = "Takeout" if is_takeout else "JSON"
+        _add_members(kind, content, found, 20)
+    else:
+        add_plain(data, found)
 
 
 # Members of Takeout's record of a photo or an album.
@@ -223,14 +249,20 @@ def _add_members(path: str, value: object, found: MetadataBuilder, depth: int) -
         head, _, tail = path.partition("/")
         found.text(f"{head}:{tail}", value)
     elif isinstance(value, list | dict) and depth:
+        if isinstance(value, dict) and path.startswith("JSON"):
+            for name in value:
+                found.text("JSON:name", name)
         members = value.items() if isinstance(value, dict) else (("", one) for one in value)
         for name, member in members:
             _add_members(f"{path}/{name}" if name else path, member, found, depth - 1)
+    elif isinstance(value, list | dict):
+        found.cut = True
 
 
 _ADD: Final[Mapping[str, Callable[[bytes, MetadataBuilder], None]]] = {
     "html": _add_html,
     "mail": _add_mail,
+    "plain": add_plain,
     "postscript": _add_postscript,
     "rtf": add_rtf,
     "takeout": _add_takeout,

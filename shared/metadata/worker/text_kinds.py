@@ -24,7 +24,7 @@ _KINDS: Final[tuple[tuple[str, re.Pattern[bytes]], ...]] = (
             re.IGNORECASE,
         ),
     ),
-    ("takeout", re.compile(rb"\{\s*\"")),
+    ("takeout", re.compile(rb"\{\s*\"|\[\s*[\[{\"]")),
     ("html", re.compile(rb"<")),
 )
 

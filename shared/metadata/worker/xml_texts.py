@@ -40,7 +40,8 @@ class XmlTexts:
     A space parts namespace and name, as in `MARKUP`. `attributes` gives the fields of attributes.
     `names` gives the attributes whose value names the field of the element's text, and the first
     part of the field. Elements of `skipped` are left out. A text within an element of `MARKUP`
-    belongs to that element's field, and is wanted too, if `known_everywhere`.
+    belongs to that element's field, and is wanted too, if `known_everywhere`. All attributes and
+    comments are added, if `every_attribute`.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class XmlTexts:
         skipped: Collection[str] = (),
         *,
         known_everywhere: bool = True,
+        every_attribute: bool = False,
     ) -> None:
         self._found = found
         self._wanted = wanted
@@ -60,6 +62,7 @@ class XmlTexts:
         self._skipped = skipped
         self._own: set[str] = set()
         self._known_everywhere = known_everywhere
+        self._every_attribute = every_attribute
         self._stack: list[tuple[str, str | None, bool]] = []
         self._text: list[str] = []
         self._prefixes: dict[str, str] = dict(_PREFIXES)
@@ -69,6 +72,7 @@ class XmlTexts:
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._characters
         self._parser.StartNamespaceDeclHandler = self._declared
+        self._parser.CommentHandler = self._comment
 
     def read(self, file: IO[bytes]) -> bool:
         """Read the file. Return whether time was left for the whole; a fault marks `broken`."""
@@ -108,9 +112,13 @@ class XmlTexts:
                 field = f"{label}:{value}"
                 # The elements within hold the value.
                 self._own.add(field)
-            elif place := self._attributes.get(key):
+            elif place := self._attributes.get(key) or (self._every_attribute and self._named(key)):
                 self._found.text(place, value)
         self._stack.append((known, field, wanted))
+
+    def _comment(self, text: str) -> None:
+        if self._every_attribute:
+            self._found.text("XML:comment", text)
 
     def _end(self, _: str) -> None:
         self._flush()
