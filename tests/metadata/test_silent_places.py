@@ -274,3 +274,19 @@ def test_lyrics_and_identifiers_of_a_sound_are_read():
     sound = tag.getvalue() + b"\xff\xfb\x90\0" + bytes(413) + lyrics + b"TAG" + bytes(125)
     for name in (NAME, "Bo Winter", "Di Winter"):
         assert name in every(sound)
+
+
+@pytest.mark.parametrize(
+    ("content", "note"), [(NAME.encode(), None), (NUMBERS, "metadata-partial")]
+)
+def test_programs_data_and_the_trailer_of_a_gif_are_read_or_told(content, note):
+    blocks = [content[start : start + 255] for start in range(0, len(content), 255)]
+    chain = b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
+    own = b"!\xff\x0bPRIVATE 1.0" + chain
+    loop = b"!\xff\x0bNETSCAPE2.0\x03\1\0\0\0"
+    pixels = b",\0\0\0\0\1\0\1\0\0\2\2\x44\1\0"
+    head = b"GIF89a\1\0\1\0\0\0\0" + loop
+    for data in (head + own + pixels + b";", head + pixels + b";" + content):
+        assert collected(data).note == note
+        assert (NAME in every(data)) == (note is None)
+    assert collected(head + pixels + b";\0\0").note is None

@@ -31,6 +31,8 @@ _COMMENT: Final = 0xFE
 _PLAIN_TEXT: Final = 0x01
 _APPLICATION: Final = 0xFF
 _XMP: Final = b"XMP DataXMP"
+# Loops of animations, and colours.
+_NO_TEXTS_OF_GIF: Final = (b"NETSCAPE2.0", b"ANIMEXTS1.0", b"ICCRGBG1012")
 # The bytes that lead a reader of blocks out of a packet.
 _MAGIC_TRAILER: Final = b"\1" + bytes(range(255, -1, -1)) + b"\0"
 _MAX_PACKETS: Final = 16
@@ -119,6 +121,7 @@ def _read_blocks(file: IO[bytes], packets: list[bytes], found: MetadataBuilder) 
             found.broken = True
             return
     found.broken |= mark == b""
+    add_unknown("GIF:Trailer", file.read(2 * MAX_TEXT), found)
 
 
 def _read_extension(
@@ -132,7 +135,10 @@ def _read_extension(
     elif kind == _APPLICATION:
         name = file.read(file.read(1)[0])
         if name != _XMP:
-            _skip(file)
+            if not name.startswith(_NO_TEXTS_OF_GIF):
+                add_unknown("GIF:Application", _joined(file), found)
+            else:
+                _skip(file)
             return
         start = file.tell()
         # Packets in UTF-16 have zeros, which end a chain of blocks.
