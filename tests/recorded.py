@@ -22,7 +22,8 @@ async def recorded(stack: Stack) -> list[dict[str, Any]]:
         for row in rows
         if row["RowKey"].startswith("incident|")
     }
-    occurrences = [row for row in rows if row["RowKey"].startswith("occurrence|")]
+    # A message that cleared an incident has a row without a time.
+    occurrences = [row for row in rows if row["RowKey"].startswith("occurrence|") and "at" in row]
     return [
         records[row["incident"]] | {"at": row["at"], "message": row["RowKey"].partition("|")[2]}
         for row in sorted(occurrences, key=lambda row: str(row["at"]))

@@ -341,12 +341,6 @@ LATER = "2100-01-01T00:00:00Z"
         (
             "consent-grants",
             TENANT,
-            granting(TENANT, "g-9") | {"correlationid": NAMED},
-            "message-invalid",
-        ),
-        (
-            "consent-grants",
-            TENANT,
             granting(TENANT, "taken", ticket="T-2"),
             "consent-grant-exists",
         ),

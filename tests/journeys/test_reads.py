@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from infra.local.programs import FAULTS, PROCESSES
 from infra.local.stack import Stack
 from tests.journeys.logs import tamper
 from tests.journeys.portal import Portal, eventually
+from tests.journeys.test_breach import ASSESSMENT
 
 PHOTO = (Path(__file__).parents[2] / "samples/astronaut.jpg").read_bytes()
 TENANT = "reads"
@@ -64,7 +66,9 @@ async def other(own_stack):
 
 @pytest.fixture(scope="module")
 async def ids(portal):
-    """The ids of an asset, a grant, a rescan, a reread, and an erasure request with the asset."""
+    """The ids of an asset, a grant, a rescan, a reread, and an erasure request with the asset; of a
+    contact, a notice of the grant, and a breach with the asset.
+    """
     await portal.upload("shoot/astronaut.jpg", PHOTO)
     (asset,) = await eventually(portal.assets, bool)
     terms = {
@@ -83,8 +87,13 @@ async def ids(portal):
     await eventually(
         lambda: portal.mine("GET", request), lambda a: a.json()["status"] == "awaiting-approval"
     )
+    contact = await portal.mine("POST", "contacts", who="ada", body={"address": "it@acme.example"})
+    [notice, *_] = await eventually(lambda: portal.listed("notices", "notices"), bool)
     return {
         "tenant": portal.tenant,
+        "contact": contact.json()["id"],
+        "notice": notice["id"],
+        "breach": await told_of_a_breach(portal, asset["id"]),
         "asset": asset["id"],
         "upload": asset["upload"],
         "grant": grant.json()["id"],
@@ -94,6 +103,39 @@ async def ids(portal):
         # A find without companions has the id of its asset.
         "find": asset["id"],
     }
+
+
+async def told_of_a_breach(portal, asset):
+    """The id of a breach with one access to an asset, of which the tenant has its notice."""
+    wish = {"assetId": asset, "operation": "read", "purpose": "repair", "ticket": "T-1"}
+    taken = await portal.mine("POST", "accesses", who="sven", body=wish)
+    assert taken.status_code == 200, taken.text
+    report = {"kind": "token.misused", "severity": "critical", "summary": "s", "resource": "r"}
+    opened = await portal.call("POST", "incidents", who="dora", body=report)
+    number = opened.json()["id"]
+    await portal.call("POST", "breaches", who="dora", body={"incidentId": number})
+
+    async def read():
+        return await portal.call("GET", f"breaches/{number}", who="dora")
+
+    async def step(name, body):
+        headers = {"If-Match": (await read()).headers["ETag"]}
+        path = f"breaches/{number}/{name}"
+        done = await portal.call("PUT", path, who="dora", body=body, headers=headers)
+        assert done.status_code in (200, 202), done.text
+
+    now = datetime.now(UTC)
+    window = {"since": (now - timedelta(hours=1)).isoformat(), "until": now.isoformat()}
+    await step("assessment", ASSESSMENT)
+    await step("scope", window | {"actor": "sven", "tenants": [portal.tenant]})
+    await step("decision", {"verdict": "breach", "reason": "A picture was seen."})
+    await eventually(read, lambda scoped: scoped.json()["overview"]["isComplete"])
+    await step("notices", {"contact": "dpo@vendor.example"})
+    await eventually(
+        lambda: portal.mine("GET", "breach-notices", who="ada"),
+        lambda listed: bool(listed.json()["notices"]),
+    )
+    return number
 
 
 async def asked(portal, method, path, **given):

@@ -92,4 +92,4 @@ async def incidents(bus, tenant):
 
 async def notices(bus, tenant):
     found = [data_of(message) for message in await peeked(bus, NOTICES_QUEUE.name)]
-    return [one for one in found if one["tenant"] == tenant]
+    return [one for one in found if one["tenant"] == tenant and "assetId" in one]

@@ -10,8 +10,8 @@ from shared.errors import ConflictError, InvalidInputError
 from shared.residency import ZONES, serves
 from shared.settings import REGIONS
 from shared.tenancy.rules import (
-    Contact,
-    Contacts,
+    ContactAddress,
+    ContactAddresses,
     DisplayName,
     Registration,
     TenantChange,
@@ -196,10 +196,10 @@ def test_only_an_active_tenant_brings_in_files(status):
         (DisplayName, "a", True),
         (DisplayName, "a" * 200, True),
         (DisplayName, "a" * 201, False),
-        (Contact, f"{'a' * 242}@b.example.x", True),
-        (Contact, f"{'a' * 243}@b.example.x", False),
-        (Contacts, ["a@b.example"] * 20, True),
-        (Contacts, ["a@b.example"] * 21, False),
+        (ContactAddress, f"{'a' * 242}@b.example.x", True),
+        (ContactAddress, f"{'a' * 243}@b.example.x", False),
+        (ContactAddresses, ["a@b.example"] * 20, True),
+        (ContactAddresses, ["a@b.example"] * 21, False),
     ],
 )
 def test_the_limits_of_a_registration(kind, value, accepted):
